@@ -1,0 +1,157 @@
+-- The foundation: what arrives, what is desired and written, and who may write it.
+-- Times are UTC microseconds, JSON and decimals are text. Twin of the other database's file.
+
+CREATE TABLE connections (
+    name TEXT PRIMARY KEY,
+    fingerprint TEXT,
+    look_up_before BIGINT,
+    updated_at BIGINT NOT NULL
+);
+
+CREATE TABLE credentials (
+    id BIGSERIAL PRIMARY KEY,
+    owner TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    key_id TEXT NOT NULL,
+    sealed TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    UNIQUE (owner, kind)
+);
+
+CREATE TABLE inbox (
+    id BIGSERIAL PRIMARY KEY,
+    connection TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    webhook_id TEXT NOT NULL,
+    body_sha256 TEXT NOT NULL,
+    event_id TEXT,
+    shop_domain TEXT,
+    api_version TEXT,
+    triggered_at TEXT,
+    body BYTEA NOT NULL,
+    received_at BIGINT NOT NULL,
+    trace_id TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('received', 'mapped', 'superseded', 'quarantined', 'unclaimed')),
+    reason TEXT,
+    attempts BIGINT NOT NULL DEFAULT 0,
+    due_at BIGINT NOT NULL,
+    order_id BIGINT,
+    UNIQUE (connection, topic, webhook_id, body_sha256)
+);
+ALTER TABLE inbox ALTER COLUMN body SET STORAGE EXTERNAL;
+CREATE INDEX inbox_due ON inbox (connection, due_at, id) WHERE state = 'received';
+CREATE INDEX inbox_quarantined ON inbox (connection, id) WHERE state = 'quarantined';
+CREATE INDEX inbox_order ON inbox (connection, order_id) WHERE order_id IS NOT NULL;
+
+CREATE TABLE orders (
+    id BIGSERIAL PRIMARY KEY,
+    connection TEXT NOT NULL,
+    order_id BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    revision BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    digest TEXT NOT NULL,
+    road TEXT NOT NULL CHECK (road IN ('rest', 'graphql')),
+    payload BYTEA NOT NULL,
+    born_here BIGINT NOT NULL,
+    reread_digests TEXT NOT NULL,
+    first_received_at BIGINT NOT NULL,
+    UNIQUE (connection, order_id)
+);
+ALTER TABLE orders ALTER COLUMN payload SET STORAGE EXTERNAL;
+CREATE INDEX orders_name ON orders (connection, name);
+
+CREATE TABLE documents (
+    id BIGSERIAL PRIMARY KEY,
+    connection TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('customer_order')),
+    business_key TEXT NOT NULL,
+    order_id BIGINT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('planned', 'writing', 'written', 'retry', 'unknown', 'held', 'parked',
+        'superseded', 'skipped', 'resolved')),
+    revision BIGINT NOT NULL,
+    reason_kind TEXT,
+    reason_code TEXT,
+    reason_text TEXT,
+    desired TEXT NOT NULL,
+    desired_digest TEXT NOT NULL,
+    desired_version BIGINT NOT NULL,
+    written TEXT,
+    written_version BIGINT NOT NULL DEFAULT 0,
+    rules_revision TEXT NOT NULL,
+    look_up_first BIGINT NOT NULL,
+    attempts BIGINT NOT NULL DEFAULT 0,
+    due_at BIGINT NOT NULL,
+    claim TEXT,
+    claim_generation BIGINT,
+    trace_id TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    UNIQUE (connection, kind, business_key)
+);
+CREATE INDEX documents_due ON documents (connection, due_at, id)
+    WHERE state IN ('planned', 'retry', 'unknown') AND claim IS NULL;
+CREATE INDEX documents_open ON documents (connection, state, id)
+    WHERE state NOT IN ('written', 'superseded', 'skipped', 'resolved');
+CREATE INDEX documents_claimed ON documents (connection) WHERE claim IS NOT NULL;
+CREATE INDEX documents_order ON documents (connection, order_id);
+
+CREATE TABLE order_links (
+    document_id BIGINT PRIMARY KEY REFERENCES documents (id),
+    connection TEXT NOT NULL,
+    order_no TEXT NOT NULL,
+    origin TEXT NOT NULL CHECK (origin IN ('created', 'adopted')),
+    linked_at BIGINT NOT NULL,
+    UNIQUE (connection, order_no)
+);
+
+CREATE TABLE intents (
+    id BIGSERIAL PRIMARY KEY,
+    document_id BIGINT NOT NULL REFERENCES documents (id),
+    kind TEXT NOT NULL CHECK (kind IN ('create', 'amend', 'cancel')),
+    business_key TEXT NOT NULL,
+    content TEXT NOT NULL,
+    desired_version BIGINT NOT NULL,
+    parts BIGINT NOT NULL,
+    send_by BIGINT NOT NULL,
+    generation BIGINT NOT NULL,
+    call_ended BIGINT NOT NULL DEFAULT 0,
+    needed_us BIGINT NOT NULL,
+    watched_us BIGINT NOT NULL DEFAULT 0,
+    look_ups BIGINT NOT NULL DEFAULT 0,
+    opened_at BIGINT NOT NULL,
+    closed_at BIGINT,
+    outcome TEXT
+);
+CREATE UNIQUE INDEX intents_one_open ON intents (document_id) WHERE closed_at IS NULL;
+CREATE INDEX intents_document ON intents (document_id);
+
+CREATE TABLE attempts (
+    id BIGSERIAL PRIMARY KEY,
+    document_id BIGINT NOT NULL REFERENCES documents (id),
+    at BIGINT NOT NULL,
+    step TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    detail TEXT,
+    trace_id TEXT NOT NULL
+);
+CREATE INDEX attempts_document ON attempts (document_id, id);
+
+CREATE TABLE leases (
+    name TEXT PRIMARY KEY,
+    owner TEXT NOT NULL,
+    generation BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL
+);
+
+CREATE TABLE audit (
+    id BIGSERIAL PRIMARY KEY,
+    at BIGINT NOT NULL,
+    who TEXT NOT NULL,
+    act TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    note TEXT
+);

@@ -1,0 +1,10 @@
+DROP TABLE audit;
+DROP TABLE leases;
+DROP TABLE attempts;
+DROP TABLE intents;
+DROP TABLE order_links;
+DROP TABLE documents;
+DROP TABLE orders;
+DROP TABLE inbox;
+DROP TABLE credentials;
+DROP TABLE connections;

@@ -1,0 +1,388 @@
+//! Claim and settle: the two transactions round a writer's step. A settle is fenced by the lease's
+//! generation and the claim, closes the intent, links the record and moves the document, all or nothing.
+
+use std::time::Duration;
+
+use diesel::prelude::*;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::dialect::{self, Db};
+use super::documents::{self, Attempt, Raw, Reason};
+use super::intents::{self, Intent, span};
+use super::leases::{self, Lease};
+use super::rows::{micros, unsigned};
+use super::{Store, StoreError, schema};
+use crate::domain::document::{Event, ParkKind, Standing, State, next_state};
+use crate::domain::ids::{ConnectionName, DocumentId, IntentId};
+
+/// A document in the hands of one writer.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// The row.
+    pub id: DocumentId,
+    /// The key that travels inside the IFS record.
+    pub business_key: String,
+    /// Shopify's order id.
+    pub order_id: u64,
+    /// The desired content, JSON text.
+    pub desired: String,
+    /// Its version.
+    pub desired_version: i64,
+    /// What was sent and answered, JSON text.
+    pub written: Option<String>,
+    /// IFS's `OrderNo`, when linked.
+    pub order_no: Option<String>,
+    /// An intent that is still open.
+    pub intent: Option<Intent>,
+    /// Whether a look-up must come before a create.
+    pub look_up_first: bool,
+    /// Own failures so far.
+    pub attempts: i64,
+    /// Proves the claim at the settle.
+    pub claim: String,
+    /// The id of the delivery that last changed it.
+    pub trace_id: String,
+}
+
+/// A record in IFS that now belongs to a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// IFS's `OrderNo`.
+    pub order_no: String,
+    /// `created` by us, or `adopted` after a look-up.
+    pub origin: &'static str,
+}
+
+/// How a writer's step ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settled {
+    /// IFS holds the version that was sent.
+    Written,
+    /// Again at that time; `own_fault` counts against the document.
+    Again {
+        /// Whether the record itself failed, not the remote as a whole.
+        own_fault: bool,
+        /// When.
+        due_at: Timestamp,
+        /// What happened.
+        reason: Option<Reason>,
+    },
+    /// The call's fate is unknown; look it up at that time.
+    Unknown {
+        /// When.
+        due_at: Timestamp,
+    },
+    /// A person must decide.
+    Parked(Reason),
+    /// Nothing has to be there.
+    Superseded,
+    /// A named rule keeps it out.
+    Skipped(Reason),
+}
+
+/// One settle.
+#[derive(Debug, Clone)]
+pub struct Settle {
+    /// How the step ended.
+    pub settled: Settled,
+    /// The desired version that the step worked on.
+    pub version: i64,
+    /// The intent to close, with its outcome in one word.
+    pub close: Option<(IntentId, &'static str)>,
+    /// The record found or made.
+    pub link: Option<Link>,
+    /// What was sent and answered, JSON text.
+    pub written: Option<String>,
+    /// What to remember of the step.
+    pub attempt: Attempt,
+    /// The service's clock.
+    pub now: Timestamp,
+}
+
+impl Store {
+    /// Claims the due documents of a connection, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] when the lease is lost.
+    pub async fn claim_due(
+        &self,
+        lease: &Lease,
+        name: &ConnectionName,
+        now: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<Claimed>, StoreError> {
+        let (lease, name, now) = (lease.clone(), name.as_str().to_owned(), micros(now));
+        let peek = name.clone();
+        if !self.run(move |db| any_due(db, &peek, now)).await? {
+            return Ok(Vec::new());
+        }
+        self.write(move |db| {
+            leases::hold(db, &lease)?;
+            let ids = dialect::lock_due(db, &name, now, limit)?;
+            ids.into_iter().map(|id| claim(db, &lease, id, now)).collect()
+        })
+        .await
+    }
+
+    /// When the next document of a connection is due, if one waits.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn next_due(&self, name: &ConnectionName) -> Result<Option<Timestamp>, StoreError> {
+        let name = name.as_str().to_owned();
+        self.run(move |db| {
+            use diesel::dsl::min;
+            use schema::documents::dsl;
+            let due: Option<i64> = dsl::documents
+                .filter(dsl::connection.eq(name))
+                .filter(dsl::claim.is_null())
+                .filter(dsl::state.eq("planned").or(dsl::state.eq("retry")).or(dsl::state.eq("unknown")))
+                .select(min(dsl::due_at))
+                .first(db)?;
+            Ok(due.map(super::rows::instant))
+        })
+        .await
+    }
+
+    /// Ends a writer's step. Returns the state that the document is left in.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] when claim or lease are lost: nothing was changed.
+    pub async fn settle(&self, lease: &Lease, claimed: &Claimed, settle: Settle) -> Result<State, StoreError> {
+        let (lease, id, claim) = (lease.clone(), claimed.id, claimed.claim.clone());
+        self.write(move |db| {
+            // 1. Nobody else may have taken over meanwhile.
+            let raw = fence(db, &lease, id.get(), &claim)?;
+            let now = micros(settle.now);
+            // 2. The intent closes together with what it led to.
+            if let Some((intent, outcome)) = settle.close {
+                intents::close(db, intent.get(), outcome, now)?;
+            }
+            if let Some(link) = &settle.link {
+                put_link(db, &raw, link, now)?;
+            }
+            // 3. The document moves as the domain allows.
+            let state = move_document(db, &raw, &settle, now)?;
+            // 4. The step is remembered.
+            documents::record(db, raw.id, now, &settle.attempt, &raw.trace_id)?;
+            Ok(state)
+        })
+        .await
+    }
+
+    /// Frees what a dead owner of these connections left: claims end, open intents become `unknown`, and
+    /// an intent whose call's end nobody saw must be watched longer by `call_limit`. Returns how many.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] when the lease is lost.
+    pub async fn take_over(
+        &self,
+        lease: &Lease,
+        connections: Vec<ConnectionName>,
+        call_limit: Duration,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let lease = lease.clone();
+        self.write(move |db| {
+            leases::hold(db, &lease)?;
+            let mut freed = 0;
+            for name in connections {
+                freed += free_claims(db, name.as_str(), call_limit, micros(now))?;
+            }
+            Ok(freed)
+        })
+        .await
+    }
+}
+
+/// Fails unless lease and claim are still ours.
+pub(super) fn fence(db: &mut Db, lease: &Lease, document: i64, claim: &str) -> Result<Raw, StoreError> {
+    leases::hold(db, lease)?;
+    let raw = documents::by_id(db, document)?.ok_or(StoreError::Fenced)?;
+    if raw.claim.as_deref() == Some(claim) { Ok(raw) } else { Err(StoreError::Fenced) }
+}
+
+fn any_due(db: &mut Db, name: &str, now: i64) -> Result<bool, StoreError> {
+    use schema::documents::dsl;
+    let first: Option<i64> = dsl::documents
+        .filter(dsl::connection.eq(name))
+        .filter(dsl::claim.is_null())
+        .filter(dsl::state.eq("planned").or(dsl::state.eq("retry")).or(dsl::state.eq("unknown")))
+        .filter(dsl::due_at.le(now))
+        .select(dsl::id)
+        .first(db)
+        .optional()?;
+    Ok(first.is_some())
+}
+
+fn claim(db: &mut Db, lease: &Lease, id: i64, now: i64) -> Result<Claimed, StoreError> {
+    use schema::documents::dsl;
+    let raw = documents::by_id(db, id)?.ok_or(StoreError::Stale)?;
+    let intent = intents::open_of(db, id)?;
+    let link = documents::link_of(db, id)?;
+    let standing = Standing {
+        state: documents::state_of(&raw)?,
+        open_intent: intent.is_some(),
+        linked: link.is_some(),
+        parked: None,
+    };
+    let state = next_state(standing, Event::Claim)?;
+    let token = Uuid::new_v4().simple().to_string();
+    diesel::update(dsl::documents.filter(dsl::id.eq(id)))
+        .set((
+            dsl::state.eq(state.as_str()),
+            dsl::claim.eq(&token),
+            dsl::claim_generation.eq(lease.generation.get()),
+            dsl::revision.eq(dsl::revision + 1),
+            dsl::updated_at.eq(now),
+        ))
+        .execute(db)?;
+    Ok(Claimed {
+        id: DocumentId::new(id),
+        business_key: raw.business_key,
+        order_id: unsigned(raw.order_id),
+        desired: raw.desired,
+        desired_version: raw.desired_version,
+        written: raw.written,
+        order_no: link.map(|(order_no, _)| order_no),
+        intent,
+        look_up_first: raw.look_up_first != 0,
+        attempts: raw.attempts,
+        claim: token,
+        trace_id: raw.trace_id,
+    })
+}
+
+fn put_link(db: &mut Db, raw: &Raw, link: &Link, now: i64) -> Result<(), StoreError> {
+    use schema::order_links::dsl;
+    if let Some((order_no, _)) = documents::link_of(db, raw.id)? {
+        return if order_no == link.order_no { Ok(()) } else { Err(StoreError::Stale) };
+    }
+    diesel::insert_into(dsl::order_links)
+        .values((
+            dsl::document_id.eq(raw.id),
+            dsl::connection.eq(&raw.connection),
+            dsl::order_no.eq(&link.order_no),
+            dsl::origin.eq(link.origin),
+            dsl::linked_at.eq(now),
+        ))
+        .execute(db)?;
+    Ok(())
+}
+
+fn move_document(db: &mut Db, raw: &Raw, settle: &Settle, now: i64) -> Result<State, StoreError> {
+    use schema::documents::dsl;
+    let standing = documents::standing(db, raw)?;
+    let newer_desired = raw.desired_version > settle.version;
+    let mut after = next_state(standing, event_of(&settle.settled, newer_desired))?;
+    // Newer content is judged anew, unless only a person may open what was found.
+    let opens = match &settle.settled {
+        Settled::Parked(reason) => reason.kind.is_some_and(ParkKind::opens_with_new_content),
+        Settled::Superseded | Settled::Skipped(_) => true,
+        Settled::Written | Settled::Again { .. } | Settled::Unknown { .. } => false,
+    };
+    if newer_desired && opens && !standing.open_intent {
+        after = State::Planned;
+    }
+    let (reason, due_at, attempts) = match &settle.settled {
+        Settled::Written | Settled::Superseded => (None, now, 0),
+        Settled::Again { own_fault, due_at, reason } => {
+            (reason.as_ref(), micros(*due_at), raw.attempts + i64::from(*own_fault))
+        }
+        Settled::Unknown { due_at } => (None, micros(*due_at), raw.attempts),
+        Settled::Parked(reason) | Settled::Skipped(reason) => (Some(reason), now, raw.attempts),
+    };
+    let reason = if after == State::Planned && newer_desired { None } else { reason };
+    let row = dsl::documents.filter(dsl::id.eq(raw.id));
+    diesel::update(row)
+        .set((
+            (
+                dsl::state.eq(after.as_str()),
+                dsl::claim.eq(None::<String>),
+                dsl::claim_generation.eq(None::<i64>),
+                dsl::revision.eq(dsl::revision + 1),
+                dsl::updated_at.eq(now),
+            ),
+            (
+                dsl::reason_kind.eq(reason.and_then(|reason| reason.kind).map(|kind| kind.as_str())),
+                dsl::reason_code.eq(reason.map(|reason| reason.code.as_str())),
+                dsl::reason_text.eq(reason.map(|reason| reason.text.as_str())),
+                dsl::attempts.eq(attempts),
+                dsl::due_at.eq(due_at),
+            ),
+        ))
+        .execute(db)?;
+    if let Some(written) = &settle.written {
+        diesel::update(row).set(dsl::written.eq(written)).execute(db)?;
+    }
+    if settle.settled == Settled::Written {
+        diesel::update(row).set(dsl::written_version.eq(settle.version)).execute(db)?;
+    }
+    if matches!(settle.settled, Settled::Unknown { .. })
+        && let Some(open) = intents::open_of(db, raw.id)?
+    {
+        intents::call_ended(db, open.id.get())?;
+    }
+    Ok(after)
+}
+
+fn event_of(settled: &Settled, newer_desired: bool) -> Event {
+    match settled {
+        Settled::Written => Event::Wrote { newer_desired },
+        Settled::Again { own_fault, .. } => Event::Failed { own_fault: *own_fault },
+        Settled::Unknown { .. } => Event::LostAnswer,
+        Settled::Parked(_) => Event::Park,
+        Settled::Superseded => Event::Supersede,
+        Settled::Skipped(_) => Event::Skip,
+    }
+}
+
+fn free_claims(db: &mut Db, name: &str, call_limit: Duration, now: i64) -> Result<usize, StoreError> {
+    use schema::documents::dsl;
+    let claimed: Vec<i64> = dsl::documents
+        .filter(dsl::connection.eq(name))
+        .filter(dsl::claim.is_not_null())
+        .select(dsl::id)
+        .load(db)?;
+    for id in &claimed {
+        let raw = documents::by_id(db, *id)?.ok_or(StoreError::Stale)?;
+        let standing = documents::standing(db, &raw)?;
+        let after = next_state(standing, Event::TakeOver)?;
+        diesel::update(dsl::documents.filter(dsl::id.eq(id)))
+            .set((
+                dsl::state.eq(after.as_str()),
+                dsl::claim.eq(None::<String>),
+                dsl::claim_generation.eq(None::<i64>),
+                dsl::revision.eq(dsl::revision + 1),
+                dsl::due_at.eq(now),
+                dsl::updated_at.eq(now),
+            ))
+            .execute(db)?;
+    }
+    lengthen_unseen(db, name, call_limit)?;
+    Ok(claimed.len())
+}
+
+/// An intent whose call's end nobody saw may have been sent just before the take-over.
+fn lengthen_unseen(db: &mut Db, name: &str, call_limit: Duration) -> Result<(), StoreError> {
+    use schema::intents::dsl;
+    let unseen: Vec<i64> = schema::documents::table
+        .inner_join(dsl::intents.on(dsl::document_id.eq(schema::documents::id)))
+        .filter(schema::documents::connection.eq(name))
+        .filter(schema::documents::state.eq("unknown"))
+        .filter(dsl::closed_at.is_null())
+        .filter(dsl::call_ended.eq(0))
+        .select(dsl::id)
+        .load(db)?;
+    for id in unseen {
+        diesel::update(dsl::intents.filter(dsl::id.eq(id)))
+            .set((
+                dsl::needed_us.eq(dsl::needed_us + span(call_limit)),
+                dsl::call_ended.eq(1),
+                dsl::look_ups.eq(0),
+            ))
+            .execute(db)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,360 @@
+//! `inbox`: what was delivered, from the commit before the 200 to the mapper's verdict on it.
+
+use diesel::prelude::*;
+use jiff::Timestamp;
+
+use super::dialect::{self, Db};
+use super::rows::{NewInbox, instant, micros, unsigned};
+use super::{Store, StoreError, schema};
+use crate::domain::ids::{ConnectionName, InboxId};
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InboxState {
+    /// Committed, not yet looked at.
+    Received,
+    /// Its content decided what is desired.
+    Mapped,
+    /// A newer or equal version was known already.
+    Superseded,
+    /// It can't be read; a person should look.
+    Quarantined,
+    /// A topic that no flow takes yet.
+    Unclaimed,
+}
+
+impl InboxState {
+    /// The word stored in the row.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Received => "received",
+            Self::Mapped => "mapped",
+            Self::Superseded => "superseded",
+            Self::Quarantined => "quarantined",
+            Self::Unclaimed => "unclaimed",
+        }
+    }
+}
+
+/// A delivery whose signature was right, with the secrets already cut out of its body.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// The connection whose path and secret it came by.
+    pub connection: ConnectionName,
+    /// `X-Shopify-Topic`, e.g. `orders/create`.
+    pub topic: String,
+    /// `X-Shopify-Webhook-Id`; empty when it was missing.
+    pub webhook_id: String,
+    /// `X-Shopify-Event-Id`: for tracing, never for dropping.
+    pub event_id: Option<String>,
+    /// `X-Shopify-Shop-Domain`; unsigned.
+    pub shop_domain: Option<String>,
+    /// `X-Shopify-API-Version`.
+    pub api_version: Option<String>,
+    /// `X-Shopify-Triggered-At`.
+    pub triggered_at: Option<String>,
+    /// SHA-256 (hex) of the raw body as it was received.
+    pub body_sha256: String,
+    /// The body with secrets cut out.
+    pub body: Vec<u8>,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// The id that follows it to the write in IFS.
+    pub trace_id: String,
+    /// Whether some flow takes the topic.
+    pub claimed_topic: bool,
+}
+
+/// What became of a delivery at the door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// A new row.
+    New(InboxId),
+    /// An equal row stands already: connection, topic, webhook id and body are the same.
+    Duplicate,
+}
+
+/// A delivery for the mapper.
+#[derive(Debug, Clone)]
+pub struct Received {
+    /// The row.
+    pub id: InboxId,
+    /// `X-Shopify-Topic`.
+    pub topic: String,
+    /// The body with secrets cut out.
+    pub body: Vec<u8>,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// How often the mapper took it, this time included.
+    pub attempts: i64,
+    /// The id that follows it.
+    pub trace_id: String,
+}
+
+/// Rows of the inbox by state, for metrics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboxCounts {
+    /// The state's word.
+    pub state: String,
+    /// How many.
+    pub count: i64,
+}
+
+impl Store {
+    /// Commits a group of deliveries in one transaction. If the group fails, its rows go one by one, so
+    /// that one bad row does not take the others with it.
+    pub async fn insert_deliveries(&self, group: Vec<Delivery>) -> Vec<Result<Stored, StoreError>> {
+        let rows: Vec<NewInbox> = group.into_iter().map(new_row).collect();
+        let together = rows.clone();
+        let grouped = self
+            .write(move |db| together.iter().map(|row| insert(db, row)).collect::<Result<Vec<_>, _>>())
+            .await;
+        if let Ok(stored) = grouped {
+            return stored.into_iter().map(Ok).collect();
+        }
+        let mut answers = Vec::with_capacity(rows.len());
+        for row in rows {
+            answers.push(self.write(move |db| insert(db, &row)).await);
+        }
+        answers
+    }
+
+    /// Takes the oldest due deliveries of a connection and counts the attempt before anything is run on
+    /// them, so that a payload that kills the process is seen to have been tried.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn take_received(
+        &self,
+        name: &ConnectionName,
+        now: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<Received>, StoreError> {
+        let name = name.as_str().to_owned();
+        let now = micros(now);
+        if self.run({
+            let name = name.clone();
+            move |db| any_due(db, &name, now)
+        }).await? {
+            self.write(move |db| take(db, &name, now, limit)).await
+        } else {
+            Ok(Vec::new())
+        }
+    }
+
+    /// Gives a delivery its end without touching an order: quarantine, or superseded.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn finish_delivery(
+        &self,
+        id: InboxId,
+        state: InboxState,
+        reason: Option<String>,
+    ) -> Result<(), StoreError> {
+        self.write(move |db| finish(db, id, state, reason.as_deref(), None)).await
+    }
+
+    /// Puts a delivery back until `due_at`.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn postpone_delivery(
+        &self,
+        id: InboxId,
+        due_at: Timestamp,
+        reason: String,
+    ) -> Result<(), StoreError> {
+        use schema::inbox::dsl;
+        self.write(move |db| {
+            diesel::update(dsl::inbox.filter(dsl::id.eq(id.get())))
+                .set((dsl::due_at.eq(micros(due_at)), dsl::reason.eq(reason)))
+                .execute(db)?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Counts the inbox by state (unfinished and quarantined rows are few and indexed).
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn count_inbox(&self) -> Result<Vec<InboxCounts>, StoreError> {
+        use diesel::dsl::count_star;
+        use schema::inbox::dsl;
+        self.run(|db| {
+            let mut counts = Vec::new();
+            for state in [InboxState::Received, InboxState::Quarantined] {
+                let count = dsl::inbox.filter(dsl::state.eq(state.as_str())).select(count_star()).first(db)?;
+                counts.push(InboxCounts { state: state.as_str().to_owned(), count });
+            }
+            Ok(counts)
+        })
+        .await
+    }
+
+    /// When the oldest delivery that still waits was received.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn oldest_received(&self) -> Result<Option<Timestamp>, StoreError> {
+        use diesel::dsl::min;
+        use schema::inbox::dsl;
+        self.run(|db| {
+            let oldest: Option<i64> =
+                dsl::inbox.filter(dsl::state.eq("received")).select(min(dsl::received_at)).first(db)?;
+            Ok(oldest.map(instant))
+        })
+        .await
+    }
+
+    /// The deliveries that told of an order, oldest first: id, topic, state, reason, received at.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn deliveries_of(
+        &self,
+        name: &ConnectionName,
+        order_id: u64,
+    ) -> Result<Vec<(InboxId, String, String, Option<String>, Timestamp)>, StoreError> {
+        use schema::inbox::dsl;
+        let name = name.as_str().to_owned();
+        let order_id = super::rows::signed(order_id)?;
+        self.run(move |db| {
+            let rows: Vec<(i64, String, String, Option<String>, i64)> = dsl::inbox
+                .filter(dsl::connection.eq(name))
+                .filter(dsl::order_id.eq(order_id))
+                .order(dsl::id)
+                .limit(200)
+                .select((dsl::id, dsl::topic, dsl::state, dsl::reason, dsl::received_at))
+                .load(db)?;
+            let told = |(id, topic, state, reason, at)| (InboxId::new(id), topic, state, reason, instant(at));
+            Ok(rows.into_iter().map(told).collect())
+        })
+        .await
+    }
+
+    /// The newest quarantined deliveries: id, connection, topic, reason, received at, order id.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn quarantined(&self, limit: i64) -> Result<Vec<Quarantined>, StoreError> {
+        use schema::inbox::dsl;
+        self.run(move |db| {
+            let rows: Vec<(i64, String, String, Option<String>, i64, Option<i64>)> = dsl::inbox
+                .filter(dsl::state.eq("quarantined"))
+                .order(dsl::id.desc())
+                .limit(limit)
+                .select((dsl::id, dsl::connection, dsl::topic, dsl::reason, dsl::received_at, dsl::order_id))
+                .load(db)?;
+            let told = |(id, connection, topic, reason, at, order_id): (_, _, _, _, _, Option<i64>)| Quarantined {
+                id: InboxId::new(id),
+                connection,
+                topic,
+                reason,
+                received_at: instant(at),
+                order_id: order_id.map(unsigned),
+            };
+            Ok(rows.into_iter().map(told).collect())
+        })
+        .await
+    }
+}
+
+/// A delivery that can't be read.
+#[derive(Debug, Clone)]
+pub struct Quarantined {
+    /// The row.
+    pub id: InboxId,
+    /// The connection it came by.
+    pub connection: String,
+    /// Its topic.
+    pub topic: String,
+    /// What is wrong with it.
+    pub reason: Option<String>,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// The order it tells of, as far as that could be read.
+    pub order_id: Option<u64>,
+}
+
+pub(super) fn finish(
+    db: &mut Db,
+    id: InboxId,
+    state: InboxState,
+    reason: Option<&str>,
+    order: Option<i64>,
+) -> Result<(), StoreError> {
+    use schema::inbox::dsl;
+    diesel::update(dsl::inbox.filter(dsl::id.eq(id.get())))
+        .set((dsl::state.eq(state.as_str()), dsl::reason.eq(reason)))
+        .execute(db)?;
+    if let Some(order) = order {
+        diesel::update(dsl::inbox.filter(dsl::id.eq(id.get()))).set(dsl::order_id.eq(order)).execute(db)?;
+    }
+    Ok(())
+}
+
+fn insert(db: &mut Db, row: &NewInbox) -> Result<Stored, StoreError> {
+    Ok(match dialect::insert_delivery(db, row)? {
+        Some(id) => Stored::New(InboxId::new(id)),
+        None => Stored::Duplicate,
+    })
+}
+
+fn any_due(db: &mut Db, name: &str, now: i64) -> Result<bool, StoreError> {
+    use schema::inbox::dsl;
+    let first: Option<i64> = dsl::inbox
+        .filter(dsl::connection.eq(name))
+        .filter(dsl::state.eq("received"))
+        .filter(dsl::due_at.le(now))
+        .select(dsl::id)
+        .first(db)
+        .optional()?;
+    Ok(first.is_some())
+}
+
+fn take(db: &mut Db, name: &str, now: i64, limit: i64) -> Result<Vec<Received>, StoreError> {
+    use schema::inbox::dsl;
+    let rows: Vec<(i64, String, Vec<u8>, i64, i64, String)> = dsl::inbox
+        .filter(dsl::connection.eq(name))
+        .filter(dsl::state.eq("received"))
+        .filter(dsl::due_at.le(now))
+        .order((dsl::due_at, dsl::id))
+        .limit(limit)
+        .select((dsl::id, dsl::topic, dsl::body, dsl::received_at, dsl::attempts, dsl::trace_id))
+        .load(db)?;
+    let ids: Vec<i64> = rows.iter().map(|row| row.0).collect();
+    diesel::update(dsl::inbox.filter(dsl::id.eq_any(ids)))
+        .set(dsl::attempts.eq(dsl::attempts + 1))
+        .execute(db)?;
+    let received = |(id, topic, body, at, attempts, trace_id)| Received {
+        id: InboxId::new(id),
+        topic,
+        body,
+        received_at: instant(at),
+        attempts: attempts + 1,
+        trace_id,
+    };
+    Ok(rows.into_iter().map(received).collect())
+}
+
+fn new_row(delivery: Delivery) -> NewInbox {
+    let state = if delivery.claimed_topic { InboxState::Received } else { InboxState::Unclaimed };
+    let received_at = micros(delivery.received_at);
+    NewInbox {
+        connection: delivery.connection.as_str().to_owned(),
+        topic: delivery.topic,
+        webhook_id: delivery.webhook_id,
+        body_sha256: delivery.body_sha256,
+        event_id: delivery.event_id,
+        shop_domain: delivery.shop_domain,
+        api_version: delivery.api_version,
+        triggered_at: delivery.triggered_at,
+        body: delivery.body,
+        received_at,
+        trace_id: delivery.trace_id,
+        state: state.as_str().to_owned(),
+        due_at: received_at,
+    }
+}

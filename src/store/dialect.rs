@@ -1,0 +1,199 @@
+//! Where SQLite and PostgreSQL differ, and nowhere else: opening, locking, clocks, ignoring a conflict.
+
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool};
+use diesel::{PgConnection, SqliteConnection, sql_query, sql_types};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use super::rows::NewInbox;
+use super::{StoreError, schema};
+
+const SQLITE_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const POSTGRES_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+
+/// How long a writer waits for another process's write on SQLite, in milliseconds.
+const BUSY_TIMEOUT_MS: u32 = 5_000;
+
+/// One connection to either database; diesel chooses the SQL by its variant.
+#[derive(diesel::MultiConnection)]
+pub(super) enum Db {
+    /// PostgreSQL 14 or later.
+    Pg(PgConnection),
+    /// The embedded SQLite.
+    Lite(SqliteConnection),
+}
+
+/// Which database a URL names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    /// `sqlite:FILE`
+    Sqlite,
+    /// `postgres://…`
+    Postgres,
+}
+
+/// Splits a database URL into the backend and what diesel opens.
+pub(super) fn parse_url(url: &str) -> Result<(Backend, String), StoreError> {
+    if let Some(file) = url.strip_prefix("sqlite:") {
+        let file = file.strip_prefix("//").unwrap_or(file);
+        if !file.is_empty() && file != ":memory:" {
+            return Ok((Backend::Sqlite, file.to_owned()));
+        }
+    } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return Ok((Backend::Postgres, url.to_owned()));
+    }
+    Err(StoreError::BadUrl)
+}
+
+#[derive(Debug)]
+struct Pragmas;
+
+impl CustomizeConnection<Db, diesel::r2d2::Error> for Pragmas {
+    fn on_acquire(&self, db: &mut Db) -> Result<(), diesel::r2d2::Error> {
+        let settings = match db {
+            Db::Lite(_) => format!(
+                "PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                 PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 2000;"
+            ),
+            Db::Pg(_) => "SET synchronous_commit = on; SET TIME ZONE 'UTC'; SET lock_timeout = '10s'; \
+                          SET idle_in_transaction_session_timeout = '60s';"
+                .to_owned(),
+        };
+        db.batch_execute(&settings).map_err(diesel::r2d2::Error::QueryError)
+    }
+}
+
+/// Opens the pool. The database must be reachable within `timeout`, else the caller tries again later.
+pub(super) fn open_pool(
+    target: &str,
+    size: u32,
+    timeout: Duration,
+) -> Result<Pool<ConnectionManager<Db>>, StoreError> {
+    Pool::builder()
+        .max_size(size)
+        .min_idle(Some(0))
+        .connection_timeout(timeout)
+        .test_on_check_out(false)
+        .connection_customizer(Box::new(Pragmas))
+        .build(ConnectionManager::<Db>::new(target))
+        .map_err(StoreError::Pool)
+}
+
+/// Runs `work` in a transaction that holds the write lock from its first statement on SQLite, so that it
+/// never fails half-way for want of it.
+pub(super) fn write<T>(
+    db: &mut Db,
+    work: impl FnOnce(&mut Db) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    db.transaction(|db| {
+        if matches!(db, Db::Lite(_)) {
+            sql_query("UPDATE leases SET owner = owner WHERE 0").execute(db)?;
+        }
+        work(db)
+    })
+}
+
+/// Applies what is missing, in order; returns the names applied.
+pub(super) fn migrate(db: &mut Db) -> Result<Vec<String>, StoreError> {
+    let applied = match db {
+        Db::Lite(lite) => lite.run_pending_migrations(SQLITE_MIGRATIONS).map(names),
+        Db::Pg(pg) => pg.run_pending_migrations(POSTGRES_MIGRATIONS).map(names),
+    };
+    applied.map_err(StoreError::Migration)
+}
+
+/// The names of migrations that this binary knows and the database lacks.
+pub(super) fn pending(db: &mut Db) -> Result<Vec<String>, StoreError> {
+    let pending = match db {
+        Db::Lite(lite) => lite.pending_migrations(SQLITE_MIGRATIONS).map(|all| {
+            all.iter().map(|one| one.name().to_string()).collect()
+        }),
+        Db::Pg(pg) => pg.pending_migrations(POSTGRES_MIGRATIONS).map(|all| {
+            all.iter().map(|one| one.name().to_string()).collect()
+        }),
+    };
+    pending.map_err(StoreError::Migration)
+}
+
+fn names(versions: Vec<diesel::migration::MigrationVersion<'_>>) -> Vec<String> {
+    versions.iter().map(ToString::to_string).collect()
+}
+
+/// Inserts a delivery unless an equal one stands; `None` for a duplicate.
+pub(super) fn insert_delivery(db: &mut Db, row: &NewInbox) -> Result<Option<i64>, StoreError> {
+    use schema::inbox::dsl::{body_sha256, connection, id, inbox, topic, webhook_id};
+    let conflict = (connection, topic, webhook_id, body_sha256);
+    let stored = match db {
+        Db::Lite(lite) => diesel::insert_into(inbox)
+            .values(row)
+            .on_conflict(conflict)
+            .do_nothing()
+            .returning(id)
+            .get_result::<i64>(lite)
+            .optional()?,
+        Db::Pg(pg) => diesel::insert_into(inbox)
+            .values(row)
+            .on_conflict(conflict)
+            .do_nothing()
+            .returning(id)
+            .get_result::<i64>(pg)
+            .optional()?,
+    };
+    Ok(stored)
+}
+
+/// The ids of claimable documents, locked so that another claimer passes them by (`SKIP LOCKED`).
+pub(super) fn lock_due(db: &mut Db, name: &str, now: i64, limit: i64) -> Result<Vec<i64>, StoreError> {
+    use schema::documents::dsl::{claim, connection, documents, due_at, id, state};
+    let due = documents
+        .select(id)
+        .filter(connection.eq(name))
+        .filter(claim.is_null())
+        .filter(state.eq("planned").or(state.eq("retry")).or(state.eq("unknown")))
+        .filter(due_at.le(now))
+        .order((due_at, id))
+        .limit(limit);
+    let ids = match db {
+        Db::Lite(lite) => due.load(lite)?,
+        Db::Pg(pg) => due.for_update().skip_locked().load(pg)?,
+    };
+    Ok(ids)
+}
+
+/// Takes a row lock on the lease until the transaction ends (SQLite's write lock does as much).
+pub(super) fn lock_lease(db: &mut Db, name: &str) -> Result<(), StoreError> {
+    if matches!(db, Db::Pg(_)) {
+        sql_query("SELECT 1 FROM leases WHERE name = $1 FOR UPDATE")
+            .bind::<sql_types::Text, _>(name)
+            .execute(db)?;
+    }
+    Ok(())
+}
+
+/// Takes a shared lock on the lease, so that it can't change hands before the settle commits.
+pub(super) fn share_lease(db: &mut Db, name: &str) -> Result<(), StoreError> {
+    if matches!(db, Db::Pg(_)) {
+        sql_query("SELECT 1 FROM leases WHERE name = $1 FOR SHARE")
+            .bind::<sql_types::Text, _>(name)
+            .execute(db)?;
+    }
+    Ok(())
+}
+
+#[derive(QueryableByName)]
+struct ClockRow {
+    #[diesel(sql_type = sql_types::BigInt)]
+    micros: i64,
+}
+
+/// The database's clock, UTC microseconds: leases live by it alone.
+pub(super) fn clock_micros(db: &mut Db) -> Result<i64, StoreError> {
+    let sql = match db {
+        Db::Lite(_) => "SELECT CAST((julianday('now') - 2440587.5) * 86400000.0 AS BIGINT) * 1000 AS micros",
+        Db::Pg(_) => "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT) AS micros",
+    };
+    Ok(sql_query(sql).get_result::<ClockRow>(db)?.micros)
+}

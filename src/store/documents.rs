@@ -1,0 +1,462 @@
+//! `documents` as people and other verbs read them, and what a person may do to one.
+
+use diesel::prelude::*;
+use jiff::Timestamp;
+
+use super::dialect::Db;
+use super::rows::{instant, micros, signed, unsigned};
+use super::{Store, StoreError, schema};
+use crate::domain::document::{Event, ParkKind, Standing, State, next_state};
+use crate::domain::ids::{ConnectionName, DocumentId};
+
+/// Why a document is parked, held or skipped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    /// What may open it again; only parks have one.
+    pub kind: Option<ParkKind>,
+    /// A stable word, e.g. `unknown_sku`.
+    pub code: String,
+    /// One sentence: the field, what was found, what was expected, what to do. No personal data.
+    pub text: String,
+}
+
+/// A document as it is shown.
+#[derive(Debug, Clone)]
+pub struct DocumentRow {
+    /// The row.
+    pub id: DocumentId,
+    /// Its connection.
+    pub connection: String,
+    /// What it is, e.g. `customer_order`.
+    pub kind: String,
+    /// The key that travels inside the IFS record.
+    pub business_key: String,
+    /// Shopify's order id.
+    pub order_id: u64,
+    /// Shopify's name of the order.
+    pub order_name: Option<String>,
+    /// Where it stands.
+    pub state: State,
+    /// Why it is parked, held or skipped, or what failed last.
+    pub reason: Option<Reason>,
+    /// The desired content, JSON text.
+    pub desired: String,
+    /// Counts the desired contents.
+    pub desired_version: i64,
+    /// What was sent and answered, JSON text.
+    pub written: Option<String>,
+    /// The desired version that IFS holds.
+    pub written_version: i64,
+    /// IFS's `OrderNo`.
+    pub order_no: Option<String>,
+    /// How the link came about: `created` or `adopted`.
+    pub origin: Option<String>,
+    /// Own failures since it last got on.
+    pub attempts: i64,
+    /// When a writer looks at it next.
+    pub due_at: Timestamp,
+    /// The id of the delivery that last changed it.
+    pub trace_id: String,
+    /// When it was first planned.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// One step of a writer or a person on a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// What was tried, e.g. `create`, `look_up`, `amend`, `cancel`.
+    pub step: String,
+    /// What came of it, e.g. `written`, `unknown`, `parked`.
+    pub outcome: String,
+    /// More of it, without secrets or persons.
+    pub detail: Option<String>,
+}
+
+/// Which documents to list.
+#[derive(Debug, Clone, Default)]
+pub struct DocumentFilter {
+    /// Only of this connection.
+    pub connection: Option<String>,
+    /// Only in this state.
+    pub state: Option<State>,
+    /// Only after this id (paging).
+    pub after: Option<i64>,
+    /// At most so many.
+    pub limit: i64,
+}
+
+/// Documents by connection and unfinished state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateCount {
+    /// The connection.
+    pub connection: String,
+    /// The state's word.
+    pub state: String,
+    /// How many.
+    pub count: i64,
+}
+
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = schema::documents)]
+pub(super) struct Raw {
+    pub(super) id: i64,
+    pub(super) connection: String,
+    pub(super) kind: String,
+    pub(super) business_key: String,
+    pub(super) order_id: i64,
+    pub(super) state: String,
+    pub(super) reason_kind: Option<String>,
+    pub(super) reason_code: Option<String>,
+    pub(super) reason_text: Option<String>,
+    pub(super) desired: String,
+    pub(super) desired_digest: String,
+    pub(super) desired_version: i64,
+    pub(super) written: Option<String>,
+    pub(super) written_version: i64,
+    pub(super) look_up_first: i64,
+    pub(super) attempts: i64,
+    pub(super) due_at: i64,
+    pub(super) claim: Option<String>,
+    pub(super) trace_id: String,
+    pub(super) created_at: i64,
+    pub(super) updated_at: i64,
+}
+
+impl Store {
+    /// Lists documents by id.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn list_documents(&self, filter: DocumentFilter) -> Result<Vec<DocumentRow>, StoreError> {
+        self.run(move |db| {
+            use schema::documents::dsl;
+            let mut query = dsl::documents.select(Raw::as_select()).order(dsl::id).limit(filter.limit).into_boxed();
+            if let Some(name) = filter.connection {
+                query = query.filter(dsl::connection.eq(name));
+            }
+            if let Some(state) = filter.state {
+                query = query.filter(dsl::state.eq(state.as_str()));
+            }
+            if let Some(after) = filter.after {
+                query = query.filter(dsl::id.gt(after));
+            }
+            let rows: Vec<Raw> = query.load(db)?;
+            rows.into_iter().map(|raw| shown(db, raw)).collect()
+        })
+        .await
+    }
+
+    /// One document by its id.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn document(&self, id: DocumentId) -> Result<Option<DocumentRow>, StoreError> {
+        self.run(move |db| match by_id(db, id.get())? {
+            Some(raw) => shown(db, raw).map(Some),
+            None => Ok(None),
+        })
+        .await
+    }
+
+    /// The documents that an ORDER argument may mean: Shopify id, gid, name, or IFS `OrderNo`.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn find_documents(
+        &self,
+        connection: Option<ConnectionName>,
+        order: String,
+    ) -> Result<Vec<DocumentRow>, StoreError> {
+        self.run(move |db| {
+            let mut ids = find_ids(db, &order)?;
+            ids.sort_unstable();
+            ids.dedup();
+            let mut found = Vec::new();
+            for id in ids {
+                if let Some(raw) = by_id(db, id)?
+                    && connection.as_ref().is_none_or(|name| name.as_str() == raw.connection)
+                {
+                    found.push(shown(db, raw)?);
+                }
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    /// The steps taken on a document, oldest first, at most the last 200.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn attempts_of(&self, id: DocumentId) -> Result<Vec<(Timestamp, Attempt)>, StoreError> {
+        self.run(move |db| {
+            use schema::attempts::dsl;
+            let mut rows: Vec<(i64, String, String, Option<String>)> = dsl::attempts
+                .filter(dsl::document_id.eq(id.get()))
+                .order(dsl::id.desc())
+                .limit(200)
+                .select((dsl::at, dsl::step, dsl::outcome, dsl::detail))
+                .load(db)?;
+            rows.reverse();
+            let told = |(at, step, outcome, detail)| (instant(at), Attempt { step, outcome, detail });
+            Ok(rows.into_iter().map(told).collect())
+        })
+        .await
+    }
+
+    /// Counts unfinished documents by connection and state; finished ones are not counted (they grow for ever).
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn count_open_documents(&self) -> Result<Vec<StateCount>, StoreError> {
+        self.run(|db| {
+            use diesel::dsl::count_star;
+            use schema::documents::dsl;
+            let rows: Vec<(String, String, i64)> = dsl::documents
+                .filter(dsl::state.ne("written"))
+                .filter(dsl::state.ne("superseded"))
+                .filter(dsl::state.ne("skipped"))
+                .filter(dsl::state.ne("resolved"))
+                .group_by((dsl::connection, dsl::state))
+                .select((dsl::connection, dsl::state, count_star()))
+                .load(db)?;
+            let told = |(connection, state, count)| StateCount { connection, state, count };
+            Ok(rows.into_iter().map(told).collect())
+        })
+        .await
+    }
+
+    /// A person asks for another try of a parked, resolved, held or skipped document.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] under an open intent, or when nothing of ours is desired.
+    pub async fn retry_document(
+        &self,
+        id: DocumentId,
+        who: String,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.operate(id, Event::OperatorRetry, "retry", who, None, now).await
+    }
+
+    /// A person closes a parked, held or failing document with a note.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] under an open intent or in another state.
+    pub async fn resolve_document(
+        &self,
+        id: DocumentId,
+        who: String,
+        note: String,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.operate(id, Event::OperatorResolve, "resolve", who, Some(note), now).await
+    }
+
+    async fn operate(
+        &self,
+        id: DocumentId,
+        event: Event,
+        act: &'static str,
+        who: String,
+        note: Option<String>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write(move |db| {
+            use schema::documents::dsl;
+            let raw = by_id(db, id.get())?.ok_or(StoreError::Refused("no document has that number"))?;
+            let standing = standing(db, &raw)?;
+            if standing.open_intent {
+                return Err(StoreError::Refused(
+                    "a create of it may still be under way in IFS: its answer is looked up first; try again later",
+                ));
+            }
+            let next = next_state(standing, event)
+                .map_err(|_| StoreError::Refused("its state does not allow that: see `documents show`"))?;
+            let now = micros(now);
+            diesel::update(dsl::documents.filter(dsl::id.eq(id.get())))
+                .set((
+                    dsl::state.eq(next.as_str()),
+                    dsl::revision.eq(dsl::revision + 1),
+                    dsl::attempts.eq(0),
+                    // What a person reopens may have been keyed by a person: look before any create.
+                    dsl::look_up_first.eq(1),
+                    dsl::due_at.eq(now),
+                    dsl::updated_at.eq(now),
+                ))
+                .execute(db)?;
+            let done = Attempt { step: act.to_owned(), outcome: next.as_str().to_owned(), detail: note.clone() };
+            record(db, raw.id, now, &done, &raw.trace_id)?;
+            audit(db, now, &who, act, &format!("document {id}"), note.as_deref())
+        })
+        .await
+    }
+}
+
+pub(super) fn audit(
+    db: &mut Db,
+    now: i64,
+    who: &str,
+    act: &str,
+    subject: &str,
+    note: Option<&str>,
+) -> Result<(), StoreError> {
+    use schema::audit::dsl;
+    diesel::insert_into(dsl::audit)
+        .values((
+            dsl::at.eq(now),
+            dsl::who.eq(who),
+            dsl::act.eq(act),
+            dsl::subject.eq(subject),
+            dsl::note.eq(note),
+        ))
+        .execute(db)?;
+    Ok(())
+}
+
+pub(super) fn record(
+    db: &mut Db,
+    document: i64,
+    now: i64,
+    attempt: &Attempt,
+    trace_id: &str,
+) -> Result<(), StoreError> {
+    use schema::attempts::dsl;
+    diesel::insert_into(dsl::attempts)
+        .values((
+            dsl::document_id.eq(document),
+            dsl::at.eq(now),
+            dsl::step.eq(&attempt.step),
+            dsl::outcome.eq(&attempt.outcome),
+            dsl::detail.eq(attempt.detail.as_deref()),
+            dsl::trace_id.eq(trace_id),
+        ))
+        .execute(db)?;
+    Ok(())
+}
+
+pub(super) fn by_id(db: &mut Db, id: i64) -> Result<Option<Raw>, StoreError> {
+    use schema::documents::dsl;
+    Ok(dsl::documents.filter(dsl::id.eq(id)).select(Raw::as_select()).first(db).optional()?)
+}
+
+pub(super) fn by_key(db: &mut Db, connection: &str, key: &str) -> Result<Option<Raw>, StoreError> {
+    use schema::documents::dsl;
+    let found = dsl::documents
+        .filter(dsl::connection.eq(connection))
+        .filter(dsl::kind.eq("customer_order"))
+        .filter(dsl::business_key.eq(key))
+        .select(Raw::as_select())
+        .first(db)
+        .optional()?;
+    Ok(found)
+}
+
+pub(super) fn state_of(raw: &Raw) -> Result<State, StoreError> {
+    State::parse(&raw.state).ok_or(StoreError::Corrupt { table: "documents", column: "state" })
+}
+
+pub(super) fn standing(db: &mut Db, raw: &Raw) -> Result<Standing, StoreError> {
+    let parked = match (&raw.reason_kind, raw.state == State::Parked.as_str()) {
+        (Some(word), true) => Some(
+            ParkKind::parse(word).ok_or(StoreError::Corrupt { table: "documents", column: "reason_kind" })?,
+        ),
+        _ => None,
+    };
+    Ok(Standing {
+        state: state_of(raw)?,
+        open_intent: super::intents::open_of(db, raw.id)?.is_some(),
+        linked: link_of(db, raw.id)?.is_some(),
+        parked,
+    })
+}
+
+pub(super) fn link_of(db: &mut Db, document: i64) -> Result<Option<(String, String)>, StoreError> {
+    use schema::order_links::dsl;
+    let link = dsl::order_links
+        .filter(dsl::document_id.eq(document))
+        .select((dsl::order_no, dsl::origin))
+        .first(db)
+        .optional()?;
+    Ok(link)
+}
+
+fn find_ids(db: &mut Db, order: &str) -> Result<Vec<i64>, StoreError> {
+    let mut ids: Vec<i64> = Vec::new();
+    let digits = order.rsplit('/').next().unwrap_or(order);
+    if let Ok(order_id) = digits.parse::<u64>() {
+        use schema::documents::dsl;
+        let found: Vec<i64> = dsl::documents
+            .filter(dsl::business_key.eq(order_id.to_string()))
+            .select(dsl::id)
+            .load(db)?;
+        ids.extend(found);
+        let by_order: Vec<i64> =
+            dsl::documents.filter(dsl::order_id.eq(signed(order_id)?)).select(dsl::id).load(db)?;
+        ids.extend(by_order);
+    }
+    {
+        use schema::order_links::dsl;
+        let linked: Vec<i64> =
+            dsl::order_links.filter(dsl::order_no.eq(order)).select(dsl::document_id).load(db)?;
+        ids.extend(linked);
+    }
+    use schema::{documents, orders};
+    let named: Vec<(String, i64)> = orders::table
+        .filter(orders::name.eq(order))
+        .select((orders::connection, orders::order_id))
+        .limit(50)
+        .load(db)?;
+    for (connection, order_id) in named {
+        let found: Vec<i64> = documents::table
+            .filter(documents::connection.eq(connection))
+            .filter(documents::order_id.eq(order_id))
+            .select(documents::id)
+            .load(db)?;
+        ids.extend(found);
+    }
+    Ok(ids)
+}
+
+fn shown(db: &mut Db, raw: Raw) -> Result<DocumentRow, StoreError> {
+    let state = state_of(&raw)?;
+    let link = link_of(db, raw.id)?;
+    let order_name = {
+        use schema::orders::dsl;
+        dsl::orders
+            .filter(dsl::connection.eq(&raw.connection))
+            .filter(dsl::order_id.eq(raw.order_id))
+            .select(dsl::name)
+            .first::<String>(db)
+            .optional()?
+    };
+    let reason = raw.reason_code.map(|code| Reason {
+        kind: raw.reason_kind.as_deref().and_then(ParkKind::parse),
+        code,
+        text: raw.reason_text.unwrap_or_default(),
+    });
+    let (order_no, origin) = link.unzip();
+    Ok(DocumentRow {
+        id: DocumentId::new(raw.id),
+        connection: raw.connection,
+        kind: raw.kind,
+        business_key: raw.business_key,
+        order_id: unsigned(raw.order_id),
+        order_name,
+        state,
+        reason,
+        desired: raw.desired,
+        desired_version: raw.desired_version,
+        written: raw.written,
+        written_version: raw.written_version,
+        order_no,
+        origin,
+        attempts: raw.attempts,
+        due_at: instant(raw.due_at),
+        trace_id: raw.trace_id,
+        created_at: instant(raw.created_at),
+        updated_at: instant(raw.updated_at),
+    })
+}

@@ -1,0 +1,309 @@
+//! The mapper's transaction: delivery, order snapshot and desired document change together, under
+//! compare-and-set on the snapshot's revision.
+
+use diesel::prelude::*;
+use jiff::Timestamp;
+
+use super::deliveries::{self, InboxState};
+use super::dialect::Db;
+use super::documents::{self, Reason};
+use super::rows::{instant, micros, signed};
+use super::{Store, StoreError, schema};
+use crate::domain::document::{Event, Standing, State, Wanted, next_state};
+use crate::domain::ids::{ConnectionName, InboxId};
+
+/// The newest version of an order that we know: its payload's bytes and the road they came by.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// Counts the changes of the row.
+    pub revision: i64,
+    /// Shopify's `updated_at`.
+    pub updated_at: Timestamp,
+    /// Canonical digest of the decoded order.
+    pub digest: String,
+    /// `rest` (webhook) or `graphql` (re-read).
+    pub road: String,
+    /// The payload's bytes, secrets cut out.
+    pub payload: Vec<u8>,
+    /// Whether its own orders/create came within 60 s of its birth.
+    pub born_here: bool,
+    /// Digests for which the order was re-read at this `updated_at`.
+    pub reread_digests: Vec<String>,
+}
+
+/// The snapshot as it shall be.
+#[derive(Debug, Clone)]
+pub struct SnapshotChange {
+    /// Shopify's id.
+    pub order_id: u64,
+    /// Shopify's name, e.g. `#1001`.
+    pub name: String,
+    /// Shopify's `created_at`.
+    pub created_at: Timestamp,
+    /// Shopify's `updated_at`.
+    pub updated_at: Timestamp,
+    /// Canonical digest of the decoded order.
+    pub digest: String,
+    /// `rest` or `graphql`.
+    pub road: &'static str,
+    /// The payload's bytes, secrets cut out.
+    pub payload: Vec<u8>,
+    /// Whether its own orders/create came within 60 s of its birth (kept from the first delivery).
+    pub born_here: bool,
+    /// Digests for which the order was re-read at this `updated_at`.
+    pub reread_digests: Vec<String>,
+    /// When we first heard of it.
+    pub received_at: Timestamp,
+    /// The revision that the change was judged against; `None` when there was no row.
+    pub expected_revision: Option<i64>,
+}
+
+/// What the order asks of its document.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// Its kind.
+    pub wanted: Wanted,
+    /// The content as JSON text; the mapping's, opaque here.
+    pub content: String,
+    /// Digest of the content: an equal one changes nothing.
+    pub digest: String,
+    /// Why it is parked, skipped or held.
+    pub reason: Option<Reason>,
+}
+
+/// One transaction of the mapper.
+#[derive(Debug, Clone)]
+pub struct Mapped {
+    /// The connection.
+    pub connection: ConnectionName,
+    /// The delivery that brought it.
+    pub delivery: InboxId,
+    /// The new snapshot.
+    pub snapshot: SnapshotChange,
+    /// The document's key inside IFS.
+    pub business_key: String,
+    /// What is desired now.
+    pub wish: Wish,
+    /// The digest of the rules that judged it.
+    pub rules_revision: String,
+    /// Whether a look-up must come before a create.
+    pub look_up_first: bool,
+    /// The id that follows the delivery.
+    pub trace_id: String,
+    /// The service's clock.
+    pub now: Timestamp,
+}
+
+type SnapshotRow = (i64, i64, String, String, Vec<u8>, i64, String);
+
+impl Store {
+    /// The snapshot of an order, if we know it.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn snapshot(
+        &self,
+        name: &ConnectionName,
+        order_id: u64,
+    ) -> Result<Option<Snapshot>, StoreError> {
+        let name = name.as_str().to_owned();
+        let order_id = signed(order_id)?;
+        self.run(move |db| {
+            use schema::orders::dsl;
+            let row: Option<SnapshotRow> = dsl::orders
+                .filter(dsl::connection.eq(name))
+                .filter(dsl::order_id.eq(order_id))
+                .select((
+                    dsl::revision,
+                    dsl::updated_at,
+                    dsl::digest,
+                    dsl::road,
+                    dsl::payload,
+                    dsl::born_here,
+                    dsl::reread_digests,
+                ))
+                .first(db)
+                .optional()?;
+            Ok(row.map(|(revision, updated_at, digest, road, payload, born_here, reread)| Snapshot {
+                revision,
+                updated_at: instant(updated_at),
+                digest,
+                road,
+                payload,
+                born_here: born_here != 0,
+                reread_digests: split_digests(&reread),
+            }))
+        })
+        .await
+    }
+
+    /// Commits what the mapper decided: the delivery's end, the snapshot and the document's new content.
+    /// Returns the document's state afterwards.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] when the snapshot changed since it was read: judge again.
+    pub async fn commit_mapped(&self, mapped: Mapped) -> Result<State, StoreError> {
+        self.write(move |db| {
+            // 1. The snapshot, by compare-and-set.
+            put_snapshot(db, &mapped)?;
+            // 2. The document's content and state.
+            let state = put_wish(db, &mapped)?;
+            // 3. The delivery's end.
+            let order = signed(mapped.snapshot.order_id)?;
+            deliveries::finish(db, mapped.delivery, InboxState::Mapped, None, Some(order))?;
+            Ok(state)
+        })
+        .await
+    }
+
+    /// Ends a delivery that tells nothing new of a known order.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn supersede_delivery(
+        &self,
+        id: InboxId,
+        order_id: u64,
+        reason: &'static str,
+    ) -> Result<(), StoreError> {
+        let order = signed(order_id)?;
+        self.write(move |db| deliveries::finish(db, id, InboxState::Superseded, Some(reason), Some(order))).await
+    }
+}
+
+fn put_snapshot(db: &mut Db, mapped: &Mapped) -> Result<(), StoreError> {
+    use schema::orders::dsl;
+    let change = &mapped.snapshot;
+    let order_id = signed(change.order_id)?;
+    let content = (
+        dsl::name.eq(&change.name),
+        dsl::updated_at.eq(micros(change.updated_at)),
+        dsl::digest.eq(&change.digest),
+        dsl::road.eq(change.road),
+        dsl::payload.eq(&change.payload),
+        dsl::reread_digests.eq(change.reread_digests.join(" ")),
+    );
+    let changed = match change.expected_revision {
+        Some(revision) => diesel::update(dsl::orders)
+            .filter(dsl::connection.eq(mapped.connection.as_str()))
+            .filter(dsl::order_id.eq(order_id))
+            .filter(dsl::revision.eq(revision))
+            .set((content, dsl::revision.eq(revision + 1)))
+            .execute(db)?,
+        None => {
+            let birth = (
+                dsl::connection.eq(mapped.connection.as_str()),
+                dsl::order_id.eq(order_id),
+                dsl::revision.eq(1),
+                dsl::created_at.eq(micros(change.created_at)),
+                dsl::born_here.eq(i64::from(change.born_here)),
+                dsl::first_received_at.eq(micros(change.received_at)),
+            );
+            let inserted = diesel::insert_into(dsl::orders).values((content, birth)).execute(db);
+            match inserted {
+                Err(diesel::result::Error::DatabaseError(
+                    diesel::result::DatabaseErrorKind::UniqueViolation,
+                    _,
+                )) => 0,
+                other => other?,
+            }
+        }
+    };
+    if changed == 1 { Ok(()) } else { Err(StoreError::Stale) }
+}
+
+fn put_wish(db: &mut Db, mapped: &Mapped) -> Result<State, StoreError> {
+    let present = documents::by_key(db, mapped.connection.as_str(), &mapped.business_key)?;
+    match present {
+        None => insert_document(db, mapped),
+        Some(present) => {
+            let state = documents::state_of(&present)?;
+            if present.desired_digest == mapped.wish.digest {
+                return Ok(state);
+            }
+            let standing = documents::standing(db, &present)?;
+            let next = next_state(standing, Event::Content(mapped.wish.wanted))?;
+            update_document(db, mapped, present.id, present.desired_version, state, next)?;
+            Ok(next)
+        }
+    }
+}
+
+fn insert_document(db: &mut Db, mapped: &Mapped) -> Result<State, StoreError> {
+    use schema::documents::dsl;
+    let fresh = Standing { state: State::Planned, open_intent: false, linked: false, parked: None };
+    let state = next_state(fresh, Event::Content(mapped.wish.wanted))?;
+    let reason = mapped.wish.reason.as_ref();
+    let now = micros(mapped.now);
+    diesel::insert_into(dsl::documents)
+        .values((
+            (
+                dsl::connection.eq(mapped.connection.as_str()),
+                dsl::kind.eq("customer_order"),
+                dsl::business_key.eq(&mapped.business_key),
+                dsl::order_id.eq(signed(mapped.snapshot.order_id)?),
+                dsl::state.eq(state.as_str()),
+                dsl::revision.eq(1),
+                dsl::desired.eq(&mapped.wish.content),
+                dsl::desired_digest.eq(&mapped.wish.digest),
+                dsl::desired_version.eq(1),
+                dsl::rules_revision.eq(&mapped.rules_revision),
+            ),
+            (
+                dsl::reason_kind.eq(reason.and_then(|reason| reason.kind).map(|kind| kind.as_str())),
+                dsl::reason_code.eq(reason.map(|reason| reason.code.as_str())),
+                dsl::reason_text.eq(reason.map(|reason| reason.text.as_str())),
+                dsl::look_up_first.eq(i64::from(mapped.look_up_first)),
+                dsl::due_at.eq(now),
+                dsl::trace_id.eq(&mapped.trace_id),
+                dsl::created_at.eq(now),
+                dsl::updated_at.eq(now),
+            ),
+        ))
+        .execute(db)?;
+    Ok(state)
+}
+
+fn update_document(
+    db: &mut Db,
+    mapped: &Mapped,
+    id: i64,
+    version: i64,
+    before: State,
+    after: State,
+) -> Result<(), StoreError> {
+    use schema::documents::dsl;
+    let now = micros(mapped.now);
+    let row = dsl::documents.filter(dsl::id.eq(id));
+    diesel::update(row)
+        .set((
+            dsl::desired.eq(&mapped.wish.content),
+            dsl::desired_digest.eq(&mapped.wish.digest),
+            dsl::desired_version.eq(version + 1),
+            dsl::rules_revision.eq(&mapped.rules_revision),
+            dsl::revision.eq(dsl::revision + 1),
+            dsl::trace_id.eq(&mapped.trace_id),
+            dsl::updated_at.eq(now),
+        ))
+        .execute(db)?;
+    let judged_anew = after != before || matches!(after, State::Planned | State::Skipped);
+    let park_replaced = after == State::Parked && matches!(mapped.wish.wanted, Wanted::Park | Wanted::Skip);
+    if judged_anew || park_replaced {
+        let reason = mapped.wish.reason.as_ref();
+        diesel::update(row)
+            .set((
+                dsl::state.eq(after.as_str()),
+                dsl::reason_kind.eq(reason.and_then(|reason| reason.kind).map(|kind| kind.as_str())),
+                dsl::reason_code.eq(reason.map(|reason| reason.code.as_str())),
+                dsl::reason_text.eq(reason.map(|reason| reason.text.as_str())),
+                dsl::attempts.eq(0),
+                dsl::due_at.eq(now),
+            ))
+            .execute(db)?;
+    }
+    Ok(())
+}
+
+fn split_digests(text: &str) -> Vec<String> {
+    text.split(' ').filter(|digest| !digest.is_empty()).map(str::to_owned).collect()
+}

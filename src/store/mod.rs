@@ -1,0 +1,206 @@
+//! The durable store: the only place that knows diesel. `Store` hides SQLite and PostgreSQL behind verbs
+//! of the domain; each verb is one transaction, and none is open while a remote is called.
+
+mod convergence;
+mod credentials;
+mod deliveries;
+mod dialect;
+mod documents;
+mod intents;
+mod leases;
+mod mapped;
+mod rows;
+pub mod schema;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::r2d2::{ConnectionManager, Pool};
+use tokio::sync::Semaphore;
+
+use crate::domain::document::IllegalMove;
+
+pub use convergence::{Claimed, Link, Settle, Settled};
+pub use credentials::{Credential, CredentialRow};
+pub use deliveries::{Delivery, InboxCounts, InboxState, Received, Stored};
+pub use dialect::Backend;
+pub use documents::{Attempt, DocumentFilter, DocumentRow, Reason, StateCount};
+pub use intents::{Intent, IntentKind, NewIntent, Watch};
+pub use leases::{Lease, LeaseState};
+pub use mapped::{Mapped, Snapshot, SnapshotChange, Wish};
+
+use dialect::Db;
+
+/// What went wrong in the store, by what the caller can do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The configured URL names no database that we know.
+    #[error("database.url is neither `sqlite:FILE` nor `postgres://…`")]
+    BadUrl,
+    /// No connection could be had in time; try again later.
+    #[error("the database cannot be reached")]
+    Pool(#[source] diesel::r2d2::PoolError),
+    /// The database refused or lost a statement.
+    #[error("the database failed: {}", brief(.0))]
+    Query(#[from] diesel::result::Error),
+    /// Migrations could not be read or applied.
+    #[error("the migrations failed")]
+    Migration(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The database lacks migrations that this binary needs.
+    #[error("the database lacks {count} migration(s): run `ml-connector migrate`")]
+    NotMigrated {
+        /// How many are missing.
+        count: usize,
+    },
+    /// Another owner holds the lease: nothing was changed.
+    #[error("the lease is held by a newer owner: nothing was changed")]
+    Fenced,
+    /// The row changed since it was read: nothing was changed; read again.
+    #[error("the row changed since it was read: nothing was changed")]
+    Stale,
+    /// The domain forbids the move.
+    #[error(transparent)]
+    Illegal(#[from] IllegalMove),
+    /// A person asked for something that the row's standing forbids.
+    #[error("{0}")]
+    Refused(&'static str),
+    /// A stored value does not decode: another binary wrote it, or the row was changed by hand.
+    #[error("{table}.{column} holds a value that this version does not know")]
+    Corrupt {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+    },
+    /// The blocking task ended without an answer.
+    #[error("the database task was cut off")]
+    CutOff,
+}
+
+/// diesel's message may quote a row's values; its kind may not.
+fn brief(error: &diesel::result::Error) -> String {
+    use diesel::result::Error;
+    match error {
+        Error::DatabaseError(kind, info) => match info.constraint_name() {
+            Some(constraint) => format!("{kind:?} on {constraint}"),
+            None => format!("{kind:?}"),
+        },
+        Error::NotFound => "no such row".to_owned(),
+        other => other.to_string().chars().take(120).collect(),
+    }
+}
+
+impl StoreError {
+    /// Whether the same call may succeed later without anybody's help.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Pool(_) | Self::Query(_) | Self::CutOff | Self::Stale)
+    }
+}
+
+struct Inner {
+    pool: Pool<ConnectionManager<Db>>,
+    backend: Backend,
+    readers: Semaphore,
+    writers: Semaphore,
+}
+
+/// The door to the database; cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("backend", &self.inner.backend).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Prepares the pool for `url` with at most `pool_size` connections; connects when first used.
+    ///
+    /// # Errors
+    /// [`StoreError::BadUrl`] for another scheme, [`StoreError::Pool`] when the pool can't be made.
+    pub fn open(url: &str, pool_size: u32) -> Result<Self, StoreError> {
+        let (backend, target) = dialect::parse_url(url)?;
+        let pool_size = pool_size.max(2);
+        let pool = dialect::open_pool(&target, pool_size, Duration::from_secs(3))?;
+        let size = usize::try_from(pool_size).unwrap_or(2);
+        // SQLite has one writer: queueing here is cheaper and fairer than its busy handler.
+        let writers = match backend {
+            Backend::Sqlite => 1,
+            Backend::Postgres => size,
+        };
+        let inner = Inner { pool, backend, readers: Semaphore::new(size), writers: Semaphore::new(writers) };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Which database it is.
+    pub fn backend(&self) -> Backend {
+        self.inner.backend
+    }
+
+    /// Applies the migrations that are missing; returns their names.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn migrate(&self) -> Result<Vec<String>, StoreError> {
+        self.run(dialect::migrate).await
+    }
+
+    /// The names of the migrations that are missing.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn pending_migrations(&self) -> Result<Vec<String>, StoreError> {
+        self.run(dialect::pending).await
+    }
+
+    /// Fails unless every migration is applied.
+    ///
+    /// # Errors
+    /// [`StoreError::NotMigrated`] when some are missing.
+    pub async fn require_migrated(&self) -> Result<(), StoreError> {
+        match self.pending_migrations().await?.len() {
+            0 => Ok(()),
+            count => Err(StoreError::NotMigrated { count }),
+        }
+    }
+
+    /// Whether the database answers now.
+    pub async fn is_reachable(&self) -> bool {
+        self.run(|db| dialect::clock_micros(db)).await.is_ok()
+    }
+
+    /// Runs blocking work that only reads.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Db) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let _permit = self.inner.readers.acquire().await.map_err(|_| StoreError::CutOff)?;
+        self.block(work).await
+    }
+
+    /// Runs blocking work in one write transaction: all of it or nothing.
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Db) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let _writer = self.inner.writers.acquire().await.map_err(|_| StoreError::CutOff)?;
+        let _permit = self.inner.readers.acquire().await.map_err(|_| StoreError::CutOff)?;
+        self.block(move |db| dialect::write(db, work)).await
+    }
+
+    async fn block<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Db) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let inner = Arc::clone(&self.inner);
+        let task = tokio::task::spawn_blocking(move || {
+            let mut db = inner.pool.get().map_err(StoreError::Pool)?;
+            work(&mut db)
+        });
+        task.await.map_err(|_| StoreError::CutOff)?
+    }
+}

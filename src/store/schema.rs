@@ -1,0 +1,158 @@
+//! The tables as diesel sees them, one file for both databases; the migrations make them.
+#![expect(missing_docs, reason = "diesel's table macro makes items that carry no docs of their own")]
+
+diesel::table! {
+    connections (name) {
+        name -> Text,
+        fingerprint -> Nullable<Text>,
+        look_up_before -> Nullable<BigInt>,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    credentials (id) {
+        id -> BigInt,
+        owner -> Text,
+        kind -> Text,
+        version -> BigInt,
+        key_id -> Text,
+        sealed -> Text,
+        fingerprint -> Text,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    inbox (id) {
+        id -> BigInt,
+        connection -> Text,
+        topic -> Text,
+        webhook_id -> Text,
+        body_sha256 -> Text,
+        event_id -> Nullable<Text>,
+        shop_domain -> Nullable<Text>,
+        api_version -> Nullable<Text>,
+        triggered_at -> Nullable<Text>,
+        body -> Binary,
+        received_at -> BigInt,
+        trace_id -> Text,
+        state -> Text,
+        reason -> Nullable<Text>,
+        attempts -> BigInt,
+        due_at -> BigInt,
+        order_id -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    orders (id) {
+        id -> BigInt,
+        connection -> Text,
+        order_id -> BigInt,
+        name -> Text,
+        revision -> BigInt,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        digest -> Text,
+        road -> Text,
+        payload -> Binary,
+        born_here -> BigInt,
+        reread_digests -> Text,
+        first_received_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    documents (id) {
+        id -> BigInt,
+        connection -> Text,
+        kind -> Text,
+        business_key -> Text,
+        order_id -> BigInt,
+        state -> Text,
+        revision -> BigInt,
+        reason_kind -> Nullable<Text>,
+        reason_code -> Nullable<Text>,
+        reason_text -> Nullable<Text>,
+        desired -> Text,
+        desired_digest -> Text,
+        desired_version -> BigInt,
+        written -> Nullable<Text>,
+        written_version -> BigInt,
+        rules_revision -> Text,
+        look_up_first -> BigInt,
+        attempts -> BigInt,
+        due_at -> BigInt,
+        claim -> Nullable<Text>,
+        claim_generation -> Nullable<BigInt>,
+        trace_id -> Text,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    order_links (document_id) {
+        document_id -> BigInt,
+        connection -> Text,
+        order_no -> Text,
+        origin -> Text,
+        linked_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    intents (id) {
+        id -> BigInt,
+        document_id -> BigInt,
+        kind -> Text,
+        business_key -> Text,
+        content -> Text,
+        desired_version -> BigInt,
+        parts -> BigInt,
+        send_by -> BigInt,
+        generation -> BigInt,
+        call_ended -> BigInt,
+        needed_us -> BigInt,
+        watched_us -> BigInt,
+        look_ups -> BigInt,
+        opened_at -> BigInt,
+        closed_at -> Nullable<BigInt>,
+        outcome -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    attempts (id) {
+        id -> BigInt,
+        document_id -> BigInt,
+        at -> BigInt,
+        step -> Text,
+        outcome -> Text,
+        detail -> Nullable<Text>,
+        trace_id -> Text,
+    }
+}
+
+diesel::table! {
+    leases (name) {
+        name -> Text,
+        owner -> Text,
+        generation -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    audit (id) {
+        id -> BigInt,
+        at -> BigInt,
+        who -> Text,
+        act -> Text,
+        subject -> Text,
+        note -> Nullable<Text>,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(documents, order_links, intents, attempts, orders, inbox);
