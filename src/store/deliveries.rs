@@ -91,6 +91,15 @@ pub struct Received {
     pub trace_id: String,
 }
 
+/// Whose trouble postponed a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blame {
+    /// Its own: the attempt counts.
+    Delivery,
+    /// A remote's or the store's: the attempt is given back.
+    Remote,
+}
+
 /// Rows of the inbox by state, for metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InboxCounts {
@@ -155,7 +164,7 @@ impl Store {
         self.write(move |db| finish(db, id, state, reason.as_deref(), None)).await
     }
 
-    /// Puts a delivery back until `due_at`.
+    /// Puts a delivery back until `due_at`. The attempt counts unless a remote was to blame.
     ///
     /// # Errors
     /// The database's refusal.
@@ -163,12 +172,21 @@ impl Store {
         &self,
         id: InboxId,
         due_at: Timestamp,
+        blame: Blame,
         reason: String,
     ) -> Result<(), StoreError> {
         use schema::inbox::dsl;
+        let forgiven = match blame {
+            Blame::Delivery => 0,
+            Blame::Remote => 1,
+        };
         self.write(move |db| {
             diesel::update(dsl::inbox.filter(dsl::id.eq(id.get())))
-                .set((dsl::due_at.eq(micros(due_at)), dsl::reason.eq(reason)))
+                .set((
+                    dsl::due_at.eq(micros(due_at)),
+                    dsl::attempts.eq(dsl::attempts - forgiven),
+                    dsl::reason.eq(reason),
+                ))
                 .execute(db)?;
             Ok(())
         })

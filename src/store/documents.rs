@@ -160,6 +160,19 @@ impl Store {
         .await
     }
 
+    /// How the document with this business key stands, if there is one.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn standing(&self, name: &ConnectionName, key: &str) -> Result<Option<Standing>, StoreError> {
+        let (name, key) = (name.as_str().to_owned(), key.to_owned());
+        self.run(move |db| match by_key(db, &name, &key)? {
+            Some(raw) => standing(db, &raw).map(Some),
+            None => Ok(None),
+        })
+        .await
+    }
+
     /// The documents that an ORDER argument may mean: Shopify id, gid, name, or IFS `OrderNo`.
     ///
     /// # Errors

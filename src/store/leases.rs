@@ -37,6 +37,15 @@ pub enum LeaseState {
     },
 }
 
+/// When somebody else's lease may be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takeover {
+    /// Only when it has run out.
+    WhenExpired,
+    /// At once: something else proves that its owner is gone (SQLite's file lock).
+    Proven,
+}
+
 impl Store {
     /// Takes the lease when it is free or expired.
     ///
@@ -47,8 +56,9 @@ impl Store {
         name: String,
         owner: String,
         lasts: Duration,
+        takeover: Takeover,
     ) -> Result<LeaseState, StoreError> {
-        self.write(move |db| acquire(db, name, owner, lasts)).await
+        self.write(move |db| acquire(db, name, owner, lasts, takeover)).await
     }
 
     /// Prolongs a lease that is still ours.
@@ -89,7 +99,13 @@ impl Store {
     }
 }
 
-fn acquire(db: &mut Db, name: String, owner: String, lasts: Duration) -> Result<LeaseState, StoreError> {
+fn acquire(
+    db: &mut Db,
+    name: String,
+    owner: String,
+    lasts: Duration,
+    takeover: Takeover,
+) -> Result<LeaseState, StoreError> {
     use schema::leases::dsl;
     diesel::sql_query(
         "INSERT INTO leases (name, owner, generation, expires_at) VALUES ($1, '', 0, 0) ON CONFLICT (name) DO NOTHING",
@@ -102,7 +118,7 @@ fn acquire(db: &mut Db, name: String, owner: String, lasts: Duration) -> Result<
         .filter(dsl::name.eq(&name))
         .select((dsl::owner, dsl::generation, dsl::expires_at))
         .first(db)?;
-    if holder != owner && expires_at > now {
+    if takeover == Takeover::WhenExpired && holder != owner && expires_at > now {
         let expires_in = Duration::from_micros((expires_at - now).unsigned_abs());
         return Ok(LeaseState::Theirs { owner: holder, expires_in, expires_at_us: expires_at });
     }

@@ -23,11 +23,11 @@ use crate::domain::document::IllegalMove;
 
 pub use convergence::{Claimed, Link, Settle, Settled};
 pub use credentials::{Credential, CredentialRow};
-pub use deliveries::{Delivery, InboxCounts, InboxState, Received, Stored};
+pub use deliveries::{Blame, Delivery, InboxCounts, InboxState, Quarantined, Received, Stored};
 pub use dialect::Backend;
 pub use documents::{Attempt, DocumentFilter, DocumentRow, Reason, StateCount};
 pub use intents::{Intent, IntentKind, NewIntent, Watch};
-pub use leases::{Lease, LeaseState};
+pub use leases::{Lease, LeaseState, Takeover};
 pub use mapped::{Mapped, Snapshot, SnapshotChange, Wish};
 
 use dialect::Db;

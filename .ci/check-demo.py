@@ -1,0 +1,42 @@
+"""Judges what `ml-connector demo --json` printed: check-demo.py FAULTS EXIT_CODE FILE."""
+
+import json
+import sys
+from decimal import Decimal
+
+KEYS = (
+    "orders deliveries acknowledged ifs_orders missing double differences parked unexpected_parked"
+    " ifs_requests shopify_requests ifs_create_requests_per_order seconds"
+).split()
+MUST_BE_ZERO = ("missing", "double", "differences", "unexpected_parked")
+
+
+def main() -> int:
+    faults, code, path = sys.argv[1:]
+    with open(path, encoding="utf-8") as file:
+        # Decimals stay what was printed: 1.00 is compared as 1.00.
+        result = json.load(file, parse_float=Decimal)
+
+    wrong = [f"{key} is absent" for key in KEYS if key not in result]
+    wrong += [f"{key} is {result[key]}, not 0" for key in MUST_BE_ZERO if result.get(key, 0) != 0]
+    if code != "0":
+        wrong.append(f"the demo ended with exit code {code}")
+    # Zeros of a run that did nothing prove nothing.
+    for key in ("orders", "acknowledged", "ifs_orders", "ifs_requests"):
+        if not result.get(key, 0):
+            wrong.append(f"{key} is {result.get(key)}: nothing was played")
+    creates = Decimal(str(result.get("ifs_create_requests_per_order", 0)))
+    if faults == "none" and creates != 1:
+        wrong.append(f"ifs_create_requests_per_order is {creates} without faults, not 1.00")
+
+    for line in wrong:
+        print(f"demo --faults {faults}: {line}", file=sys.stderr)
+    if not wrong:
+        print(
+            f"demo --faults {faults}: {result['orders']} orders, {result['ifs_orders']} in IFS,"
+            f" {result['parked']} parked as expected, {creates} creates an order, {result['seconds']} s"
+        )
+    return 1 if wrong else 0
+
+
+sys.exit(main())

@@ -1,0 +1,65 @@
+//! Janitor: the tables' metrics, and the retention of what no flow takes.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
+use crate::clock::Clock;
+use crate::store::{Store, StoreError};
+use crate::supervision::{Pace, Step};
+use crate::telemetry::{Metrics, metric};
+
+/// The step of the whole service's janitor.
+pub struct Janitor {
+    /// The store.
+    pub store: Store,
+    /// The clock.
+    pub clock: Clock,
+    /// The recorder to keep small.
+    pub metrics: Metrics,
+    /// Which gauges were set before, so that an emptied one is set to zero.
+    pub seen: Mutex<BTreeSet<(String, String)>>,
+}
+
+impl Step for Janitor {
+    async fn run(&self) -> Pace {
+        self.metrics.run_upkeep();
+        match self.measure().await {
+            Ok(()) => Pace::Idle,
+            Err(error) => {
+                tracing::warn!(%error, "the tables could not be measured");
+                Pace::Failed
+            }
+        }
+    }
+}
+
+impl Janitor {
+    async fn measure(&self) -> Result<(), StoreError> {
+        for row in self.store.count_inbox().await? {
+            metrics::gauge!(metric::INBOX_ROWS, "state" => row.state).set(gauge(row.count));
+        }
+        let oldest = self.store.oldest_received().await?;
+        let age = oldest.map_or(0, |at| self.clock.now().duration_since(at).as_secs().max(0));
+        metrics::gauge!(metric::INBOX_OLDEST_SECONDS).set(gauge(age));
+        let counts = self.store.count_open_documents().await?;
+        let mut seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for (connection, state) in seen.iter() {
+            let gone = !counts.iter().any(|row| row.connection == *connection && row.state == *state);
+            if gone {
+                metrics::gauge!(metric::DOCUMENTS, "connection" => connection.clone(), "state" => state.clone()).set(0.0);
+            }
+        }
+        for row in counts {
+            metrics::gauge!(metric::DOCUMENTS, "connection" => row.connection.clone(), "state" => row.state.clone())
+                .set(gauge(row.count));
+            seen.insert((row.connection, row.state));
+        }
+        Ok(())
+    }
+}
+
+/// A gauge is a float by its nature; counts of rows stay far below where that would matter.
+#[expect(clippy::cast_precision_loss, reason = "a metric's value, never money or an id")]
+fn gauge(count: i64) -> f64 {
+    count as f64
+}

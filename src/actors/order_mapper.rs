@@ -1,0 +1,90 @@
+//! OrderMapper: inbox -> domain order -> desired document. Deliveries of one order go one after the other, those of
+//! different orders beside each other, so that one order's re-read does not hold up the rest.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use futures::stream;
+
+use crate::flow::Connection;
+use crate::flow::map_delivery::{Ended, map_delivery, order_id_of};
+use crate::store::Received;
+use crate::supervision::{Doorbell, Pace, Step};
+
+/// Deliveries taken at once.
+const TAKEN_MAX: i64 = 64;
+/// Orders mapped beside each other.
+const ORDERS_AT_ONCE: usize = 8;
+
+/// The step of one connection's mapper.
+pub struct OrderMapper {
+    /// The connection.
+    pub link: Arc<Connection>,
+    /// Wakes its writer.
+    pub writer: Doorbell,
+}
+
+impl Step for OrderMapper {
+    async fn run(&self) -> Pace {
+        let taken = match self.link.store.take_received(&self.link.name, self.link.clock.now(), TAKEN_MAX).await {
+            Ok(taken) => taken,
+            Err(error) => {
+                tracing::error!(connection = %self.link.name, %error, "deliveries could not be taken from the inbox");
+                return Pace::Failed;
+            }
+        };
+        let full = i64::try_from(taken.len()).is_ok_and(|count| count == TAKEN_MAX);
+        let failed = stream::iter(by_order(taken))
+            .map(|deliveries| self.map_all(deliveries))
+            .buffer_unordered(ORDERS_AT_ONCE)
+            .fold(false, |failed, this| async move { failed || this })
+            .await;
+        match (failed, full) {
+            (true, _) => Pace::Failed,
+            (false, true) => Pace::More,
+            (false, false) => Pace::Idle,
+        }
+    }
+}
+
+impl OrderMapper {
+    /// Maps the deliveries of one order in the order in which they came; true when the store failed.
+    async fn map_all(&self, deliveries: Vec<Received>) -> bool {
+        for received in deliveries {
+            let mapped = map_delivery(&self.link, &received).await;
+            match mapped {
+                Ok(Ended::Mapped(state)) => {
+                    tracing::info!(
+                        trace_id = %received.trace_id, connection = %self.link.name, topic = %received.topic, %state,
+                        "a delivery is mapped"
+                    );
+                    self.link.work.notify_one();
+                    self.writer.ring();
+                }
+                Ok(Ended::Superseded | Ended::Quarantined | Ended::Postponed) => {}
+                Err(error) => {
+                    tracing::error!(
+                        trace_id = %received.trace_id, connection = %self.link.name, %error,
+                        "a delivery could not be mapped: it stays received and is tried again"
+                    );
+                    return true;
+                }
+            }
+        }
+        false
+    }
+}
+
+/// Groups deliveries by order, keeping their sequence; what names no order stands alone.
+fn by_order(taken: Vec<Received>) -> Vec<Vec<Received>> {
+    let mut groups: BTreeMap<(Option<u64>, i64), Vec<Received>> = BTreeMap::new();
+    for received in taken {
+        let key = match order_id_of(&received.body) {
+            Some(order) => (Some(order), 0),
+            None => (None, received.id.get()),
+        };
+        groups.entry(key).or_default().push(received);
+    }
+    groups.into_values().collect()
+}

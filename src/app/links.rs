@@ -1,0 +1,269 @@
+//! Tenants and connections out of the settings: credentials opened, clients made, rules checked. No remote is called.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::Notify;
+use url::Url;
+
+use super::{Ownership, StartError, Tenants, WebhookSecrets, advice, credentials};
+use crate::clock::Clock;
+use crate::config::{ConnectionSettings, Settings, TenantSettings};
+use crate::domain::ids::{ConnectionName, TenantName};
+use crate::flow::{Connection, SecretUse, Tenant, TenantLimits, Watches};
+use crate::ifs::auth::Credentials;
+use crate::ifs::limits::PERMIT_WAIT_MAX;
+use crate::ifs::{IfsClient, IfsSettings};
+use crate::mapping::rules::Rules;
+use crate::remote::{BreakerSettings, Egress, LimiterSettings, RetryPolicy};
+use crate::shopify::{ShopifyClient, ShopifySettings};
+use crate::store::{Lease, Store};
+use crate::vault::KeyRing;
+
+/// How a document's own failures are spaced.
+const OWN_FAILURES: RetryPolicy = RetryPolicy {
+    base: Duration::from_secs(2),
+    delay_max: Duration::from_secs(900),
+    tries_max: 8,
+    wait_max: Duration::from_secs(900),
+};
+
+/// The tenants and connections of this process.
+pub struct Links {
+    /// The tenants.
+    pub tenants: Vec<Arc<Tenant>>,
+    /// The connections.
+    pub connections: Vec<Arc<Connection>>,
+    /// The webhook secrets of each connection by its name.
+    pub webhook_secrets: WebhookSecrets,
+}
+
+/// Builds everything, collecting all missing credentials before it fails.
+///
+/// # Errors
+/// Whatever an operator has to mend.
+pub async fn build(
+    settings: &Settings,
+    store: &Store,
+    keys: &KeyRing,
+    clock: &Clock,
+    ownership: &Ownership,
+    stopping: &Arc<AtomicBool>,
+) -> Result<Links, StartError> {
+    let mut desk = Desk { store, keys, missing: Vec::new() };
+    let mut opened = HashMap::new();
+    for owner in owners(settings) {
+        desk.open(&owner, &mut opened).await?;
+    }
+    if !desk.missing.is_empty() {
+        return Err(StartError::Credentials(desk.missing));
+    }
+    let webhook_secrets = webhook_secrets(settings, &opened);
+    refuse_shared(settings, &webhook_secrets)?;
+    let egress = &settings.egress;
+    let mut tenants = Tenants::new();
+    for (name, tenant) in &settings.tenants {
+        let lease = ownership.lease(name).cloned();
+        let Some(lease) = lease else { continue };
+        tenants.insert(name.as_str().to_owned(), build_tenant(name, tenant, lease, &opened, egress, clock)?);
+    }
+    let mut connections = Vec::new();
+    for (name, connection) in &settings.connections {
+        check_fingerprint(settings, store, clock, name, connection).await?;
+        let Some(tenant) = tenants.get(connection.link.ifs.as_str()) else { continue };
+        let token = secret(&opened, &format!("connections.{name}"), "access_token");
+        let shopify = shopify_client(name, connection, token, egress, clock)?;
+        connections.push(Arc::new(Connection {
+            name: name.clone(),
+            tenant: Arc::clone(tenant),
+            shopify,
+            rules: connection.rules.clone(),
+            mode: connection.link.mode,
+            secret_use: if connection.link.shared_app_secret { SecretUse::SharedApp } else { SecretUse::Own },
+            store: store.clone(),
+            clock: clock.clone(),
+            retry: OWN_FAILURES,
+            watches: Watches::default(),
+            work: Notify::new(),
+            stopping: Arc::clone(stopping),
+        }));
+    }
+    Ok(Links { tenants: tenants.into_values().collect(), connections, webhook_secrets })
+}
+
+type Opened = HashMap<(String, String), SecretString>;
+
+/// One credential that is needed, or may be there.
+struct Wanted {
+    owner: String,
+    kind: &'static str,
+    required: bool,
+}
+
+fn owners(settings: &Settings) -> Vec<Wanted> {
+    let of_tenants = settings.tenants.keys().flat_map(|name| {
+        credentials::IFS_KINDS.map(|kind| Wanted { owner: format!("ifs.{name}"), kind, required: true })
+    });
+    let of_connections = settings.connections.keys().flat_map(|name| {
+        credentials::CONNECTION_KINDS.map(|kind| Wanted {
+            owner: format!("connections.{name}"),
+            kind,
+            required: kind != "webhook_secret_old",
+        })
+    });
+    of_tenants.chain(of_connections).collect()
+}
+
+struct Desk<'a> {
+    store: &'a Store,
+    keys: &'a KeyRing,
+    missing: Vec<String>,
+}
+
+impl Desk<'_> {
+    async fn open(&mut self, wanted: &Wanted, opened: &mut Opened) -> Result<(), StartError> {
+        let Wanted { owner, kind, required } = wanted;
+        match credentials::get(self.store, self.keys, owner, kind).await {
+            Ok(Some(secret)) => drop(opened.insert((owner.clone(), (*kind).to_owned()), secret)),
+            Ok(None) if *required => self.missing.push(format!(
+                "{owner} {kind} is missing: run `ml-connector credentials set {owner} {kind}`"
+            )),
+            Ok(None) => {}
+            Err(credentials::CredentialError::Vault(error)) => self.missing.push(advice(&error)),
+            Err(credentials::CredentialError::Store(error)) => return Err(error.into()),
+        }
+        Ok(())
+    }
+}
+
+fn secret(opened: &Opened, owner: &str, kind: &str) -> SecretString {
+    // Invariant: required kinds were opened before, or the start has failed.
+    opened.get(&(owner.to_owned(), kind.to_owned())).cloned().unwrap_or_default()
+}
+
+fn webhook_secrets(settings: &Settings, opened: &Opened) -> WebhookSecrets {
+    let of = |name: &ConnectionName| {
+        ["webhook_secret", "webhook_secret_old"]
+            .into_iter()
+            .filter_map(|kind| opened.get(&(format!("connections.{name}"), kind.to_owned())).cloned())
+            .collect()
+    };
+    settings.connections.keys().map(|name| (name.as_str().to_owned(), of(name))).collect()
+}
+
+/// A signature proves the app, not the shop: one secret for two connections would let one shop's orders pass for another's.
+fn refuse_shared(settings: &Settings, secrets: &WebhookSecrets) -> Result<(), StartError> {
+    let is_shared_app =
+        |name: &str| settings.connections.iter().any(|(known, one)| known.as_str() == name && one.link.shared_app_secret);
+    let mut names: Vec<&String> = secrets.keys().collect();
+    names.sort();
+    for (index, first) in names.iter().enumerate() {
+        for second in &names[index + 1..] {
+            let same = secrets[*first]
+                .iter()
+                .any(|one| secrets[*second].iter().any(|other| one.expose_secret() == other.expose_secret()));
+            if same && !(is_shared_app(first) && is_shared_app(second)) {
+                return Err(StartError::SharedSecret((*first).clone(), (*second).clone()));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn build_tenant(
+    name: &TenantName,
+    settings: &TenantSettings,
+    lease: Lease,
+    opened: &Opened,
+    egress: &Egress,
+    clock: &Clock,
+) -> Result<Arc<Tenant>, StartError> {
+    let owner = format!("ifs.{name}");
+    let request_timeout = Duration::from_secs(settings.request_timeout_secs);
+    let wait = Duration::from_secs(settings.wait_secs);
+    let ifs = IfsClient::new(
+        IfsSettings {
+            name: owner.clone(),
+            base_url: settings.base_url.clone(),
+            projection_prefix: settings.projection_prefix.clone(),
+            realm: settings.realm.clone(),
+            credentials: Credentials {
+                client_id: secret(opened, &owner, "client_id").expose_secret().to_owned(),
+                client_secret: secret(opened, &owner, "client_secret"),
+                auth: settings.token_auth,
+            },
+            request_timeout,
+            wait: Some(wait),
+            limiter: limiter(settings),
+            breaker: BreakerSettings::default(),
+        },
+        egress,
+        clock.clone(),
+    )
+    .map_err(|error| StartError::Remote(format!("[{owner}] {}", crate::app::chain(&error))))?;
+    let limits = TenantLimits {
+        statement_limit: Duration::from_secs(settings.statement_limit_secs),
+        not_before_margin: Duration::from_secs(settings.not_before_margin_secs),
+        request_timeout,
+        wait: Some(wait),
+        wait_honoured: settings.wait_honoured,
+        look_up_first: Duration::from_secs(settings.look_up_first_secs),
+        look_up_max: Duration::from_secs(settings.look_up_max_secs),
+        batch_parts_max: settings.batch_parts_max,
+        cancel_action: settings.actions.cancel.clone(),
+        concurrency_max: usize::try_from(settings.concurrency_max.get()).unwrap_or(usize::MAX),
+    };
+    Ok(Arc::new(Tenant { name: name.clone(), ifs, limits, lease }))
+}
+
+fn limiter(settings: &TenantSettings) -> LimiterSettings {
+    LimiterSettings {
+        per_minute: settings.rate_per_minute,
+        burst: settings.burst_max,
+        concurrency_max: settings.concurrency_max,
+        wait_max: PERMIT_WAIT_MAX,
+    }
+}
+
+fn shopify_client(
+    name: &ConnectionName,
+    connection: &ConnectionSettings,
+    access_token: SecretString,
+    egress: &Egress,
+    clock: &Clock,
+) -> Result<ShopifyClient, StartError> {
+    let link = &connection.link;
+    let owner = format!("connections.{name}");
+    let base_url = match &link.shopify_base_url {
+        Some(url) => url.clone(),
+        None => Url::parse(&format!("https://{}", link.shop))
+            .map_err(|error| StartError::Remote(format!("[{owner}] shop: {error}")))?,
+    };
+    let settings =
+        ShopifySettings { name: owner.clone(), base_url, api_version: link.shopify_api_version.clone(), access_token };
+    ShopifyClient::new(settings, egress, clock.clone())
+        .map_err(|error| StartError::Remote(format!("[{owner}] {}", crate::app::chain(&error))))
+}
+
+/// The first contact's systems are remembered; other ones under the same name would mix their records up.
+async fn check_fingerprint(
+    settings: &Settings,
+    store: &Store,
+    clock: &Clock,
+    name: &ConnectionName,
+    connection: &ConnectionSettings,
+) -> Result<(), StartError> {
+    use sha2::{Digest as _, Sha256};
+    let link = &connection.link;
+    let base_url = settings.tenants.get(&link.ifs).map(|tenant| tenant.base_url.as_str()).unwrap_or_default();
+    let systems = [base_url, &connection.rules.settings().company, &link.shop].join("\n");
+    let print: String = hex::encode(Sha256::digest(systems.as_bytes())).chars().take(16).collect();
+    match store.connection_fingerprint(name).await? {
+        Some(known) if known != print => Err(StartError::Fingerprint(name.to_string(), known, print)),
+        Some(_) => Ok(()),
+        None => Ok(store.remember_fingerprint(name, print, clock.now()).await?),
+    }
+}

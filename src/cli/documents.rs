@@ -1,0 +1,290 @@
+//! `orders show` and `documents list|show|retry|resolve`: what became of the orders, and what a person may do.
+
+use clap::Subcommand;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::output::{Format, say, say_json, table};
+use super::{Failure, Shown, open_store, who};
+use crate::config::Settings;
+use crate::domain::document::State;
+use crate::domain::ids::{ConnectionName, DocumentId};
+use crate::store::{DocumentFilter, DocumentRow, Store};
+
+/// Documents on one page.
+const PAGE: i64 = 100;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum OrdersCommand {
+    /// Tells one order's story: deliveries, document, steps.
+    #[command(after_help = "Examples:\n  ml-connector orders show '#1001'\n  ml-connector orders show 5580473532552 --connection acme")]
+    Show {
+        /// Shopify id, gid or name, or IFS OrderNo.
+        order: String,
+        /// Only of this connection.
+        #[arg(long, value_name = "NAME")]
+        connection: Option<String>,
+        #[command(flatten)]
+        shown: Shown,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DocumentsCommand {
+    /// Lists documents.
+    #[command(after_help = "Examples:\n  ml-connector documents list --state parked\n  ml-connector documents list --quarantined")]
+    List {
+        /// Only of this connection.
+        #[arg(long, value_name = "NAME")]
+        connection: Option<String>,
+        /// Only in this state.
+        #[arg(long, value_name = "STATE")]
+        state: Option<String>,
+        /// Only after this document (the `next` of the page before).
+        #[arg(long, value_name = "ID")]
+        after: Option<i64>,
+        /// Lists deliveries that can't be read instead.
+        #[arg(long, conflicts_with_all = ["state", "after"])]
+        quarantined: bool,
+        #[command(flatten)]
+        shown: Shown,
+    },
+    /// Shows one document with its steps.
+    #[command(after_help = "Example: ml-connector documents show 17 --content")]
+    Show {
+        /// The document's number.
+        id: i64,
+        /// Shows what is desired and what was written too: names and addresses are in it.
+        #[arg(long)]
+        content: bool,
+        #[command(flatten)]
+        shown: Shown,
+    },
+    /// Tries a parked, resolved, held or skipped document again.
+    #[command(after_help = "Example: ml-connector documents retry 17")]
+    Retry {
+        /// The document's number.
+        id: i64,
+        #[command(flatten)]
+        shown: Shown,
+    },
+    /// Closes a document that a person has dealt with; nothing opens it again but `retry`.
+    #[command(after_help = "Example: ml-connector documents resolve 17 --note 'keyed by hand as 10042'")]
+    Resolve {
+        /// The document's number.
+        id: i64,
+        /// What was done.
+        #[arg(long)]
+        note: String,
+        #[command(flatten)]
+        shown: Shown,
+    },
+}
+
+pub(super) async fn orders(settings: Settings, command: OrdersCommand) -> Result<(), Failure> {
+    let OrdersCommand::Show { order, connection, shown } = command;
+    let store = open_store(&settings).await?;
+    let connection = connection
+        .map(|name| ConnectionName::parse(&name))
+        .transpose()
+        .map_err(|error| Failure::Usage(format!("--connection: {error}")))?;
+    let found = store.find_documents(connection, order.clone()).await?;
+    match found.as_slice() {
+        [] => Err(Failure::Usage(format!(
+            "no order {order:?}: expected a Shopify id, gid or name such as #1001, or an IFS OrderNo; a delivery that can't \
+             be read is in `documents list --quarantined`"
+        ))),
+        [document] => show(&store, document, Content::Hidden, shown.format()).await,
+        several => {
+            say(&rows(several));
+            Err(Failure::Usage(format!("{order:?} means {} orders: use --connection or the Shopify id", several.len())))
+        }
+    }
+}
+
+pub(super) async fn documents(settings: Settings, command: DocumentsCommand) -> Result<(), Failure> {
+    let store = open_store(&settings).await?;
+    match command {
+        DocumentsCommand::List { quarantined: true, shown, .. } => list_quarantined(&store, shown.format()).await,
+        DocumentsCommand::List { connection, state, after, shown, .. } => {
+            let state = state.map(|word| parse_state(&word)).transpose()?;
+            let filter = DocumentFilter { connection, state, after, limit: PAGE };
+            list(&store, filter, shown.format()).await
+        }
+        DocumentsCommand::Show { id, content, shown } => {
+            let document = the_document(&store, id).await?;
+            let content = if content { Content::Shown } else { Content::Hidden };
+            show(&store, &document, content, shown.format()).await
+        }
+        DocumentsCommand::Retry { id, shown } => {
+            store.retry_document(DocumentId::new(id), who(), Timestamp::now()).await?;
+            after_act(&store, id, shown.format()).await
+        }
+        DocumentsCommand::Resolve { id, note, shown } => {
+            store.resolve_document(DocumentId::new(id), who(), note, Timestamp::now()).await?;
+            after_act(&store, id, shown.format()).await
+        }
+    }
+}
+
+fn parse_state(word: &str) -> Result<State, Failure> {
+    State::parse(word).ok_or_else(|| {
+        let known: Vec<&str> = State::ALL.iter().map(|state| state.as_str()).collect();
+        Failure::Usage(format!("--state: found {word:?}, expected one of {}", known.join(", ")))
+    })
+}
+
+async fn the_document(store: &Store, id: i64) -> Result<DocumentRow, Failure> {
+    store
+        .document(DocumentId::new(id))
+        .await?
+        .ok_or_else(|| Failure::Usage(format!("no document {id}: see `documents list`")))
+}
+
+async fn after_act(store: &Store, id: i64, format: Format) -> Result<(), Failure> {
+    let document = the_document(store, id).await?;
+    match format {
+        Format::Json => say_json(&brief(&document)),
+        Format::Text => say(&rows(std::slice::from_ref(&document))),
+    }
+    Ok(())
+}
+
+async fn list(store: &Store, filter: DocumentFilter, format: Format) -> Result<(), Failure> {
+    let found = store.list_documents(filter).await?;
+    let full = i64::try_from(found.len()).is_ok_and(|count| count == PAGE);
+    let next = found.last().filter(|_| full).map(|document| document.id.get());
+    match format {
+        Format::Json => {
+            let items: Vec<Value> = found.iter().map(brief).collect();
+            say_json(&json!({"items": items, "next": next}));
+        }
+        Format::Text => {
+            say(&rows(&found));
+            if let Some(next) = next {
+                say(&format!("more: --after {next}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn list_quarantined(store: &Store, format: Format) -> Result<(), Failure> {
+    let found = store.quarantined(PAGE).await?;
+    match format {
+        Format::Json => {
+            let item = |row: &crate::store::Quarantined| {
+                json!({"inbox_id": row.id.get(), "connection": row.connection, "topic": row.topic, "reason": row.reason,
+                    "received_at": row.received_at.to_string()})
+            };
+            let items: Vec<Value> = found.iter().map(item).collect();
+            say_json(&json!({"items": items, "next": null}));
+        }
+        Format::Text => {
+            let cells = |row: &crate::store::Quarantined| {
+                vec![
+                    row.id.to_string(),
+                    row.connection.clone(),
+                    row.topic.clone(),
+                    row.received_at.to_string(),
+                    row.reason.clone().unwrap_or_default(),
+                ]
+            };
+            let cells: Vec<Vec<String>> = found.iter().map(cells).collect();
+            say(&table(&["inbox", "connection", "topic", "received", "reason"], &cells));
+        }
+    }
+    Ok(())
+}
+
+fn rows(documents: &[DocumentRow]) -> String {
+    let cells = |document: &DocumentRow| {
+        vec![
+            document.id.to_string(),
+            document.connection.clone(),
+            document.order_name.clone().unwrap_or_default(),
+            document.order_id.to_string(),
+            document.state.to_string(),
+            document.order_no.clone().unwrap_or_else(|| "-".to_owned()),
+            document.reason.as_ref().map_or_else(String::new, |reason| format!("{}: {}", reason.code, reason.text)),
+        ]
+    };
+    let cells: Vec<Vec<String>> = documents.iter().map(cells).collect();
+    table(&["id", "connection", "order", "shopify id", "state", "IFS OrderNo", "reason"], &cells)
+}
+
+fn brief(document: &DocumentRow) -> Value {
+    json!({
+        "id": document.id.get(),
+        "connection": document.connection,
+        "kind": document.kind,
+        "order_id": document.order_id.to_string(),
+        "order_name": document.order_name,
+        "state": document.state.as_str(),
+        "order_no": document.order_no,
+        "origin": document.origin,
+        "reason": document.reason.as_ref().map(|reason| json!({
+            "kind": reason.kind.map(|kind| kind.as_str()), "code": reason.code, "text": reason.text})),
+        "attempts": document.attempts,
+        "desired_version": document.desired_version,
+        "written_version": document.written_version,
+        "due_at": document.due_at.to_string(),
+        "trace_id": document.trace_id,
+        "created_at": document.created_at.to_string(),
+        "updated_at": document.updated_at.to_string(),
+    })
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Content {
+    Shown,
+    Hidden,
+}
+
+async fn show(store: &Store, document: &DocumentRow, content: Content, format: Format) -> Result<(), Failure> {
+    let attempts = store.attempts_of(document.id).await?;
+    let name = ConnectionName::parse(&document.connection)
+        .map_err(|error| Failure::Database(format!("documents.connection: {error}")))?;
+    let deliveries = store.deliveries_of(&name, document.order_id).await?;
+    let mut told = brief(document);
+    told["deliveries"] = deliveries
+        .iter()
+        .map(|(id, topic, state, reason, at)| {
+            json!({"inbox_id": id.get(), "topic": topic, "state": state, "reason": reason, "received_at": at.to_string()})
+        })
+        .collect();
+    told["steps"] = attempts
+        .iter()
+        .map(|(at, attempt)| {
+            json!({"at": at.to_string(), "step": attempt.step, "outcome": attempt.outcome, "detail": attempt.detail})
+        })
+        .collect();
+    if content == Content::Shown {
+        let parsed = |text: &str| serde_json::from_str::<Value>(text).unwrap_or(Value::Null);
+        told["desired"] = parsed(&document.desired);
+        told["written"] = document.written.as_deref().map_or(Value::Null, parsed);
+    }
+    match format {
+        Format::Json => say_json(&told),
+        Format::Text => tell_story(document, &told),
+    }
+    Ok(())
+}
+
+fn tell_story(document: &DocumentRow, told: &Value) {
+    say(&rows(std::slice::from_ref(document)));
+    let word = |value: &Value| value.as_str().unwrap_or("").to_owned();
+    let lines = |list: &Value, columns: &[&str]| -> Vec<Vec<String>> {
+        let row = |item: &Value| columns.iter().map(|column| word(&item[*column])).collect();
+        list.as_array().map(|items| items.iter().map(row).collect()).unwrap_or_default()
+    };
+    say("\ndeliveries");
+    say(&table(&["received", "topic", "state", "reason"], &lines(&told["deliveries"], &["received_at", "topic", "state", "reason"])));
+    say("\nsteps");
+    say(&table(&["at", "step", "outcome", "detail"], &lines(&told["steps"], &["at", "step", "outcome", "detail"])));
+    for part in ["desired", "written"] {
+        if let Some(content) = told.get(part) {
+            say(&format!("\n{part}\n{content:#}"));
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The settings as types: what the rest of the program is given. Values are whole here; how they were read is not this file's matter.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+use serde::{Deserialize, Deserializer};
+use url::Url;
+
+use crate::domain::ids::{ConnectionName, TenantName};
+use crate::flow::Mode;
+use crate::ifs::auth::TokenAuth;
+use crate::mapping::rules::Rules;
+use crate::remote::Egress;
+use crate::telemetry::LogFormat;
+
+/// Every setting, checked.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Doors and their bounds.
+    pub server: ServerSettings,
+    /// Where the rows live.
+    pub database: DatabaseSettings,
+    /// Where the master keys are.
+    pub vault: MasterKeySource,
+    /// What is logged, and how.
+    pub telemetry: TelemetrySettings,
+    /// Who may be called besides public addresses by https.
+    pub egress: Egress,
+    /// IFS Cloud installations by name.
+    pub tenants: BTreeMap<TenantName, TenantSettings>,
+    /// Shops linked to companies, by name.
+    pub connections: BTreeMap<ConnectionName, ConnectionSettings>,
+}
+
+/// `[server]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerSettings {
+    /// Where webhooks arrive.
+    pub webhook_listen: SocketAddr,
+    /// Probes, metrics, status, the operator's API.
+    pub operations_listen: SocketAddr,
+    /// The file that held [`operator_token`](Self::operator_token).
+    pub operator_token_file: Option<PathBuf>,
+    /// The bearer token of the operator's API; without one it answers 401.
+    #[serde(skip)]
+    pub operator_token: Option<SecretString>,
+    /// Largest body of a webhook, in bytes.
+    pub body_bytes_max: usize,
+    /// Most deliveries that wait for their commit.
+    pub queue_max: usize,
+    /// How long SIGTERM waits for calls in hand, in seconds.
+    pub shutdown_grace_secs: u64,
+}
+
+/// `[database]`
+#[derive(Debug, Clone)]
+pub struct DatabaseSettings {
+    /// `sqlite:FILE` or `postgres://…`; secret, since it may hold a password.
+    pub url: SecretString,
+    /// Most connections at one time.
+    pub pool_size: u32,
+}
+
+/// `[vault]`: where the master keys are read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MasterKeySource {
+    /// `master_key_file`
+    File(PathBuf),
+    /// The environment variable `ML_CONNECTOR_MASTER_KEY`.
+    Environment,
+    /// Neither was given: a command that needs a key says so.
+    Missing,
+}
+
+/// `[telemetry]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TelemetrySettings {
+    /// How log lines look.
+    pub format: LogFormat,
+    /// A level, or a filter as `tracing` reads it.
+    pub level: String,
+}
+
+/// `[ifs.NAME]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TenantSettings {
+    /// Its address, without a path.
+    pub base_url: Url,
+    /// The realm of its token endpoint.
+    pub realm: String,
+    /// Path of its projections, beginning with `/`, without one at the end.
+    pub projection_prefix: String,
+    /// How client id and secret travel in the token request.
+    #[serde(deserialize_with = "token_auth")]
+    pub token_auth: TokenAuth,
+    /// How long we wait for an answer.
+    pub request_timeout_secs: u64,
+    /// How long IFS may run one statement.
+    pub statement_limit_secs: u64,
+    /// Added to it before a second create.
+    pub not_before_margin_secs: u64,
+    /// The limit asked for by `Prefer: wait`.
+    pub wait_secs: u64,
+    /// Whether this tenant was shown to end a statement at `wait_secs`.
+    pub wait_honoured: bool,
+    /// Most requests in a minute, in the long run.
+    pub rate_per_minute: NonZeroU32,
+    /// Most requests at once after a quiet time.
+    pub burst_max: NonZeroU32,
+    /// Most requests at one time.
+    pub concurrency_max: NonZeroU32,
+    /// First pause before looking up a create whose answer was lost; doubled each time.
+    pub look_up_first_secs: u64,
+    /// Longest pause between two look-ups.
+    pub look_up_max_secs: u64,
+    /// Most parts of one change set.
+    pub batch_parts_max: usize,
+    /// Whether probes may write.
+    pub test_tenant: bool,
+    /// Names of bound actions.
+    pub actions: ActionNames,
+}
+
+/// `[ifs.NAME.actions]`: bound actions of a customer order, without the projection's prefix.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActionNames {
+    /// Cancels an order.
+    pub cancel: String,
+    /// Releases an order.
+    pub release: String,
+}
+
+/// `[connections.NAME]`
+#[derive(Debug, Clone)]
+pub struct ConnectionSettings {
+    /// What it links, and how far it may go.
+    pub link: LinkSettings,
+    /// What becomes what, and from when.
+    pub rules: Rules,
+}
+
+/// The keys of `[connections.NAME]` that are not about mapping.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinkSettings {
+    /// The shop's own domain, lower case.
+    pub shop: String,
+    /// The tenant it writes to.
+    #[serde(deserialize_with = "tenant_name")]
+    pub ifs: TenantName,
+    /// Whether anything is written.
+    #[serde(deserialize_with = "mode")]
+    pub mode: Mode,
+    /// Whether another connection's app signs with the same secret.
+    pub shared_app_secret: bool,
+    /// Address of the shop's API, where it is not `https://SHOP`.
+    pub shopify_base_url: Option<Url>,
+    /// Version of the Admin API, such as `2026-10`.
+    pub shopify_api_version: String,
+}
+
+impl LinkSettings {
+    /// The fields above by their keys: what of `[connections.NAME]` is not about mapping.
+    pub(super) const KEYS: &[&str] =
+        &["shop", "ifs", "mode", "shared_app_secret", "shopify_base_url", "shopify_api_version"];
+}
+
+fn tenant_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TenantName, D::Error> {
+    TenantName::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+}
+
+fn token_auth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TokenAuth, D::Error> {
+    match String::deserialize(deserializer)?.as_str() {
+        "body" => Ok(TokenAuth::Body),
+        "basic" => Ok(TokenAuth::Basic),
+        other => Err(serde::de::Error::unknown_variant(other, &["body", "basic"])),
+    }
+}
+
+fn mode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Mode, D::Error> {
+    match String::deserialize(deserializer)?.as_str() {
+        "live" => Ok(Mode::Live),
+        "observe" => Ok(Mode::Observe),
+        other => Err(serde::de::Error::unknown_variant(other, &["live", "observe"])),
+    }
+}

@@ -1,0 +1,395 @@
+//! A Shopify order as both roads (webhook, GraphQL) tell it, in one shape. No IO, no rule of any connection.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+
+use super::address::Address;
+use super::money::{Currency, MoneyPair};
+use super::personal::Personal;
+
+/// Shopify's number of an order: its legacy resource id, also the end of its gid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ShopifyOrderId(u64);
+
+impl ShopifyOrderId {
+    /// Wraps the number.
+    pub const fn new(id: u64) -> Self {
+        Self(id)
+    }
+
+    /// The number.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// `gid://shopify/Order/…`, as GraphQL wants it.
+    pub fn gid(self) -> String {
+        format!("gid://shopify/Order/{}", self.0)
+    }
+}
+
+impl fmt::Display for ShopifyOrderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// An order and everything about it that decides what IFS should hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// Shopify's number; our business key.
+    pub id: ShopifyOrderId,
+    /// What people call it, as `#1001`.
+    pub name: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When Shopify last says it changed; not a version.
+    pub updated_at: Timestamp,
+    /// When the customer bought; imported orders carry an older time than `created_at`.
+    pub processed_at: Timestamp,
+    /// When it was cancelled, if it was.
+    pub cancelled_at: Option<Timestamp>,
+    /// Why it was cancelled.
+    pub cancel_reason: Option<CancelReason>,
+    /// Whether it is a test.
+    pub test: bool,
+    /// Whether inventory has been reserved for it.
+    pub confirmed: bool,
+    /// Whether its taxes may still change.
+    pub estimated_taxes: bool,
+    /// Whether its prices contain the taxes.
+    pub taxes_included: bool,
+    /// Whether the customer owes no tax.
+    pub tax_exempt: bool,
+    /// Whether duties are contained in the prices.
+    pub duties_included: bool,
+    /// The shop's currency.
+    pub currency: Currency,
+    /// The currency that the customer saw.
+    pub presentment_currency: Currency,
+    /// How far it is paid; none when Shopify says nothing.
+    pub financial_status: Option<FinancialStatus>,
+    /// The customer's own order number.
+    pub po_number: Option<String>,
+    /// The customer's remark.
+    pub note: Option<Personal>,
+    /// More remarks, by name.
+    pub note_attributes: Vec<Attribute>,
+    /// Tags, sorted.
+    pub tags: Vec<String>,
+    /// The channel it came from.
+    pub source_name: Option<String>,
+    /// Who bought.
+    pub customer: Customer,
+    /// The B2B company it was bought for.
+    pub company: Option<Company>,
+    /// Where it goes.
+    pub shipping_address: Option<Address>,
+    /// Who is billed.
+    pub billing_address: Option<Address>,
+    /// Goods, custom lines, gift cards and tips.
+    pub lines: Vec<Line>,
+    /// Shipping, removed ones too where the road tells them.
+    pub shipping_lines: Vec<ShippingLine>,
+    /// The discounts that allocations point to.
+    pub discounts: Vec<Discount>,
+    /// The sums that Shopify states.
+    pub totals: Totals,
+    /// How many refunds it has.
+    pub refunds: usize,
+    /// The terms of payment, when it is sold on terms.
+    pub payment_terms: Option<String>,
+    /// The first thing that the payload lacked, see [`Order::not_whole`].
+    pub lacks: Option<&'static str>,
+}
+
+impl Order {
+    /// Why this payload may not be the whole order: one re-read by id decides then.
+    ///
+    /// Where something is named here, the sums of the order are not to be trusted: an amount without its set is given in
+    /// both currencies as it stood.
+    pub fn not_whole(&self) -> Option<&'static str> {
+        self.lacks
+    }
+
+    /// Whether it was cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled_at.is_some()
+    }
+
+    /// The address that decides delivery and tax: shipping, else billing.
+    pub fn delivery_address(&self) -> Option<&Address> {
+        self.shipping_address.as_ref().or(self.billing_address.as_ref())
+    }
+}
+
+/// Who bought.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Customer {
+    /// Shopify's number of the customer.
+    pub id: Option<u64>,
+    /// The order's e-mail.
+    pub email: Option<Personal>,
+}
+
+/// The B2B company of an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Company {
+    /// Shopify's number of the company.
+    pub id: Option<u64>,
+    /// Shopify's number of its location.
+    pub location_id: Option<u64>,
+}
+
+/// A named remark.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Attribute {
+    /// The name that the theme or app gave it.
+    pub name: String,
+    /// What the customer wrote.
+    pub value: Option<Personal>,
+}
+
+/// How far an order is paid.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum FinancialStatus {
+    /// Not paid yet.
+    Pending,
+    /// Reserved on a card.
+    Authorized,
+    /// The reservation ran out.
+    Expired,
+    /// Paid in part.
+    PartiallyPaid,
+    /// Paid.
+    Paid,
+    /// Paid back in part.
+    PartiallyRefunded,
+    /// Paid back.
+    Refunded,
+    /// The reservation was given up.
+    Voided,
+    /// A word that we have never heard of, in small letters.
+    Unknown(String),
+}
+
+impl FinancialStatus {
+    /// The status of Shopify's word, in whatever case a road writes it.
+    pub fn parse(word: &str) -> Self {
+        match word.to_ascii_lowercase().as_str() {
+            "pending" => Self::Pending,
+            "authorized" => Self::Authorized,
+            "expired" => Self::Expired,
+            "partially_paid" => Self::PartiallyPaid,
+            "paid" => Self::Paid,
+            "partially_refunded" => Self::PartiallyRefunded,
+            "refunded" => Self::Refunded,
+            "voided" => Self::Voided,
+            other => Self::Unknown(other.to_owned()),
+        }
+    }
+
+    /// Shopify's word in small letters.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Pending => "pending",
+            Self::Authorized => "authorized",
+            Self::Expired => "expired",
+            Self::PartiallyPaid => "partially_paid",
+            Self::Paid => "paid",
+            Self::PartiallyRefunded => "partially_refunded",
+            Self::Refunded => "refunded",
+            Self::Voided => "voided",
+            Self::Unknown(word) => word,
+        }
+    }
+}
+
+/// Why an order was cancelled.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum CancelReason {
+    /// The customer changed their mind.
+    Customer,
+    /// The payment was declined.
+    Declined,
+    /// It looked like fraud.
+    Fraud,
+    /// Nothing in stock.
+    Inventory,
+    /// The staff erred.
+    Staff,
+    /// Something else.
+    Other,
+    /// A word that we have never heard of, in small letters.
+    Unknown(String),
+}
+
+impl CancelReason {
+    /// The reason of Shopify's word, in whatever case a road writes it.
+    pub fn parse(word: &str) -> Self {
+        match word.to_ascii_lowercase().as_str() {
+            "customer" => Self::Customer,
+            "declined" => Self::Declined,
+            "fraud" => Self::Fraud,
+            "inventory" => Self::Inventory,
+            "staff" => Self::Staff,
+            "other" => Self::Other,
+            word => Self::Unknown(word.to_owned()),
+        }
+    }
+
+    /// Shopify's word in small letters.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Customer => "customer",
+            Self::Declined => "declined",
+            Self::Fraud => "fraud",
+            Self::Inventory => "inventory",
+            Self::Staff => "staff",
+            Self::Other => "other",
+            Self::Unknown(word) => word,
+        }
+    }
+}
+
+/// What kind of thing a line sells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LineKind {
+    /// Goods or services, from the catalogue or typed in.
+    Goods,
+    /// A gift card: untaxed, a liability.
+    GiftCard,
+    /// A tip, which is also counted in the order's own tip figure.
+    Tip,
+}
+
+/// One line of an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Shopify's number of the line.
+    pub id: u64,
+    /// What kind of thing it sells.
+    pub kind: LineKind,
+    /// The merchant's article number.
+    pub sku: Option<String>,
+    /// Shopify's number of the product; none for custom lines and deleted products.
+    pub product_id: Option<u64>,
+    /// Shopify's number of the variant.
+    pub variant_id: Option<u64>,
+    /// What the customer saw.
+    pub title: String,
+    /// The variant's name.
+    pub variant_title: Option<String>,
+    /// The brand, usually.
+    pub vendor: Option<String>,
+    /// Units as placed; discounts and taxes below are for these.
+    pub quantity: u32,
+    /// Units that remain after edits, refunds and cancels.
+    pub current_quantity: u32,
+    /// Price of a unit before discounts, in the order's tax basis.
+    pub price: MoneyPair,
+    /// Shares of discounts, for all units as placed.
+    pub allocations: Vec<Allocation>,
+    /// Taxes, for all units as placed.
+    pub taxes: Vec<TaxLine>,
+    /// Whether import duties hang on it.
+    pub has_duties: bool,
+    /// What the customer chose or wrote for it.
+    pub properties: Vec<Attribute>,
+}
+
+/// One way of shipping that was sold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShippingLine {
+    /// Shopify's number; GraphQL may leave it out.
+    pub id: Option<u64>,
+    /// The rate's code.
+    pub code: Option<String>,
+    /// What the customer saw.
+    pub title: String,
+    /// Before discounts.
+    pub price: MoneyPair,
+    /// After discounts, as placed.
+    pub discounted: MoneyPair,
+    /// After discounts, edits and refunds; older payloads leave it out.
+    pub current_discounted: Option<MoneyPair>,
+    /// Whether an edit took it away.
+    pub removed: bool,
+    /// Its taxes, as placed.
+    pub taxes: Vec<TaxLine>,
+    /// Shares of discounts.
+    pub allocations: Vec<Allocation>,
+}
+
+impl ShippingLine {
+    /// What it costs now: nothing when removed.
+    pub fn current(&self) -> Option<MoneyPair> {
+        if self.removed { None } else { Some(self.current_discounted.unwrap_or(self.discounted)) }
+    }
+}
+
+/// One share of a discount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allocation {
+    /// The place in [`Order::discounts`].
+    pub discount: usize,
+    /// How much it takes off; never negative.
+    pub amount: MoneyPair,
+}
+
+/// A discount that somebody applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discount {
+    /// The code that the customer typed, or the title that the merchant gave it.
+    pub name: String,
+}
+
+/// One tax on a line or on shipping.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaxLine {
+    /// As Shopify names it.
+    pub title: String,
+    /// A share: 0.19 for 19 %. None when Shopify says nothing.
+    pub rate: Option<Decimal>,
+    /// How much it is.
+    pub price: MoneyPair,
+    /// Whether a marketplace owes it; none = unknown, which means no.
+    pub channel_liable: Option<bool>,
+}
+
+/// The sums that Shopify states, in two families: as placed (`total_*`, `subtotal`) and as it stands now (`current_*`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Totals {
+    /// All lines before discounts; only the webhook states it.
+    pub line_items: Option<MoneyPair>,
+    /// All discounts.
+    pub discounts: MoneyPair,
+    /// Lines less their discounts.
+    pub subtotal: MoneyPair,
+    /// Shipping after discounts.
+    pub shipping: MoneyPair,
+    /// Taxes.
+    pub tax: MoneyPair,
+    /// Tips.
+    pub tip: MoneyPair,
+    /// Duties as placed.
+    pub duties: Option<MoneyPair>,
+    /// Further fees as placed.
+    pub fees: Option<MoneyPair>,
+    /// The whole as placed.
+    pub total: MoneyPair,
+    /// Lines less discounts, now.
+    pub current_subtotal: MoneyPair,
+    /// Shipping now; older payloads leave it out, which is normal.
+    pub current_shipping: Option<MoneyPair>,
+    /// Taxes now.
+    pub current_tax: MoneyPair,
+    /// Duties now.
+    pub current_duties: Option<MoneyPair>,
+    /// Further fees now.
+    pub current_fees: Option<MoneyPair>,
+    /// The whole now: what IFS should hold.
+    pub current_total: MoneyPair,
+}

@@ -1,0 +1,132 @@
+//! Named points at which a test stops the process for good and kills it; in a shipped build `hit` is empty and the variable that arms it unknown.
+
+/// The webhook's body was read; nothing is stored yet.
+pub const BODY_READ: &str = "body_read";
+/// The inbox row is committed; the 200 is not sent yet.
+pub const INBOX_COMMITTED: &str = "inbox_committed";
+/// A document is claimed; nothing else happened.
+pub const CLAIMED: &str = "claimed";
+/// The intent is committed; no byte left.
+pub const INTENT_COMMITTED: &str = "intent_committed";
+/// The bytes of a create left for IFS; its answer was not read.
+pub const BYTES_SENT: &str = "bytes_sent";
+/// IFS answered that the order exists; nothing of it is committed.
+pub const CREATED_RECEIVED: &str = "created_received";
+/// The order was read back; the gate and the settle are still to come.
+pub const READ_BACK_DONE: &str = "read_back_done";
+
+/// Every point, in the order in which an order passes them.
+pub const ALL: [&str; 7] = [
+    BODY_READ,
+    INBOX_COMMITTED,
+    CLAIMED,
+    INTENT_COMMITTED,
+    BYTES_SENT,
+    CREATED_RECEIVED,
+    READ_BACK_DONE,
+];
+
+#[cfg(any(debug_assertions, feature = "failpoints"))]
+pub use armed::{hit, is_armed};
+#[cfg(not(any(debug_assertions, feature = "failpoints")))]
+pub use unarmed::{hit, is_armed};
+
+#[cfg(any(debug_assertions, feature = "failpoints"))]
+mod armed {
+    use std::io::Write as _;
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// `ML_CONNECTOR_FAILPOINT=name[:n]`: stop at the n-th passage (1 when left out) of that point.
+    struct Plan {
+        name: String,
+        left: AtomicU32,
+    }
+
+    impl Plan {
+        fn parse(text: &str) -> Option<Self> {
+            let (name, count) = text.split_once(':').unwrap_or((text, "1"));
+            let left = count.parse().ok().filter(|count| *count > 0)?;
+            super::ALL.contains(&name).then(|| Self {
+                name: name.to_owned(),
+                left: AtomicU32::new(left),
+            })
+        }
+
+        /// Counts one passage of `name`; true at the one that was asked for.
+        fn passes(&self, name: &str) -> bool {
+            self.name == name && self.left.fetch_sub(1, Ordering::SeqCst) == 1
+        }
+    }
+
+    fn plan() -> Option<&'static Plan> {
+        static PLAN: OnceLock<Option<Plan>> = OnceLock::new();
+        PLAN.get_or_init(|| {
+            let text = std::env::var("ML_CONNECTOR_FAILPOINT").ok()?;
+            let plan = Plan::parse(&text);
+            if plan.is_none() {
+                say("failpoint unknown", &text);
+            }
+            plan
+        })
+        .as_ref()
+    }
+
+    /// Passes the point `name`. When it is the armed one at its n-th passage: prints `failpoint reached: name` on stderr and never
+    /// returns, so that the parent kills the process with SIGKILL and nothing of it gets to tidy up.
+    pub fn hit(name: &str) {
+        if plan().is_some_and(|plan| plan.passes(name)) {
+            say("failpoint reached", name);
+            loop {
+                std::thread::park();
+            }
+        }
+    }
+
+    /// Whether the process was started to stop at `name`.
+    pub fn is_armed(name: &str) -> bool {
+        plan().is_some_and(|plan| plan.name == name)
+    }
+
+    fn say(what: &str, name: &str) {
+        let mut stderr = std::io::stderr().lock();
+        // Nobody is left to tell when stderr itself is gone.
+        writeln!(stderr, "{what}: {name}")
+            .and_then(|()| stderr.flush())
+            .unwrap_or_default();
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn a_plan_fires_once_at_the_passage_asked_for() {
+            let plan = Plan::parse("claimed:2").expect("a known name with a count");
+            assert!(!plan.passes("body_read"));
+            assert!(!plan.passes("claimed"));
+            assert!(plan.passes("claimed"));
+            assert!(!plan.passes("claimed"));
+        }
+
+        #[test]
+        fn an_unknown_name_or_count_arms_nothing() {
+            for text in ["", "claim", "claimed:0", "claimed:x", "claimed:"] {
+                assert!(Plan::parse(text).is_none(), "{text}");
+            }
+        }
+    }
+}
+
+#[cfg(not(any(debug_assertions, feature = "failpoints")))]
+mod unarmed {
+    /// Does nothing in this build.
+    #[inline(always)]
+    pub fn hit(_name: &str) {}
+
+    /// Never, in this build.
+    #[inline(always)]
+    pub fn is_armed(_name: &str) -> bool {
+        false
+    }
+}

@@ -1,0 +1,67 @@
+//! One claimed document towards what is desired: which step it needs now. An open intent is resolved before anything
+//! else, so that no create follows a lost one.
+
+use super::settling::{Outcome, settle};
+use super::wish::{Wish, park_reason, skip_text};
+use super::{Connection, amend, cancel, create, look_up, read_back};
+use crate::domain::document::{ParkKind, State};
+use crate::failpoint;
+use crate::mapping::desired::DesiredOrder;
+use crate::store::{Claimed, IntentKind, Reason, Settled, StoreError};
+
+/// Takes the next step of a claimed document and settles it.
+///
+/// 1. A create whose answer was lost is looked up; nothing else may happen before.
+/// 2. Else the wish and the link decide.
+///
+/// # Errors
+/// The store's; the claim ends with this process's lease then.
+pub async fn converge(link: &Connection, claimed: &Claimed) -> Result<State, StoreError> {
+    failpoint::hit(failpoint::CLAIMED);
+    let wish = match Wish::parse(&claimed.desired) {
+        Ok(wish) => wish,
+        Err(error) => {
+            let text = format!("{error}; run the version that wrote it, or have the order mapped anew");
+            return settle(link, claimed, Outcome::park("plan", claimed, ParkKind::Mapping, "unreadable_content", text)).await;
+        }
+    };
+    // 1. The open intent.
+    if let Some(intent) = &claimed.intent
+        && intent.kind == IntentKind::Create
+    {
+        return look_up::resolve(link, claimed, intent, &wish).await;
+    }
+    // 2. The wish and the link.
+    match (&claimed.order_no, wish) {
+        (Some(order_no), Wish::Write { order }) if claimed.written.is_none() => {
+            read_back::adopt_linked(link, claimed, order_no, &order).await
+        }
+        (Some(order_no), Wish::Write { order }) => amend::amend(link, claimed, order_no, &order).await,
+        (Some(order_no), Wish::Cancel { cancel_reason }) => cancel::cancel(link, claimed, order_no, &cancel_reason).await,
+        (Some(order_no), Wish::Park { cancel_reason: Some(cancel_reason), .. }) => {
+            cancel::cancel(link, claimed, order_no, &cancel_reason).await
+        }
+        (Some(_), Wish::Skip { rule }) => {
+            let text = format!("{}, but it stands in IFS already: cancel it there or change the rule", skip_text(&rule));
+            settle(link, claimed, Outcome::park("plan", claimed, ParkKind::Mapping, &rule, text)).await
+        }
+        (None, Wish::Write { order }) => create::create(link, claimed, &order).await,
+        (None, Wish::Cancel { cancel_reason }) => cancel::cancel_unlinked(link, claimed, &cancel_reason).await,
+        (None, Wish::Skip { rule }) => {
+            let reason = Reason { kind: None, text: skip_text(&rule), code: rule };
+            settle(link, claimed, Outcome::new("plan", claimed.desired_version, Settled::Skipped(reason))).await
+        }
+        (_, Wish::Park { kind, code, text, .. }) => {
+            let parked = Settled::Parked(park_reason(&kind, &code, &text));
+            settle(link, claimed, Outcome::new("plan", claimed.desired_version, parked)).await
+        }
+    }
+}
+
+/// The content that an intent announced.
+pub(super) fn announced(content: &str) -> Option<DesiredOrder> {
+    match Wish::parse(content) {
+        Ok(Wish::Write { order }) => Some(*order),
+        Ok(Wish::Cancel { .. } | Wish::Skip { .. } | Wish::Park { .. }) | Err(_) => None,
+    }
+}

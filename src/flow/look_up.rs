@@ -1,0 +1,188 @@
+//! What became of an order: look it up by the key that travels inside it. Also the wait before a second create, since a
+//! statement that we stopped waiting for can still commit.
+
+use std::time::Duration;
+
+use super::converge::announced;
+use super::settling::{Outcome, later, settle};
+use super::wish::Wish;
+use super::{Connection, read_back};
+use crate::domain::document::{ParkKind, State};
+use crate::ifs::error::IfsError;
+use crate::ifs::wire::{Objstate, Row, names};
+use crate::mapping::create::look_up_part;
+use crate::mapping::desired::DesiredOrder;
+use crate::mapping::written;
+use crate::store::{Claimed, Intent, Settled, StoreError, Watch};
+use crate::telemetry::metric;
+
+/// What a look-up by key found.
+#[derive(Debug)]
+pub enum Found {
+    /// No record carries the key.
+    Nothing,
+    /// One record carries it and fits.
+    Fitting {
+        /// IFS's `OrderNo`.
+        order_no: String,
+    },
+    /// One carries it, but it is not what we would have made.
+    Foreign {
+        /// IFS's `OrderNo`.
+        order_no: String,
+        /// What does not fit.
+        why: String,
+    },
+    /// Several carry it.
+    Several(Vec<String>),
+}
+
+/// Looks an order up by its key and site. The customer is compared afterwards, not filtered by: a person may have
+/// changed it.
+///
+/// # Errors
+/// The remote's.
+pub async fn find(link: &Connection, order: &DesiredOrder) -> Result<Found, IfsError> {
+    let rows = rows_with_key(link, &order.key).await?;
+    Ok(judge(rows, Some(order)))
+}
+
+/// Looks an order up by its key alone, for one that shall be cancelled: whatever fits the key is ours to cancel.
+///
+/// # Errors
+/// The remote's.
+pub async fn find_key(link: &Connection, key: &str) -> Result<Found, IfsError> {
+    Ok(judge(rows_with_key(link, key).await?, None))
+}
+
+async fn rows_with_key(link: &Connection, key: &str) -> Result<Vec<Row>, IfsError> {
+    let settings = link.rules.settings();
+    let part = look_up_part(&settings.order_key_field, key, &settings.site);
+    link.tenant.ifs.query(&part.url).await?.rows()
+}
+
+fn judge(mut rows: Vec<Row>, order: Option<&DesiredOrder>) -> Found {
+    let number = |row: &Row| row.text(names::ORDER_NO).unwrap_or_default().to_owned();
+    let is_cancelled = |row: &Row| row.text(names::OBJSTATE).is_some_and(|state| Objstate::parse(state).is_cancelled());
+    // What a person cancelled beside a live one does not count; alone it does, so that it is seen.
+    if !rows.iter().all(is_cancelled) {
+        rows.retain(|row| !is_cancelled(row));
+    }
+    match rows.as_slice() {
+        [] => Found::Nothing,
+        [row] => {
+            let order_no = number(row);
+            let gaps = order.map(|order| written::fits(order, row)).unwrap_or_default();
+            if gaps.is_empty() {
+                Found::Fitting { order_no }
+            } else {
+                let why: Vec<String> = gaps.iter().map(ToString::to_string).collect();
+                Found::Foreign { order_no, why: why.join("; ") }
+            }
+        }
+        several => Found::Several(several.iter().map(number).collect()),
+    }
+}
+
+/// Resolves a create whose answer never came.
+///
+/// 1. Note the time watched so far, then look up.
+/// 2. One that fits is adopted; several, or one that does not fit, are a person's.
+/// 3. Nothing found: only after not-before does the intent close, and a cancelled order ends there.
+///
+/// # Errors
+/// The store's.
+pub async fn resolve(
+    link: &Connection,
+    claimed: &Claimed,
+    intent: &Intent,
+    wish: &Wish,
+) -> Result<State, StoreError> {
+    let Some(order) = announced(&intent.content) else {
+        let text = "the intent's content does not decode: look the order up in IFS by hand".to_owned();
+        return settle(link, claimed, Outcome::park("look_up", claimed, ParkKind::Mapping, "unreadable_content", text)).await;
+    };
+    // 1. The watched time counts up to the beginning of this look-up, never beyond it.
+    let watched = link.watches.look(intent.id, link.clock.monotonic());
+    link.store.watch_intent(intent.id, Watch { watched }).await?;
+    let watched = intent.watched + watched;
+    let found = match find(link, &order).await {
+        Ok(found) => found,
+        Err(error) => {
+            let due_at = later(link, pause(link, intent, Duration::MAX));
+            let unknown = Settled::Unknown { due_at };
+            let outcome = Outcome::new("look_up", intent.desired_version, unknown).detail(error.to_string());
+            return settle(link, claimed, outcome).await;
+        }
+    };
+    let closed = match found {
+        Found::Nothing if watched < intent.needed => {
+            let due_at = later(link, pause(link, intent, intent.needed - watched));
+            let outcome = Outcome::new("look_up", intent.desired_version, Settled::Unknown { due_at });
+            return settle(link, claimed, outcome.detail("not there yet")).await;
+        }
+        // 3. Nothing came, and nothing can come any more.
+        Found::Nothing => {
+            count("never_committed");
+            let settled = match wish {
+                Wish::Cancel { .. } | Wish::Park { cancel_reason: Some(_), .. } => Settled::Superseded,
+                Wish::Write { .. } | Wish::Skip { .. } | Wish::Park { .. } => {
+                    Settled::Again { own_fault: false, due_at: link.clock.now(), reason: None }
+                }
+            };
+            let outcome = Outcome::new("look_up", claimed.desired_version, settled);
+            outcome.closing(Some(intent.id), "never_committed").detail("not there, and its time is over")
+        }
+        // 2.
+        found => return settle_found(link, claimed, Some(intent), &order, found).await,
+    };
+    settle(link, claimed, closed).await
+}
+
+/// Adopts what was found, or leaves it to a person.
+///
+/// # Errors
+/// The store's.
+pub async fn settle_found(
+    link: &Connection,
+    claimed: &Claimed,
+    intent: Option<&Intent>,
+    sent: &DesiredOrder,
+    found: Found,
+) -> Result<State, StoreError> {
+    let (code, text) = match found {
+        Found::Fitting { order_no } => {
+            count("adopted");
+            return read_back::adopt(link, claimed, intent, sent, &order_no).await;
+        }
+        Found::Nothing => {
+            let again = Settled::Again { own_fault: false, due_at: link.clock.now(), reason: None };
+            return settle(link, claimed, Outcome::new("look_up", claimed.desired_version, again)).await;
+        }
+        Found::Foreign { order_no, why } => (
+            "foreign_record_with_our_key",
+            format!("IFS order {order_no} carries our key but does not fit: {why}; decide which one stands, then run `documents resolve`"),
+        ),
+        Found::Several(order_nos) => (
+            "several_records_with_our_key",
+            format!(
+                "IFS orders {} carry our key: cancel all but one, then run `documents retry`",
+                order_nos.join(", ")
+            ),
+        ),
+    };
+    count(code);
+    let outcome = Outcome::park("look_up", claimed, ParkKind::Ambiguity, code, text);
+    settle(link, claimed, outcome.closing(intent.map(|intent| intent.id), "left_to_a_person")).await
+}
+
+/// The pause before the next look-up: doubling up to a limit, and never much beyond the end of the wait.
+fn pause(link: &Connection, intent: &Intent, left: Duration) -> Duration {
+    let limits = &link.tenant.limits;
+    let doubled = u32::try_from(intent.look_ups).map_or(u32::MAX, |tries| 2_u32.saturating_pow(tries.saturating_add(1)));
+    limits.look_up_first.saturating_mul(doubled).min(limits.look_up_max).min(left).max(Duration::from_millis(50))
+}
+
+fn count(outcome: &'static str) {
+    metrics::counter!(metric::UNKNOWN_INTENTS_TOTAL, "remote" => "ifs", "outcome" => outcome).increment(1);
+}

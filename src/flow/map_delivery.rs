@@ -1,0 +1,302 @@
+//! One delivery: decode it, find out whether it is the newest version, judge it, and commit delivery, snapshot and
+//! document together.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::version::{Choice, choose};
+use super::wish::{self, Footing, Wish};
+use super::{Connection, SecretUse};
+use crate::domain::document::{State, Trace};
+use crate::domain::order::Order;
+use crate::domain::verdict::Verdict;
+use crate::mapping::inbound;
+use crate::shopify::wire::cut::cut_secrets;
+use crate::shopify::wire::{decode_graphql_order, decode_rest_order};
+use crate::store::{Blame, InboxState, Mapped, Received, Snapshot, SnapshotChange, StoreError};
+
+/// How often a delivery may be tried before it is given up: a payload that ends the mapper is quarantined then.
+pub const ATTEMPTS_MAX: i64 = 5;
+
+/// An order's own orders/create within this time of its birth proves that nothing of it can stand in IFS yet.
+const BIRTH_WINDOW: SignedDuration = SignedDuration::from_secs(60);
+
+/// The pause before Shopify is asked again for an order that it answered too old.
+const RE_READ_PAUSE: Duration = Duration::from_secs(5);
+
+/// How a delivery ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Its order's document stands so now.
+    Mapped(State),
+    /// It told nothing new.
+    Superseded,
+    /// It can't be read; a person should look.
+    Quarantined,
+    /// It is tried again later.
+    Postponed,
+}
+
+/// A version of an order together with its bytes and the road they came by.
+struct Version {
+    order: Order,
+    digest: String,
+    road: &'static str,
+    payload: Vec<u8>,
+    /// Digests settled by a re-read at this `updated_at`.
+    settled: Vec<String>,
+}
+
+/// Maps one delivery.
+///
+/// 1. Decode: what does not decode is quarantined.
+/// 2. Choose the version: drop what is known, ask Shopify once where the payload can't tell.
+/// 3. Judge it and commit; if the snapshot moved meanwhile, choose again.
+///
+/// # Errors
+/// The store's; the delivery stays `received` then.
+pub async fn map_delivery(link: &Connection, received: &Received) -> Result<Ended, StoreError> {
+    if received.attempts > ATTEMPTS_MAX {
+        let tries = received.attempts - 1;
+        let reason = format!("the mapper gave up after {tries} tries: it ended early each time, or never got an answer");
+        return quarantine(link, received, reason).await;
+    }
+    // 1. Decode.
+    let version = match decode(&received.body) {
+        Ok(version) => version,
+        Err(reason) => return quarantine(link, received, reason).await,
+    };
+    // 2. and 3.
+    for _ in 0..3 {
+        let snapshot = link.store.snapshot(&link.name, version.order.id.get()).await?;
+        let chosen = match choice(link, &version, snapshot.as_ref()) {
+            Choice::Drop(reason) => {
+                link.store.supersede_delivery(received.id, version.order.id.get(), reason).await?;
+                return Ok(Ended::Superseded);
+            }
+            Choice::Take => None,
+            Choice::ReRead(why) => match re_read(link, received, &version, snapshot.as_ref(), why).await? {
+                ReRead::Newest(fresh) => Some(fresh),
+                ReRead::Ended(ended) => return Ok(ended),
+            },
+        };
+        let chosen = chosen.as_ref().unwrap_or(&version);
+        match commit(link, received, chosen, snapshot.as_ref(), None).await {
+            Ok(state) => return Ok(Ended::Mapped(state)),
+            Err(StoreError::Stale) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    postpone(link, received, Blame::Remote, RE_READ_PAUSE, "the order changed while it was mapped").await
+}
+
+fn choice(link: &Connection, version: &Version, snapshot: Option<&Snapshot>) -> Choice {
+    let choice = choose(&version.order, &version.digest, snapshot);
+    if link.secret_use == SecretUse::SharedApp && snapshot.is_none() && choice == Choice::Take {
+        return Choice::ReRead("the webhook secret is shared: the shop itself must confirm a new order");
+    }
+    choice
+}
+
+enum ReRead {
+    Newest(Version),
+    Ended(Ended),
+}
+
+async fn re_read(
+    link: &Connection,
+    received: &Received,
+    trigger: &Version,
+    snapshot: Option<&Snapshot>,
+    why: &'static str,
+) -> Result<ReRead, StoreError> {
+    let id = trigger.order.id;
+    let answer = match link.shopify.order_by_id(id.get()).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            tracing::warn!(trace_id = %received.trace_id, order_id = id.get(), %error, why, "the re-read failed");
+            let ended = match error.verdict() {
+                Verdict::Retry { after, .. } => {
+                    let pause = after.unwrap_or(RE_READ_PAUSE);
+                    postpone(link, received, Blame::Remote, pause, &format!("re-read failed: {error}")).await?
+                }
+                Verdict::Done | Verdict::Ambiguous | Verdict::NotSent => {
+                    postpone(link, received, Blame::Remote, RE_READ_PAUSE, &format!("re-read failed: {error}")).await?
+                }
+                Verdict::Reject => {
+                    give_up(link, received, trigger, snapshot, &format!("Shopify refused the re-read: {error}")).await?
+                }
+            };
+            return Ok(ReRead::Ended(ended));
+        }
+    };
+    let Some(bytes) = answer else {
+        return again_or_give_up(link, received, trigger, snapshot, "Shopify does not know the order").await;
+    };
+    let mut fresh = match decode_re_read(&bytes) {
+        Ok(fresh) => fresh,
+        Err(reason) => {
+            let ended = give_up(link, received, trigger, snapshot, &format!("the re-read order: {reason}")).await?;
+            return Ok(ReRead::Ended(ended));
+        }
+    };
+    let known = snapshot.map_or(Timestamp::MIN, |known| known.updated_at);
+    if fresh.order.updated_at < trigger.order.updated_at.max(known) {
+        return again_or_give_up(link, received, trigger, snapshot, "Shopify answered an older version").await;
+    }
+    if fresh.order.id != id {
+        let ended = give_up(link, received, trigger, snapshot, "Shopify answered another order").await?;
+        return Ok(ReRead::Ended(ended));
+    }
+    // The answer wins; the trigger's digest is settled for this updated_at.
+    if let Some(known) = snapshot.filter(|known| known.updated_at == fresh.order.updated_at) {
+        fresh.settled.clone_from(&known.reread_digests);
+        fresh.settled.push(known.digest.clone());
+    }
+    fresh.settled.push(trigger.digest.clone());
+    fresh.settled.sort();
+    fresh.settled.dedup();
+    Ok(ReRead::Newest(fresh))
+}
+
+async fn again_or_give_up(
+    link: &Connection,
+    received: &Received,
+    trigger: &Version,
+    snapshot: Option<&Snapshot>,
+    reason: &str,
+) -> Result<ReRead, StoreError> {
+    let ended = if received.attempts >= ATTEMPTS_MAX {
+        give_up(link, received, trigger, snapshot, reason).await?
+    } else {
+        postpone(link, received, Blame::Delivery, RE_READ_PAUSE, reason).await?
+    };
+    Ok(ReRead::Ended(ended))
+}
+
+/// Parks the order with the version that we have: no answer of Shopify's will make it whole.
+async fn give_up(
+    link: &Connection,
+    received: &Received,
+    trigger: &Version,
+    snapshot: Option<&Snapshot>,
+    reason: &str,
+) -> Result<Ended, StoreError> {
+    let park = Wish::Park {
+        kind: "mapping".to_owned(),
+        code: "not_confirmed_by_shopify".to_owned(),
+        text: format!("{reason}; look at the order in Shopify, then run `documents retry`"),
+        cancel_reason: None,
+    };
+    match commit(link, received, trigger, snapshot, Some(park)).await {
+        Ok(state) => Ok(Ended::Mapped(state)),
+        Err(StoreError::Stale) => {
+            postpone(link, received, Blame::Remote, RE_READ_PAUSE, "the order changed while it was mapped").await
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn commit(
+    link: &Connection,
+    received: &Received,
+    version: &Version,
+    snapshot: Option<&Snapshot>,
+    given: Option<Wish>,
+) -> Result<State, StoreError> {
+    let order = &version.order;
+    let born_here = match snapshot {
+        Some(known) => known.born_here,
+        None => is_birth(&received.topic, received.received_at, order.created_at),
+    };
+    let look_up_before = link.store.look_up_before(&link.name).await?;
+    let look_up_first = !born_here || look_up_before.is_some_and(|mark| order.created_at <= mark);
+    let key = order.id.to_string();
+    let footing = footing(link, &key).await?;
+    let wish = given.unwrap_or_else(|| wish::judge(order, &link.rules, footing));
+    let trace = if look_up_first { Trace::Possible } else { Trace::Impossible };
+    link.store
+        .commit_mapped(Mapped {
+            connection: link.name.clone(),
+            delivery: received.id,
+            snapshot: SnapshotChange {
+                order_id: order.id.get(),
+                name: order.name.clone(),
+                created_at: order.created_at,
+                updated_at: order.updated_at,
+                digest: version.digest.clone(),
+                road: version.road,
+                payload: version.payload.clone(),
+                born_here,
+                reread_digests: version.settled.clone(),
+                received_at: received.received_at,
+                expected_revision: snapshot.map(|known| known.revision),
+            },
+            business_key: key,
+            wish: wish.for_store(trace),
+            rules_revision: link.rules.revision().to_owned(),
+            look_up_first,
+            trace_id: received.trace_id.clone(),
+            now: link.clock.now(),
+        })
+        .await
+}
+
+async fn footing(link: &Connection, key: &str) -> Result<Footing, StoreError> {
+    let standing = link.store.standing(&link.name, key).await?;
+    Ok(match standing {
+        Some(standing) if standing.linked || standing.open_intent => Footing::InIfs,
+        _ => Footing::NotInIfs,
+    })
+}
+
+fn is_birth(topic: &str, received_at: Timestamp, created_at: Timestamp) -> bool {
+    topic == "orders/create" && received_at.duration_since(created_at).abs() <= BIRTH_WINDOW
+}
+
+/// The order that a body tells of, as far as that can be read without decoding it.
+pub fn order_id_of(body: &[u8]) -> Option<u64> {
+    #[derive(serde::Deserialize)]
+    struct OnlyId<'a> {
+        #[serde(borrow)]
+        id: &'a serde_json::value::RawValue,
+    }
+    let only: OnlyId<'_> = serde_json::from_slice(body).ok()?;
+    only.id.get().trim_matches('"').parse().ok()
+}
+
+fn decode(body: &[u8]) -> Result<Version, String> {
+    let wire = decode_rest_order(body).map_err(|error| error.to_string())?;
+    let order = inbound::order_from_rest(wire).map_err(|error| error.to_string())?;
+    let digest = order.digest();
+    Ok(Version { order, digest, road: "rest", payload: body.to_vec(), settled: Vec::new() })
+}
+
+fn decode_re_read(body: &[u8]) -> Result<Version, String> {
+    let wire = decode_graphql_order(body).map_err(|error| error.to_string())?;
+    let order = inbound::order_from_graphql(wire).map_err(|error| error.to_string())?;
+    let digest = order.digest();
+    Ok(Version { order, digest, road: "graphql", payload: cut_secrets(body), settled: Vec::new() })
+}
+
+async fn quarantine(link: &Connection, received: &Received, reason: String) -> Result<Ended, StoreError> {
+    tracing::warn!(
+        trace_id = %received.trace_id, connection = %link.name, inbox_id = %received.id, %reason,
+        "a delivery is quarantined: it stays in `inbox` as it came; see `documents list --quarantined`"
+    );
+    link.store.finish_delivery(received.id, InboxState::Quarantined, Some(reason)).await?;
+    Ok(Ended::Quarantined)
+}
+
+async fn postpone(
+    link: &Connection,
+    received: &Received,
+    blame: Blame,
+    pause: Duration,
+    reason: &str,
+) -> Result<Ended, StoreError> {
+    let due_at = link.clock.now().checked_add(pause).unwrap_or(Timestamp::MAX);
+    link.store.postpone_delivery(received.id, due_at, blame, reason.to_owned()).await?;
+    Ok(Ended::Postponed)
+}

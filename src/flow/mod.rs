@@ -1,0 +1,161 @@
+//! The steps of work, each a plain async function over its dependencies: take a delivery, map it, converge a
+//! document. A step may be cut off at any line; what it left in the rows decides how the next one goes on.
+//! No actor, no route and no command is known here.
+
+pub mod amend;
+pub mod cancel;
+pub mod converge;
+pub mod create;
+pub mod ingest;
+pub mod look_up;
+pub mod map_delivery;
+pub mod read_back;
+pub mod settling;
+pub mod version;
+pub mod wish;
+pub mod writer;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::clock::{Clock, Tick};
+use crate::domain::ids::{ConnectionName, IntentId, TenantName};
+use crate::ifs::client::IfsClient;
+use crate::mapping::rules::Rules;
+use crate::remote::RetryPolicy;
+use crate::shopify::client::ShopifyClient;
+use crate::store::{Lease, Store};
+
+/// How one IFS tenant behaves, as far as the steps need to know; each a setting of `[ifs.NAME]`.
+#[derive(Debug, Clone)]
+pub struct TenantLimits {
+    /// How long IFS may work on one statement that we stopped waiting for.
+    pub statement_limit: Duration,
+    /// Added to every wait before a second create.
+    pub not_before_margin: Duration,
+    /// How long a call may take; after a take-over it counts as not ended before that.
+    pub request_timeout: Duration,
+    /// `Prefer: wait` of the requests.
+    pub wait: Option<Duration>,
+    /// Whether the tenant was shown to honour `Prefer: wait`.
+    pub wait_honoured: bool,
+    /// First look-up after a lost answer; doubled up to `look_up_max`.
+    pub look_up_first: Duration,
+    /// Longest pause between two look-ups.
+    pub look_up_max: Duration,
+    /// Parts in one `$batch` at most.
+    pub batch_parts_max: usize,
+    /// Name of the bound action that cancels an order (unproven: a setting).
+    pub cancel_action: String,
+    /// Documents converged at once.
+    pub concurrency_max: usize,
+}
+
+impl TenantLimits {
+    /// How long must be watched after the end of a call of `parts` parts before a second create:
+    /// a statement that we stopped waiting for can still commit.
+    pub fn not_before(&self, parts: usize) -> Duration {
+        let each = match self.wait {
+            Some(wait) if self.wait_honoured => wait,
+            _ => self.statement_limit,
+        };
+        let parts = u32::try_from(parts).unwrap_or(u32::MAX);
+        each.saturating_mul(parts).saturating_add(self.not_before_margin)
+    }
+}
+
+/// One IFS tenant: shared by all its connections, owned by one process at a time.
+#[derive(Debug)]
+pub struct Tenant {
+    /// Its name in the configuration.
+    pub name: TenantName,
+    /// The way to speak to it.
+    pub ifs: IfsClient,
+    /// How it behaves.
+    pub limits: TenantLimits,
+    /// The lease under which we write.
+    pub lease: Lease,
+}
+
+/// Whether a connection writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// It writes.
+    Live,
+    /// It reads, maps and plans, and writes nothing to either side.
+    Observe,
+}
+
+/// Whether the signature alone says which shop sent a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretUse {
+    /// The webhook secret belongs to this connection alone.
+    Own,
+    /// Several shops of one app share it: an order new to us is confirmed with this shop's token.
+    SharedApp,
+}
+
+/// One connection and all that its steps need.
+#[derive(Debug)]
+pub struct Connection {
+    /// Its name in the configuration.
+    pub name: ConnectionName,
+    /// Its tenant.
+    pub tenant: Arc<Tenant>,
+    /// The way to speak to its shop.
+    pub shopify: ShopifyClient,
+    /// Its mapping rules.
+    pub rules: Rules,
+    /// Whether it writes.
+    pub mode: Mode,
+    /// Whose the webhook secret is.
+    pub secret_use: SecretUse,
+    /// The store.
+    pub store: Store,
+    /// The clock.
+    pub clock: Clock,
+    /// How failures of a document's own are spaced.
+    pub retry: RetryPolicy,
+    /// Monotonic time since the last look at each open intent of this process.
+    pub watches: Watches,
+    /// Rung when a document of this connection may be due.
+    pub work: Notify,
+    /// Set when nothing new shall be taken.
+    pub stopping: Arc<AtomicBool>,
+}
+
+impl Connection {
+    /// Whether nothing new shall be taken.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+}
+
+/// Own failures of a document before it parks.
+pub const OWN_FAILURES_MAX: i64 = 8;
+
+/// The last look of this process at each open intent.
+#[derive(Debug, Clone, Default)]
+pub struct Watches(Arc<Mutex<HashMap<IntentId, Tick>>>);
+
+impl Watches {
+    /// Begins to watch at the end of a call.
+    pub fn begin(&self, intent: IntentId, at: Tick) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(intent, at);
+    }
+
+    /// The time since the last look; zero for an intent that this process has not watched before.
+    pub fn look(&self, intent: IntentId, at: Tick) -> Duration {
+        let mut ticks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        ticks.insert(intent, at).map_or(Duration::ZERO, |last| at.since(last))
+    }
+
+    /// Forgets an intent that closed.
+    pub fn end(&self, intent: IntentId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&intent);
+    }
+}

@@ -1,0 +1,164 @@
+//! Reading an order back from IFS, and the gate: nothing that was sent is believed before it is read. Also adoption: a
+//! record that a look-up found becomes ours.
+
+use serde_json::Value;
+
+use super::settling::{Outcome, failed, settle};
+use super::{Connection, settling};
+use crate::domain::document::{ParkKind, State};
+use crate::domain::ids::IntentId;
+use crate::failpoint;
+use crate::ifs::error::IfsError;
+use crate::ifs::{Answer, error::Undecodable};
+use crate::mapping::create::read_back_parts;
+use crate::mapping::desired::DesiredOrder;
+use crate::mapping::gate;
+use crate::mapping::read::ReadOrder;
+use crate::mapping::written::{WrittenOrder, link_rows};
+use crate::store::{Claimed, Intent, Link, Settled, StoreError};
+
+/// Reads an order in one batch: header with its ETag, lines, charges, and its own address where we write one.
+///
+/// # Errors
+/// The remote's; [`IfsError::NotFound`] when the order is gone.
+pub async fn read_order(link: &Connection, order_no: &str, order: &DesiredOrder) -> Result<ReadOrder, IfsError> {
+    let answers = link.tenant.ifs.batch_read(&read_back_parts(order_no, order)).await?;
+    let mut answers = answers.into_iter();
+    let mut next = || answers.next().unwrap_or(Err(IfsError::NotReached));
+    let mut header = next()?;
+    let (lines, charges) = (next()?, next()?);
+    let address = match order.address.as_ref().map(|_| next()) {
+        None | Some(Err(IfsError::NotFound { .. })) => None,
+        Some(Ok(address)) => Some(with_etag(address)),
+        Some(Err(error)) => return Err(error),
+    };
+    header.body = with_etag(header.clone());
+    ReadOrder::parse(&header.body, &lines.body, &charges.body, address.as_ref())
+        .map_err(|error| IfsError::from(Undecodable::from(error)))
+}
+
+/// The record with the ETag of its header where the body has none.
+fn with_etag(answer: Answer) -> Value {
+    let mut body = answer.body;
+    if let (Some(etag), Some(fields)) = (answer.etag, body.as_object_mut()) {
+        fields.entry("@odata.etag").or_insert(Value::String(etag));
+    }
+    body
+}
+
+/// After a create that IFS confirmed: read back, gate, settle. If the reading fails, the link is settled all the same and
+/// the reading comes again.
+///
+/// # Errors
+/// The store's.
+pub async fn after_create(
+    link: &Connection,
+    claimed: &Claimed,
+    intent: IntentId,
+    order: &DesiredOrder,
+    order_no: &str,
+) -> Result<State, StoreError> {
+    let made = Link { order_no: order_no.to_owned(), origin: "created" };
+    let outcome = match read_order(link, order_no, order).await {
+        Ok(read) => judged(link, claimed, claimed.desired_version, "create", order, &read),
+        Err(error) => failed(link, claimed, "read_back", &error),
+    };
+    settle(link, claimed, outcome.linking(made).closing(Some(intent), "created")).await
+}
+
+/// A record that a look-up found becomes ours: sent is the content of the intent (or what is desired now), answered is
+/// what is read.
+///
+/// # Errors
+/// The store's.
+pub async fn adopt(
+    link: &Connection,
+    claimed: &Claimed,
+    intent: Option<&Intent>,
+    sent: &DesiredOrder,
+    order_no: &str,
+) -> Result<State, StoreError> {
+    let found = Link { order_no: order_no.to_owned(), origin: "adopted" };
+    let version = intent.map_or(claimed.desired_version, |intent| intent.desired_version);
+    match read_order(link, order_no, sent).await {
+        Ok(read) => {
+            let outcome = judged(link, claimed, version, "adopt", sent, &read);
+            settle(link, claimed, outcome.linking(found).closing(intent.map(|intent| intent.id), "adopted")).await
+        }
+        // The intent stays open, so the look-up comes again.
+        Err(error) if intent.is_some() => {
+            let due_at = settling::later(link, link.tenant.limits.look_up_first);
+            let unknown = Outcome::new("adopt", version, Settled::Unknown { due_at });
+            settle(link, claimed, unknown.detail(error.to_string())).await
+        }
+        Err(error) => settle(link, claimed, failed(link, claimed, "adopt", &error)).await,
+    }
+}
+
+/// An order that is linked but whose reading never succeeded.
+///
+/// # Errors
+/// The store's.
+pub async fn adopt_linked(
+    link: &Connection,
+    claimed: &Claimed,
+    order_no: &str,
+    order: &DesiredOrder,
+) -> Result<State, StoreError> {
+    let outcome = match read_order(link, order_no, order).await {
+        Ok(read) => judged(link, claimed, claimed.desired_version, "read_back", order, &read),
+        Err(IfsError::NotFound { .. }) => vanished(claimed, order_no),
+        Err(error) => failed(link, claimed, "read_back", &error),
+    };
+    settle(link, claimed, outcome).await
+}
+
+/// A linked record that IFS does not know any more: never created again by itself.
+pub fn vanished(claimed: &Claimed, order_no: &str) -> Outcome {
+    let text = format!("IFS order {order_no} is linked but gone: find out who deleted it, then run `documents resolve`");
+    Outcome::park("read", claimed, ParkKind::Vanished, "vanished", text)
+}
+
+/// What a reading comes to: the base where our rows are found, and written only when the gate finds nothing.
+fn judged(
+    link: &Connection,
+    claimed: &Claimed,
+    version: i64,
+    step: &'static str,
+    order: &DesiredOrder,
+    read: &ReadOrder,
+) -> Outcome {
+    failpoint::hit(failpoint::READ_BACK_DONE);
+    let base = match link_rows(order, read) {
+        Ok(base) => base,
+        Err(gap) => {
+            let text = format!("{gap}; correct it in IFS, then run `documents retry`");
+            return Outcome::park(step, claimed, ParkKind::Money, "rows_missing_in_ifs", text);
+        }
+    };
+    gated(link, version, step, order, read, &base)
+}
+
+/// The gate over a reading, with the base to keep either way.
+pub(super) fn gated(
+    link: &Connection,
+    version: i64,
+    step: &'static str,
+    order: &DesiredOrder,
+    read: &ReadOrder,
+    base: &WrittenOrder,
+) -> Outcome {
+    let gaps = gate::gate(order, read, &link.rules);
+    let settled = if gaps.is_empty() {
+        Settled::Written
+    } else {
+        let park = gate::park(read.order_no(), &gaps);
+        Settled::Parked(super::wish::park_reason(park.kind.as_str(), park.code, &park.text))
+    };
+    Outcome::new(step, version, settled).with_base(base_text(base))
+}
+
+/// The stored form of a base.
+pub(super) fn base_text(base: &WrittenOrder) -> String {
+    serde_json::to_string(base).expect("a base holds nothing that JSON cannot")
+}

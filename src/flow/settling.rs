@@ -1,0 +1,170 @@
+//! How a writer's step ends: the one place where the verdict on a remote's answer becomes a document's next state.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Connection, OWN_FAILURES_MAX};
+use crate::domain::document::{ParkKind, State};
+use crate::domain::ids::IntentId;
+use crate::domain::verdict::{Scope, Verdict};
+use crate::ifs::error::IfsError;
+use crate::store::{Attempt, Claimed, Link, Reason, Settle, Settled, StoreError};
+use crate::telemetry::metric;
+
+/// The pause after trouble of the remote as a whole, when it did not name one.
+const REMOTE_PAUSE: Duration = Duration::from_secs(5);
+
+/// The end of one step on a claimed document.
+#[derive(Debug)]
+pub struct Outcome {
+    step: &'static str,
+    settled: Settled,
+    version: i64,
+    close: Option<(IntentId, &'static str)>,
+    link: Option<Link>,
+    written: Option<String>,
+    detail: Option<String>,
+}
+
+impl Outcome {
+    /// `step` ended so, having worked on `version` of the desired content.
+    pub fn new(step: &'static str, version: i64, settled: Settled) -> Self {
+        Self { step, settled, version, close: None, link: None, written: None, detail: None }
+    }
+
+    /// A person must decide.
+    pub fn park(step: &'static str, claimed: &Claimed, kind: ParkKind, code: &str, text: String) -> Self {
+        let reason = Reason { kind: Some(kind), code: code.to_owned(), text };
+        Self::new(step, claimed.desired_version, Settled::Parked(reason))
+    }
+
+    /// The same, closing an intent with one word on what came of it.
+    #[must_use]
+    pub fn closing(mut self, intent: Option<IntentId>, word: &'static str) -> Self {
+        self.close = intent.map(|intent| (intent, word));
+        self
+    }
+
+    /// The same, linking a record.
+    #[must_use]
+    pub fn linking(mut self, link: Link) -> Self {
+        self.link = Some(link);
+        self
+    }
+
+    /// The same, with a new base: what was sent and answered.
+    #[must_use]
+    pub fn with_base(mut self, written: String) -> Self {
+        self.written = Some(written);
+        self
+    }
+
+    /// Whether an intent of a guarded write stays open: the next step reads what became of it.
+    pub fn keeps_intent(&self) -> bool {
+        matches!(self.settled, Settled::Unknown { .. } | Settled::Again { .. })
+    }
+
+    /// The same, with a detail for the attempt's row.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+}
+
+/// Commits the end of a step.
+///
+/// # Errors
+/// The store's; `Fenced` when somebody else took over, and then nothing was changed.
+pub async fn settle(link: &Connection, claimed: &Claimed, outcome: Outcome) -> Result<State, StoreError> {
+    let word = word(&outcome.settled);
+    let reason_code = reason(&outcome.settled).map(|reason| reason.code.clone());
+    let reason_text = reason(&outcome.settled).map(|reason| reason.text.clone());
+    if let Some((intent, _)) = outcome.close {
+        link.watches.end(intent);
+    }
+    let detail = outcome.detail.or_else(|| reason_text.clone());
+    let settle = Settle {
+        settled: outcome.settled,
+        version: outcome.version,
+        close: outcome.close,
+        link: outcome.link,
+        written: outcome.written,
+        attempt: Attempt { step: outcome.step.to_owned(), outcome: word.to_owned(), detail },
+        now: link.clock.now(),
+    };
+    let state = link.store.settle(&link.tenant.lease, claimed, settle).await?;
+    metrics::counter!(metric::SETTLES_TOTAL, "connection" => link.name.as_str().to_owned(), "outcome" => word).increment(1);
+    tracing::info!(
+        trace_id = %claimed.trace_id, connection = %link.name, document_id = %claimed.id, order_id = claimed.order_id,
+        step = outcome.step, outcome = word, %state, reason = reason_code, text = reason_text,
+        "a step on a document is settled"
+    );
+    Ok(state)
+}
+
+/// The end of a step whose read or guarded write failed: nothing is in doubt, so it is tried again or parked.
+pub fn failed(link: &Connection, claimed: &Claimed, step: &'static str, error: &IfsError) -> Outcome {
+    let text = error.to_string();
+    let settled = match error.verdict() {
+        Verdict::Retry { after, scope: Scope::Remote } => again(link, false, after.unwrap_or(REMOTE_PAUSE), &text),
+        Verdict::Ambiguous | Verdict::NotSent | Verdict::Done => again(link, false, REMOTE_PAUSE, &text),
+        Verdict::Retry { after, scope: Scope::Record } => return failed_itself(link, claimed, step, after, &text),
+        Verdict::Reject => {
+            return Outcome::park(step, claimed, ParkKind::Refusal, "refused_by_ifs", refusal_text(&text));
+        }
+    };
+    Outcome::new(step, claimed.desired_version, settled)
+}
+
+/// The sentence for a refusal by IFS.
+pub fn refusal_text(message: &str) -> String {
+    format!("IFS refused it: {message}; mend it in IFS or in the mapping settings, then run `documents retry`")
+}
+
+/// The end of a step that failed by the document's own fault: again with growing pauses, then parked.
+pub fn failed_itself(
+    link: &Connection,
+    claimed: &Claimed,
+    step: &'static str,
+    after: Option<Duration>,
+    text: &str,
+) -> Outcome {
+    if claimed.attempts + 1 >= OWN_FAILURES_MAX {
+        let text = format!("it failed {OWN_FAILURES_MAX} times, at last with: {text}; run `documents retry` when mended");
+        return Outcome::park(step, claimed, ParkKind::Attempts, "failed_too_often", text);
+    }
+    let attempt = u32::try_from(claimed.attempts + 1).unwrap_or(u32::MAX);
+    let pause = link.retry.next_delay(attempt, after);
+    Outcome::new(step, claimed.desired_version, again(link, true, pause, text))
+}
+
+fn again(link: &Connection, own_fault: bool, pause: Duration, text: &str) -> Settled {
+    let reason = Reason { kind: None, code: "failed".to_owned(), text: text.to_owned() };
+    Settled::Again { own_fault, due_at: later(link, pause), reason: Some(reason) }
+}
+
+/// The service's clock, `pause` from now.
+pub fn later(link: &Connection, pause: Duration) -> Timestamp {
+    link.clock.now().checked_add(pause).unwrap_or(Timestamp::MAX)
+}
+
+fn word(settled: &Settled) -> &'static str {
+    match settled {
+        Settled::Written => "written",
+        Settled::Again { .. } => "again",
+        Settled::Unknown { .. } => "unknown",
+        Settled::Parked(_) => "parked",
+        Settled::Superseded => "superseded",
+        Settled::Skipped(_) => "skipped",
+    }
+}
+
+fn reason(settled: &Settled) -> Option<&Reason> {
+    match settled {
+        Settled::Parked(reason) | Settled::Skipped(reason) => Some(reason),
+        Settled::Again { reason, .. } => reason.as_ref(),
+        Settled::Written | Settled::Unknown { .. } | Settled::Superseded => None,
+    }
+}

@@ -1,0 +1,129 @@
+//! What the newest version of an order asks of its document, as it is stored in `documents.desired`.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::domain::document::{ParkKind, Trace, Wanted};
+use crate::domain::order::Order;
+use crate::mapping::desired::DesiredOrder;
+use crate::mapping::judge::{self, Judgement};
+use crate::mapping::rules::Rules;
+use crate::store::{self, Reason};
+
+/// The stored form of a judgement.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "wanted")]
+pub enum Wish {
+    /// IFS shall hold this order.
+    Write {
+        /// The order as IFS shall hold it.
+        order: Box<DesiredOrder>,
+    },
+    /// IFS shall hold no live order.
+    Cancel {
+        /// IFS's code for the reason.
+        cancel_reason: String,
+    },
+    /// A named rule keeps it out.
+    Skip {
+        /// The rule.
+        rule: String,
+    },
+    /// A person must decide.
+    Park {
+        /// What may open it again.
+        kind: String,
+        /// A stable word.
+        code: String,
+        /// One sentence for a person.
+        text: String,
+        /// The code to cancel with, when the order is cancelled and a record of it should turn up.
+        cancel_reason: Option<String>,
+    },
+}
+
+/// A stored wish that this version cannot read.
+#[derive(Debug, thiserror::Error)]
+#[error("documents.desired holds content that this version does not know")]
+pub struct UnreadableWish(#[source] serde_json::Error);
+
+impl Wish {
+    /// Reads a stored wish.
+    ///
+    /// # Errors
+    /// [`UnreadableWish`] for another version's content.
+    pub fn parse(text: &str) -> Result<Self, UnreadableWish> {
+        serde_json::from_str(text).map_err(UnreadableWish)
+    }
+
+    /// The stored text; equal wishes give equal texts.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("a wish holds nothing that JSON cannot")
+    }
+
+    /// What the store needs to know of it.
+    pub fn for_store(&self, trace: Trace) -> store::Wish {
+        let content = self.to_text();
+        let digest = hex::encode(Sha256::digest(content.as_bytes()));
+        let (wanted, reason) = match self {
+            Self::Write { .. } => (Wanted::Write, None),
+            Self::Cancel { .. } => (Wanted::Cancel(trace), None),
+            Self::Skip { rule } => {
+                (Wanted::Skip, Some(Reason { kind: None, code: rule.clone(), text: skip_text(rule) }))
+            }
+            Self::Park { kind, code, text, .. } => (Wanted::Park, Some(park_reason(kind, code, text))),
+        };
+        store::Wish { wanted, content, digest, reason }
+    }
+}
+
+/// The reason of a stored park.
+pub fn park_reason(kind: &str, code: &str, text: &str) -> Reason {
+    let kind = ParkKind::parse(kind).unwrap_or(ParkKind::Mapping);
+    Reason { kind: Some(kind), code: code.to_owned(), text: text.to_owned() }
+}
+
+/// The sentence that goes with a rule that keeps an order out.
+pub fn skip_text(rule: &str) -> String {
+    format!("the rule {rule} keeps this order out of IFS")
+}
+
+/// Judges an order.
+///
+/// A cancelled one acts before the gate and before anything that we cannot map, where a record of it stands or may
+/// stand in IFS; else identities and filters come first.
+pub fn judge(order: &Order, rules: &Rules, footing: Footing) -> Wish {
+    if !order.is_cancelled() {
+        return wish_of(judge::judge(order, rules), None);
+    }
+    let cancel_reason = judge::cancel_wish(order, rules).reason_code;
+    match footing {
+        Footing::InIfs => Wish::Cancel { cancel_reason },
+        Footing::NotInIfs => match judge::screen(order, rules) {
+            Some(judgement) => wish_of(judgement, Some(cancel_reason)),
+            None => Wish::Cancel { cancel_reason },
+        },
+    }
+}
+
+/// Whether a record of the order stands, or may stand, in IFS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Footing {
+    /// It is linked, or an intent of it is open.
+    InIfs,
+    /// Neither.
+    NotInIfs,
+}
+
+fn wish_of(judgement: Judgement, cancel_reason: Option<String>) -> Wish {
+    match judgement {
+        Judgement::Write(order) => Wish::Write { order },
+        Judgement::Skip(rule) => Wish::Skip { rule: rule.code().to_owned() },
+        Judgement::Park(reason) => Wish::Park {
+            kind: reason.kind.as_str().to_owned(),
+            code: reason.code.to_owned(),
+            text: reason.text.clone(),
+            cancel_reason,
+        },
+    }
+}

@@ -1,0 +1,70 @@
+//! The writer's loop: claims what is due, converges several documents at once up to the tenant's cap, and refills as soon
+//! as one is done, so that a slow call holds up nothing but itself.
+
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use jiff::Timestamp;
+
+use super::Connection;
+use super::converge::converge;
+use crate::store::StoreError;
+
+/// How long the loop waits for news while calls are under way.
+const POLL: Duration = Duration::from_secs(1);
+
+/// Converges due documents until none is due and none is under way. Returns how long until the next one is due.
+///
+/// # Errors
+/// The store's, after what was under way has ended.
+pub async fn drain(link: &Connection) -> Result<Option<Duration>, StoreError> {
+    let most = link.tenant.limits.concurrency_max;
+    let mut under_way = FuturesUnordered::new();
+    let mut failure = None;
+    loop {
+        // 1. Refill, unless we stop or failed.
+        let open = failure.is_none() && !link.is_stopping();
+        if open && under_way.len() < most {
+            let room = i64::try_from(most - under_way.len()).unwrap_or(1);
+            match link.store.claim_due(&link.tenant.lease, &link.name, link.clock.now(), room).await {
+                Ok(claimed) => {
+                    under_way.extend(claimed.into_iter().map(|document| async move { converge(link, &document).await }));
+                }
+                Err(error) => failure = Some(error),
+            }
+        }
+        // 2. Wait for one to end, or for news when there is room for it.
+        let no_room = failure.is_some() || link.is_stopping() || under_way.len() >= most;
+        let news = async {
+            if no_room {
+                std::future::pending::<()>().await;
+            }
+            tokio::select! {
+                () = link.work.notified() => {}
+                () = tokio::time::sleep(POLL) => {}
+            }
+        };
+        tokio::select! {
+            ended = under_way.next() => match ended {
+                None => break,
+                Some(Ok(_)) => {}
+                Some(Err(error)) => failure = Some(error),
+            },
+            () = news => {}
+        }
+    }
+    match failure {
+        Some(error) => Err(error),
+        None => next_wait(link).await,
+    }
+}
+
+async fn next_wait(link: &Connection) -> Result<Option<Duration>, StoreError> {
+    let due = link.store.next_due(&link.name).await?;
+    Ok(due.map(|due| wait_until(due, link.clock.now())))
+}
+
+fn wait_until(due: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(due.duration_since(now)).unwrap_or(Duration::ZERO)
+}

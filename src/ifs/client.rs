@@ -1,0 +1,432 @@
+//! One tenant of IFS Cloud, one call at a time: reads are repeated here, writes are sent exactly once and never repeated by anybody.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, IF_MATCH};
+use reqwest::{Client, RequestBuilder, Response};
+use serde_json::Value;
+use url::Url;
+
+use super::auth::{AccessToken, Credentials, TokenKeeper};
+use super::batch::{self, ChangeSetAnswer, Encoded, PartAnswer};
+use super::error::{IfsError, Undecodable};
+use super::limits::{ANSWER_BYTES_MAX, READ_RETRIES};
+use super::wire::{PartRequest, Row};
+use crate::clock::Clock;
+use crate::failpoint;
+use crate::remote::{
+    Breaker, BreakerPass, BreakerSettings, Egress, EgressError, Limiter, LimiterSettings, OutgoingBody, Permit, Retried,
+    parse_retry_after, read_body, retry_after_of,
+};
+use crate::telemetry::metric;
+
+/// The projection that holds customer orders.
+const ORDERS_SERVICE: &str = "CustomerOrderHandling.svc";
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+/// How long reads keep an idle connection.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Pause after a 429 that does not say how long.
+const PAUSE_UNSAID: Duration = Duration::from_secs(1);
+
+/// What a client is built from.
+pub struct IfsSettings {
+    /// How logs and metrics call this tenant.
+    pub name: String,
+    /// Its address, without a path.
+    pub base_url: Url,
+    /// Path of its projections, such as `/main/ifsapplications/projection/v1`.
+    pub projection_prefix: String,
+    /// Realm of its token endpoint.
+    pub realm: String,
+    /// What it knows us by.
+    pub credentials: Credentials,
+    /// How long one call may take.
+    pub request_timeout: Duration,
+    /// The statement limit that is asked for with `Prefer: wait`, in whole seconds.
+    pub wait: Option<Duration>,
+    /// Rate and concurrency.
+    pub limiter: LimiterSettings,
+    /// When to leave it alone.
+    pub breaker: BreakerSettings,
+}
+
+/// Why a client cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum IfsSetupError {
+    /// The address may not be called.
+    #[error(transparent)]
+    Egress(#[from] EgressError),
+    /// Address, prefix or realm do not make a URL.
+    #[error("base_url, projection_prefix and realm do not make a url")]
+    BadUrl(#[from] url::ParseError),
+    /// The HTTP client cannot be built, as on a machine without root certificates.
+    #[error("the http client cannot be built: are there root certificates on this machine (ca-certificates, SSL_CERT_FILE)?")]
+    Client(#[from] reqwest::Error),
+}
+
+/// The way to one tenant. Clones share its token, its rate and its connections.
+#[derive(Clone)]
+pub struct IfsClient(Arc<Inner>);
+
+struct Inner {
+    name: String,
+    service: Url,
+    /// Opens a connection for each call, so that a write never meets a connection that died while idle.
+    fresh: Client,
+    pooled: Client,
+    keeper: TokenKeeper,
+    limiter: Limiter,
+    breaker: Breaker,
+    clock: Clock,
+    wait_secs: Option<u64>,
+}
+
+/// Everything that a call may have to wait for, waited for: slot, rate, token. Taken before an intent is committed.
+#[must_use = "it holds a slot"]
+pub struct Ready {
+    token: AccessToken,
+    pass: BreakerPass,
+    _permit: Permit,
+}
+
+/// A good answer: of a call, or of one part of a batch.
+#[derive(Clone)]
+pub struct Answer {
+    /// HTTP status, 2xx.
+    pub status: u16,
+    /// `ETag` header.
+    pub etag: Option<String>,
+    /// The body; null where there was none.
+    pub body: Value,
+}
+
+impl IfsClient {
+    /// A client that has not called anybody yet.
+    ///
+    /// # Errors
+    /// The settings do not allow one.
+    pub fn new(settings: IfsSettings, egress: &Egress, clock: Clock) -> Result<Self, IfsSetupError> {
+        let base = settings.base_url.as_str().trim_end_matches('/');
+        let prefix = settings.projection_prefix.trim_matches('/');
+        let service: Url = format!("{base}/{prefix}/{ORDERS_SERVICE}/").parse()?;
+        let token: Url = format!("{base}/auth/realms/{}/protocol/openid-connect/token", settings.realm).parse()?;
+        let client = || Ok::<_, IfsSetupError>(egress.client(&service)?.timeout(settings.request_timeout));
+        let fresh = client()?.pool_max_idle_per_host(0).http1_only().build()?;
+        let pooled = client()?.pool_idle_timeout(IDLE_TIMEOUT).build()?;
+        let keeper = TokenKeeper::new(token, settings.credentials, pooled.clone(), clock.clone(), &settings.name);
+        Ok(Self(Arc::new(Inner {
+            limiter: Limiter::new(&settings.name, settings.limiter),
+            breaker: Breaker::new(&settings.name, settings.breaker, clock.clone()),
+            name: settings.name,
+            service,
+            fresh,
+            pooled,
+            keeper,
+            clock,
+            wait_secs: settings.wait.map(|wait| wait.as_secs()),
+        })))
+    }
+
+    /// Makes sure of a token that is not due for refresh; says when to come again.
+    ///
+    /// # Errors
+    /// [`IfsError::NoToken`].
+    pub async fn keep_token(&self) -> Result<Duration, IfsError> {
+        Ok(self.0.keeper.keep().await?)
+    }
+
+    /// Whether the circuit breaker holds calls back.
+    pub fn is_left_alone(&self) -> bool {
+        self.0.breaker.is_open()
+    }
+
+    /// Waits for all that a write needs, so that nothing waits between its intent and its bytes.
+    ///
+    /// # Errors
+    /// [`IfsError::NotNow`], [`IfsError::NoToken`].
+    pub async fn ready(&self) -> Result<Ready, IfsError> {
+        let pass = self.0.breaker.pass()?;
+        let permit = self.0.limiter.permit().await?;
+        match self.0.keeper.token().await {
+            Ok(token) => Ok(Ready { token, pass, _permit: permit }),
+            Err(error) => {
+                pass.failed();
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Sends the change set of a create, once, on a connection of its own; gives the answer to each part, in order.
+    ///
+    /// # Errors
+    /// Read [`IfsError::verdict`]: only `Ambiguous` leaves open what became of it.
+    pub async fn send_create(&self, ready: Ready, parts: &[PartRequest]) -> Result<Vec<Answer>, IfsError> {
+        self.write_changes(ready, "create", parts, Mark::BytesSent).await
+    }
+
+    /// Sends a change set of changes guarded by ETags, once; gives the answer to each part, in order.
+    ///
+    /// # Errors
+    /// As [`send_create`](Self::send_create).
+    pub async fn batch_write(&self, ready: Ready, parts: &[PartRequest]) -> Result<Vec<Answer>, IfsError> {
+        self.write_changes(ready, "change", parts, Mark::Nothing).await
+    }
+
+    /// Sends one write alone, once: a PATCH, a POST or the call of a bound action.
+    ///
+    /// # Errors
+    /// As [`send_create`](Self::send_create).
+    pub async fn write(&self, ready: Ready, part: &PartRequest) -> Result<Answer, IfsError> {
+        let token = ready.token.clone();
+        self.observe(ready, "action", self.write_one(&token, part)).await
+    }
+
+    /// Calls a bound action on the record that still has this ETag.
+    ///
+    /// # Errors
+    /// As [`send_create`](Self::send_create).
+    pub async fn action(&self, ready: Ready, path: &str, if_match: &str, body: Value) -> Result<Answer, IfsError> {
+        self.write(ready, &PartRequest::post(path, body).with_if_match(if_match)).await
+    }
+
+    /// Several reads in one call; one outcome for each, in order.
+    ///
+    /// # Errors
+    /// The call as a whole failed. It was repeated where that is of use.
+    pub async fn batch_read(&self, parts: &[PartRequest]) -> Result<Vec<Result<Answer, IfsError>>, IfsError> {
+        let encoded = batch::encode_reads(parts, self.0.wait_secs).map_err(IfsError::Unsendable)?;
+        self.read("batch_read", async |token| self.read_batch(token, &encoded, parts.len()).await).await
+    }
+
+    /// One read; `path_and_query` is relative to the projection and percent-encoded.
+    ///
+    /// # Errors
+    /// It failed. It was repeated where that is of use.
+    pub async fn query(&self, path_and_query: &str) -> Result<Answer, IfsError> {
+        self.read("read", async |token| self.read_one(token, path_and_query).await).await
+    }
+
+    async fn write_changes(&self, ready: Ready, operation: &'static str, parts: &[PartRequest], mark: Mark) -> Result<Vec<Answer>, IfsError> {
+        let encoded = batch::encode_change_set(parts, self.0.wait_secs).map_err(IfsError::Unsendable)?;
+        let token = ready.token.clone();
+        self.observe(ready, operation, self.write_batch(&token, &encoded, mark)).await
+    }
+
+    async fn write_batch(&self, token: &AccessToken, encoded: &Encoded, mark: Mark) -> Result<Vec<Answer>, IfsError> {
+        let request = self.post_batch(&self.0.fresh, token, encoded, "");
+        let answer = self.receive(send(request, encoded.body.clone(), mark).await?).await?;
+        let decoded = batch::decode_change_set(&answer.content_type, &answer.body, &encoded.content_ids);
+        match decoded.map_err(Undecodable::from)? {
+            ChangeSetAnswer::Done(parts) => parts.iter().map(|part| self.judge_part(part)).collect(),
+            ChangeSetAnswer::Refused(part) => Err(self.refusal_of(&part)),
+        }
+    }
+
+    async fn write_one(&self, token: &AccessToken, part: &PartRequest) -> Result<Answer, IfsError> {
+        let method = reqwest::Method::from_bytes(part.method.as_str().as_bytes()).expect("a method of ours");
+        let mut request = self.request(&self.0.fresh, method, token, &part.url).header(CONTENT_TYPE, batch::JSON_TYPE);
+        if let Some(etag) = &part.if_match {
+            request = request.header(IF_MATCH, etag);
+        }
+        if let Some(secs) = self.0.wait_secs {
+            request = request.header(PREFER, format!("wait={secs}"));
+        }
+        let body = part.body.as_ref().map(ToString::to_string).unwrap_or_default();
+        self.receive(send(request, body.into(), Mark::Nothing).await?).await?.decode()
+    }
+
+    async fn read_batch(&self, token: &AccessToken, encoded: &Encoded, asked: usize) -> Result<Vec<Result<Answer, IfsError>>, IfsError> {
+        let request = self.post_batch(&self.0.pooled, token, encoded, "odata.continue-on-error");
+        let answer = self.receive(send(request, encoded.body.clone(), Mark::Nothing).await?).await?;
+        let parts = batch::decode_reads(&answer.content_type, &answer.body, asked).map_err(Undecodable::from)?;
+        let answered = parts.iter().map(|part| self.judge_part(part));
+        let not_reached = std::iter::repeat_with(|| Err(IfsError::NotReached));
+        Ok(answered.chain(not_reached).take(asked).collect())
+    }
+
+    async fn read_one(&self, token: &AccessToken, path_and_query: &str) -> Result<Answer, IfsError> {
+        let request = self.request(&self.0.pooled, reqwest::Method::GET, token, path_and_query);
+        let response = request.send().await.map_err(IfsError::from_transport)?;
+        self.receive(response).await?.decode()
+    }
+
+    fn post_batch(&self, client: &Client, token: &AccessToken, encoded: &Encoded, preference: &str) -> RequestBuilder {
+        let wait = self.0.wait_secs.map(|secs| format!("wait={secs}"));
+        let preferences: Vec<&str> = wait.as_deref().into_iter().chain([preference]).filter(|text| !text.is_empty()).collect();
+        let request = self
+            .request(client, reqwest::Method::POST, token, "$batch")
+            .header(ACCEPT, "multipart/mixed")
+            .header(CONTENT_TYPE, &encoded.content_type);
+        if preferences.is_empty() { request } else { request.header(PREFER, preferences.join(", ")) }
+    }
+
+    fn request(&self, client: &Client, method: reqwest::Method, token: &AccessToken, path: &str) -> RequestBuilder {
+        // Appended, not joined: no path can leave the projection's host.
+        let request = client.request(method, format!("{}{path}", self.0.service)).bearer_auth(token.reveal());
+        if path == "$batch" { request } else { request.header(ACCEPT, batch::ACCEPT) }
+    }
+
+    /// Reads a whole answer with a good status, or says what the status means.
+    async fn receive(&self, response: Response) -> Result<Received, IfsError> {
+        let status = response.status();
+        let text = |headers: &HeaderMap, name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let content_type = text(response.headers(), CONTENT_TYPE).unwrap_or_default();
+        let etag = text(response.headers(), ETAG);
+        let after = parse_retry_after(response.headers(), self.0.clock.now());
+        let body = read_body(response, ANSWER_BYTES_MAX).await;
+        if status.is_success() {
+            let body = body.map_err(IfsError::LostBody)?;
+            return Ok(Received { status: status.as_u16(), content_type, etag, body });
+        }
+        // A refusal whose body did not come is judged by its status alone.
+        Err(IfsError::from_status(status.as_u16(), after, &body.unwrap_or_default()))
+    }
+
+    fn judge_part(&self, part: &PartAnswer) -> Result<Answer, IfsError> {
+        if !(200..300).contains(&part.status) {
+            return Err(self.refusal_of(part));
+        }
+        let received = Received {
+            status: part.status,
+            content_type: String::new(),
+            etag: part.etag.clone(),
+            body: part.body.clone(),
+        };
+        received.decode()
+    }
+
+    fn refusal_of(&self, part: &PartAnswer) -> IfsError {
+        let after = part.retry_after.as_deref().and_then(|text| retry_after_of(text, self.0.clock.now()));
+        IfsError::from_status(part.status, after, &part.body)
+    }
+
+    /// Repeats a read where its verdict allows it; a refused token is renewed once.
+    async fn read<T>(&self, operation: &'static str, call: impl AsyncFn(&AccessToken) -> Result<T, IfsError>) -> Result<T, IfsError> {
+        let mut renewed = false;
+        let attempt = async || {
+            let ready = self.ready().await.map_err(judge_read)?;
+            let token = ready.token.clone();
+            match self.observe(ready, operation, call(&token)).await {
+                Err(error @ IfsError::Unauthorized) if std::mem::replace(&mut renewed, true) => Err(Retried::Never(error)),
+                outcome => outcome.map_err(judge_read),
+            }
+        };
+        READ_RETRIES.run(attempt).await
+    }
+
+    /// Makes the call and lets everybody learn from how it went: breaker, limiter, token keeper, metrics.
+    async fn observe<T>(&self, ready: Ready, operation: &'static str, call: impl Future<Output = Result<T, IfsError>>) -> Result<T, IfsError> {
+        let began = Instant::now();
+        let outcome = call.await;
+        let inner = &self.0;
+        let label = outcome.as_ref().err().map_or("done", IfsError::kind);
+        metrics::histogram!(metric::REMOTE_CALL_DURATION_SECONDS, "remote" => inner.name.clone(), "operation" => operation)
+            .record(began.elapsed().as_secs_f64());
+        metrics::counter!(metric::REMOTE_CALLS_TOTAL, "remote" => inner.name.clone(), "operation" => operation, "outcome" => label)
+            .increment(1);
+        match &outcome {
+            Err(error) if error.is_remote_wide() => ready.pass.failed(),
+            Ok(_) | Err(_) => ready.pass.well(),
+        }
+        match &outcome {
+            Err(IfsError::Unauthorized) => inner.keeper.invalidate(&ready.token),
+            Err(IfsError::TooManyRequests { after }) => inner.limiter.pause(after.unwrap_or(PAUSE_UNSAID)),
+            Err(IfsError::Unavailable { after: Some(after), .. } | IfsError::Unclear { after: Some(after), .. }) => {
+                inner.limiter.pause(*after);
+            }
+            Ok(_) | Err(_) => {}
+        }
+        outcome
+    }
+}
+
+impl std::fmt::Debug for IfsClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IfsClient").field("name", &self.0.name).finish_non_exhaustive()
+    }
+}
+
+impl Answer {
+    /// The answer as one record, with its ETag from the body, or else from the header.
+    ///
+    /// # Errors
+    /// [`IfsError::Undecodable`].
+    pub fn row(&self) -> Result<Row, IfsError> {
+        let mut row = Row::from_json(&self.body).map_err(Undecodable::from)?;
+        if row.etag.is_none() {
+            row.etag.clone_from(&self.etag);
+        }
+        Ok(row)
+    }
+
+    /// The answer as a whole list of records.
+    ///
+    /// # Errors
+    /// [`IfsError::Undecodable`], also for one page of several.
+    pub fn rows(&self) -> Result<Vec<Row>, IfsError> {
+        Ok(Row::list_from_json(&self.body).map_err(Undecodable::from)?)
+    }
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Answer").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+struct Received {
+    status: u16,
+    content_type: String,
+    etag: Option<String>,
+    body: Bytes,
+}
+
+impl Received {
+    fn decode(self) -> Result<Answer, IfsError> {
+        let body = match self.body.trim_ascii() {
+            [] => Value::Null,
+            json => serde_json::from_slice(json).map_err(Undecodable::from)?,
+        };
+        Ok(Answer { status: self.status, etag: self.etag, body })
+    }
+}
+
+/// Whether a failpoint stands between the sending of the bytes and the answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    BytesSent,
+    Nothing,
+}
+
+async fn send(request: RequestBuilder, body: Bytes, mark: Mark) -> Result<Response, IfsError> {
+    if mark == Mark::BytesSent && failpoint::is_armed(failpoint::BYTES_SENT) {
+        return send_and_stop(request, body).await.map_err(IfsError::from_transport);
+    }
+    request.body(body).send().await.map_err(IfsError::from_transport)
+}
+
+/// As any send, but passes the failpoint when the bytes have left, before the answer is looked at.
+async fn send_and_stop(request: RequestBuilder, body: Bytes) -> Result<Response, reqwest::Error> {
+    /// More than the connection's task needs to write what it took.
+    const FLUSHED: Duration = Duration::from_millis(50);
+    let (body, gone) = OutgoingBody::watched(body);
+    let sending = request.body(reqwest::Body::wrap(body)).send();
+    tokio::pin!(sending);
+    tokio::select! {
+        biased;
+        () = gone.notified() => tokio::time::sleep(FLUSHED).await,
+        never_sent = &mut sending => return never_sent,
+    }
+    failpoint::hit(failpoint::BYTES_SENT);
+    sending.await
+}
+
+fn judge_read(error: IfsError) -> Retried<IfsError> {
+    use crate::domain::verdict::Verdict;
+    match error.verdict_of_read() {
+        Verdict::Retry { after, .. } => Retried::Again(error, after),
+        Verdict::Done | Verdict::Ambiguous | Verdict::Reject | Verdict::NotSent => Retried::Never(error),
+    }
+}

@@ -1,0 +1,94 @@
+//! What IFS should hold for one order: plain fields in IFS's names, stored as JSON beside what was written.
+//! How they come about is `judge`'s; how they are sent is `create`'s and `merge`'s.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::scalar::{Scalar, exact};
+
+/// The fields of one record, by IFS's names.
+pub type Fields = BTreeMap<String, Scalar>;
+
+/// One customer order as IFS should hold it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DesiredOrder {
+    /// Version of this shape; readers refuse another one.
+    pub version: u32,
+    /// The business key that travels inside the record: Shopify's order id.
+    pub key: String,
+    /// The header field that carries the key.
+    pub key_field: String,
+    /// The line field that carries Shopify's line id, when one does.
+    pub line_key_field: Option<String>,
+    /// The site.
+    pub contract: String,
+    /// The header.
+    pub header: Fields,
+    /// The order's own delivery address.
+    pub address: Option<Fields>,
+    /// The lines, in Shopify's order.
+    pub lines: Vec<DesiredRow>,
+    /// Shipping, then a rounding row where one is needed.
+    pub charges: Vec<DesiredRow>,
+    /// What the rows must sum to in IFS.
+    pub expected: Expected,
+    /// Whether it shall be released once it is written and its money is proved.
+    pub release: bool,
+}
+
+/// One line or charge as IFS should hold it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DesiredRow {
+    /// Names the row for life: `line:<id>`, `shipping:<id>`, `rounding`.
+    pub key: String,
+    /// Its fields.
+    pub fields: Fields,
+    /// What IFS must make of it.
+    pub expect: Expect,
+}
+
+/// What IFS must compute for one row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expect {
+    /// With tax where the order's prices include it, else without.
+    #[serde(with = "exact")]
+    pub amount: Decimal,
+    /// The tax that Shopify states for it.
+    #[serde(with = "exact")]
+    pub tax: Decimal,
+}
+
+/// What IFS must compute for the whole order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expected {
+    /// ISO 4217.
+    pub currency: String,
+    /// Whether rows' amounts contain the tax.
+    pub tax_included: bool,
+    /// With tax: Shopify's current total.
+    #[serde(with = "exact")]
+    pub total: Decimal,
+    /// Shopify's current tax.
+    #[serde(with = "exact")]
+    pub tax: Decimal,
+}
+
+impl DesiredOrder {
+    /// The shape that this code writes.
+    pub const VERSION: u32 = 1;
+
+    /// SHA-256, in hex, of the stored form; equal content gives equal digests.
+    pub fn digest(&self) -> String {
+        let stored = serde_json::to_vec(self).expect("maps with text keys always serialise");
+        hex::encode(Sha256::digest(stored))
+    }
+
+    /// How many parts its create has: header, address flag, address, rows.
+    pub fn create_parts(&self) -> usize {
+        let address = if self.address.is_some() { 2 } else { 0 };
+        1 + address + self.lines.len() + self.charges.len()
+    }
+}

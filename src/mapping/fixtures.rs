@@ -1,0 +1,85 @@
+//! Orders and rules for the unit tests of the mapping. Test code only.
+
+use std::collections::BTreeMap;
+
+use super::desired::DesiredOrder;
+use super::judge::{Judgement, judge};
+use super::rules::settings::{ChargeSettings, TaxCodeSetting};
+use super::rules::{MappingSettings, Rules};
+use crate::domain::order::Order;
+use crate::shopify::wire;
+
+/// Settings with every required key, and codes for a few countries.
+pub(super) fn settings() -> MappingSettings {
+    MappingSettings {
+        company: "10".into(),
+        site: "S10".into(),
+        orders_from: "2026-01-01T00:00:00Z".into(),
+        time_zone: "Europe/Stockholm".into(),
+        customer_no: "WEB-DEFAULT".into(),
+        coordinator: "WEB".into(),
+        order_type: "NO".into(),
+        cancel_reason: "WEB".into(),
+        tax_codes: vec![
+            tax_code("DE", "0.19", "V19"),
+            tax_code("DE", "0", "V00"),
+            tax_code("SE", "0.25", "V25"),
+            tax_code("CA", "0.13", "V13"),
+            tax_code("JP", "0.10", "V10"),
+        ],
+        charge: ChargeSettings {
+            shipping: BTreeMap::from([("default".into(), "FREIGHT".into())]),
+            rounding: Some("ROUNDING".into()),
+        },
+        ..MappingSettings::default()
+    }
+}
+
+/// One row of `tax_codes`.
+pub(super) fn tax_code(country: &str, rate: &str, code: &str) -> TaxCodeSetting {
+    TaxCodeSetting { country: country.into(), region: None, rate: rate.into(), on: None, code: code.into() }
+}
+
+/// Those settings, checked.
+pub(super) fn rules() -> Rules {
+    Rules::new(settings()).expect("the fixture's settings are legal")
+}
+
+/// A fixture's webhook body.
+pub(super) fn webhook(name: &str) -> String {
+    read(name, "webhook.json")
+}
+
+/// A fixture's GraphQL order.
+pub(super) fn graphql(name: &str) -> String {
+    read(name, "graphql.json")
+}
+
+fn read(name: &str, file: &str) -> String {
+    let path = format!("{}/tests/fixtures/orders/{name}/{file}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The order of a webhook body.
+pub(super) fn order_of(body: &str) -> Order {
+    let wire = wire::decode_rest_order(body.as_bytes()).unwrap_or_else(|error| panic!("{error}"));
+    super::inbound::order_from_rest(wire).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A fixture's order, as its webhook tells it.
+pub(super) fn order(name: &str) -> Order {
+    order_of(&webhook(name))
+}
+
+/// What IFS should hold for the plain fixture.
+pub(super) fn desired() -> DesiredOrder {
+    desired_of(&order("plain-eur"), &rules())
+}
+
+/// What IFS should hold for an order that must not park.
+pub(super) fn desired_of(order: &Order, rules: &Rules) -> DesiredOrder {
+    match judge(order, rules) {
+        Judgement::Write(desired) => *desired,
+        other => panic!("the fixture should be written, but: {other:?}"),
+    }
+}

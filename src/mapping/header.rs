@@ -1,0 +1,82 @@
+//! The header's fields.
+
+use super::desired::Fields;
+use super::note;
+use super::park::ParkReason;
+use super::rules::Rules;
+use super::scalar::Scalar;
+use crate::domain::money::Currency;
+use crate::domain::order::{FinancialStatus, Order};
+use crate::ifs::wire::names;
+use rust_decimal::Decimal;
+
+/// The header's fields in IFS's names.
+///
+/// # Errors
+/// Parks references that do not fit, payment terms that no rule names, and payment states that we have never heard of.
+pub(super) fn header_fields(order: &Order, rules: &Rules, currency: Currency) -> Result<Fields, ParkReason> {
+    let settings = rules.settings();
+    let mut fields = Fields::new();
+    let mut text = |field: &str, value: &str| {
+        if !value.is_empty() {
+            fields.insert(field.to_owned(), Scalar::text(value));
+        }
+    };
+    text(names::CUSTOMER_NO, &settings.customer_no);
+    text(names::BILL_ADDR_NO, &settings.bill_addr_no);
+    text(names::SHIP_ADDR_NO, &settings.ship_addr_no);
+    text(names::CONTRACT, &settings.site);
+    text(names::COMPANY, &settings.company);
+    text(names::CURRENCY_CODE, currency.code());
+    text(names::AUTHORIZE_CODE, &settings.coordinator);
+    text(names::ORDER_ID, &settings.order_type);
+    text(names::WANTED_DELIVERY_DATE, &rules.wanted_delivery(order.processed_at));
+    text(names::DELIVERY_TERMS, &settings.delivery_terms);
+    text(names::PAY_TERM_ID, pay_term(order, rules)?);
+    let shipping = order.shipping_lines.iter().find(|line| !line.removed);
+    if let Some(shipping) = shipping {
+        text(names::SHIP_VIA_CODE, rules.ship_via(shipping.code.as_deref()).unwrap_or(""));
+    }
+    if let Some(note) = note::order_note(order, rules) {
+        text(names::NOTE_TEXT, &note);
+    }
+    for (field, value, what) in [
+        (&settings.order_key_field, order.id.to_string(), "the order's id"),
+        (&settings.order_name_field, order.name.clone(), "name"),
+        (&settings.po_number_field, order.po_number.clone().unwrap_or_default(), "po_number"),
+    ] {
+        if field.is_empty() {
+            continue;
+        }
+        let (chars, chars_max) = (value.chars().count(), Rules::reference_chars_max(field));
+        if chars > chars_max {
+            let text = format!("{what} goes into {field}, which holds {chars_max} characters, and has {chars}: name another field");
+            return Err(ParkReason::mapping("reference_too_long", text));
+        }
+        text(field, &value);
+    }
+    fields.insert(names::IS_NEW_CUSTOMER.to_owned(), Scalar::Bool(false));
+    fields.insert(names::USE_PRICE_INCL_TAX.to_owned(), Scalar::Bool(order.taxes_included));
+    // Against a discount that IFS would take from the customer.
+    fields.insert(names::ADDITIONAL_DISCOUNT.to_owned(), Scalar::decimal(Decimal::ZERO));
+    Ok(fields)
+}
+
+/// `PayTermId`; "" leaves it to the customer's default.
+fn pay_term<'r>(order: &Order, rules: &'r Rules) -> Result<&'r str, ParkReason> {
+    if let Some(FinancialStatus::Unknown(_)) = order.financial_status {
+        return Err(ParkReason::mapping(
+            "financial_status_unknown",
+            "financial_status: one of Shopify's words was expected, found another: ask for an update of ml-connector",
+        ));
+    }
+    let settings = rules.settings();
+    match &order.payment_terms {
+        Some(name) => settings.payment_terms.get(name).map(String::as_str).ok_or_else(|| {
+            let text = format!("payment_terms has no row for \"{name}\": add payment_terms.\"{name}\" with IFS's PayTermId");
+            ParkReason::mapping("payment_terms_missing", text)
+        }),
+        None if order.financial_status == Some(FinancialStatus::Paid) => Ok(&settings.pay_term_prepaid),
+        None => Ok(""),
+    }
+}

@@ -1,0 +1,327 @@
+//! The gate before the write: every identity that Shopify's money obeys, exactly, in both currencies. One that breaks parks
+//! the order, named, with both figures. The identities and their evidence: docs on Shopify's money.
+
+use rust_decimal::Decimal;
+
+use super::current::{Current, current, order_currency};
+use crate::domain::money::{MoneyPair, Side};
+use crate::domain::order::{LineKind, Order};
+
+/// An identity that does not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Broken {
+    /// Its name: the total that it explains, or the rule.
+    pub identity: &'static str,
+    /// In which of the two currencies.
+    pub side: Side,
+    /// What Shopify states.
+    pub stated: Decimal,
+    /// What its parts sum to.
+    pub computed: Decimal,
+}
+
+impl Broken {
+    pub(super) const fn new(identity: &'static str, side: Side, stated: Decimal, computed: Decimal) -> Self {
+        Self { identity, side, stated, computed }
+    }
+}
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { identity, side, stated, computed } = self;
+        write!(f, "{identity} says {stated} and its parts {computed} ({} currency)", side.as_str())
+    }
+}
+
+/// How a tip is counted. It stands in the order's tip figure and as a row too; it is money once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// The rows of tips are left out, the tip figure counts.
+    TipIsASum,
+    /// The rows of tips are lines like others, the tip figure is left out.
+    TipIsALine,
+}
+
+/// Checks every identity on both sides and reads what the rows are worth now on `side`.
+///
+/// # Errors
+/// All identities that break, under the reading of tips that breaks the fewest.
+pub fn check(order: &Order, side: Side) -> Result<Current, Vec<Broken>> {
+    let mut broken = match check_as(order, side, Reading::TipIsASum) {
+        Ok(current) => return Ok(current),
+        Err(broken) => broken,
+    };
+    let has_tip = !order.totals.tip.is_zero() || order.lines.iter().any(|line| line.kind == LineKind::Tip);
+    if has_tip {
+        match check_as(order, side, Reading::TipIsALine) {
+            Ok(current) => return Ok(current),
+            Err(other) if other.len() < broken.len() => broken = other,
+            Err(_) => {}
+        }
+    }
+    Err(broken)
+}
+
+fn check_as(order: &Order, wanted: Side, reading: Reading) -> Result<Current, Vec<Broken>> {
+    let mut broken = Vec::new();
+    let mut rows = None;
+    for side in Side::BOTH {
+        let mut sums = Sums { order, side, reading, broken: Vec::new() };
+        sums.sane();
+        if sums.broken.is_empty() {
+            sums.as_placed();
+            if let Some(now) = sums.as_it_stands()
+                && side == wanted
+            {
+                rows = Some(now);
+            }
+        }
+        broken.append(&mut sums.broken);
+    }
+    match rows {
+        Some(rows) if broken.is_empty() => Ok(rows),
+        _ => Err(broken),
+    }
+}
+
+/// One side of one order under one reading.
+struct Sums<'a> {
+    order: &'a Order,
+    side: Side,
+    reading: Reading,
+    broken: Vec<Broken>,
+}
+
+impl Sums<'_> {
+    fn on(&self, pair: &MoneyPair) -> Decimal {
+        pair.on(self.side).amount()
+    }
+
+    fn maybe(&self, pair: Option<&MoneyPair>) -> Decimal {
+        pair.map_or(Decimal::ZERO, |pair| self.on(pair))
+    }
+
+    fn must_be(&mut self, identity: &'static str, stated: Decimal, computed: Decimal) {
+        if stated != computed {
+            self.broken.push(Broken::new(identity, self.side, stated, computed));
+        }
+    }
+
+    fn lines(&self) -> impl Iterator<Item = &crate::domain::order::Line> {
+        let reading = self.reading;
+        self.order.lines.iter().filter(move |line| reading == Reading::TipIsALine || line.kind != LineKind::Tip)
+    }
+
+    fn tip(&self) -> Decimal {
+        match self.reading {
+            Reading::TipIsASum => self.on(&self.order.totals.tip),
+            Reading::TipIsALine => Decimal::ZERO,
+        }
+    }
+
+    fn tax_on_top(&self, tax: &MoneyPair) -> Decimal {
+        if self.order.taxes_included { Decimal::ZERO } else { self.on(tax) }
+    }
+
+    /// What every figure must obey by itself.
+    fn sane(&mut self) {
+        let decimals = order_currency(self.order, self.side).decimals();
+        let mut finest = Decimal::ZERO;
+        let totals = &self.order.totals;
+        let mut figures: Vec<Decimal> = [
+            &totals.discounts,
+            &totals.subtotal,
+            &totals.shipping,
+            &totals.tax,
+            &totals.total,
+            &totals.current_subtotal,
+            &totals.current_tax,
+            &totals.current_total,
+        ]
+        .map(|pair| self.on(pair))
+        .to_vec();
+        for line in &self.order.lines {
+            figures.push(self.on(&line.price));
+            figures.extend(line.allocations.iter().map(|share| self.on(&share.amount)));
+            figures.extend(line.taxes.iter().map(|tax| self.on(&tax.price)));
+        }
+        for line in &self.order.shipping_lines {
+            figures.extend([self.on(&line.discounted), self.maybe(line.current().as_ref())]);
+            figures.extend(line.taxes.iter().map(|tax| self.on(&tax.price)));
+        }
+        for figure in figures {
+            if figure.normalize().scale() > decimals {
+                finest = figure;
+            }
+        }
+        self.must_be("decimals_of_the_currency", finest, finest.round_dp(decimals));
+        for line in &self.order.lines {
+            if line.current_quantity > line.quantity {
+                let (now, placed) = (line.current_quantity, line.quantity);
+                self.broken.push(Broken::new("current_quantity", self.side, now.into(), placed.into()));
+            }
+        }
+    }
+
+    /// The family `total_*`.
+    fn as_placed(&mut self) {
+        let totals = &self.order.totals;
+        let goods: Decimal = self.lines().map(|line| self.on(&line.price) * Decimal::from(line.quantity)).sum();
+        let off_lines: Decimal =
+            self.lines().flat_map(|line| &line.allocations).map(|share| self.on(&share.amount)).sum();
+        let off_shipping: Decimal = self
+            .order
+            .shipping_lines
+            .iter()
+            .flat_map(|line| &line.allocations)
+            .map(|share| self.on(&share.amount))
+            .sum();
+        let shipping: Decimal = self.order.shipping_lines.iter().map(|line| self.on(&line.discounted)).sum();
+        let taxes: Decimal = self
+            .lines()
+            .flat_map(|line| &line.taxes)
+            .chain(self.order.shipping_lines.iter().flat_map(|line| &line.taxes))
+            .map(|tax| self.on(&tax.price))
+            .sum();
+
+        if let Some(stated) = &totals.line_items {
+            self.must_be("total_line_items_price", self.on(stated), goods);
+        }
+        self.must_be("total_discounts", self.on(&totals.discounts), off_lines + off_shipping);
+        self.must_be("subtotal_price", self.on(&totals.subtotal), goods - off_lines);
+        self.must_be("total_shipping_price", self.on(&totals.shipping), shipping);
+        self.must_be("total_tax", self.on(&totals.tax), taxes);
+        let whole = self.on(&totals.subtotal)
+            + self.on(&totals.shipping)
+            + self.tax_on_top(&totals.tax)
+            + self.tip()
+            + self.maybe(totals.duties.as_ref())
+            + self.maybe(totals.fees.as_ref());
+        self.must_be("total_price", self.on(&totals.total), whole);
+    }
+
+    /// The family `current_*`, and what the rows are worth in it.
+    fn as_it_stands(&mut self) -> Option<Current> {
+        let totals = &self.order.totals;
+        let shipping: Decimal =
+            self.order.shipping_lines.iter().map(|line| self.maybe(line.current().as_ref())).sum();
+        if let Some(stated) = &totals.current_shipping {
+            self.must_be("current_shipping_price", self.on(stated), shipping);
+        }
+        let whole = self.on(&totals.current_subtotal)
+            + shipping
+            + self.tax_on_top(&totals.current_tax)
+            + self.tip()
+            + self.maybe(totals.current_duties.as_ref())
+            + self.maybe(totals.current_fees.as_ref());
+        self.must_be("current_total_price", self.on(&totals.current_total), whole);
+        match current(self.order, self.side, self.reading) {
+            Ok(rows) => Some(rows),
+            Err(broken) => {
+                self.broken.push(broken);
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mapping::fixtures;
+
+    fn names(broken: &[Broken]) -> Vec<&'static str> {
+        broken.iter().filter(|broken| broken.side == Side::Shop).map(|broken| broken.identity).collect()
+    }
+
+    #[test]
+    fn whole_orders_close_in_both_currencies() {
+        for name in ["plain-eur", "sek-included", "edited-down", "jpy-included"] {
+            for side in Side::BOTH {
+                assert!(check(&fixtures::order(name), side).is_ok(), "{name} {}", side.as_str());
+            }
+        }
+    }
+
+    #[test]
+    fn shopifys_contradicting_sample_is_refused_by_name() {
+        let broken = check(&fixtures::order("contradicting-sample"), Side::Shop).expect_err("it contradicts itself");
+        assert_eq!(
+            names(&broken),
+            ["total_discounts", "subtotal_price", "total_shipping_price", "total_price"]
+        );
+        let first = broken[0].to_string();
+        assert_eq!(first, "total_discounts says 20 and its parts 0 (shop currency)");
+    }
+
+    #[test]
+    fn every_identity_can_break_and_is_named() {
+        fn off(pair: &mut MoneyPair) {
+            let cent = crate::domain::money::Money::new(Decimal::new(1, 2), pair.shop.currency());
+            pair.shop = pair.shop.plus(cent).expect("same currency");
+        }
+        let cases: [(&str, fn(&mut Order)); 10] = [
+            ("total_line_items_price", |order| off(order.totals.line_items.as_mut().expect("stated"))),
+            ("total_discounts", |order| off(&mut order.totals.discounts)),
+            ("subtotal_price", |order| off(&mut order.totals.subtotal)),
+            ("total_shipping_price", |order| off(&mut order.totals.shipping)),
+            ("total_tax", |order| off(&mut order.totals.tax)),
+            ("total_price", |order| off(&mut order.totals.total)),
+            ("current_subtotal_price", |order| off(&mut order.totals.current_subtotal)),
+            ("current_total_tax", |order| off(&mut order.totals.current_tax)),
+            ("current_total_price", |order| off(&mut order.totals.current_total)),
+            ("current_quantity", |order| order.lines[0].current_quantity = 4),
+        ];
+        for (identity, break_it) in cases {
+            let mut order = fixtures::order("plain-eur");
+            break_it(&mut order);
+            let broken = check(&order, Side::Shop).expect_err(identity);
+            assert!(names(&broken).contains(&identity), "{identity} is not among {broken:?}");
+        }
+        let finer = fixtures::webhook("plain-eur").replace("\"3.80\"", "\"3.801\"");
+        let broken = check(&fixtures::order_of(&finer), Side::Shop).expect_err("no tenths of a cent");
+        assert_eq!(names(&broken), ["decimals_of_the_currency"]);
+    }
+
+    #[test]
+    fn one_side_that_closes_does_not_excuse_the_other() {
+        let body = fixtures::webhook("sek-included").replace("\"299.00\"", "\"299.01\"");
+        let broken = check(&fixtures::order_of(&body), Side::Shop).expect_err("the customer's side is a cent off");
+        assert!(broken.iter().all(|broken| broken.side == Side::Presentment));
+    }
+
+    #[test]
+    fn units_taken_away_take_their_share_of_discount_and_tax() {
+        let order = fixtures::order("edited-down");
+        let now = check(&order, Side::Shop).expect("it closes");
+        assert_eq!(now.lines[0].worth(), Decimal::new(1965, 2));
+        assert_eq!(now.lines[0].taxes, [Decimal::new(373, 2)]);
+        assert_eq!(now.lines[1].worth(), Decimal::ZERO);
+    }
+
+    #[test]
+    fn a_tip_is_counted_once() {
+        let tip = |mut order: Order, twice: bool| {
+            let amount = crate::domain::money::Money::new(Decimal::from(5), order.currency);
+            let pair = MoneyPair { shop: amount, presentment: amount };
+            let mut row = order.lines[1].clone();
+            (row.kind, row.price, row.quantity, row.current_quantity) = (LineKind::Tip, pair, 1, 1);
+            row.taxes.clear();
+            order.lines.push(row);
+            order.totals.tip = pair;
+            let add = |total: &mut MoneyPair| {
+                total.shop = total.shop.plus(amount).expect("same currency");
+                total.presentment = total.shop;
+            };
+            add(&mut order.totals.total);
+            add(&mut order.totals.current_total);
+            if twice {
+                add(&mut order.totals.total);
+                add(&mut order.totals.current_total);
+            }
+            order
+        };
+        assert!(check(&tip(fixtures::order("plain-eur"), false), Side::Shop).is_ok());
+        assert!(check(&tip(fixtures::order("plain-eur"), true), Side::Shop).is_err());
+    }
+}

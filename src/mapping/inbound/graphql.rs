@@ -1,0 +1,235 @@
+//! GraphQL's order. It states everything, so that only further pages can make it less than whole.
+
+use super::{Currencies, InboundError, currency, full_name, personal, said, sorted_tags};
+use crate::domain::address::Address;
+use crate::domain::money::MoneyPair;
+use crate::domain::order::{
+    Allocation, Attribute, CancelReason, Company, Customer, Discount, FinancialStatus, Line, LineKind, Order,
+    ShippingLine, ShopifyOrderId, TaxLine, Totals,
+};
+use crate::domain::personal::Personal;
+use crate::shopify::wire::graphql as wire;
+use crate::shopify::wire::{Gid, Text};
+
+/// The order of an `order_by_id` answer.
+///
+/// Tips are not told apart from goods here: the schema has no mark for them.
+///
+/// # Errors
+/// [`InboundError`] for currencies that do not exist or do not agree, ids of another type, shares of unknown discounts.
+pub fn order_from_graphql(order: wire::Order) -> Result<Order, InboundError> {
+    let shop = currency("currencyCode", &order.currency_code)?;
+    let presentment = currency("presentmentCurrencyCode", &order.presentment_currency_code)?;
+    let reader = Reader {
+        currencies: Currencies { shop, presentment },
+        indexes: order.discount_applications.nodes.iter().map(|application| application.index).collect(),
+    };
+    let lacks = further_page(&order);
+    let totals = reader.totals(&order)?;
+    Ok(Order {
+        id: ShopifyOrderId::new(number(order.id, "id", "Order")?),
+        name: order.name.0,
+        created_at: order.created_at.0,
+        updated_at: order.updated_at.0,
+        processed_at: order.processed_at.0,
+        cancelled_at: order.cancelled_at.map(|at| at.0),
+        cancel_reason: said(order.cancel_reason).map(|word| CancelReason::parse(&word)),
+        test: order.test,
+        confirmed: order.confirmed,
+        estimated_taxes: order.estimated_taxes,
+        taxes_included: order.taxes_included,
+        tax_exempt: order.tax_exempt,
+        duties_included: order.duties_included,
+        currency: shop,
+        presentment_currency: presentment,
+        financial_status: said(order.display_financial_status).map(|word| FinancialStatus::parse(&word)),
+        po_number: said(order.po_number),
+        note: personal(order.note),
+        note_attributes: attributes(order.custom_attributes),
+        tags: sorted_tags(order.tags.iter().map(|tag| tag.0.as_str())),
+        source_name: said(order.source_name),
+        customer: Customer {
+            id: order.customer.map(|customer| number(customer.id, "customer.id", "Customer")).transpose()?,
+            email: personal(order.email),
+        },
+        company: company(order.purchasing_entity),
+        shipping_address: address(order.shipping_address),
+        billing_address: address(order.billing_address),
+        lines: order.line_items.nodes.into_iter().map(|line| reader.line(line)).collect::<Result<_, _>>()?,
+        shipping_lines: order
+            .shipping_lines
+            .nodes
+            .into_iter()
+            .map(|line| reader.shipping_line(line))
+            .collect::<Result<_, _>>()?,
+        discounts: order
+            .discount_applications
+            .nodes
+            .into_iter()
+            .map(|application| Discount { name: name(application.code, application.title) })
+            .collect(),
+        totals,
+        refunds: order.refunds.len(),
+        payment_terms: order.payment_terms.map(|terms| terms.payment_terms_name.0),
+        lacks,
+    })
+}
+
+fn number(gid: Gid, field: &'static str, expected: &'static str) -> Result<u64, InboundError> {
+    if gid.kind == expected { Ok(gid.id) } else { Err(InboundError::OtherType { field, expected }) }
+}
+
+fn name(code: Option<Text>, title: Option<Text>) -> String {
+    code.or(title).map_or(String::new(), |name| name.0)
+}
+
+fn further_page(order: &wire::Order) -> Option<&'static str> {
+    fn more<T>(connection: &wire::Connection<T>) -> bool {
+        connection.page_info.as_ref().is_some_and(|page| page.has_next_page)
+    }
+    if more(&order.line_items) {
+        return Some("lineItems beyond the first page");
+    }
+    if more(&order.shipping_lines) {
+        return Some("shippingLines beyond the first page");
+    }
+    more(&order.discount_applications).then_some("discountApplications beyond the first page")
+}
+
+fn company(entity: Option<wire::PurchasingEntity>) -> Option<Company> {
+    let entity = entity?;
+    let company = entity.company?;
+    Some(Company { id: Some(company.id.id), location_id: entity.location.map(|location| location.id.id) })
+}
+
+fn attributes(attributes: Vec<wire::Attribute>) -> Vec<Attribute> {
+    attributes
+        .into_iter()
+        .map(|attribute| Attribute {
+            name: attribute.key.0,
+            value: attribute.value.and_then(|value| Personal::new(value.0)),
+        })
+        .collect()
+}
+
+fn address(address: Option<wire::Address>) -> Option<Address> {
+    let address = address?;
+    let address = Address {
+        name: full_name(address.name, address.first_name, address.last_name),
+        company: personal(address.company),
+        address1: personal(address.address1),
+        address2: personal(address.address2),
+        zip: personal(address.zip),
+        city: personal(address.city),
+        province_code: said(address.province_code),
+        country_code: said(address.country_code_v2),
+    };
+    (!address.is_empty()).then_some(address)
+}
+
+/// Reads amounts in the order's currencies and finds discounts by Shopify's index.
+struct Reader {
+    currencies: Currencies,
+    indexes: Vec<u32>,
+}
+
+impl Reader {
+    fn pair(&self, field: &'static str, bag: &wire::MoneyBag) -> Result<MoneyPair, InboundError> {
+        let shop = (bag.shop_money.amount, &bag.shop_money.currency_code);
+        let presentment = (bag.presentment_money.amount, &bag.presentment_money.currency_code);
+        self.currencies.pair(field, shop, presentment)
+    }
+
+    fn maybe(&self, field: &'static str, bag: Option<&wire::MoneyBag>) -> Result<Option<MoneyPair>, InboundError> {
+        bag.map(|bag| self.pair(field, bag)).transpose()
+    }
+
+    /// A sum that the schema lets be null: nothing was ever there then.
+    fn or_zero(&self, field: &'static str, bag: Option<&wire::MoneyBag>) -> Result<MoneyPair, InboundError> {
+        Ok(self.maybe(field, bag)?.unwrap_or_else(|| self.currencies.same(rust_decimal::Decimal::ZERO)))
+    }
+
+    fn totals(&self, order: &wire::Order) -> Result<Totals, InboundError> {
+        Ok(Totals {
+            line_items: None,
+            discounts: self.or_zero("totalDiscountsSet", order.total_discounts_set.as_ref())?,
+            subtotal: self.or_zero("subtotalPriceSet", order.subtotal_price_set.as_ref())?,
+            shipping: self.pair("totalShippingPriceSet", &order.total_shipping_price_set)?,
+            tax: self.or_zero("totalTaxSet", order.total_tax_set.as_ref())?,
+            tip: self.pair("totalTipReceivedSet", &order.total_tip_received_set)?,
+            duties: self.maybe("originalTotalDutiesSet", order.original_total_duties_set.as_ref())?,
+            fees: self.maybe("originalTotalAdditionalFeesSet", order.original_total_additional_fees_set.as_ref())?,
+            total: self.pair("totalPriceSet", &order.total_price_set)?,
+            current_subtotal: self.pair("currentSubtotalPriceSet", &order.current_subtotal_price_set)?,
+            current_shipping: self.maybe("currentShippingPriceSet", order.current_shipping_price_set.as_ref())?,
+            current_tax: self.pair("currentTotalTaxSet", &order.current_total_tax_set)?,
+            current_duties: self.maybe("currentTotalDutiesSet", order.current_total_duties_set.as_ref())?,
+            current_fees: self
+                .maybe("currentTotalAdditionalFeesSet", order.current_total_additional_fees_set.as_ref())?,
+            current_total: self.pair("currentTotalPriceSet", &order.current_total_price_set)?,
+        })
+    }
+
+    fn line(&self, line: wire::LineItem) -> Result<Line, InboundError> {
+        Ok(Line {
+            id: number(line.id, "lineItems.id", "LineItem")?,
+            kind: if line.is_gift_card { LineKind::GiftCard } else { LineKind::Goods },
+            sku: said(line.sku),
+            product_id: line.product.map(|product| product.id.id),
+            variant_id: line.variant.map(|variant| variant.id.id),
+            title: line.title.0,
+            variant_title: said(line.variant_title),
+            vendor: said(line.vendor),
+            quantity: line.quantity.0,
+            current_quantity: line.current_quantity.0,
+            price: self.pair("lineItems.originalUnitPriceSet", &line.original_unit_price_set)?,
+            allocations: self.allocations(&line.discount_allocations)?,
+            taxes: self.taxes(line.tax_lines)?,
+            has_duties: !line.duties.is_empty(),
+            properties: attributes(line.custom_attributes),
+        })
+    }
+
+    fn shipping_line(&self, line: wire::ShippingLine) -> Result<ShippingLine, InboundError> {
+        Ok(ShippingLine {
+            id: line.id.map(|id| number(id, "shippingLines.id", "ShippingLine")).transpose()?,
+            code: said(line.code),
+            title: line.title.0,
+            price: self.pair("shippingLines.originalPriceSet", &line.original_price_set)?,
+            discounted: self.pair("shippingLines.discountedPriceSet", &line.discounted_price_set)?,
+            current_discounted: self
+                .maybe("shippingLines.currentDiscountedPriceSet", line.current_discounted_price_set.as_ref())?,
+            removed: line.is_removed,
+            taxes: self.taxes(line.tax_lines)?,
+            allocations: self.allocations(&line.discount_allocations)?,
+        })
+    }
+
+    fn taxes(&self, taxes: Vec<wire::TaxLine>) -> Result<Vec<TaxLine>, InboundError> {
+        let read = |tax: wire::TaxLine| {
+            Ok(TaxLine {
+                price: self.pair("taxLines.priceSet", &tax.price_set)?,
+                title: tax.title.0,
+                rate: tax.rate.map(|rate| rate.0),
+                channel_liable: tax.channel_liable,
+            })
+        };
+        taxes.into_iter().map(read).collect()
+    }
+
+    fn allocations(&self, shares: &[wire::DiscountAllocation]) -> Result<Vec<Allocation>, InboundError> {
+        let read = |share: &wire::DiscountAllocation| {
+            let field = "discountAllocations.discountApplication.index";
+            let found = share.discount_application.index;
+            let known = self.indexes.len();
+            let discount = self
+                .indexes
+                .iter()
+                .position(|&index| index == found)
+                .ok_or(InboundError::NoSuchDiscount { field, known, found })?;
+            let amount = self.pair("discountAllocations.allocatedAmountSet", &share.allocated_amount_set)?;
+            Ok(Allocation { discount, amount })
+        };
+        shares.iter().map(read).collect()
+    }
+}

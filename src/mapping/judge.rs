@@ -1,0 +1,357 @@
+//! The one decision about an order: what IFS should hold, or why not. Total: every order gets an answer, and what is not
+//! mapped yet parks by name, so that no order is ever short of something.
+
+use super::address::address_fields;
+use super::current::{Current, order_currency};
+use super::desired::{DesiredOrder, Expected};
+use super::header::header_fields;
+use super::identities;
+use super::park::ParkReason;
+use super::rows::rows;
+use super::rules::Rules;
+use crate::domain::order::{FinancialStatus, LineKind, Order};
+
+/// What becomes of an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Judgement {
+    /// IFS should hold this.
+    Write(Box<DesiredOrder>),
+    /// A named rule keeps it out.
+    Skip(SkipRule),
+    /// A person must decide.
+    Park(ParkReason),
+}
+
+/// The rules that keep an order out of IFS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SkipRule {
+    /// It was made before the go-live instant.
+    BeforeOrdersFrom,
+    /// It is a test.
+    TestOrder,
+}
+
+impl SkipRule {
+    /// The stable word for it.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::BeforeOrdersFrom => "before_orders_from",
+            Self::TestOrder => "test_order",
+        }
+    }
+}
+
+/// What the cancellation of an order asks of IFS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CancelWish {
+    /// IFS's `CancelReason`.
+    pub reason_code: String,
+}
+
+/// The wish for a cancelled order, whatever else is true of it.
+pub fn cancel_wish(order: &Order, rules: &Rules) -> CancelWish {
+    CancelWish { reason_code: rules.cancel_reason(order.cancel_reason.as_ref()).to_owned() }
+}
+
+/// Filters and money only: what stops an order before the mapping is asked. None when nothing does.
+pub fn screen(order: &Order, rules: &Rules) -> Option<Judgement> {
+    screened(order, rules).err()
+}
+
+/// Judges one whole order: filters, then the money, then what is not mapped yet, then the mapping.
+///
+/// A cancelled order is judged like any other; whether it is to be cancelled in IFS is decided before.
+pub fn judge(order: &Order, rules: &Rules) -> Judgement {
+    let now = match screened(order, rules) {
+        Ok(now) => now,
+        Err(stop) => return stop,
+    };
+    if let Some(reason) = not_mapped_yet(order) {
+        return Judgement::Park(reason);
+    }
+    match desired(order, rules, &now) {
+        Ok(desired) => Judgement::Write(Box::new(desired)),
+        Err(reason) => Judgement::Park(reason),
+    }
+}
+
+fn screened(order: &Order, rules: &Rules) -> Result<Current, Judgement> {
+    // 1. Rules that keep it out.
+    if order.created_at < rules.orders_from() {
+        return Err(Judgement::Skip(SkipRule::BeforeOrdersFrom));
+    }
+    if order.test && !rules.settings().test_orders {
+        return Err(Judgement::Skip(SkipRule::TestOrder));
+    }
+    // 2. An order that is not whole has sums that nobody may trust.
+    if let Some(lacks) = order.not_whole() {
+        let text = format!("the order came without {lacks}; the whole order was expected: it is re-read by its id");
+        return Err(Judgement::Park(ParkReason::mapping("order_not_whole", text)));
+    }
+    // 3. Its money.
+    identities::check(order, rules.side()).map_err(|broken| {
+        let listed: Vec<String> = broken.iter().map(ToString::to_string).collect();
+        let text = format!("the order's money contradicts itself: {}; compare it with Shopify's admin", listed.join("; "));
+        Judgement::Park(ParkReason::money("money_contradicts_itself", text))
+    })
+}
+
+/// What this version does not map: named, and never left out of an order.
+fn not_mapped_yet(order: &Order) -> Option<ParkReason> {
+    let totals = &order.totals;
+    let charged = |pair: Option<&crate::domain::money::MoneyPair>| pair.is_some_and(|pair| !pair.is_zero());
+    let taxes = || order.lines.iter().flat_map(|line| &line.taxes).chain(order.shipping_lines.iter().flat_map(|line| &line.taxes));
+    let kind = |kind: LineKind| order.lines.iter().any(|line| line.kind == kind && line.current_quantity > 0);
+    let refunded = matches!(
+        order.financial_status,
+        Some(FinancialStatus::Refunded | FinancialStatus::PartiallyRefunded)
+    );
+    let taxed = || !totals.tax.is_zero() || !totals.current_tax.is_zero();
+    let findings = [
+        (!order.confirmed, "unconfirmed", "the order is not confirmed: wait until Shopify has reserved its goods"),
+        (order.estimated_taxes, "estimated_taxes", "the order's taxes are estimates: wait until Shopify says the final ones"),
+        (!totals.tip.is_zero() || kind(LineKind::Tip), "tip", "the order holds a tip, which is not mapped yet: enter it by hand"),
+        (
+            charged(totals.duties.as_ref())
+                || charged(totals.current_duties.as_ref())
+                || order.lines.iter().any(|line| line.has_duties),
+            "duties",
+            "the order holds import duties, which are not mapped yet: enter it by hand",
+        ),
+        (
+            charged(totals.fees.as_ref()) || charged(totals.current_fees.as_ref()),
+            "fees",
+            "the order holds further fees, which are not mapped yet: enter it by hand",
+        ),
+        (kind(LineKind::GiftCard), "gift_card", "the order sells a gift card, which is not mapped yet: enter it by hand"),
+        (
+            order.refunds > 0 || refunded,
+            "refund",
+            "the order has a refund, which is not mapped yet: enter the order and its credit by hand",
+        ),
+        (
+            order.company.is_some(),
+            "company_order",
+            "the order belongs to a B2B company, which is not mapped yet: enter it by hand",
+        ),
+        (
+            taxes().any(|tax| tax.channel_liable == Some(true)),
+            "channel_liable_tax",
+            "a marketplace owes a tax of the order, which is not mapped yet: enter it by hand",
+        ),
+        (
+            order.tax_exempt && taxed(),
+            "tax_exempt_yet_taxed",
+            "the order is exempt from tax and taxed all the same: correct it in Shopify",
+        ),
+    ];
+    let (_, code, text) = findings.into_iter().find(|(found, _, _)| *found)?;
+    Some(ParkReason::mapping(code, text))
+}
+
+fn desired(order: &Order, rules: &Rules, now: &Current) -> Result<DesiredOrder, ParkReason> {
+    let settings = rules.settings();
+    let side = rules.side();
+    let currency = order_currency(order, side);
+    let address = address_fields(order)?;
+    let header = header_fields(order, rules, currency)?;
+    let rows = rows(order, rules, side, currency, now)?;
+    let paid = order.financial_status == Some(FinancialStatus::Paid) || order.payment_terms.is_some();
+    let desired = DesiredOrder {
+        version: DesiredOrder::VERSION,
+        key: order.id.to_string(),
+        key_field: settings.order_key_field.clone(),
+        line_key_field: Some(settings.line_key_field.clone()).filter(|field| !field.is_empty()),
+        contract: settings.site.clone(),
+        header,
+        address: Some(address),
+        lines: rows.lines,
+        charges: rows.charges,
+        expected: Expected {
+            currency: currency.code().to_owned(),
+            tax_included: order.taxes_included,
+            total: order.totals.current_total.on(side).amount(),
+            tax: order.totals.current_tax.on(side).amount(),
+        },
+        release: rules.releases() && paid,
+    };
+    let (parts, parts_max) = (desired.create_parts(), settings.batch_parts_max);
+    if parts > parts_max {
+        let text = format!("the order needs {parts} parts of one change set, at most {parts_max} were expected (batch_parts_max): enter it by hand");
+        return Err(ParkReason::mapping("too_many_rows", text));
+    }
+    conserved(&desired)?;
+    Ok(desired)
+}
+
+/// The last look: what is about to be written sums to what Shopify says, to the digit.
+fn conserved(desired: &DesiredOrder) -> Result<(), ParkReason> {
+    let rows = || desired.lines.iter().chain(&desired.charges);
+    let amounts: rust_decimal::Decimal = rows().map(|row| row.expect.amount).sum();
+    let rounding = rows().filter(|row| row.key == super::rows::ROUNDING).map(|row| row.expect.amount).sum::<rust_decimal::Decimal>();
+    let tax = if desired.expected.tax_included { rust_decimal::Decimal::ZERO } else { desired.expected.tax };
+    // The rounding row makes up for tax that IFS computes otherwise, so it does not count beside Shopify's own tax.
+    let sum = amounts - rounding + tax;
+    if sum == desired.expected.total {
+        return Ok(());
+    }
+    let total = desired.expected.total;
+    Err(ParkReason::money(
+        "rows_do_not_sum_up",
+        format!("the rows to be written sum to {sum} and Shopify says {total}: report this as a bug of ml-connector"),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ifs::wire::names;
+    use crate::mapping::fixtures::{self, desired_of, order, order_of, rules, settings, webhook};
+    use crate::mapping::rules::settings::AmountCurrency;
+    use crate::mapping::scalar::Scalar;
+    use rust_decimal::Decimal;
+
+    fn park_code(order: &Order, rules: &Rules) -> &'static str {
+        match judge(order, rules) {
+            Judgement::Park(reason) => reason.code,
+            other => panic!("it should park, but: {other:?}"),
+        }
+    }
+
+    fn price(text: &str) -> Option<Scalar> {
+        Some(Scalar::decimal(Decimal::from_str_exact(text).expect("a test's figure")))
+    }
+
+    #[test]
+    fn a_plain_order_becomes_lines_a_charge_and_exact_prices() {
+        let desired = fixtures::desired();
+        assert_eq!(desired.key, "820982911946154001");
+        assert_eq!(desired.header.get(names::CUSTOMER_PO_NO), Some(&Scalar::text("820982911946154001")));
+        assert_eq!(desired.header.get(names::INTERNAL_REF), Some(&Scalar::text("#1001")));
+        assert_eq!(desired.header.get(names::EXTERNAL_REF), Some(&Scalar::text("PO-77")));
+        assert_eq!(desired.header.get(names::NOTE_TEXT), Some(&Scalar::text("Please ring twice\ngift: yes")));
+        assert_eq!(desired.header.get(names::WANTED_DELIVERY_DATE), Some(&Scalar::text("2026-03-02T00:00:00Z")));
+        let line = &desired.lines[0];
+        assert_eq!(line.fields.get(names::SALE_UNIT_PRICE).cloned(), price("466.657"));
+        assert_eq!(line.fields.get(names::UNIT_PRICE_INCL_TAX), None);
+        assert_eq!(line.fields.get(names::TAX_CODE), Some(&Scalar::text("V19")));
+        let note = Scalar::text("List price 499.99 EUR; SOMMER100 -100.00 EUR");
+        assert_eq!(line.fields.get(names::NOTE_TEXT), Some(&note));
+        assert_eq!(desired.charges[0].key, "shipping:271878346596884001");
+        assert_eq!(desired.charges[0].fields.get(names::CHARGE_AMOUNT).cloned(), price("4.9"));
+    }
+
+    #[test]
+    fn the_customers_currency_goes_to_ifs_where_it_is_asked_for() {
+        let mut other = settings();
+        other.currency = AmountCurrency::Presentment;
+        let desired = desired_of(&order("sek-included"), &Rules::new(other).expect("legal"));
+        assert_eq!(desired.expected.currency, "SEK");
+        assert_eq!(desired.lines[0].fields.get(names::UNIT_PRICE_INCL_TAX).cloned(), price("125"));
+        let shop = desired_of(&order("sek-included"), &rules());
+        assert_eq!(shop.expected.currency, "EUR");
+        assert_eq!(shop.lines[0].fields.get(names::UNIT_PRICE_INCL_TAX).cloned(), price("11.25"));
+    }
+
+    #[test]
+    fn an_edited_order_is_written_as_it_stands_and_a_yen_has_no_cents() {
+        let edited = desired_of(&order("edited-down"), &rules());
+        assert_eq!(edited.lines.len(), 1);
+        assert_eq!(edited.lines[0].fields.get(names::BUY_QTY_DUE).cloned(), price("2"));
+        assert_eq!(edited.expected.total, Decimal::new(2921, 2));
+        // The shop's day: 23:30 UTC is the next day in Stockholm.
+        assert_eq!(edited.header.get(names::WANTED_DELIVERY_DATE), Some(&Scalar::text("2026-03-05T00:00:00Z")));
+        let yen = desired_of(&order("jpy-included"), &rules());
+        assert_eq!(yen.lines[0].fields.get(names::UNIT_PRICE_INCL_TAX).cloned(), price("333.3"));
+    }
+
+    #[test]
+    fn filters_come_before_the_money() {
+        let body = webhook("contradicting-sample");
+        let test = order_of(&body.replace("\"test\": false", "\"test\": true"));
+        assert_eq!(judge(&test, &rules()), Judgement::Skip(SkipRule::TestOrder));
+        let old = order_of(&body.replace("2026-03-06", "2025-03-06"));
+        assert_eq!(judge(&old, &rules()), Judgement::Skip(SkipRule::BeforeOrdersFrom));
+        assert_eq!(park_code(&order_of(&body), &rules()), "money_contradicts_itself");
+        assert_eq!(screen(&order("plain-eur"), &rules()), None);
+    }
+
+    #[test]
+    fn what_is_not_mapped_yet_parks_by_name() {
+        let changed = |change: fn(&mut Order)| {
+            let mut order = order("plain-eur");
+            change(&mut order);
+            park_code(&order, &rules())
+        };
+        assert_eq!(changed(|order| order.confirmed = false), "unconfirmed");
+        assert_eq!(changed(|order| order.estimated_taxes = true), "estimated_taxes");
+        assert_eq!(changed(|order| order.lines[1].kind = LineKind::GiftCard), "gift_card");
+        assert_eq!(changed(|order| order.lines[1].has_duties = true), "duties");
+        assert_eq!(changed(|order| order.refunds = 1), "refund");
+        assert_eq!(changed(|order| order.lines[0].taxes[0].channel_liable = Some(true)), "channel_liable_tax");
+        assert_eq!(changed(|order| order.tax_exempt = true), "tax_exempt_yet_taxed");
+        assert_eq!(changed(|order| order.payment_terms = Some("Net 30".into())), "payment_terms_missing");
+        assert_eq!(changed(|order| order.lines[0].sku = None), "line_without_sku");
+        assert_eq!(changed(|order| order.lacks = Some("x")), "order_not_whole");
+        assert_eq!(
+            changed(|order| (order.shipping_address, order.billing_address) = (None, None)),
+            "no_address"
+        );
+        let company = |order: &mut Order| {
+            order.company = Some(crate::domain::order::Company { id: None, location_id: None });
+        };
+        assert_eq!(changed(company), "company_order");
+        assert_eq!(changed(|order| order.po_number = Some("x".repeat(101))), "reference_too_long");
+    }
+
+    #[test]
+    fn what_no_rule_covers_parks_and_says_what_to_add() {
+        let mut bare = settings();
+        bare.tax_codes.clear();
+        match judge(&order("plain-eur"), &Rules::new(bare).expect("legal")) {
+            Judgement::Park(reason) => assert_eq!(
+                reason.text,
+                "tax_codes has no row for line 487817672276298001: add { country = \"DE\", rate = \"0.19\", on = \"goods\", code = … }"
+            ),
+            other => panic!("it should park, but: {other:?}"),
+        }
+        let mut bare = settings();
+        bare.charge.shipping.clear();
+        assert_eq!(park_code(&order("plain-eur"), &Rules::new(bare).expect("legal")), "charge_type_missing");
+        let mut bare = settings();
+        bare.batch_parts_max = 5;
+        assert_eq!(park_code(&order("plain-eur"), &Rules::new(bare).expect("legal")), "too_many_rows");
+    }
+
+    #[test]
+    fn a_rounding_gap_closes_by_its_own_row_within_the_bound_only() {
+        // Shopify rounded the tax of the whole order: a cent more than row by row.
+        let body = webhook("plain-eur")
+            .replace("\"3.80\"", "\"3.81\"")
+            .replace("270.72", "270.73")
+            .replace("1695.59", "1695.60");
+        let order = order_of(&body);
+        assert_eq!(park_code(&order, &rules()), "tax_gap_line");
+        let mut wide = settings();
+        wide.tax_gap_line = "0.01".into();
+        assert_eq!(park_code(&order, &Rules::new(wide.clone()).expect("legal")), "tax_gap_order");
+        wide.tax_gap_order = "0.05".into();
+        let desired = desired_of(&order, &Rules::new(wide.clone()).expect("legal"));
+        let rounding = desired.charges.last().expect("a rounding row");
+        assert_eq!(rounding.key, "rounding");
+        assert_eq!(rounding.expect.amount, Decimal::new(1, 2));
+        wide.charge.rounding = None;
+        assert_eq!(park_code(&order, &Rules::new(wide).expect("legal")), "no_rounding_charge");
+    }
+
+    #[test]
+    fn a_cancelled_order_names_ifs_own_reason() {
+        let mut map = settings();
+        map.cancel_reasons.insert("fraud".into(), "FRD".into());
+        let rules = Rules::new(map).expect("legal");
+        let mut order = order("plain-eur");
+        assert_eq!(cancel_wish(&order, &rules).reason_code, "WEB");
+        order.cancel_reason = Some(crate::domain::order::CancelReason::Fraud);
+        assert_eq!(cancel_wish(&order, &rules).reason_code, "FRD");
+    }
+}

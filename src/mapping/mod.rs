@@ -1,0 +1,40 @@
+//! The pure heart: Shopify's order becomes what IFS should hold, and what IFS holds is compared with it.
+//! No IO, no clock, no async, no floats; what cannot be decided here parks, named, and nothing is guessed.
+//!
+//! One order's way: [`inbound`] → [`judge`] ([`identities`], [`current`], [`price`], [`tax`]) → [`desired`] → [`create`]
+//! → [`written`] → [`gate`]; a later version: [`judge`] → [`merge`].
+
+pub mod inbound;
+
+pub mod rules;
+
+pub mod judge;
+
+pub mod current;
+pub mod identities;
+pub mod park;
+pub mod price;
+pub mod prorate;
+
+mod address;
+mod header;
+mod note;
+mod rows;
+pub mod tax;
+
+pub mod desired;
+pub mod scalar;
+
+pub mod create;
+pub mod gate;
+pub mod merge;
+pub mod read;
+pub mod written;
+
+mod link;
+mod patch;
+
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! An order as IFS holds it now: the answers of the read-back, parsed. What they mean is judged by `gate` and `merge`.
+
+use serde_json::Value;
+
+use crate::ifs::wire::key::LineKey;
+use crate::ifs::wire::{Objstate, Row, RowError, names};
+
+use serde::{Deserialize, Serialize};
+
+/// Names one record of an order in IFS.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// The header.
+    Header,
+    /// The order's own address.
+    Address,
+    /// A line.
+    Line(LineKey),
+    /// A charge, by its `SequenceNo`.
+    Charge(i64),
+}
+
+/// An order as IFS holds it now.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ReadOrder {
+    /// The header, with its ETag.
+    pub header: Row,
+    /// The lines that are not cancelled.
+    pub lines: Vec<Row>,
+    /// The charges.
+    pub charges: Vec<Row>,
+    /// The order's own address, when it has one.
+    pub address: Option<Row>,
+}
+
+impl ReadOrder {
+    /// Parses the bodies of the read-back: header by key, lines, charges, address by key.
+    ///
+    /// ETags of rows in lists are dropped, since only those of a get by key are sure. Lines that are cancelled count for
+    /// nothing and are left out.
+    ///
+    /// # Errors
+    /// [`RowError`] for bodies of another shape.
+    pub fn parse(header: &Value, lines: &Value, charges: &Value, address: Option<&Value>) -> Result<Self, RowError> {
+        let header = Row::from_json(header)?;
+        if header.text(names::ORDER_NO).is_none() {
+            return Err(RowError { field: names::ORDER_NO.into(), expected: "a text", found: "something else" });
+        }
+        let address = address.filter(|value| !value.is_null()).map(Row::from_json).transpose()?;
+        let mut lines = without_etags(Row::list_from_json(lines)?);
+        lines.retain(|line| line.text(names::ORDER_STATE) != Some("Cancelled"));
+        lines.sort_by_key(line_rank);
+        let mut charges = without_etags(Row::list_from_json(charges)?);
+        charges.sort_by_key(|charge| charge.int(names::SEQUENCE_NO));
+        Ok(Self { header, lines, charges, address })
+    }
+
+    /// The order's number in IFS; empty only for an order that was never parsed.
+    pub fn order_no(&self) -> &str {
+        self.header.text(names::ORDER_NO).unwrap_or("")
+    }
+
+    /// The header's state.
+    pub fn state(&self) -> Objstate {
+        Objstate::parse(self.header.text(names::OBJSTATE).unwrap_or(""))
+    }
+
+    /// The record of a target.
+    pub fn row(&self, target: &Target) -> Option<&Row> {
+        match target {
+            Target::Header => Some(&self.header),
+            Target::Address => self.address.as_ref(),
+            Target::Line(key) => self.lines.iter().find(|row| line_key(row).as_ref() == Some(key)),
+            Target::Charge(sequence) => {
+                self.charges.iter().find(|row| row.int(names::SEQUENCE_NO) == Some(*sequence))
+            }
+        }
+    }
+
+    /// Puts a record that was read by its key, ETag and all, in the place of what a list told of it.
+    pub fn absorb(&mut self, target: &Target, fresh: Row) {
+        let place = match target {
+            Target::Header => Some(&mut self.header),
+            Target::Address => self.address.as_mut(),
+            Target::Line(key) => self.lines.iter_mut().find(|row| line_key(row).as_ref() == Some(key)),
+            Target::Charge(sequence) => {
+                self.charges.iter_mut().find(|row| row.int(names::SEQUENCE_NO) == Some(*sequence))
+            }
+        };
+        if let Some(place) = place {
+            *place = fresh;
+        }
+    }
+}
+
+/// The key of a line; none when the answer lacks it.
+pub(super) fn line_key(row: &Row) -> Option<LineKey> {
+    Some(LineKey {
+        line_no: row.text(names::LINE_NO)?.to_owned(),
+        rel_no: row.text(names::REL_NO)?.to_owned(),
+        line_item_no: row.int(names::LINE_ITEM_NO)?,
+    })
+}
+
+/// Lines in the order in which they were made: `LineNo` is a text of digits.
+fn line_rank(row: &Row) -> (u64, u64, i64) {
+    let number = |field| row.text(field).and_then(|text| text.parse().ok()).unwrap_or(u64::MAX);
+    (number(names::LINE_NO), number(names::REL_NO), row.int(names::LINE_ITEM_NO).unwrap_or(i64::MAX))
+}
+
+fn without_etags(mut rows: Vec<Row>) -> Vec<Row> {
+    for row in &mut rows {
+        row.etag = None;
+    }
+    rows
+}

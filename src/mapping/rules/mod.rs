@@ -1,0 +1,391 @@
+//! The rules of one connection, checked: what `judge` and the writers ask. How they are written down: [`settings`].
+
+pub mod settings;
+
+use std::collections::BTreeMap;
+
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan as _};
+use rust_decimal::Decimal;
+use sha2::{Digest as _, Sha256};
+
+pub use settings::MappingSettings;
+use settings::{AmountCurrency, ReleaseWhen, SkuCase};
+pub use settings::{ConflictPolicy, TaxedOn};
+
+use crate::domain::money::Side;
+use crate::domain::order::CancelReason;
+use crate::ifs::wire::names;
+
+/// A setting that cannot be meant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {expected} was expected, found {found}")]
+pub struct RuleError {
+    /// The key, as MAPPING names it.
+    pub key: String,
+    /// What stands there.
+    pub found: String,
+    /// What would be right.
+    pub expected: String,
+}
+
+/// The checked rules of one connection.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    settings: MappingSettings,
+    revision: String,
+    orders_from: Timestamp,
+    time_zone: TimeZone,
+    tax_gap_line: Decimal,
+    tax_gap_order: Decimal,
+    tax_codes: Vec<TaxCode>,
+}
+
+#[derive(Debug, Clone)]
+struct TaxCode {
+    country: String,
+    region: Option<String>,
+    rate: Decimal,
+    on: Option<TaxedOn>,
+    code: String,
+}
+
+/// How the order's three references go into IFS, with each field's length in characters.
+const REFERENCE_FIELDS: [(&str, usize); 3] =
+    [(names::CUSTOMER_PO_NO, 50), (names::INTERNAL_REF, 30), (names::EXTERNAL_REF, 100)];
+
+impl Rules {
+    /// Checks settings; all errors at once.
+    ///
+    /// # Errors
+    /// One [`RuleError`] for each setting that is missing or cannot be meant.
+    pub fn new(settings: MappingSettings) -> Result<Self, Vec<RuleError>> {
+        let mut checks = Checks(Vec::new());
+        checks.required(&settings);
+        checks.references(&settings);
+        let orders_from = checks.orders_from(&settings.orders_from);
+        let time_zone = checks.time_zone(&settings.time_zone);
+        let tax_gap_line = checks.gap("tax_gap_line", &settings.tax_gap_line);
+        let tax_gap_order = checks.gap("tax_gap_order", &settings.tax_gap_order);
+        let tax_codes = checks.tax_codes(&settings);
+        checks.bounds(&settings);
+        if !checks.0.is_empty() {
+            return Err(checks.0);
+        }
+        let written = serde_json::to_vec(&settings).expect("maps with text keys always serialise");
+        let revision = hex::encode(Sha256::digest(written));
+        Ok(Self { settings, revision, orders_from, time_zone, tax_gap_line, tax_gap_order, tax_codes })
+    }
+
+    /// The digest of the rules: it changes when any of them does.
+    pub fn revision(&self) -> &str {
+        &self.revision
+    }
+
+    /// The settings as they were written.
+    pub fn settings(&self) -> &MappingSettings {
+        &self.settings
+    }
+
+    /// The go-live instant: older orders are never created.
+    pub fn orders_from(&self) -> Timestamp {
+        self.orders_from
+    }
+
+    /// Which of an amount's two currencies goes to IFS.
+    pub fn side(&self) -> Side {
+        match self.settings.currency {
+            AmountCurrency::Shop => Side::Shop,
+            AmountCurrency::Presentment => Side::Presentment,
+        }
+    }
+
+    /// The day of a moment in the shop's time zone plus `lead_days`, as IFS's timestamp of its midnight.
+    pub fn wanted_delivery(&self, moment: Timestamp) -> String {
+        let day = moment.to_zoned(self.time_zone.clone()).date();
+        let day = day.saturating_add(i64::from(self.settings.lead_days).days());
+        format!("{day}T00:00:00Z")
+    }
+
+    /// The tax code of a place, rate and kind of row: the most particular row of `tax_codes` wins.
+    pub fn tax_code(&self, country: &str, region: Option<&str>, rate: Decimal, on: TaxedOn) -> Option<&str> {
+        self.tax_codes
+            .iter()
+            .filter(|row| row.country == country && row.rate == rate)
+            .filter(|row| row.region.is_none() || row.region.as_deref() == region)
+            .filter(|row| row.on.is_none_or(|kind| kind == on))
+            .max_by_key(|row| (row.region.is_some(), row.on.is_some()))
+            .map(|row| row.code.as_str())
+    }
+
+    /// Most that one row's tax may differ from Shopify's.
+    pub fn tax_gap_line(&self) -> Decimal {
+        self.tax_gap_line
+    }
+
+    /// Most that the order's tax may differ from Shopify's.
+    pub fn tax_gap_order(&self) -> Decimal {
+        self.tax_gap_order
+    }
+
+    /// The charge type of a shipping rate's code.
+    pub fn shipping_charge(&self, code: Option<&str>) -> Option<&str> {
+        with_default(&self.settings.charge.shipping, code)
+    }
+
+    /// IFS's way of shipping for a rate's code; none leaves it to the customer's default.
+    pub fn ship_via(&self, code: Option<&str>) -> Option<&str> {
+        with_default(&self.settings.ship_via, code)
+    }
+
+    /// IFS's code for why an order is cancelled.
+    pub fn cancel_reason(&self, reason: Option<&CancelReason>) -> &str {
+        reason
+            .and_then(|reason| self.settings.cancel_reasons.get(reason.as_str()))
+            .map_or(self.settings.cancel_reason.as_str(), String::as_str)
+    }
+
+    /// IFS's `CatalogNo` for a SKU: the map first, then the exact SKU without prefix and in the case asked for.
+    pub fn catalog_no(&self, sku: &str) -> String {
+        if let Some(mapped) = self.settings.sku_map.get(sku) {
+            return mapped.clone();
+        }
+        let stripped = sku.strip_prefix(self.settings.sku_prefix_strip.as_str()).unwrap_or(sku);
+        match self.settings.sku_case {
+            SkuCase::Keep => stripped.to_owned(),
+            SkuCase::Upper => stripped.to_uppercase(),
+        }
+    }
+
+    /// How the header's note is put together.
+    pub fn note_template(&self) -> &str {
+        &self.settings.note_template
+    }
+
+    /// Whether an order is released once it is paid or sold on terms.
+    pub fn releases(&self) -> bool {
+        matches!(self.settings.release_when, ReleaseWhen::PaidOrTerms)
+    }
+
+    /// What happens when a person in IFS and Shopify changed the same field.
+    pub fn conflict_policy(&self) -> ConflictPolicy {
+        self.settings.conflict_policy
+    }
+
+    /// How many characters a reference field of the header holds.
+    pub fn reference_chars_max(field: &str) -> usize {
+        REFERENCE_FIELDS.iter().find(|(name, _)| *name == field).map_or(0, |(_, chars)| *chars)
+    }
+}
+
+fn with_default<'a>(map: &'a BTreeMap<String, String>, code: Option<&str>) -> Option<&'a str> {
+    code.and_then(|code| map.get(code)).or_else(|| map.get("default")).map(String::as_str)
+}
+
+/// Collects what is wrong.
+struct Checks(Vec<RuleError>);
+
+impl Checks {
+    fn refuse(&mut self, key: impl Into<String>, found: &str, expected: impl Into<String>) {
+        let found = if found.is_empty() { "nothing".to_owned() } else { format!("\"{found}\"") };
+        self.0.push(RuleError { key: key.into(), found, expected: expected.into() });
+    }
+
+    fn required(&mut self, settings: &MappingSettings) {
+        for (key, value, expected) in [
+            ("company", &settings.company, "an IFS company, as \"10\""),
+            ("site", &settings.site, "an IFS site, as \"S10\""),
+            ("customer_no", &settings.customer_no, "the IFS customer that carries web orders"),
+            ("bill_addr_no", &settings.bill_addr_no, "that customer's document address, as \"1\""),
+            ("ship_addr_no", &settings.ship_addr_no, "that customer's delivery address, as \"1\""),
+            ("coordinator", &settings.coordinator, "an IFS coordinator (AuthorizeCode)"),
+            ("order_type", &settings.order_type, "an IFS order type that stops at Released, as \"NO\""),
+            ("price_freeze_on", &settings.price_freeze_on, "the literal that freezes a price, as \"Frozen\""),
+            ("fetch_tax_off", &settings.fetch_tax_off, "the literal that keeps our tax code, as \"FALSE\""),
+            ("cancel_reason", &settings.cancel_reason, "an IFS cancel reason code for orders"),
+        ] {
+            if value.trim().is_empty() {
+                self.refuse(key, "", expected);
+            }
+        }
+    }
+
+    fn references(&mut self, settings: &MappingSettings) {
+        let legal = "CustomerPoNo, InternalRef or ExternalRef";
+        if Rules::reference_chars_max(&settings.order_key_field) == 0 {
+            self.refuse("order_key_field", &settings.order_key_field, legal);
+        }
+        let mut taken = vec![settings.order_key_field.as_str()];
+        for (key, field) in
+            [("order_name_field", &settings.order_name_field), ("po_number_field", &settings.po_number_field)]
+        {
+            if field.is_empty() {
+                continue;
+            }
+            if Rules::reference_chars_max(field) == 0 {
+                self.refuse(key, field, format!("{legal}, or \"\" to leave it out"));
+            } else if taken.contains(&field.as_str()) {
+                self.refuse(key, field, "a field that carries nothing else");
+            }
+            taken.push(field);
+        }
+    }
+
+    fn orders_from(&mut self, text: &str) -> Timestamp {
+        text.parse().unwrap_or_else(|_| {
+            self.refuse("orders_from", text, "the go-live instant, as 2026-12-01T00:00:00Z");
+            Timestamp::MIN
+        })
+    }
+
+    fn time_zone(&mut self, name: &str) -> TimeZone {
+        TimeZone::get(name).unwrap_or_else(|_| {
+            self.refuse("time_zone", name, "a time zone of the IANA list, as \"Europe/Stockholm\"");
+            TimeZone::UTC
+        })
+    }
+
+    fn gap(&mut self, key: &str, text: &str) -> Decimal {
+        match Decimal::from_str_exact(text) {
+            Ok(gap) if !gap.is_sign_negative() && gap <= Decimal::ONE => gap,
+            _ => {
+                self.refuse(key, text, "an amount from \"0\" to \"1\"");
+                Decimal::ZERO
+            }
+        }
+    }
+
+    fn tax_codes(&mut self, settings: &MappingSettings) -> Vec<TaxCode> {
+        let mut codes: Vec<TaxCode> = Vec::new();
+        for (index, row) in settings.tax_codes.iter().enumerate() {
+            let key = |field: &str| format!("tax_codes[{index}].{field}");
+            if row.country.len() != 2 || !row.country.bytes().all(|byte| byte.is_ascii_uppercase()) {
+                self.refuse(key("country"), &row.country, "two capitals, as \"SE\"");
+            }
+            if row.code.trim().is_empty() {
+                self.refuse(key("code"), "", "an IFS tax code");
+            }
+            let rate = match Decimal::from_str_exact(&row.rate) {
+                Ok(rate) if !rate.is_sign_negative() && rate < Decimal::ONE => rate.normalize(),
+                _ => {
+                    self.refuse(key("rate"), &row.rate, "a share below 1 as text, \"0.25\" for 25 %");
+                    continue;
+                }
+            };
+            let same = |known: &TaxCode| {
+                known.country == row.country && known.region == row.region && known.rate == rate && known.on == row.on
+            };
+            if codes.iter().any(same) {
+                self.refuse(key("code"), &row.code, "one code only for the same country, region, rate and kind");
+            }
+            codes.push(TaxCode {
+                country: row.country.clone(),
+                region: row.region.clone(),
+                rate,
+                on: row.on,
+                code: row.code.clone(),
+            });
+        }
+        codes
+    }
+
+    fn bounds(&mut self, settings: &MappingSettings) {
+        if settings.price_decimals > 12 {
+            self.refuse("price_decimals", &settings.price_decimals.to_string(), "0 to 12");
+        }
+        if settings.lead_days > 365 {
+            self.refuse("lead_days", &settings.lead_days.to_string(), "0 to 365");
+        }
+        if !(4..=1000).contains(&settings.batch_parts_max) {
+            self.refuse("batch_parts_max", &settings.batch_parts_max.to_string(), "4 to 1000");
+        }
+        for (key, map) in [
+            ("charge.shipping", &settings.charge.shipping),
+            ("ship_via", &settings.ship_via),
+            ("payment_terms", &settings.payment_terms),
+            ("cancel_reasons", &settings.cancel_reasons),
+            ("sku_map", &settings.sku_map),
+        ] {
+            for (name, code) in map {
+                if code.trim().is_empty() {
+                    self.refuse(format!("{key}.{name}"), "", "a code of IFS");
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mapping::fixtures;
+
+    #[test]
+    fn all_errors_come_at_once_and_name_their_keys() {
+        let settings = MappingSettings {
+            order_name_field: names::CUSTOMER_PO_NO.into(),
+            tax_gap_line: "much".into(),
+            tax_codes: vec![fixtures::tax_code("se", "25", "V25")],
+            ..MappingSettings::default()
+        };
+        let errors = Rules::new(settings).expect_err("nothing is set");
+        let keys: Vec<&str> = errors.iter().map(|error| error.key.as_str()).collect();
+        for key in [
+            "company",
+            "customer_no",
+            "orders_from",
+            "order_name_field",
+            "tax_gap_line",
+            "tax_codes[0].country",
+            "tax_codes[0].rate",
+        ] {
+            assert!(keys.contains(&key), "{key} is not among {keys:?}");
+        }
+    }
+
+    #[test]
+    fn the_most_particular_tax_code_wins() {
+        let mut settings = fixtures::settings();
+        settings.tax_codes = vec![
+            fixtures::tax_code("CA", "0.13", "GEN"),
+            settings::TaxCodeSetting { region: Some("ON".into()), ..fixtures::tax_code("CA", "0.130", "ONT") },
+            settings::TaxCodeSetting { on: Some(TaxedOn::Shipping), ..fixtures::tax_code("CA", "0.13", "SHIP") },
+        ];
+        let rules = Rules::new(settings).expect("legal");
+        let rate = Decimal::new(13, 2);
+        assert_eq!(rules.tax_code("CA", Some("ON"), rate, TaxedOn::Goods), Some("ONT"));
+        assert_eq!(rules.tax_code("CA", Some("BC"), rate, TaxedOn::Goods), Some("GEN"));
+        assert_eq!(rules.tax_code("CA", None, rate, TaxedOn::Shipping), Some("SHIP"));
+        assert_eq!(rules.tax_code("CA", None, Decimal::new(5, 2), TaxedOn::Goods), None);
+    }
+
+    #[test]
+    fn the_day_is_the_shops() {
+        let mut settings = fixtures::settings();
+        settings.time_zone = "America/New_York".into();
+        settings.lead_days = 2;
+        let rules = Rules::new(settings).expect("legal");
+        let late = "2026-03-01T03:00:00Z".parse().expect("a time");
+        assert_eq!(rules.wanted_delivery(late), "2026-03-02T00:00:00Z");
+    }
+
+    #[test]
+    fn any_change_of_a_rule_changes_the_revision() {
+        let base = Rules::new(fixtures::settings()).expect("legal");
+        let mut other = fixtures::settings();
+        other.lead_days += 1;
+        assert_ne!(base.revision(), Rules::new(other).expect("legal").revision());
+        assert_eq!(base.revision(), Rules::new(fixtures::settings()).expect("legal").revision());
+    }
+
+    #[test]
+    fn skus_follow_map_prefix_and_case() {
+        let mut settings = fixtures::settings();
+        settings.sku_prefix_strip = "web-".into();
+        settings.sku_case = SkuCase::Upper;
+        settings.sku_map = BTreeMap::from([("web-1".to_owned(), "ONE".to_owned())]);
+        let rules = Rules::new(settings).expect("legal");
+        assert_eq!(rules.catalog_no("web-1"), "ONE");
+        assert_eq!(rules.catalog_no("web-ab"), "AB");
+    }
+}

@@ -1,0 +1,290 @@
+//! The mapping settings of one connection, as they are written in the configuration. Only shape and defaults live here;
+//! what they mean together is checked by [`super::Rules::new`].
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Every key of a connection that the mapping reads. Unknown keys are refused; amounts and rates are texts, never floats.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MappingSettings {
+    /// The IFS company; sent on every record that has it. Required.
+    pub company: String,
+    /// The IFS site (`Contract`) that sells. Required.
+    pub site: String,
+    /// The go-live instant, RFC 3339: older orders are linked if found, never created. Required.
+    pub orders_from: String,
+    /// The shop's time zone, of the IANA list; decides which day an order belongs to.
+    pub time_zone: String,
+    /// Whether test orders go to IFS; otherwise they are skipped.
+    pub test_orders: bool,
+
+    /// Which customer an order belongs to.
+    pub customer: CustomerMode,
+    /// `CustomerNo` of the customer that carries the orders. Required.
+    pub customer_no: String,
+    /// `BillAddrNo`: that customer's document address.
+    pub bill_addr_no: String,
+    /// `ShipAddrNo`: that customer's delivery address; the order carries its own beside it.
+    pub ship_addr_no: String,
+    /// `AuthorizeCode`, the coordinator; its series numbers the orders. Required.
+    pub coordinator: String,
+    /// `OrderId`, the order type; use one that stops at Released. Required.
+    pub order_type: String,
+
+    /// The header field that carries Shopify's order id, our business key.
+    pub order_key_field: String,
+    /// The header field that carries Shopify's order name; "" leaves it out.
+    pub order_name_field: String,
+    /// The header field that carries the customer's own order number; "" leaves it out.
+    pub po_number_field: String,
+    /// The line field that carries Shopify's line id; "" links lines by content and sequence instead.
+    pub line_key_field: String,
+
+    /// Which of Shopify's two currencies IFS gets.
+    pub currency: AmountCurrency,
+    /// Whether IFS gets prices with or without tax.
+    pub price_basis: PriceBasis,
+    /// Most decimals of a price that IFS stores.
+    pub price_decimals: u32,
+    /// How discounts reach IFS.
+    pub discount_mode: DiscountMode,
+    /// What happens to a line whose worth is no multiple of its quantity.
+    pub uneven_line: UnevenLine,
+    /// The literal of `PriceFreeze` that keeps IFS from recalculating our price.
+    pub price_freeze_on: String,
+
+    /// Who computes taxes.
+    pub tax_mode: TaxMode,
+    /// IFS's tax codes by country, region, rate and kind of row.
+    pub tax_codes: Vec<TaxCodeSetting>,
+    /// The literal of `FetchTaxFromDefaults` that keeps IFS from overriding our tax code.
+    pub fetch_tax_off: String,
+    /// Most that the tax of one row may differ between Shopify and IFS, in the order's currency.
+    pub tax_gap_line: String,
+    /// Most that the tax of an order may differ; closed by a row of `charge.rounding` where tax comes on top.
+    pub tax_gap_order: String,
+
+    /// Charge types.
+    pub charge: ChargeSettings,
+    /// `ShipViaCode` by Shopify's shipping code, `default` for all others; without it IFS takes the customer's.
+    pub ship_via: BTreeMap<String, String>,
+    /// `DeliveryTerms`; "" leaves it to the customer's.
+    pub delivery_terms: String,
+    /// `PayTermId` by the name of Shopify's payment terms.
+    pub payment_terms: BTreeMap<String, String>,
+    /// `PayTermId` of orders that are paid; "" leaves it to the customer's.
+    pub pay_term_prepaid: String,
+    /// Days from the order to the wanted delivery date.
+    pub lead_days: u32,
+    /// The header's note: `{note}`, `{attributes}` and `{name}` are filled in.
+    pub note_template: String,
+    /// When an order is released by us.
+    pub release_when: ReleaseWhen,
+
+    /// Taken off the front of a SKU, where it stands there.
+    pub sku_prefix_strip: String,
+    /// Whether a SKU is turned into capitals.
+    pub sku_case: SkuCase,
+    /// `CatalogNo` by SKU, before the other SKU rules.
+    pub sku_map: BTreeMap<String, String>,
+
+    /// `CancelReason` where `cancel_reasons` has none. Required.
+    pub cancel_reason: String,
+    /// `CancelReason` by Shopify's reason: customer, declined, fraud, inventory, staff, other.
+    pub cancel_reasons: BTreeMap<String, String>,
+    /// What happens when a person in IFS and Shopify changed the same field.
+    pub conflict_policy: ConflictPolicy,
+    /// What happens to an order on which a person added rows in IFS.
+    pub foreign_rows: ForeignRows,
+    /// Most parts of one change set; an order that needs more parks.
+    pub batch_parts_max: usize,
+}
+
+impl Default for MappingSettings {
+    fn default() -> Self {
+        Self {
+            company: String::new(),
+            site: String::new(),
+            orders_from: String::new(),
+            time_zone: "UTC".into(),
+            test_orders: false,
+            customer: CustomerMode::OneDefault,
+            customer_no: String::new(),
+            bill_addr_no: "1".into(),
+            ship_addr_no: "1".into(),
+            coordinator: String::new(),
+            order_type: String::new(),
+            order_key_field: "CustomerPoNo".into(),
+            order_name_field: "InternalRef".into(),
+            po_number_field: "ExternalRef".into(),
+            line_key_field: "CustomerPoLineNo".into(),
+            currency: AmountCurrency::Shop,
+            price_basis: PriceBasis::AsShopify,
+            price_decimals: 8,
+            discount_mode: DiscountMode::NetPrice,
+            uneven_line: UnevenLine::LongPrice,
+            price_freeze_on: "Frozen".into(),
+            tax_mode: TaxMode::IfsCalculates,
+            tax_codes: Vec::new(),
+            fetch_tax_off: "FALSE".into(),
+            tax_gap_line: "0".into(),
+            tax_gap_order: "0".into(),
+            charge: ChargeSettings::default(),
+            ship_via: BTreeMap::new(),
+            delivery_terms: String::new(),
+            payment_terms: BTreeMap::new(),
+            pay_term_prepaid: String::new(),
+            lead_days: 0,
+            note_template: "{note}\n{attributes}".into(),
+            release_when: ReleaseWhen::Never,
+            sku_prefix_strip: String::new(),
+            sku_case: SkuCase::Keep,
+            sku_map: BTreeMap::new(),
+            cancel_reason: String::new(),
+            cancel_reasons: BTreeMap::new(),
+            conflict_policy: ConflictPolicy::Park,
+            foreign_rows: ForeignRows::Park,
+            batch_parts_max: 100,
+        }
+    }
+}
+
+/// Charge types (`ChargeType`).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChargeSettings {
+    /// By Shopify's shipping code, `default` for all others.
+    pub shipping: BTreeMap<String, String>,
+    /// Of the row that closes a rounding gap; without it such orders park.
+    pub rounding: Option<String>,
+}
+
+/// One row of `tax_codes`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaxCodeSetting {
+    /// Country of delivery, two capitals.
+    pub country: String,
+    /// Province code; without it all regions of the country.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// A share as text: "0.25" for 25 %.
+    pub rate: String,
+    /// Kind of row; without it all kinds.
+    #[serde(default)]
+    pub on: Option<TaxedOn>,
+    /// IFS's tax code.
+    pub code: String,
+}
+
+/// Kinds of rows that tax codes tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaxedOn {
+    /// Lines.
+    Goods,
+    /// Shipping.
+    Shipping,
+}
+
+impl TaxedOn {
+    /// The word in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Goods => "goods",
+            Self::Shipping => "shipping",
+        }
+    }
+}
+
+macro_rules! choice {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $($(#[$variant_doc])* $variant),+ }
+    };
+}
+
+choice!(
+    /// `customer`.
+    CustomerMode {
+        /// All orders belong to `customer_no`, each with its own delivery address.
+        OneDefault,
+    }
+);
+choice!(
+    /// `currency`.
+    AmountCurrency {
+        /// The shop's.
+        Shop,
+        /// The one that the customer saw.
+        Presentment,
+    }
+);
+choice!(
+    /// `price_basis`.
+    PriceBasis {
+        /// With tax where Shopify's prices include it.
+        AsShopify,
+    }
+);
+choice!(
+    /// `discount_mode`.
+    DiscountMode {
+        /// The line's price is what is left after its discounts.
+        NetPrice,
+    }
+);
+choice!(
+    /// `uneven_line`.
+    UnevenLine {
+        /// One line with a price of as many decimals as it takes.
+        LongPrice,
+    }
+);
+choice!(
+    /// `tax_mode`.
+    TaxMode {
+        /// IFS computes by the code that we send; the result is compared.
+        IfsCalculates,
+    }
+);
+choice!(
+    /// `release_when`.
+    ReleaseWhen {
+        /// A person releases.
+        Never,
+        /// When it is paid, or sold on terms.
+        PaidOrTerms,
+    }
+);
+choice!(
+    /// `sku_case`.
+    SkuCase {
+        /// As Shopify has it.
+        Keep,
+        /// In capitals.
+        Upper,
+    }
+);
+choice!(
+    /// `conflict_policy`.
+    ConflictPolicy {
+        /// A person decides.
+        Park,
+        /// What the person in IFS wrote stays.
+        IfsWins,
+        /// What Shopify says goes in.
+        ShopifyWins,
+    }
+);
+choice!(
+    /// `foreign_rows`.
+    ForeignRows {
+        /// A person decides.
+        Park,
+    }
+);

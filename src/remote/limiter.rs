@@ -1,0 +1,143 @@
+//! How often and how many at once: the rate, the concurrency and the pause that a remote asked for. Waiting here is always bounded.
+
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout};
+
+use super::NotNow;
+use super::retry::RETRY_AFTER_MAX;
+use crate::telemetry::metric;
+
+/// The ceilings of one remote.
+#[derive(Clone, Copy, Debug)]
+pub struct LimiterSettings {
+    /// Calls a minute, in the long run.
+    pub per_minute: NonZeroU32,
+    /// Calls that may go at once after a quiet time.
+    pub burst: NonZeroU32,
+    /// Calls under way at one time.
+    pub concurrency_max: NonZeroU32,
+    /// Longest wait for a permit; a longer one is the caller's to schedule.
+    pub wait_max: Duration,
+}
+
+/// The limiter of one remote. Clones share one count. It runs on the machine's own time, never on a hand-moved clock: a wait must end.
+#[derive(Clone)]
+pub struct Limiter(Arc<Shared>);
+
+struct Shared {
+    remote: String,
+    rate: DefaultDirectRateLimiter,
+    slots: Arc<Semaphore>,
+    wait_max: Duration,
+    not_before: Mutex<Option<Instant>>,
+}
+
+/// The right to make one call; holds its slot until dropped.
+#[must_use = "the call is made while this is held"]
+#[derive(Debug)]
+pub struct Permit(#[expect(dead_code, reason = "held for its drop, which frees the slot")] OwnedSemaphorePermit);
+
+impl Limiter {
+    /// A limiter with all of its burst to give.
+    pub fn new(remote: &str, settings: LimiterSettings) -> Self {
+        let quota = Quota::per_minute(settings.per_minute).allow_burst(settings.burst);
+        Self(Arc::new(Shared {
+            remote: remote.to_owned(),
+            rate: RateLimiter::direct(quota),
+            slots: Arc::new(Semaphore::new(settings.concurrency_max.get() as usize)),
+            wait_max: settings.wait_max,
+            not_before: Mutex::new(None),
+        }))
+    }
+
+    /// Waits for a slot, for the end of a pause and for the rate, in this order, at most `wait_max` in all.
+    ///
+    /// # Errors
+    /// It would take longer: says when to come back.
+    pub async fn permit(&self) -> Result<Permit, NotNow> {
+        let shared = &self.0;
+        let began = Instant::now();
+        let pause = self.pause_left();
+        if pause > shared.wait_max {
+            return Err(NotNow { after: pause });
+        }
+        let permit = timeout(shared.wait_max, self.wait()).await;
+        metrics::histogram!(metric::REMOTE_WAIT_SECONDS, "remote" => shared.remote.clone())
+            .record(began.elapsed().as_secs_f64());
+        permit.map_err(|_elapsed| NotNow {
+            after: self.pause_left().max(shared.wait_max),
+        })
+    }
+
+    /// Nobody gets a permit for this long (15 minutes at most), because the remote said so.
+    pub fn pause(&self, time: Duration) {
+        let until = Instant::now() + time.min(RETRY_AFTER_MAX);
+        let mut not_before = self.0.not_before.lock().unwrap_or_else(PoisonError::into_inner);
+        if not_before.is_none_or(|known| known < until) {
+            *not_before = Some(until);
+        }
+    }
+
+    async fn wait(&self) -> Permit {
+        let slots = Arc::clone(&self.0.slots);
+        let slot = slots.acquire_owned().await.expect("the slots are never closed");
+        loop {
+            let pause = self.pause_left();
+            if pause.is_zero() {
+                break;
+            }
+            tokio::time::sleep(pause).await;
+        }
+        self.0.rate.until_ready().await;
+        Permit(slot)
+    }
+
+    fn pause_left(&self) -> Duration {
+        let not_before = *self.0.not_before.lock().unwrap_or_else(PoisonError::into_inner);
+        not_before.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limiter(per_minute: u32, burst: u32, slots: u32, wait_max: Duration) -> Limiter {
+        let count = |n| NonZeroU32::new(n).expect("not zero");
+        let settings = LimiterSettings {
+            per_minute: count(per_minute),
+            burst: count(burst),
+            concurrency_max: count(slots),
+            wait_max,
+        };
+        Limiter::new("test", settings)
+    }
+
+    #[tokio::test]
+    async fn the_rate_and_the_slots_hold() {
+        let limiter = limiter(60, 2, 1, Duration::from_millis(20));
+        let first = limiter.permit().await.expect("a free slot");
+        assert!(limiter.permit().await.is_err(), "the slot is taken");
+        drop(first);
+        drop(limiter.permit().await.expect("the second of the burst"));
+        assert!(limiter.permit().await.is_err(), "the burst is used up");
+    }
+
+    #[tokio::test]
+    async fn a_long_pause_is_the_callers_and_a_short_one_is_waited_out() {
+        let limiter = limiter(60_000, 1_000, 4, Duration::from_secs(5));
+        limiter.pause(Duration::from_millis(30));
+        limiter.pause(Duration::from_millis(1));
+        let began = Instant::now();
+        drop(limiter.permit().await.expect("a short pause"));
+        assert!(began.elapsed() >= Duration::from_millis(30));
+        limiter.pause(Duration::from_secs(365 * 86_400));
+        let refused = limiter.permit().await.expect_err("a long pause");
+        assert!(refused.after > Duration::from_secs(890) && refused.after <= RETRY_AFTER_MAX);
+    }
+}

@@ -1,0 +1,155 @@
+//! One order as sold against one order as held: every component, exact.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+
+use super::super::ShopSettings;
+use super::super::ifs::{OrderView, RowView};
+use super::super::shopify::{Address, Both, OrderVersion, includes_taxes, worth};
+use super::super::world;
+use super::BookedMoney;
+
+/// Told of each difference: component, sold, held.
+type Report<'a> = &'a mut dyn FnMut(String, String, String);
+
+/// What one row comes to: quantity, amount in the order's tax basis, tax.
+type Figures = (Decimal, Decimal, Decimal);
+
+fn side(amount: Both, money: BookedMoney) -> Decimal {
+    match money {
+        BookedMoney::Shop => amount.shop,
+        BookedMoney::Presentment => amount.presentment,
+    }
+}
+
+/// Currency and total of an order as sold, in the money that IFS is meant to hold.
+pub(super) fn total_sold(sold: &OrderVersion, money: BookedMoney) -> (&'static str, Decimal) {
+    let currency = match money {
+        BookedMoney::Shop => sold.currencies.shop,
+        BookedMoney::Presentment => sold.currencies.presentment,
+    };
+    (currency, side(sold.totals().current_total, money))
+}
+
+/// Total of an order in IFS: gross of its live lines and of its charges.
+pub(super) fn total_held(held: &OrderView) -> Decimal {
+    let lines: Decimal = live_lines(held).map(|line| decimal(line, "GrossAmountCurr")).sum();
+    lines + held.charges.iter().map(|charge| decimal(charge, "GrossAmtCurr")).sum::<Decimal>()
+}
+
+/// Compares everything.
+pub(super) fn order(sold: &OrderVersion, held: &OrderView, settings: &ShopSettings, report: Report<'_>) {
+    header(sold, held, settings, report);
+    lines(sold, held, settings.money, report);
+    charges(sold, held, settings.money, report);
+    let totals = sold.totals();
+    let tax_held = live_lines(held).map(|line| decimal(line, "TaxAmountCurr")).sum::<Decimal>()
+        + held.charges.iter().map(|charge| decimal(charge, "TaxAmountCurrency")).sum::<Decimal>();
+    amount("tax", side(totals.current_tax, settings.money), tax_held, report);
+    amount("total", total_sold(sold, settings.money).1, total_held(held), report);
+    address(sold, held, report);
+}
+
+fn header(sold: &OrderVersion, held: &OrderView, settings: &ShopSettings, report: Report<'_>) {
+    let included = includes_taxes(sold).to_string();
+    for (field, wanted) in [
+        ("CurrencyCode", total_sold(sold, settings.money).0),
+        ("UsePriceInclTax", &included),
+        ("Contract", &settings.contract),
+        ("Company", &settings.company),
+        ("CustomerNo", world::CUSTOMER_NO),
+    ] {
+        text(field, wanted, held.field(field), report);
+    }
+    // How a note is laid out is the service's affair, that it is all there is not.
+    if let Some(note) = sold.note.as_deref().filter(|note| !held.field("NoteText").contains(note)) {
+        report("note".to_owned(), note.to_owned(), held.field("NoteText").to_owned());
+    }
+}
+
+fn lines(sold: &OrderVersion, held: &OrderView, money: BookedMoney, report: Report<'_>) {
+    let mut parts: BTreeMap<String, (Vec<Figures>, Vec<Figures>)> = BTreeMap::new();
+    for (index, line) in sold.lines.iter().enumerate().filter(|(_, line)| line.current_quantity > 0) {
+        let (amount, tax) = worth(sold, index);
+        let figures = (Decimal::from(line.current_quantity), side(amount, money), side(tax, money));
+        parts.entry(line.sku.clone()).or_default().0.push(figures);
+    }
+    let amount_field = if includes_taxes(sold) { "GrossAmountCurr" } else { "NetAmountCurr" };
+    for line in live_lines(held) {
+        let figures = (decimal(line, "BuyQtyDue"), decimal(line, amount_field), decimal(line, "TaxAmountCurr"));
+        parts.entry(line.get("CatalogNo").cloned().unwrap_or_default()).or_default().1.push(figures);
+    }
+    for (part, (mut sold, mut held)) in parts {
+        sold.sort();
+        held.sort();
+        if sold.len() != held.len() {
+            report(format!("line {part} rows"), sold.len().to_string(), held.len().to_string());
+            continue;
+        }
+        for (sold, held) in sold.into_iter().zip(held) {
+            amount(&format!("line {part} quantity"), sold.0, held.0, report);
+            amount(&format!("line {part} amount"), sold.1, held.1, report);
+            amount(&format!("line {part} tax"), sold.2, held.2, report);
+        }
+    }
+}
+
+fn charges(sold: &OrderVersion, held: &OrderView, money: BookedMoney, report: Report<'_>) {
+    let amount_field = if includes_taxes(sold) { "GrossAmtCurr" } else { "NetAmtCurr" };
+    let of_type = |freight: bool, field: &'static str| -> Decimal {
+        let rows = held
+            .charges
+            .iter()
+            .filter(|charge| charge.get("ChargeType").is_some_and(|kind| (kind == "FREIGHT") == freight));
+        rows.map(|charge| decimal(charge, field)).sum()
+    };
+    let tax: Both = sold.shipping.iter().map(|line| line.tax()).sum();
+    amount("shipping", side(sold.totals().current_shipping, money), of_type(true, amount_field), report);
+    amount("shipping tax", side(tax, money), of_type(true, "TaxAmountCurrency"), report);
+    amount("other charges", Decimal::ZERO, of_type(false, amount_field), report);
+}
+
+fn address(sold: &OrderVersion, held: &OrderView, report: Report<'_>) {
+    let wanted = sold.shipping_address.as_ref().or(sold.billing_address.as_ref());
+    match (wanted, &held.address) {
+        (None, None) => {}
+        (None, Some(_)) => report("address".to_owned(), "none".to_owned(), "one".to_owned()),
+        (Some(_), None) => report("address".to_owned(), "one".to_owned(), "none".to_owned()),
+        (Some(wanted), Some(held)) => address_fields(wanted, held, report),
+    }
+}
+
+fn address_fields(wanted: &Address, held: &RowView, report: Report<'_>) {
+    let field = |name: &str| held.get(name).map_or("", String::as_str);
+    let name = wanted.company.clone().unwrap_or_else(|| wanted.name());
+    text("address name", &name, field("Name"), report);
+    // Long streets are wrapped at words into the second line, so only the words count.
+    let words = |parts: [&str; 2]| parts.iter().flat_map(|part| part.split_whitespace()).collect::<Vec<_>>().join(" ");
+    let street = words([&wanted.address1, wanted.address2.as_deref().unwrap_or("")]);
+    text("address street", &street, &words([field("Address1"), field("Address2")]), report);
+    text("address zip", &wanted.zip, field("ZipCode"), report);
+    text("address city", &wanted.city, field("City"), report);
+    text("address state", wanted.province.map_or("", |(_, code)| code), field("State"), report);
+    text("address country", wanted.country.map_or("", |(_, code)| code), field("Country"), report);
+}
+
+fn live_lines(held: &OrderView) -> impl Iterator<Item = &RowView> {
+    held.lines.iter().filter(|line| line.get("OrderState").is_none_or(|state| state != "Cancelled"))
+}
+
+fn decimal(row: &RowView, field: &str) -> Decimal {
+    row.get(field).and_then(|text| Decimal::from_str_exact(text).ok()).unwrap_or_default()
+}
+
+fn amount(component: &str, sold: Decimal, held: Decimal, report: Report<'_>) {
+    if sold != held {
+        report(component.to_owned(), sold.to_string(), held.to_string());
+    }
+}
+
+fn text(component: &str, sold: &str, held: &str, report: Report<'_>) {
+    if sold != held {
+        report(component.to_owned(), sold.to_owned(), held.to_owned());
+    }
+}

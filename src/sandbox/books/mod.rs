@@ -1,0 +1,254 @@
+//! The checker: compares what the shops sold with what IFS holds, order by order and component by
+//! component, in exact decimals. Reads the sandbox's own books only; of the service it takes the list of
+//! what it parked, to tell planted reasons from others.
+
+mod compare;
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
+
+use super::ShopSettings;
+use super::ifs::{Ifs, OrderView};
+use super::ledger::{Class, Ledger};
+use super::shopify::{Expected, Shop, Sold};
+
+/// Which of an order's two currencies IFS is meant to hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BookedMoney {
+    /// The shop's currency.
+    #[default]
+    Shop,
+    /// The buyer's currency.
+    Presentment,
+}
+
+/// An order that the service says it parked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parked {
+    /// Shopify's order id.
+    pub order_id: u64,
+    /// The service's reason.
+    pub reason: String,
+}
+
+/// One component in which an order differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Shopify's order id.
+    pub order_id: u64,
+    /// What differs, such as `line MUG-001 amount`.
+    pub component: String,
+    /// What Shopify sold.
+    pub sold: String,
+    /// What IFS holds.
+    pub ifs: String,
+}
+
+/// An order that was planted to be parked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpectedParked {
+    /// Shopify's order id.
+    pub order_id: u64,
+    /// What was planted.
+    pub planted: &'static str,
+    /// The service's reason, `None` when it did not park the order.
+    pub reason: Option<String>,
+}
+
+/// Orders and their totals by currency.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Book {
+    /// Number of orders.
+    pub orders: usize,
+    /// Sum of the orders' totals, by currency.
+    pub totals: BTreeMap<String, Decimal>,
+}
+
+impl Book {
+    fn add(&mut self, currency: &str, total: Decimal) {
+        self.orders += 1;
+        *self.totals.entry(currency.to_owned()).or_default() += total;
+    }
+
+    fn to_json(&self) -> Value {
+        let totals: BTreeMap<&String, String> =
+            self.totals.iter().map(|(currency, total)| (currency, total.to_string())).collect();
+        json!({"orders": self.orders, "totals": totals})
+    }
+}
+
+/// The result of a comparison.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Books {
+    /// Orders in all shops.
+    pub orders: usize,
+    /// Live orders in IFS.
+    pub ifs_orders: usize,
+    /// Orders that must be in IFS, are not, and were not parked either.
+    pub missing: Vec<u64>,
+    /// Orders that IFS holds more than once, cancelled ones counted.
+    pub double: Vec<u64>,
+    /// Every component that differs.
+    pub differences: Vec<Difference>,
+    /// Orders planted to be parked, with the service's own reason.
+    pub expected_parked: Vec<ExpectedParked>,
+    /// Orders that the service parked though nothing was planted.
+    pub unexpected_parked: Vec<Parked>,
+    /// Orders that ended cancelled, or never came to life, as they should.
+    pub cancelled: usize,
+    /// Orders skipped, as they should be.
+    pub skipped: usize,
+    /// Live orders in IFS that carry no shop's order id.
+    pub foreign: Vec<String>,
+    /// Wanted orders as sold.
+    pub sold: Book,
+    /// Live orders in IFS that a shop knows.
+    pub held: Book,
+    /// Create requests that IFS received.
+    pub create_requests: usize,
+    /// Orders that a shop knows and IFS ever got, cancelled ones counted.
+    pub created_orders: usize,
+}
+
+impl Books {
+    /// Nothing missing, double, different, and parked exactly what was planted.
+    pub fn is_clean(&self) -> bool {
+        let all_parked = self.expected_parked.iter().all(|planted| planted.reason.is_some());
+        self.missing.is_empty()
+            && self.double.is_empty()
+            && self.differences.is_empty()
+            && self.unexpected_parked.is_empty()
+            && self.foreign.is_empty()
+            && all_parked
+    }
+
+    /// Create requests for each order that IFS got.
+    pub fn create_requests_per_order(&self) -> Option<Decimal> {
+        let orders = Decimal::from(self.created_orders);
+        Decimal::from(self.create_requests).checked_div(orders).map(|ratio| ratio.round_dp(4))
+    }
+
+    /// The books as one JSON object.
+    pub fn to_json(&self) -> Value {
+        let differences: Vec<Value> = self
+            .differences
+            .iter()
+            .map(|one| json!({"order_id": one.order_id, "component": one.component, "sold": one.sold, "ifs": one.ifs}))
+            .collect();
+        let expected: Vec<Value> = self
+            .expected_parked
+            .iter()
+            .map(|one| json!({"order_id": one.order_id, "planted": one.planted, "reason": one.reason}))
+            .collect();
+        let unexpected: Vec<Value> =
+            self.unexpected_parked.iter().map(|one| json!({"order_id": one.order_id, "reason": one.reason})).collect();
+        json!({
+            "orders": self.orders, "ifs_orders": self.ifs_orders, "missing": self.missing, "double": self.double,
+            "differences": differences, "expected_parked": expected, "unexpected_parked": unexpected, "cancelled": self.cancelled,
+            "skipped": self.skipped, "foreign": self.foreign, "sold": self.sold.to_json(), "held": self.held.to_json(),
+            "create_requests": self.create_requests,
+            "create_requests_per_order": self.create_requests_per_order().map(|ratio| ratio.to_string()), "clean": self.is_clean(),
+        })
+    }
+}
+
+/// Compares all shops with IFS.
+pub(super) fn compare(ifs: &Ifs, shops: &[(ShopSettings, Shop)], ledger: &Ledger, parked: &[Parked]) -> Books {
+    let mut by_key: BTreeMap<String, Vec<OrderView>> = BTreeMap::new();
+    for order in ifs.orders() {
+        by_key.entry(order.field("CustomerPoNo").to_owned()).or_default().push(order);
+    }
+    let mut books = Books {
+        ifs_orders: by_key.values().flatten().filter(|order| order.is_live()).count(),
+        create_requests: ledger.count_of(Class::Create),
+        ..Books::default()
+    };
+    let parked: BTreeMap<u64, &str> = parked.iter().map(|parked| (parked.order_id, parked.reason.as_str())).collect();
+    for (settings, shop) in shops {
+        shop.with_sold(|orders| {
+            for (order_id, sold) in orders {
+                let held = by_key.remove(&order_id.to_string()).unwrap_or_default();
+                let committed = || {
+                    ledger
+                        .entries_where(|entry| {
+                            entry.committed == Some(true)
+                                && entry.class == Class::Create
+                                && entry.keys.contains(&order_id.to_string())
+                        })
+                        .len()
+                };
+                Checked { order_id: *order_id, sold, held: &held, reason: parked.get(order_id).copied() }
+                    .enter(&mut books, settings, &committed);
+            }
+        });
+    }
+    books.foreign =
+        by_key.values().flatten().filter(|order| order.is_live()).map(|order| order.order_no.clone()).collect();
+    books
+}
+
+struct Checked<'a> {
+    order_id: u64,
+    sold: &'a Sold,
+    held: &'a [OrderView],
+    reason: Option<&'a str>,
+}
+
+impl Checked<'_> {
+    fn enter(&self, books: &mut Books, settings: &ShopSettings, committed: &dyn Fn() -> usize) {
+        let Some(last) = self.sold.versions.last() else { return };
+        books.orders += 1;
+        books.created_orders += self.held.len().min(1);
+        if self.held.len() > 1 {
+            books.double.push(self.order_id);
+        }
+        let live: Vec<&OrderView> = self.held.iter().filter(|order| order.is_live()).collect();
+        for order in &live {
+            books.held.add(order.field("CurrencyCode"), compare::total_held(order));
+        }
+        let expected = self.sold.story.expected();
+        if let (Some(reason), false) = (self.reason, matches!(expected, Expected::Parked(_))) {
+            books.unexpected_parked.push(Parked { order_id: self.order_id, reason: reason.to_owned() });
+        }
+        match expected {
+            Expected::Live => {
+                let (currency, total) = compare::total_sold(last, settings.money);
+                books.sold.add(currency, total);
+                match live.as_slice() {
+                    [] if self.reason.is_none() => books.missing.push(self.order_id),
+                    [] => {}
+                    [order, ..] => compare::order(last, order, settings, &mut |component, sold, ifs| {
+                        books.differences.push(Difference { order_id: self.order_id, component, sold, ifs });
+                    }),
+                }
+            }
+            Expected::Cancelled | Expected::NotLive => match live.first() {
+                Some(order) => books.differences.push(self.state("cancelled", order)),
+                None if self.held.is_empty() && committed() > 0 => books.missing.push(self.order_id),
+                None => books.cancelled += 1,
+            },
+            Expected::Skipped => match self.held.first() {
+                Some(order) => books.differences.push(self.state("skipped", order)),
+                None => books.skipped += 1,
+            },
+            Expected::Parked(planted) => {
+                let reason = self.reason.map(str::to_owned);
+                books.expected_parked.push(ExpectedParked { order_id: self.order_id, planted: planted.name(), reason });
+                if let Some(order) = live.first() {
+                    books.differences.push(self.state("parked", order));
+                }
+            }
+        }
+    }
+
+    fn state(&self, sold: &str, order: &OrderView) -> Difference {
+        Difference {
+            order_id: self.order_id,
+            component: "state".to_owned(),
+            sold: sold.to_owned(),
+            ifs: format!("{} {}", order.order_no, order.field("Objstate")),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The control surface of a sandbox that runs alone: status, books, ledger, and a day to be played. Plain
+//! JSON under `/_sandbox/`; loopback only, no authentication.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hyper::body::Incoming;
+use hyper::{Method, Request, StatusCode};
+use serde_json::{Value, json};
+
+use super::ShopSettings;
+use super::books;
+use super::faults::{FaultPlan, FaultPreset};
+use super::ifs::Ifs;
+use super::ledger::{Ledger, Remote};
+use super::listen::{Reply, json as json_answer, read_body};
+use super::shopify::{Play, PlaySettings, Shop};
+
+const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// What the surface can reach.
+#[derive(Clone, Debug)]
+pub(super) struct Control {
+    ifs: Ifs,
+    shops: Vec<(ShopSettings, Shop)>,
+    ledger: Ledger,
+    faults: FaultPlan,
+    plays: Arc<Mutex<Vec<Play>>>,
+}
+
+impl Control {
+    pub(super) fn new(ifs: Ifs, shops: Vec<(ShopSettings, Shop)>, ledger: Ledger, faults: FaultPlan) -> Self {
+        Self { ifs, shops, ledger, faults, plays: Arc::default() }
+    }
+
+    /// Answers one HTTP request.
+    pub(super) async fn handle(self, request: Request<Incoming>) -> Reply {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let body = match read_body(request, BODY_BYTES_MAX).await {
+            Ok((_, body)) => body,
+            Err(answer) => return Reply::Send(*answer),
+        };
+        let (status, answer) = match (method, path.as_str()) {
+            (Method::GET, "/_sandbox/status") => (StatusCode::OK, self.status()),
+            (Method::GET, "/_sandbox/books") => {
+                (StatusCode::OK, books::compare(&self.ifs, &self.shops, &self.ledger, &[]).to_json())
+            }
+            (Method::GET, "/_sandbox/ledger") => (StatusCode::OK, self.requests()),
+            (Method::POST, "/_sandbox/play") => self.play(&body),
+            (Method::POST, "/_sandbox/release-held") => (StatusCode::OK, json!({"released": self.ifs.release_held()})),
+            (Method::POST, "/_sandbox/revoke-tokens") => {
+                self.ifs.revoke_tokens();
+                (StatusCode::OK, json!({}))
+            }
+            (Method::POST, "/_sandbox/clear-faults") => {
+                self.faults.clear();
+                (StatusCode::OK, json!({}))
+            }
+            _ => (
+                StatusCode::NOT_FOUND,
+                json!({"error": "GET status, books, ledger; POST play, release-held, revoke-tokens, clear-faults"}),
+            ),
+        };
+        json_answer(status, &answer).into()
+    }
+
+    fn status(&self) -> Value {
+        let counters = self.ledger.counters();
+        let peak = |remote| counters.concurrency_max.get(&remote).copied().unwrap_or(0);
+        let plays = self.plays.lock().unwrap_or_else(PoisonError::into_inner);
+        let plays: Vec<Value> = plays
+            .iter()
+            .map(Play::progress)
+            .map(|p| json!({"orders": p.orders, "placed": p.placed, "told": p.told, "acknowledged": p.acknowledged, "undelivered": p.undelivered, "finished": p.finished}))
+            .collect();
+        json!({
+            "ifs_requests": counters.ifs_requests, "shopify_requests": counters.shopify_requests, "webhook_tries": counters.webhook_tries,
+            "creates": counters.creates, "writes": counters.writes, "over_rate": counters.over_rate,
+            "if_match_any": counters.if_match_any, "upserts": counters.upserts, "ifs_concurrency_max": peak(Remote::Ifs),
+            "held": self.ifs.held(), "faults_injected": self.faults.injected(), "plays": plays,
+        })
+    }
+
+    fn requests(&self) -> Value {
+        let entries = self.ledger.entries();
+        let rows = entries.iter().map(|entry| {
+            json!({
+                "seq": entry.seq, "at": entry.at.to_string(), "remote": format!("{:?}", entry.remote), "method": entry.method,
+                "path": entry.path, "class": format!("{:?}", entry.class), "keys": entry.keys, "if_match": entry.if_match,
+                "parts": entry.parts, "outcome": format!("{:?}", entry.outcome), "committed": entry.committed, "fault": entry.fault,
+                "remark": entry.remark,
+            })
+        });
+        json!({"items": rows.collect::<Vec<_>>()})
+    }
+
+    /// `{"webhook_url", "orders", "faults": "none"|"usual", "shop": 0}`.
+    fn play(&self, body: &[u8]) -> (StatusCode, Value) {
+        let bad = |text: &str| (StatusCode::BAD_REQUEST, json!({"error": text}));
+        let Ok(wanted) = serde_json::from_slice::<Value>(body) else { return bad("the body is not JSON") };
+        let Some(url) = wanted["webhook_url"].as_str() else { return bad("webhook_url is missing") };
+        let orders = wanted["orders"].as_u64().unwrap_or(200);
+        let index = wanted["shop"].as_u64().unwrap_or(0);
+        let shop = usize::try_from(index).ok().and_then(|index| self.shops.get(index));
+        let (Some((_, shop)), Ok(orders @ 1..=100_000)) = (shop, usize::try_from(orders)) else {
+            return bad("no such shop, or not 1 to 100000 orders");
+        };
+        let mut settings = PlaySettings::new(url, orders);
+        settings.faults = match wanted["faults"].as_str() {
+            None | Some("none") => FaultPreset::None,
+            Some("usual") => FaultPreset::Usual,
+            Some(_) => return bad("faults must be none or usual"),
+        };
+        self.plays.lock().unwrap_or_else(PoisonError::into_inner).push(shop.play(settings));
+        (StatusCode::ACCEPTED, json!({"orders": orders}))
+    }
+}

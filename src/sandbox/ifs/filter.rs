@@ -1,0 +1,241 @@
+//! `$filter`: comparisons joined with `and`, `or` and parentheses. What IFS refuses (`any`, functions,
+//! filters on states) is refused here too.
+
+use std::cmp::Ordering;
+
+use rust_decimal::Decimal;
+
+use super::body::is_timestamp;
+use super::error::OdataError;
+use super::path::quoted;
+use super::schema::{Cell, Entity, Kind};
+
+/// A parsed filter.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Filter {
+    And(Box<Filter>, Box<Filter>),
+    Or(Box<Filter>, Box<Filter>),
+    Compare { field: &'static str, operator: Operator, literal: Option<Cell> },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operator {
+    Eq,
+    Ne,
+    Gt,
+    Ge,
+    Lt,
+    Le,
+}
+
+impl Filter {
+    /// Parses the decoded text of `$filter`.
+    pub(super) fn parse(text: &str, entity: &'static Entity) -> Result<Self, OdataError> {
+        let mut reader = Reader { rest: text, entity, depth: 0 };
+        let filter = reader.or()?;
+        match reader.rest.trim_start() {
+            "" => Ok(filter),
+            rest => Err(bad(rest)),
+        }
+    }
+
+    /// Whether a row fits; `cell` gives a row's field.
+    pub(super) fn matches<'a>(&self, cell: &impl Fn(&str) -> Option<&'a Cell>) -> bool {
+        match self {
+            Self::And(left, right) => left.matches(cell) && right.matches(cell),
+            Self::Or(left, right) => left.matches(cell) || right.matches(cell),
+            Self::Compare { field, operator, literal } => compare(cell(field), *operator, literal.as_ref()),
+        }
+    }
+
+    /// The values that `field` is compared with by `eq`.
+    pub(super) fn wanted(&self, field: &str) -> Vec<String> {
+        match self {
+            Self::And(left, right) | Self::Or(left, right) => [left.wanted(field), right.wanted(field)].concat(),
+            Self::Compare { field: name, operator: Operator::Eq, literal: Some(Cell::Text(text)) }
+                if *name == field =>
+            {
+                vec![text.clone()]
+            }
+            Self::Compare { .. } => Vec::new(),
+        }
+    }
+}
+
+fn compare(cell: Option<&Cell>, operator: Operator, literal: Option<&Cell>) -> bool {
+    let ordering = match (cell, literal) {
+        (None, None) => Some(Ordering::Equal),
+        (Some(Cell::Text(a)), Some(Cell::Text(b))) => Some(a.cmp(b)),
+        (Some(Cell::Decimal(a)), Some(Cell::Decimal(b))) => Some(a.cmp(b)),
+        (Some(Cell::Int(a)), Some(Cell::Decimal(b))) => Some(Decimal::from(*a).cmp(b)),
+        (Some(Cell::Bool(a)), Some(Cell::Bool(b))) => Some(a.cmp(b)),
+        _ => None,
+    };
+    match operator {
+        Operator::Eq => ordering == Some(Ordering::Equal),
+        Operator::Ne => ordering != Some(Ordering::Equal),
+        Operator::Gt => ordering == Some(Ordering::Greater),
+        Operator::Ge => matches!(ordering, Some(Ordering::Greater | Ordering::Equal)),
+        Operator::Lt => ordering == Some(Ordering::Less),
+        Operator::Le => matches!(ordering, Some(Ordering::Less | Ordering::Equal)),
+    }
+}
+
+struct Reader<'a> {
+    rest: &'a str,
+    entity: &'static Entity,
+    depth: u32,
+}
+
+impl<'a> Reader<'a> {
+    fn or(&mut self) -> Result<Filter, OdataError> {
+        let mut left = self.and()?;
+        while self.keyword("or") {
+            left = Filter::Or(Box::new(left), Box::new(self.and()?));
+        }
+        Ok(left)
+    }
+
+    fn and(&mut self) -> Result<Filter, OdataError> {
+        let mut left = self.atom()?;
+        while self.keyword("and") {
+            left = Filter::And(Box::new(left), Box::new(self.atom()?));
+        }
+        Ok(left)
+    }
+
+    fn atom(&mut self) -> Result<Filter, OdataError> {
+        self.rest = self.rest.trim_start_matches(' ');
+        if let Some(inner) = self.rest.strip_prefix('(') {
+            self.rest = inner;
+            self.depth += 1;
+            if self.depth > 20 {
+                return Err(OdataError::bad_request("The filter is nested too deeply"));
+            }
+            let filter = self.or()?;
+            self.rest = self.rest.trim_start_matches(' ').strip_prefix(')').ok_or_else(|| bad(self.rest))?;
+            return Ok(filter);
+        }
+        let name = self.word();
+        let field = self.entity.field(name).ok_or_else(|| {
+            OdataError::bad_request(format!(
+                "The property '{name}', used in a query expression, is not defined in type '{}'",
+                self.entity.name
+            ))
+        })?;
+        if matches!(field.kind, Kind::Enum(_)) {
+            return Err(OdataError::bad_request(format!("A filter on '{name}' is not supported")));
+        }
+        let operator = match self.word() {
+            "eq" => Operator::Eq,
+            "ne" => Operator::Ne,
+            "gt" => Operator::Gt,
+            "ge" => Operator::Ge,
+            "lt" => Operator::Lt,
+            "le" => Operator::Le,
+            other => return Err(bad(other)),
+        };
+        let literal = self.literal(field.kind)?;
+        Ok(Filter::Compare { field: field.name, operator, literal })
+    }
+
+    fn literal(&mut self, kind: Kind) -> Result<Option<Cell>, OdataError> {
+        self.rest = self.rest.trim_start_matches(' ');
+        if self.rest.starts_with('\'') {
+            let (value, used) = quoted(self.rest).ok_or_else(|| bad(self.rest))?;
+            self.rest = &self.rest[used..];
+            return match kind {
+                Kind::Text(_) => Ok(Some(Cell::Text(value))),
+                _ => Err(OdataError::bad_request("The types of a comparison do not fit")),
+            };
+        }
+        let word = self.word();
+        let cell = match kind {
+            _ if word == "null" => return Ok(None),
+            Kind::Bool => word.parse().ok().map(Cell::Bool),
+            Kind::Decimal(_) | Kind::Int => Decimal::from_str_exact(word).ok().map(Cell::Decimal),
+            Kind::Timestamp if is_timestamp(word) => Some(Cell::Text(word.to_owned())),
+            Kind::Timestamp if is_timestamp(&format!("{word}T00:00:00Z")) => {
+                Some(Cell::Text(format!("{word}T00:00:00Z")))
+            }
+            _ => None,
+        };
+        cell.map(Some).ok_or_else(|| bad(word))
+    }
+
+    fn keyword(&mut self, keyword: &str) -> bool {
+        let trimmed = self.rest.trim_start_matches(' ');
+        let after = trimmed.strip_prefix(keyword).filter(|after| after.starts_with(' ') || after.starts_with('('));
+        match after {
+            Some(after) if trimmed.len() < self.rest.len() => {
+                self.rest = after;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn word(&mut self) -> &'a str {
+        let trimmed = self.rest.trim_start_matches(' ');
+        let end = trimmed.find([' ', ')', '(']).unwrap_or(trimmed.len());
+        self.rest = &trimmed[end..];
+        &trimmed[..end]
+    }
+}
+
+fn bad(near: &str) -> OdataError {
+    let near: String = near.chars().take(20).collect();
+    OdataError::bad_request(format!("The filter can not be read near '{near}'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema::HEADER;
+    use super::*;
+
+    fn cell(name: &str) -> Option<&'static Cell> {
+        static PO: std::sync::OnceLock<Cell> = std::sync::OnceLock::new();
+        static SITE: std::sync::OnceLock<Cell> = std::sync::OnceLock::new();
+        match name {
+            "CustomerPoNo" => Some(PO.get_or_init(|| Cell::Text("O'1 and 2".into()))),
+            "Contract" => Some(SITE.get_or_init(|| Cell::Text("S10".into()))),
+            _ => None,
+        }
+    }
+
+    fn fits(text: &str) -> bool {
+        Filter::parse(text, &HEADER).expect("parses").matches(&cell)
+    }
+
+    #[test]
+    fn comparisons_join_with_and_or_and_parentheses() {
+        assert!(fits("CustomerPoNo eq 'O''1 and 2' and Contract eq 'S10'"));
+        assert!(!fits("CustomerPoNo eq 'O''1 and 2' and Contract eq 'S20'"));
+        assert!(fits("(Contract eq 'S20' or Contract eq 'S10') and CustomerPoNo ne 'x'"));
+        assert!(fits("InternalRef eq null"));
+        assert!(!fits("InternalRef eq 'x'"));
+        assert!(fits("Contract gt 'S0'"));
+    }
+
+    #[test]
+    fn unknown_fields_states_wrong_types_and_rubbish_are_refused() {
+        for text in [
+            "PoNo eq '1'",
+            "Objstate eq 'Planned'",
+            "CustomerPoNo eq 1",
+            "CustomerPoNo+eq+'1'",
+            "CustomerPoNo eq '1",
+            "CustomerPoNo eq '1' Contract eq 'S10'",
+            "contains(CustomerPoNo,'1')",
+            "",
+        ] {
+            assert!(Filter::parse(text, &HEADER).is_err(), "'{text}' must be refused");
+        }
+    }
+
+    #[test]
+    fn wanted_values_of_a_field_are_listed() {
+        let filter = Filter::parse("CustomerPoNo eq '7' and Contract eq 'S10'", &HEADER).expect("parses");
+        assert_eq!(filter.wanted("CustomerPoNo"), ["7"]);
+    }
+}

@@ -1,0 +1,177 @@
+//! The rows of the simulated IFS and the undo that makes a change set all-or-nothing. No rule of business
+//! lives here.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rust_decimal::Decimal;
+
+use super::path::LineKey;
+use super::schema::Cell;
+
+/// One stored row.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    cells: BTreeMap<&'static str, Cell>,
+    objid: u64,
+    objversion: u64,
+}
+
+impl Row {
+    pub(super) fn cell(&self, name: &str) -> Option<&Cell> {
+        self.cells.get(name)
+    }
+
+    pub(super) fn text(&self, name: &str) -> &str {
+        match self.cells.get(name) {
+            Some(Cell::Text(text)) => text,
+            _ => "",
+        }
+    }
+
+    pub(super) fn decimal(&self, name: &str) -> Option<Decimal> {
+        match self.cells.get(name) {
+            Some(Cell::Decimal(decimal)) => Some(*decimal),
+            _ => None,
+        }
+    }
+
+    pub(super) fn int(&self, name: &str) -> i64 {
+        match self.cells.get(name) {
+            Some(Cell::Int(number)) => *number,
+            _ => 0,
+        }
+    }
+
+    pub(super) fn flag(&self, name: &str) -> bool {
+        matches!(self.cells.get(name), Some(Cell::Bool(true)))
+    }
+
+    /// Sets a cell without making a new version: for what IFS computes.
+    pub(super) fn put(&mut self, name: &'static str, cell: Cell) {
+        self.cells.insert(name, cell);
+    }
+
+    pub(super) fn remove(&mut self, name: &str) {
+        self.cells.remove(name);
+    }
+
+    /// `W/"base64 of objid:objversion"`.
+    pub(super) fn etag(&self) -> String {
+        let plain = format!("AAAR{:08}AAB:{:014}", self.objid, self.objversion);
+        format!("W/\"{}\"", STANDARD.encode(plain))
+    }
+}
+
+/// An order with all that belongs to it.
+#[derive(Clone, Debug)]
+pub(super) struct Order {
+    pub(super) header: Row,
+    pub(super) address: Option<Row>,
+    pub(super) lines: Vec<Row>,
+    pub(super) charges: Vec<Row>,
+}
+
+impl Order {
+    pub(super) fn state(&self) -> &str {
+        self.header.text("Objstate")
+    }
+
+    pub(super) fn line_index(&self, key: &LineKey) -> Option<usize> {
+        self.lines.iter().position(|line| {
+            line.text("LineNo") == key.line_no
+                && line.text("RelNo") == key.rel_no
+                && line.int("LineItemNo") == key.line_item_no
+        })
+    }
+
+    pub(super) fn charge_index(&self, sequence_no: i64) -> Option<usize> {
+        self.charges.iter().position(|charge| charge.int("SequenceNo") == sequence_no)
+    }
+}
+
+/// All orders.
+#[derive(Debug, Default)]
+pub(super) struct Tables {
+    orders: BTreeMap<String, Order>,
+    series: BTreeMap<String, u64>,
+    rows: u64,
+    versions: u64,
+    undo: Option<BTreeMap<String, Option<Order>>>,
+}
+
+impl Tables {
+    pub(super) fn orders(&self) -> impl Iterator<Item = (&String, &Order)> {
+        self.orders.iter()
+    }
+
+    pub(super) fn order(&self, order_no: &str) -> Option<&Order> {
+        self.orders.get(order_no)
+    }
+
+    /// An order to be changed; what it was before is kept for the undo.
+    pub(super) fn order_mut(&mut self, order_no: &str) -> Option<&mut Order> {
+        let order = self.orders.get_mut(order_no)?;
+        if let Some(undo) = &mut self.undo {
+            undo.entry(order_no.to_owned()).or_insert_with(|| Some(order.clone()));
+        }
+        Some(order)
+    }
+
+    pub(super) fn insert(&mut self, order_no: String, order: Order) {
+        if let Some(undo) = &mut self.undo {
+            undo.entry(order_no.clone()).or_insert(None);
+        }
+        self.orders.insert(order_no, order);
+    }
+
+    /// Takes an order away for good, as a person with the right grants can.
+    pub(super) fn erase(&mut self, order_no: &str) -> bool {
+        self.orders.remove(order_no).is_some()
+    }
+
+    /// The next number of a series. Numbers taken by a rolled-back change set stay used, as in IFS.
+    pub(super) fn next_number(&mut self, prefix: &str) -> String {
+        let next = self.series.entry(prefix.to_owned()).or_insert(10_000);
+        *next += 1;
+        format!("{prefix}{next}")
+    }
+
+    /// A new row with its own identity.
+    pub(super) fn new_row(&mut self, cells: BTreeMap<&'static str, Cell>) -> Row {
+        self.rows += 1;
+        Row { cells, objid: self.rows, objversion: self.next_version() }
+    }
+
+    pub(super) fn next_version(&mut self) -> u64 {
+        self.versions += 1;
+        self.versions
+    }
+
+    /// From here on changes can be taken back.
+    pub(super) fn begin(&mut self) {
+        self.undo = Some(BTreeMap::new());
+    }
+
+    pub(super) fn commit(&mut self) {
+        self.undo = None;
+    }
+
+    /// Takes back everything since `begin`.
+    pub(super) fn roll_back(&mut self) {
+        for (order_no, before) in self.undo.take().unwrap_or_default() {
+            match before {
+                Some(order) => self.orders.insert(order_no, order),
+                None => self.orders.remove(&order_no),
+            };
+        }
+    }
+}
+
+impl Row {
+    /// Marks the row as changed: it gets a new ETag.
+    pub(super) fn touch(&mut self, version: u64) {
+        self.objversion = version;
+    }
+}

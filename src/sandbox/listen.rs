@@ -1,0 +1,137 @@
+//! The HTTP plumbing that all simulated services share: accept on loopback, read a bounded body, answer
+//! or close the connection without an answer. Knows nothing of IFS or Shopify.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::http::request::Parts;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+
+/// The only body type that the sandbox answers with.
+pub(super) type Answer = Response<Full<Bytes>>;
+
+/// What a service wants done with the connection.
+#[derive(Debug)]
+pub(super) enum Reply {
+    Send(Answer),
+    /// Close without a byte of an answer.
+    Close,
+}
+
+impl From<Answer> for Reply {
+    fn from(answer: Answer) -> Self {
+        Self::Send(answer)
+    }
+}
+
+/// Tells hyper to close the connection: an error from the service sends nothing.
+#[derive(Debug)]
+struct ClosedOnPurpose;
+
+impl fmt::Display for ClosedOnPurpose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("closed on purpose")
+    }
+}
+
+impl std::error::Error for ClosedOnPurpose {}
+
+/// Binds a loopback port; 0 lets the system choose. Gives the listener and where it listens.
+pub(super) fn bind(port: u16) -> std::io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+    listener.set_nonblocking(true)?;
+    let at = listener.local_addr()?;
+    Ok((listener, at))
+}
+
+/// Serves one listener until the runtime ends. Each connection runs as its own task.
+pub(super) async fn serve<H, F>(listener: TcpListener, handle: H) -> std::io::Result<()>
+where
+    H: Fn(Request<Incoming>) -> F + Send + Sync + 'static,
+    F: Future<Output = Reply> + Send + 'static,
+{
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let handle = Arc::new(handle);
+    loop {
+        let (stream, _) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "sandbox could not accept a connection");
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                continue;
+            }
+        };
+        let handle = Arc::clone(&handle);
+        tokio::spawn(async move {
+            let service = service_fn(move |request| {
+                let answering = handle(request);
+                async move {
+                    match answering.await {
+                        Reply::Send(answer) => Ok(answer),
+                        Reply::Close => Err(ClosedOnPurpose),
+                    }
+                }
+            });
+            // An error here is a connection that we closed on purpose or the caller gave up: both are in the ledger.
+            let _ended = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+/// Reads a whole body of at most `bytes_max`.
+///
+/// # Errors
+/// A finished 413 or 400 answer.
+pub(super) async fn read_body(request: Request<Incoming>, bytes_max: usize) -> Result<(Parts, Bytes), Box<Answer>> {
+    let (parts, body) = request.into_parts();
+    match Limited::new(body, bytes_max).collect().await {
+        Ok(collected) => Ok((parts, collected.to_bytes())),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            Err(Box::new(text(StatusCode::PAYLOAD_TOO_LARGE, "text/plain", "body too large")))
+        }
+        Err(_) => Err(Box::new(text(StatusCode::BAD_REQUEST, "text/plain", "body could not be read"))),
+    }
+}
+
+/// A JSON answer.
+pub(super) fn json(status: StatusCode, body: &Value) -> Answer {
+    text(status, "application/json", &body.to_string())
+}
+
+/// An answer with a text body.
+pub(super) fn text(status: StatusCode, content_type: &str, body: &str) -> Answer {
+    build(status, &[("content-type", content_type.to_owned())], Bytes::copy_from_slice(body.as_bytes()))
+}
+
+/// An answer from its pieces. A header that HTTP does not allow is left out.
+pub(super) fn build(status: StatusCode, headers: &[(&str, String)], body: Bytes) -> Answer {
+    let mut answer = Response::new(Full::new(body));
+    *answer.status_mut() = status;
+    for (name, value) in headers {
+        let name = hyper::header::HeaderName::try_from(*name);
+        if let (Ok(name), Ok(value)) = (name, hyper::header::HeaderValue::try_from(value)) {
+            answer.headers_mut().insert(name, value);
+        }
+    }
+    answer
+}
+
+/// The bytes of an answer made here.
+pub(super) async fn bytes_of(answer: Answer) -> (hyper::http::response::Parts, Bytes) {
+    let (parts, body) = answer.into_parts();
+    let collected = match body.collect().await {
+        Ok(collected) => collected.to_bytes(),
+        Err(never) => match never as Infallible {},
+    };
+    (parts, collected)
+}

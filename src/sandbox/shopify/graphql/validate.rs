@@ -1,0 +1,203 @@
+//! Checks a document against the schema and counts what it may cost. Codes after Shopify's own errors.
+
+use std::collections::BTreeSet;
+
+use graphql_parser::query::{Field, Selection, SelectionSet, Type, TypeCondition, Value as Literal};
+use serde_json::{Value, json};
+
+use super::schema::{ROOT, Schema, TypeDef, core};
+use super::{Prepared, problem};
+
+/// All problems of a prepared document; sets its requested cost.
+pub(super) fn check(prepared: &mut Prepared, schema: &'static Schema) -> Vec<Value> {
+    let mut checker = Checker { prepared, schema, errors: Vec::new(), used: BTreeSet::new(), depth: 0 };
+    let cost = match prepared.selection() {
+        Some(selection) => checker.selection(selection, ROOT),
+        None => 0,
+    };
+    checker.variables();
+    let errors = checker.errors;
+    prepared.requested_cost = cost.max(1);
+    errors
+}
+
+struct Checker<'a> {
+    prepared: &'a Prepared,
+    schema: &'static Schema,
+    errors: Vec<Value>,
+    used: BTreeSet<String>,
+    depth: u32,
+}
+
+impl Checker<'_> {
+    fn selection(&mut self, set: &SelectionSet<'static, String>, type_name: &str) -> u64 {
+        self.depth += 1;
+        if self.depth > 40 {
+            self.report("the query is nested too deeply", "MAX_DEPTH_EXCEEDED");
+            return 0;
+        }
+        let mut cost = 0;
+        for item in &set.items {
+            cost += match item {
+                Selection::Field(field) => self.field(field, type_name),
+                Selection::InlineFragment(fragment) => match &fragment.type_condition {
+                    Some(TypeCondition::On(wanted)) => self.spread(&fragment.selection_set, type_name, wanted),
+                    None => self.selection(&fragment.selection_set, type_name),
+                },
+                Selection::FragmentSpread(spread) => match self.prepared.fragment(&spread.fragment_name) {
+                    Some(fragment) => {
+                        let TypeCondition::On(wanted) = &fragment.type_condition;
+                        self.spread(&fragment.selection_set, type_name, wanted)
+                    }
+                    None => self.report(
+                        &format!("Fragment {} was used, but not defined", spread.fragment_name),
+                        "useAndDefineFragment",
+                    ),
+                },
+            };
+        }
+        self.depth -= 1;
+        cost
+    }
+
+    fn spread(&mut self, set: &SelectionSet<'static, String>, type_name: &str, wanted: &str) -> u64 {
+        if !self.schema.overlap(type_name, wanted) {
+            return self
+                .report(&format!("Fragment on {wanted} can't be spread inside {type_name}"), "cannotSpreadFragment");
+        }
+        self.selection(set, wanted)
+    }
+
+    fn field(&mut self, field: &Field<'static, String>, type_name: &str) -> u64 {
+        if field.name == "__typename" {
+            return 0;
+        }
+        let Some(declared) = self.schema.field(type_name, &field.name) else {
+            return self
+                .report(&format!("Field '{}' doesn't exist on type '{type_name}'", field.name), "undefinedField");
+        };
+        for (name, literal) in &field.arguments {
+            if !declared.arguments.iter().any(|argument| argument.name == *name) {
+                self.report(&format!("Field '{}' doesn't accept argument '{name}'", field.name), "argumentNotAccepted");
+            }
+            self.literal(literal);
+        }
+        for argument in &declared.arguments {
+            let given = field.arguments.iter().any(|(name, _)| *name == argument.name);
+            if matches!(argument.value_type, Type::NonNullType(_)) && argument.default_value.is_none() && !given {
+                let text = format!("Field '{}' is missing required arguments: {}", field.name, argument.name);
+                self.report(&text, "missingRequiredArguments");
+            }
+        }
+        let inner = core(&declared.field_type);
+        if self.schema.is_leaf(inner) {
+            if !field.selection_set.items.is_empty() {
+                self.report(
+                    &format!("Selections can't be made on scalars (field '{}' returns {inner})", field.name),
+                    "selectionMismatch",
+                );
+            }
+            return 0;
+        }
+        if field.selection_set.items.is_empty() {
+            return self.report(
+                &format!("Field must have selections (field '{}' returns {inner})", field.name),
+                "selectionMismatch",
+            );
+        }
+        let below = self.selection(&field.selection_set, inner);
+        if inner.ends_with("Connection") {
+            return self.page_cost(field, below);
+        }
+        below
+            + u64::from(self.schema.costs(inner) && !type_name.ends_with("Connection") && !type_name.ends_with("Edge"))
+    }
+
+    /// A connection costs 2, and for each row of the page at least 1.
+    fn page_cost(&mut self, field: &Field<'static, String>, below: u64) -> u64 {
+        let rows = ["first", "last"]
+            .iter()
+            .find_map(|name| argument(self.prepared, field, name))
+            .and_then(|value| value.as_u64());
+        match rows {
+            Some(rows @ 0..=250) => 2 + rows * below.max(1),
+            Some(_) => self.report(&format!("{} cannot exceed 250 rows", field.name), "BAD_REQUEST"),
+            None => self.report(&format!("you must provide one of first or last for {}", field.name), "BAD_REQUEST"),
+        }
+    }
+
+    fn literal(&mut self, literal: &Literal<'static, String>) {
+        if let Literal::Variable(name) = literal {
+            self.used.insert(name.clone());
+            if !self.prepared.declared().iter().any(|variable| variable.name == *name) {
+                self.report(&format!("Variable ${name} is used but not declared"), "variableNotDefined");
+            }
+        }
+    }
+
+    fn variables(&mut self) {
+        for variable in self.prepared.declared() {
+            if !self.used.contains(&variable.name) {
+                self.report(&format!("Variable ${} is declared but not used", variable.name), "variableNotUsed");
+            }
+            let given = self.prepared.variables.get(&variable.name).filter(|value| !value.is_null());
+            let demanded = matches!(variable.var_type, Type::NonNullType(_)) && variable.default_value.is_none();
+            let fits = match given {
+                Some(value) => fits(value, core(&variable.var_type)),
+                None => !demanded,
+            };
+            if !fits {
+                let text =
+                    format!("Variable ${} of type {} was provided invalid value", variable.name, variable.var_type);
+                self.report(&text, "INVALID_VARIABLE");
+            }
+            if !matches!(self.schema.kind(core(&variable.var_type)), Some(TypeDef::Leaf)) {
+                self.report(
+                    &format!("{} isn't a defined input type", core(&variable.var_type)),
+                    "variableRequiresValidType",
+                );
+            }
+        }
+    }
+
+    fn report(&mut self, message: &str, code: &str) -> u64 {
+        self.errors.push(problem(message, code));
+        0
+    }
+}
+
+fn fits(value: &Value, type_name: &str) -> bool {
+    match type_name {
+        "Int" => value.is_i64() || value.is_u64(),
+        "Boolean" => value.is_boolean(),
+        "ID" => value.is_string() || value.is_u64(),
+        "Float" => value.is_number(),
+        _ => value.is_string(),
+    }
+}
+
+/// An argument's value, variables put in; `None` when it is not given or null.
+pub(super) fn argument(prepared: &Prepared, field: &Field<'static, String>, name: &str) -> Option<Value> {
+    let (_, literal) = field.arguments.iter().find(|(own, _)| own == name)?;
+    match literal {
+        Literal::Variable(variable) => match prepared.variables.get(variable) {
+            Some(Value::Null) => None,
+            Some(value) => Some(value.clone()),
+            None => {
+                let declared = prepared.declared().iter().find(|declared| declared.name == *variable)?;
+                declared.default_value.as_ref().and_then(plain)
+            }
+        },
+        literal => plain(literal),
+    }
+}
+
+fn plain(literal: &Literal<'static, String>) -> Option<Value> {
+    match literal {
+        Literal::Int(number) => number.as_i64().map(|number| json!(number)),
+        Literal::String(text) | Literal::Enum(text) => Some(json!(text)),
+        Literal::Boolean(flag) => Some(json!(flag)),
+        Literal::Float(number) => Some(json!(number)),
+        Literal::Null | Literal::Variable(_) | Literal::List(_) | Literal::Object(_) => None,
+    }
+}

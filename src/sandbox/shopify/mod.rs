@@ -1,0 +1,278 @@
+//! A simulated Shopify shop: orders with versions, signed webhooks, the Admin API's `order(id)`. Written
+//! after Shopify's documentation and official schema alone; imports nothing of the service that it is there to judge.
+
+mod deliver;
+mod generate;
+mod graph;
+mod graphql;
+mod model;
+mod money;
+mod people;
+mod play;
+mod rest;
+mod service;
+mod story;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::Request;
+use hyper::body::Incoming;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use serde_json::Value;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, oneshot};
+
+pub use deliver::{DeliveryRecord, WebhookAnswer, WebhookOverrides, signature};
+pub use play::{Play, PlayProgress, PlaySettings};
+pub use story::{Change, Expected, Planted, Story};
+
+pub(super) use model::{Address, OrderVersion};
+pub(super) use money::Both;
+pub(super) use story::{includes_taxes, worth};
+
+use super::clock::SandboxClock;
+use super::faults::FaultPlan;
+use super::ifs::Ifs;
+use super::ledger::Ledger;
+use super::listen::Reply;
+use generate::Ids;
+use service::Bucket;
+
+/// The version of the Admin API and of the webhooks.
+pub const API_VERSION: &str = "2026-10";
+
+/// Webhook tries in flight at most.
+const DELIVERIES_AT_ONCE: usize = 32;
+
+/// An order with its history.
+#[derive(Debug)]
+pub(super) struct Sold {
+    pub(super) story: Story,
+    pub(super) versions: Vec<OrderVersion>,
+}
+
+#[derive(Debug)]
+struct State {
+    orders: BTreeMap<u64, Sold>,
+    random: StdRng,
+    ids: Ids,
+    next_number: u64,
+    bucket: Bucket,
+    deliveries: Vec<DeliveryRecord>,
+    answered_version: Option<String>,
+    webhook_secret: String,
+}
+
+/// What a shop is set up with.
+#[derive(Debug)]
+pub(super) struct ShopSetup {
+    pub(super) index: usize,
+    pub(super) domain: String,
+    pub(super) access_token: String,
+    pub(super) webhook_secret: String,
+    pub(super) seed: u64,
+}
+
+/// What all shops share.
+#[derive(Clone, Debug)]
+pub(super) struct Around {
+    pub(super) ledger: Ledger,
+    pub(super) faults: FaultPlan,
+    pub(super) clock: SandboxClock,
+    pub(super) ifs: Ifs,
+    pub(super) runtime: Handle,
+    pub(super) http: reqwest::Client,
+}
+
+#[derive(Debug)]
+struct Core {
+    domain: String,
+    access_token: String,
+    seed: u64,
+    state: Mutex<State>,
+    delivery_slots: Semaphore,
+    ledger: Ledger,
+    faults: FaultPlan,
+    clock: SandboxClock,
+    ifs: Ifs,
+    runtime: Handle,
+    http: reqwest::Client,
+}
+
+/// Shared handle to one simulated shop: what buyers and its staff can do there. Never blocks for long.
+#[derive(Clone, Debug)]
+pub struct Shop {
+    core: Arc<Core>,
+}
+
+impl Shop {
+    pub(super) fn new(setup: ShopSetup, around: Around) -> Self {
+        let seed = setup.seed ^ setup.index as u64;
+        let state = State {
+            orders: BTreeMap::new(),
+            random: StdRng::seed_from_u64(seed),
+            ids: Ids::of_shop(setup.index),
+            next_number: 1001,
+            bucket: Bucket::new(2000, 100),
+            deliveries: Vec::new(),
+            answered_version: None,
+            webhook_secret: setup.webhook_secret,
+        };
+        let core = Core {
+            domain: setup.domain,
+            access_token: setup.access_token,
+            seed,
+            state: Mutex::new(state),
+            delivery_slots: Semaphore::new(DELIVERIES_AT_ONCE),
+            ledger: around.ledger,
+            faults: around.faults,
+            clock: around.clock,
+            ifs: around.ifs,
+            runtime: around.runtime,
+            http: around.http,
+        };
+        Self { core: Arc::new(core) }
+    }
+
+    pub(super) async fn handle(self, request: Request<Incoming>) -> Reply {
+        service::handle(self, request).await
+    }
+
+    /// The shop's `*.myshopify.com` name.
+    pub fn domain(&self) -> &str {
+        &self.core.domain
+    }
+
+    /// The Admin API's access token.
+    pub fn access_token(&self) -> &str {
+        &self.core.access_token
+    }
+
+    /// The key that webhooks are signed with.
+    pub fn webhook_secret(&self) -> String {
+        self.lock().webhook_secret.clone()
+    }
+
+    /// From now on webhooks are signed with another key.
+    pub fn set_webhook_secret(&self, webhook_secret: &str) {
+        self.lock().webhook_secret = webhook_secret.to_owned();
+    }
+
+    /// A buyer places an order of this story; gives its id. Nothing is delivered.
+    pub fn place(&self, story: Story) -> u64 {
+        let now = self.core.clock.now();
+        let mut state = self.lock();
+        let State { random, ids, next_number, orders, .. } = &mut *state;
+        let at = play::placed_at(story, random, now);
+        let mut order = generate::order(random, ids, *next_number, at);
+        *next_number += 1;
+        story::prepare(random, ids, &mut order, story);
+        let id = order.id;
+        orders.insert(id, Sold { story, versions: vec![order] });
+        id
+    }
+
+    /// Something happens to an order: it gets a new version. Nothing is delivered. Unknown ids are ignored.
+    pub fn change(&self, order_id: u64, change: Change) {
+        let now = self.core.clock.now();
+        let mut state = self.lock();
+        let State { random, orders, .. } = &mut *state;
+        let Some(sold) = orders.get_mut(&order_id) else { return };
+        if let Some(last) = sold.versions.last() {
+            let at = play::next_at(last.updated_at, now);
+            let next = story::change(random, last, change, at);
+            sold.versions.push(next);
+        }
+    }
+
+    /// Ids of all orders, in no particular order.
+    pub fn order_ids(&self) -> Vec<u64> {
+        self.lock().orders.keys().copied().collect()
+    }
+
+    /// The webhook body of an order's last version.
+    pub fn webhook_body(&self, order_id: u64) -> Option<Bytes> {
+        self.body_of(order_id).map(|body| Bytes::from(body.to_string()))
+    }
+
+    /// The webhook body of one version, 0 being the order as placed.
+    pub fn webhook_body_of_version(&self, order_id: u64, version: usize) -> Option<Bytes> {
+        let state = self.lock();
+        let order = state.orders.get(&order_id)?.versions.get(version)?;
+        Some(Bytes::from(rest::order(order, &self.core.domain).to_string()))
+    }
+
+    fn body_of(&self, order_id: u64) -> Option<Value> {
+        let state = self.lock();
+        let order = state.orders.get(&order_id)?.versions.last()?;
+        Some(rest::order(order, &self.core.domain))
+    }
+
+    /// Sends one webhook, signed unless overridden, once. Works on any runtime.
+    pub async fn send_webhook(
+        &self,
+        url: &str,
+        topic: &str,
+        body: impl Into<Bytes>,
+        overrides: WebhookOverrides,
+    ) -> WebhookAnswer {
+        let (shop, url, topic, body) = (self.clone(), url.to_owned(), topic.to_owned(), body.into());
+        let (give, take) = oneshot::channel();
+        self.core.runtime.spawn(async move {
+            let answer = shop.try_webhook(&url, &topic, body, &overrides, None).await;
+            // The caller may have given up; then nobody wants the answer.
+            let _unwanted = give.send(answer);
+        });
+        let stopped = WebhookAnswer { status: 0, retry_after: None, body: "the sandbox was stopped".to_owned() };
+        take.await.unwrap_or(stopped)
+    }
+
+    /// Sends the last version of an order under a topic, once.
+    pub async fn send_order(&self, url: &str, topic: &str, order_id: u64) -> WebhookAnswer {
+        let body = self.webhook_body(order_id).unwrap_or_default();
+        self.send_webhook(url, topic, body, WebhookOverrides::default()).await
+    }
+
+    /// Plays a day towards a webhook endpoint, on the sandbox's own runtime.
+    pub fn play(&self, settings: PlaySettings) -> Play {
+        let _on_our_runtime = self.core.runtime.enter();
+        play::start(self.clone(), settings)
+    }
+
+    /// How the deliveries ended so far.
+    pub fn deliveries(&self) -> Vec<DeliveryRecord> {
+        self.lock().deliveries.clone()
+    }
+
+    /// Sets the bucket of query costs: its size and what it regains per second, in points.
+    pub fn set_cost_bucket(&self, maximum: u64, restore_per_sec: u64) {
+        self.lock().bucket = Bucket::new(maximum, restore_per_sec);
+    }
+
+    /// From now on answers name this version in `X-Shopify-API-Version`.
+    pub fn answer_as_version(&self, version: &str) {
+        self.lock().answered_version = Some(version.to_owned());
+    }
+
+    pub(super) fn with_sold<T>(&self, read: impl FnOnce(&BTreeMap<u64, Sold>) -> T) -> T {
+        read(&self.lock().orders)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.core.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The client that webhooks are sent with.
+pub(super) fn webhook_client() -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .no_proxy()
+        .connect_timeout(Duration::from_secs(1))
+        .redirect(reqwest::redirect::Policy::none())
+        .pool_max_idle_per_host(DELIVERIES_AT_ONCE)
+        .build()
+}

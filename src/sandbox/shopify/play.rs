@@ -1,0 +1,273 @@
+//! A day in the shop: orders are placed and changed as their stories say, and every version's webhooks are
+//! delivered, in order or not.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::{Timestamp, ToSpan};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::super::faults::FaultPreset;
+use super::Shop;
+use super::deliver::Delivery;
+use super::story::{self, Change, Story};
+
+/// How a day is played.
+#[derive(Clone, Debug)]
+pub struct PlaySettings {
+    /// Where the webhooks go.
+    pub webhook_url: String,
+    /// Orders to place.
+    pub orders: usize,
+    /// `Usual`: duplicates and disorder among the deliveries.
+    pub faults: FaultPreset,
+    /// Orders placed per second at most; 0 places all at once.
+    pub orders_per_sec: u32,
+    /// Time between an order's versions.
+    pub spread: Duration,
+    /// How long a cancellation waits for IFS to have its order.
+    pub written_wait: Duration,
+}
+
+impl PlaySettings {
+    /// A day of this many orders, without faults.
+    pub fn new(webhook_url: impl Into<String>, orders: usize) -> Self {
+        Self {
+            webhook_url: webhook_url.into(),
+            orders,
+            faults: FaultPreset::None,
+            orders_per_sec: 100,
+            spread: Duration::from_millis(600),
+            written_wait: Duration::from_secs(90),
+        }
+    }
+}
+
+/// How far a day is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlayProgress {
+    /// Orders that the day has.
+    pub orders: usize,
+    /// Orders placed so far.
+    pub placed: usize,
+    /// Orders whose story was told to the end, all deliveries included.
+    pub told: usize,
+    /// Deliveries so far that got a 2xx.
+    pub acknowledged: usize,
+    /// Deliveries that failed eight times.
+    pub undelivered: usize,
+    /// Nothing more will be sent.
+    pub finished: bool,
+}
+
+/// A day that is being played. Dropping it does not stop the day.
+#[derive(Clone, Debug)]
+pub struct Play {
+    progress: watch::Receiver<PlayProgress>,
+}
+
+impl Play {
+    /// How far it is now.
+    pub fn progress(&self) -> PlayProgress {
+        *self.progress.borrow()
+    }
+
+    /// Waits until nothing more will be sent. Works on any runtime.
+    pub async fn finished(&mut self) -> PlayProgress {
+        // An error means that the sandbox was stopped: what is known then is all there will be.
+        let ended = self.progress.wait_for(|progress| progress.finished).await.map(|progress| *progress);
+        ended.unwrap_or_else(|_| self.progress())
+    }
+}
+
+/// One change and the deliveries that tell of it.
+struct Telling {
+    deliveries: Vec<Delivery>,
+}
+
+/// Starts a day on the current runtime.
+pub(super) fn start(shop: Shop, settings: PlaySettings) -> Play {
+    let begun = PlayProgress { orders: settings.orders, ..PlayProgress::default() };
+    let (report, progress) = watch::channel(begun);
+    tokio::spawn(async move {
+        let stories = {
+            let mut state = shop.lock();
+            story::deal(&mut state.random, settings.orders)
+        };
+        let mut telling = JoinSet::new();
+        let pause = Duration::from_secs(1).checked_div(settings.orders_per_sec).unwrap_or_default();
+        for (index, story) in stories.into_iter().enumerate() {
+            let (shop, settings, report) = (shop.clone(), settings.clone(), report.clone());
+            let seed = shop.core.seed ^ (index as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            telling.spawn(async move { tell(&shop, &settings, story, seed, &report).await });
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+        }
+        while let Some(ended) = telling.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a story of the sandbox broke off");
+            }
+        }
+        report.send_modify(|progress| progress.finished = true);
+    });
+    Play { progress }
+}
+
+/// Tells one order's story to its end.
+async fn tell(shop: &Shop, settings: &PlaySettings, story: Story, seed: u64, report: &watch::Sender<PlayProgress>) {
+    let mut random = StdRng::seed_from_u64(seed);
+    let order_id = shop.place(story);
+    report.send_modify(|progress| progress.placed += 1);
+    let mut tellings = vec![placed(shop, order_id, &mut random)];
+    let mut pending = JoinSet::new();
+    if story == Story::CancelledAtOnce {
+        tellings.insert(0, changed(shop, order_id, Change::Cancelled));
+        send_all(shop, settings, tellings, &mut random, &mut pending, report).await;
+    } else {
+        send_all(shop, settings, tellings, &mut random, &mut pending, report).await;
+        for change in story.changes() {
+            tokio::time::sleep(settings.spread).await;
+            if story == Story::CancelledAfterWritten {
+                wait_until_written(shop, order_id, settings.written_wait).await;
+            }
+            send_all(shop, settings, vec![changed(shop, order_id, *change)], &mut random, &mut pending, report).await;
+        }
+    }
+    while pending.join_next().await.is_some() {}
+    report.send_modify(|progress| progress.told += 1);
+}
+
+fn placed(shop: &Shop, order_id: u64, random: &mut StdRng) -> Telling {
+    let paid = shop.body_of(order_id).is_some_and(|body| body["financial_status"] == "paid");
+    let topics: &[&'static str] = match (paid, random.random_bool(0.3)) {
+        (true, true) => &["orders/create", "orders/paid", "orders/updated"],
+        (true, false) => &["orders/create", "orders/paid"],
+        (false, true) => &["orders/create", "orders/updated"],
+        (false, false) => &["orders/create"],
+    };
+    telling(shop, order_id, topics)
+}
+
+fn changed(shop: &Shop, order_id: u64, change: Change) -> Telling {
+    shop.change(order_id, change);
+    telling(shop, order_id, topics_of(change))
+}
+
+fn topics_of(change: Change) -> &'static [&'static str] {
+    match change {
+        Change::Paid => &["orders/paid", "orders/updated"],
+        Change::Cancelled => &["orders/cancelled", "orders/updated"],
+        Change::Note | Change::Address | Change::QuantityDown | Change::QuantityUp | Change::LineDiscount => {
+            &["orders/updated"]
+        }
+    }
+}
+
+/// All topics of one event share its event id and payload.
+fn telling(shop: &Shop, order_id: u64, topics: &[&'static str]) -> Telling {
+    let body = shop.webhook_body(order_id).unwrap_or_default();
+    let event_id = uuid::Uuid::new_v4().to_string();
+    let deliveries = topics.iter().map(|topic| delivery(order_id, topic, &event_id, body.clone())).collect();
+    Telling { deliveries }
+}
+
+fn delivery(order_id: u64, topic: &'static str, event_id: &str, body: Bytes) -> Delivery {
+    Delivery { order_id, topic, webhook_id: uuid::Uuid::new_v4().to_string(), event_id: event_id.to_owned(), body }
+}
+
+/// Without faults one after the other, each acknowledged before the next; with the usual ones late, twice, out of order.
+async fn send_all(
+    shop: &Shop,
+    settings: &PlaySettings,
+    tellings: Vec<Telling>,
+    random: &mut StdRng,
+    pending: &mut JoinSet<()>,
+    report: &watch::Sender<PlayProgress>,
+) {
+    let usual = settings.faults == FaultPreset::Usual;
+    for delivery in tellings.into_iter().flat_map(|telling| telling.deliveries) {
+        let delay = if usual && random.random_bool(0.3) {
+            Duration::from_millis(random.random_range(50..1500))
+        } else {
+            Duration::ZERO
+        };
+        let mut copies = vec![(delay, delivery.clone())];
+        if usual && random.random_bool(0.12) {
+            copies.push((Duration::from_millis(random.random_range(0..2500)), delivery.clone()));
+        }
+        if usual && random.random_bool(0.06) {
+            let again = Delivery { webhook_id: uuid::Uuid::new_v4().to_string(), ..delivery };
+            copies.push((Duration::from_millis(random.random_range(0..2500)), again));
+        }
+        for (delay, delivery) in copies {
+            if usual {
+                let (shop, url, report) = (shop.clone(), settings.webhook_url.clone(), report.clone());
+                pending.spawn(async move {
+                    tokio::time::sleep(delay).await;
+                    send(&shop, &url, &delivery, &report).await;
+                });
+            } else {
+                send(shop, &settings.webhook_url, &delivery, report).await;
+            }
+        }
+    }
+}
+
+async fn send(shop: &Shop, url: &str, delivery: &Delivery, report: &watch::Sender<PlayProgress>) {
+    let acknowledged = shop.deliver(url, delivery).await;
+    report.send_modify(|progress| {
+        if acknowledged {
+            progress.acknowledged += 1;
+        } else {
+            progress.undelivered += 1;
+        }
+    });
+}
+
+/// Looks into the simulated IFS (both remotes are ours) until the order is there.
+async fn wait_until_written(shop: &Shop, order_id: u64, at_most: Duration) {
+    let give_up = tokio::time::Instant::now() + at_most;
+    let key = order_id.to_string();
+    while shop.core.ifs.orders_by_po(&key).is_empty() && tokio::time::Instant::now() < give_up {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// When an order of this story was placed, seen from now.
+pub(super) fn placed_at(story: Story, random: &mut StdRng, now: Timestamp) -> Timestamp {
+    let ago = match story {
+        Story::PlacedEarlier => random.random_range(7_200..32_400_i64).seconds(),
+        _ => 2.seconds(),
+    };
+    whole_second(now.checked_sub(ago).unwrap_or(now))
+}
+
+/// Shopify's times have whole seconds.
+pub(super) fn whole_second(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
+}
+
+// Invariant: the versions of one order are at least a second apart, so that `updated_at` orders them.
+/// When the next version of an order happens.
+pub(super) fn next_at(before: Timestamp, now: Timestamp) -> Timestamp {
+    whole_second(now).max(before.checked_add(1.seconds()).unwrap_or(before))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_a_second_apart_even_when_they_happen_at_once() {
+        let now = Timestamp::from_second(1_000).expect("a time");
+        assert_eq!(next_at(now, now), Timestamp::from_second(1_001).expect("a time"));
+        assert_eq!(
+            next_at(now, Timestamp::from_second(1_060).expect("a time")),
+            Timestamp::from_second(1_060).expect("a time")
+        );
+    }
+}

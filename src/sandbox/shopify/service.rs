@@ -1,0 +1,240 @@
+//! The HTTP face of one simulated shop's Admin API: access token, cost bucket, injected faults.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::Incoming;
+use hyper::http::request::Parts;
+use hyper::{Request, StatusCode};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::super::faults::Fault;
+use super::super::ledger::{Arrival, Class, OpenEntry, Outcome, Remote};
+use super::super::listen::{Answer, Reply, build, bytes_of, json as json_answer, read_body, text};
+use super::graphql::{self, COST_MAX};
+use super::rest::gid;
+use super::{API_VERSION, Shop, graph};
+
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// The leaky bucket of query costs, in points.
+#[derive(Debug)]
+pub(super) struct Bucket {
+    pub(super) maximum: u64,
+    pub(super) restore_per_sec: u64,
+    available: f64,
+    at: Option<Timestamp>,
+}
+
+impl Bucket {
+    pub(super) fn new(maximum: u64, restore_per_sec: u64) -> Self {
+        Self { maximum, restore_per_sec, available: maximum as f64, at: None }
+    }
+
+    fn refill(&mut self, now: Timestamp) {
+        let since = self.at.map_or(0.0, |at| now.duration_since(at).as_secs_f64().max(0.0));
+        self.at = Some(now);
+        self.available = (self.available + since * self.restore_per_sec as f64).min(self.maximum as f64);
+    }
+
+    fn take(&mut self, cost: u64, now: Timestamp) -> bool {
+        self.refill(now);
+        let enough = self.available >= cost as f64;
+        if enough {
+            self.available -= cost as f64;
+        }
+        enough
+    }
+
+    fn status(&self) -> Value {
+        json!({
+            "maximumAvailable": self.maximum as f64, "currentlyAvailable": self.available.floor() as u64,
+            "restoreRate": self.restore_per_sec as f64,
+        })
+    }
+}
+
+/// Answers one HTTP request.
+pub(super) async fn handle(shop: Shop, request: Request<Incoming>) -> Reply {
+    let path = request.uri().path().to_owned();
+    let (parts, body) = match read_body(request, BODY_BYTES_MAX).await {
+        Ok(read) => read,
+        Err(answer) => return Reply::Send(*answer),
+    };
+    let asked: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    let open = shop.core.ledger.open(Arrival {
+        remote: Remote::Shopify,
+        method: parts.method.as_str().to_owned(),
+        path: path.clone(),
+        class: if path.ends_with("/graphql.json") { Class::GraphQl } else { Class::Other },
+        keys: asked["variables"]["id"].as_str().map(str::to_owned).into_iter().collect(),
+        if_match: Vec::new(),
+        parts: 1,
+    });
+    let version = path.strip_prefix("/admin/api/").and_then(|rest| rest.strip_suffix("/graphql.json"));
+    let Some(version) = version else {
+        return send(&open, text(StatusCode::NOT_FOUND, "application/json", r#"{"errors":"Not Found"}"#));
+    };
+    if let Some(refused) = refused_at_the_door(&shop, &parts, &open) {
+        return refused;
+    }
+    match shop.core.faults.draw(Class::GraphQl) {
+        None => send(&open, shop.query(version, &asked)),
+        Some(fault) => faulty(&shop, version, &asked, &open, fault).await,
+    }
+}
+
+fn refused_at_the_door(shop: &Shop, parts: &Parts, open: &OpenEntry) -> Option<Reply> {
+    let sent = parts.headers.get("x-shopify-access-token").and_then(|value| value.to_str().ok());
+    if sent != Some(shop.core.access_token.as_str()) {
+        return Some(send(open, denied()));
+    }
+    let content_type = parts.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("");
+    if parts.method != "POST" || !content_type.starts_with("application/json") {
+        return Some(send(
+            open,
+            text(StatusCode::NOT_ACCEPTABLE, "application/json", r#"{"errors":"POST application/json"}"#),
+        ));
+    }
+    None
+}
+
+fn denied() -> Answer {
+    let body = json!({"errors": "[API] Invalid API key or access token (unrecognized login or wrong password)"});
+    json_answer(StatusCode::UNAUTHORIZED, &body)
+}
+
+async fn faulty(shop: &Shop, version: &str, asked: &Value, open: &OpenEntry, fault: Fault) -> Reply {
+    open.fault(fault.name());
+    let plain = |status: u16, body: &str| {
+        send(open, text(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY), "text/html", body))
+    };
+    match fault {
+        Fault::Throttled => send(open, shop.throttled(COST_MAX)),
+        Fault::TooMany(retry_after) => {
+            let headers = [("retry-after", retry_after), ("content-type", "application/json".to_owned())];
+            send(open, build(StatusCode::TOO_MANY_REQUESTS, &headers, Bytes::from_static(br#"{"errors":"Throttled"}"#)))
+        }
+        Fault::Slow(delay) => {
+            tokio::time::sleep(delay).await;
+            send(open, shop.query(version, asked))
+        }
+        Fault::CutBody => {
+            let (head, body) = bytes_of(shop.query(version, asked)).await;
+            send(
+                open,
+                build(head.status, &[("content-type", "application/json".to_owned())], body.slice(..body.len() / 2)),
+            )
+        }
+        Fault::Unauthorized => send(open, denied()),
+        Fault::Forbidden => send(
+            open,
+            json_answer(
+                StatusCode::FORBIDDEN,
+                &json!({"errors": "[API] This action requires merchant approval for read_orders scope."}),
+            ),
+        ),
+        Fault::Busy(_) | Fault::BusyHtml => plain(503, "<html>503</html>"),
+        Fault::GatewayTimeout | Fault::GatewayTimeoutDone => plain(504, "<html>504</html>"),
+        Fault::Plain(status, body) => plain(status, &body),
+        Fault::Hold => {
+            std::future::pending::<()>().await;
+            close(open)
+        }
+        Fault::Late(delay) => {
+            tokio::time::sleep(delay).await;
+            close(open)
+        }
+        Fault::Reset | Fault::DropAnswer | Fault::Storm(_) => close(open),
+    }
+}
+
+impl Shop {
+    /// Answers a query, costs and all.
+    fn query(&self, version: &str, asked: &Value) -> Answer {
+        let query = asked["query"].as_str().unwrap_or("");
+        let variables = asked["variables"].as_object().cloned().unwrap_or_default();
+        let prepared = match graphql::prepare(query, variables, asked["operationName"].as_str()) {
+            Ok(prepared) => prepared,
+            Err(errors) => return self.body(version, &json!({"errors": errors})),
+        };
+        let cost = prepared.requested_cost;
+        if cost > COST_MAX {
+            let mut error = graphql::problem(
+                &format!("Query cost is {cost}, which exceeds the single query max cost limit ({COST_MAX})."),
+                "MAX_COST_EXCEEDED",
+            );
+            error["extensions"]["cost"] = json!(cost);
+            error["extensions"]["maxCost"] = json!(COST_MAX);
+            return self.body(version, &json!({"errors": [error]}));
+        }
+        if !self.lock().bucket.take(cost, self.core.clock.now()) {
+            return self.throttled(cost);
+        }
+        let resolve = |field: &str, arguments: &Map<String, Value>| self.resolve(field, arguments);
+        let mut body = match graphql::answer(&prepared, &resolve) {
+            Ok(data) => json!({"data": data}),
+            Err(error) => json!({"data": null, "errors": [graphql::problem(&error, "INTERNAL_SERVER_ERROR")]}),
+        };
+        body["extensions"] = json!({"cost": {
+            "requestedQueryCost": cost, "actualQueryCost": cost, "throttleStatus": self.lock().bucket.status(),
+        }});
+        self.body(version, &body)
+    }
+
+    fn resolve(&self, field: &str, arguments: &Map<String, Value>) -> Value {
+        match field {
+            "shop" => json!({
+                "id": gid("Shop", 548_380_009), "name": "Sandbox", "myshopifyDomain": self.core.domain, "currencyCode": "EUR",
+                "ianaTimezone": "Europe/Berlin", "taxesIncluded": true, "taxShipping": true,
+                "enabledPresentmentCurrencies": ["EUR", "SEK", "USD", "GBP", "NOK", "JPY"],
+            }),
+            "order" => {
+                let id =
+                    arguments.get("id").and_then(Value::as_str).and_then(|id| id.strip_prefix("gid://shopify/Order/"));
+                let state = self.lock();
+                let sold = id.and_then(|id| id.parse().ok()).and_then(|id: u64| state.orders.get(&id));
+                sold.and_then(|sold| sold.versions.last()).map_or(Value::Null, graph::order)
+            }
+            _ => Value::Null,
+        }
+    }
+
+    /// THROTTLED inside a 200, as Shopify answers when the bucket is empty.
+    fn throttled(&self, cost: u64) -> Answer {
+        let mut state = self.lock();
+        state.bucket.refill(self.core.clock.now());
+        let status = state.bucket.status();
+        drop(state);
+        let body = json!({
+            "errors": [graphql::problem("Throttled", "THROTTLED")],
+            "extensions": {"cost": {"requestedQueryCost": cost, "actualQueryCost": null, "throttleStatus": status}},
+        });
+        self.body(API_VERSION, &body)
+    }
+
+    /// A 200 that names the version it was answered with: the current one unless a test says otherwise.
+    fn body(&self, asked_version: &str, body: &Value) -> Answer {
+        let answered = self.lock().answered_version.clone();
+        let answered = answered.unwrap_or_else(|| {
+            if asked_version == API_VERSION { asked_version.to_owned() } else { API_VERSION.to_owned() }
+        });
+        let headers =
+            [("content-type", "application/json; charset=utf-8".to_owned()), ("x-shopify-api-version", answered)];
+        build(StatusCode::OK, &headers, Bytes::from(body.to_string()))
+    }
+}
+
+fn send(open: &OpenEntry, answer: Answer) -> Reply {
+    open.end(Outcome::Answered(answer.status().as_u16()));
+    Reply::Send(answer)
+}
+
+fn close(open: &OpenEntry) -> Reply {
+    open.end(Outcome::Dropped);
+    Reply::Close
+}
+
+/// How long a webhook's receiver may take.
+pub(super) const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,0 +1,378 @@
+//! What happens to an order after it was placed, and how each such story must end. The deck of a day deals
+//! one story to each order; the changes are pure functions from version to version.
+
+use jiff::Timestamp;
+use rand::Rng;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use rust_decimal::Decimal;
+
+use super::generate::{Ids, tax};
+use super::model::{Application, DiscountKind, DiscountTarget, DiscountValue, Financial, OrderVersion, Refund};
+use super::money::{Both, Taxes, exact_share, round};
+use super::people;
+
+/// Why an order is meant to be parked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Planted {
+    /// A SKU that no part in IFS has.
+    UnknownSku,
+    /// The buyer gave a tip.
+    Tip,
+    /// Money was given back by amount, without lines.
+    Refund,
+    /// A gift card was sold.
+    GiftCard,
+    /// Import duties were charged.
+    Duties,
+    /// An additional fee was charged.
+    AdditionalFee,
+    /// The order is not confirmed.
+    Unconfirmed,
+    /// The totals contradict each other, as in Shopify's own sample.
+    ContradictingTotals,
+    /// A tax rate that IFS has no code for.
+    UnknownTaxRate,
+    /// Neither address has a country.
+    MissingCountry,
+}
+
+impl Planted {
+    /// All kinds.
+    pub const ALL: [Self; 10] = [
+        Self::UnknownSku,
+        Self::Tip,
+        Self::Refund,
+        Self::GiftCard,
+        Self::Duties,
+        Self::AdditionalFee,
+        Self::Unconfirmed,
+        Self::ContradictingTotals,
+        Self::UnknownTaxRate,
+        Self::MissingCountry,
+    ];
+
+    /// The kind's name in books and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::UnknownSku => "unknown_sku",
+            Self::Tip => "tip",
+            Self::Refund => "refund",
+            Self::GiftCard => "gift_card",
+            Self::Duties => "duties",
+            Self::AdditionalFee => "additional_fee",
+            Self::Unconfirmed => "unconfirmed",
+            Self::ContradictingTotals => "contradicting_totals",
+            Self::UnknownTaxRate => "unknown_tax_rate",
+            Self::MissingCountry => "missing_country",
+        }
+    }
+}
+
+/// What happens to one order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Story {
+    /// Placed, nothing else.
+    Plain,
+    /// Placed hours ago; its webhook comes only now.
+    PlacedEarlier,
+    /// Placed unpaid, paid later.
+    PaidLater,
+    /// The note is changed.
+    NoteChanged,
+    /// The delivery address is changed.
+    AddressChanged,
+    /// Units are removed from a line by an edit.
+    QuantityDown,
+    /// Units are added to a line by an edit.
+    QuantityUp,
+    /// A discount on one line is added by an edit.
+    PriceChanged,
+    /// Paid, note, address: three changes one after the other.
+    SeveralChanges,
+    /// Cancelled at once; the cancellation is delivered before the order.
+    CancelledAtOnce,
+    /// Cancelled after IFS has the order.
+    CancelledAfterWritten,
+    /// A test order.
+    Test,
+    /// Something that must be parked.
+    Parked(Planted),
+}
+
+/// How an order must end in IFS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// Live, with what the last version says.
+    Live,
+    /// There and cancelled.
+    Cancelled,
+    /// Not live: absent or cancelled.
+    NotLive,
+    /// Never there, by a rule.
+    Skipped,
+    /// Not there, parked for this reason.
+    Parked(Planted),
+}
+
+impl Story {
+    /// The end that this story must have.
+    pub fn expected(self) -> Expected {
+        match self {
+            Self::CancelledAtOnce => Expected::NotLive,
+            Self::CancelledAfterWritten => Expected::Cancelled,
+            Self::Test => Expected::Skipped,
+            Self::Parked(planted) => Expected::Parked(planted),
+            Self::Plain
+            | Self::PlacedEarlier
+            | Self::PaidLater
+            | Self::NoteChanged
+            | Self::AddressChanged
+            | Self::QuantityDown
+            | Self::QuantityUp
+            | Self::PriceChanged
+            | Self::SeveralChanges => Expected::Live,
+        }
+    }
+
+    /// The changes that follow the placing, in order.
+    pub(in crate::sandbox) fn changes(self) -> &'static [Change] {
+        match self {
+            Self::Plain | Self::PlacedEarlier | Self::Test | Self::Parked(_) => &[],
+            Self::PaidLater => &[Change::Paid],
+            Self::NoteChanged => &[Change::Note],
+            Self::AddressChanged => &[Change::Address],
+            Self::QuantityDown => &[Change::QuantityDown],
+            Self::QuantityUp => &[Change::QuantityUp],
+            Self::PriceChanged => &[Change::LineDiscount],
+            Self::SeveralChanges => &[Change::Paid, Change::Note, Change::Address],
+            Self::CancelledAtOnce | Self::CancelledAfterWritten => &[Change::Cancelled],
+        }
+    }
+}
+
+/// One change of an order in the shop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The money came.
+    Paid,
+    /// Another note.
+    Note,
+    /// Another delivery address in the same country.
+    Address,
+    /// One line loses units; falls back to `Note` where the shares would not be exact.
+    QuantityDown,
+    /// One line gains units.
+    QuantityUp,
+    /// One line gets a discount.
+    LineDiscount,
+    /// The order is cancelled; money received goes back.
+    Cancelled,
+}
+
+/// The stories of a day, shuffled. From 100 orders on each planted kind is there at least once.
+pub(in crate::sandbox) fn deal(random: &mut StdRng, orders: usize) -> Vec<Story> {
+    use Story::{
+        AddressChanged, CancelledAfterWritten, CancelledAtOnce, NoteChanged, PaidLater, PlacedEarlier, PriceChanged,
+        QuantityDown, QuantityUp, SeveralChanges, Test,
+    };
+    let shares = [
+        (PlacedEarlier, 50),
+        (PaidLater, 100),
+        (NoteChanged, 40),
+        (AddressChanged, 40),
+        (QuantityDown, 40),
+        (QuantityUp, 30),
+        (PriceChanged, 30),
+        (SeveralChanges, 20),
+        (CancelledAfterWritten, 25),
+        (CancelledAtOnce, 25),
+        (Test, 15),
+    ];
+    let planted = Planted::ALL.map(|kind| (Story::Parked(kind), 10));
+    let mut deck = Vec::with_capacity(orders);
+    for (story, per_mille) in shares.into_iter().chain(planted) {
+        deck.extend(std::iter::repeat_n(story, orders * per_mille / 1000));
+    }
+    deck.resize(orders.max(deck.len()), Story::Plain);
+    deck.truncate(orders);
+    deck.shuffle(random);
+    deck
+}
+
+/// Makes a placed order one of this story's: what must already be so at the placing.
+pub(in crate::sandbox) fn prepare(random: &mut StdRng, ids: &mut Ids, order: &mut OrderVersion, story: Story) {
+    match story {
+        Story::PaidLater | Story::SeveralChanges | Story::QuantityDown | Story::QuantityUp | Story::PriceChanged => {
+            order.financial = Financial::Pending;
+        }
+        Story::Test => order.test = true,
+        Story::Parked(planted) => plant(random, ids, order, planted),
+        Story::Plain
+        | Story::PlacedEarlier
+        | Story::NoteChanged
+        | Story::AddressChanged
+        | Story::CancelledAtOnce
+        | Story::CancelledAfterWritten => {}
+    }
+}
+
+fn plant(random: &mut StdRng, ids: &mut Ids, order: &mut OrderVersion, planted: Planted) {
+    let amount = order.currencies.price(Decimal::new(random.random_range(100..900_i64), 2));
+    let line = &mut order.lines[0];
+    match planted {
+        Planted::UnknownSku => line.sku = format!("GONE-{}", random.random_range(100..999_u32)),
+        Planted::GiftCard => {
+            line.gift_card = true;
+            line.taxes.clear();
+        }
+        Planted::Duties => line.duty = amount,
+        Planted::Tip => order.tip = amount,
+        Planted::AdditionalFee => order.fee = amount,
+        Planted::Unconfirmed => order.confirmed = false,
+        Planted::ContradictingTotals => order.contradiction = amount,
+        Planted::UnknownTaxRate => {
+            let mut odd = line.taxes.clone();
+            for tax in &mut odd {
+                tax.percent = Decimal::new(865, 2);
+            }
+            if odd.is_empty() {
+                odd.push(super::model::TaxLine {
+                    title: "Sales tax".into(),
+                    percent: Decimal::new(865, 2),
+                    amount: Both::default(),
+                });
+            }
+            line.taxes = odd;
+            tax(order);
+        }
+        Planted::MissingCountry => {
+            for address in [&mut order.shipping_address, &mut order.billing_address].into_iter().flatten() {
+                address.country = None;
+            }
+        }
+        Planted::Refund => {
+            order.financial = Financial::PartiallyRefunded;
+            order.refunds.push(Refund { id: ids.next(), amount, at: order.created_at });
+        }
+    }
+}
+
+/// The next version of an order; `at` is when it happens.
+pub(in crate::sandbox) fn change(
+    random: &mut StdRng,
+    order: &OrderVersion,
+    change: Change,
+    at: Timestamp,
+) -> OrderVersion {
+    let mut next = order.clone();
+    next.updated_at = at;
+    match change {
+        Change::Paid => next.financial = Financial::Paid,
+        Change::Note => next.note = Some(format!("Neue Notiz {}: please ring twice", random.random_range(1..1000_u32))),
+        Change::Address => {
+            let country =
+                order.shipping_address.as_ref().and_then(|address| address.country).map_or("DE", |(_, code)| code);
+            let mut address = people::address(random, country);
+            address.address2 = Some(format!("Hinterhaus {}", random.random_range(1..99_u32)));
+            if address.address1.chars().count() > 35 {
+                address.address1 = "Neue Straße 1".to_owned();
+            }
+            next.shipping_address = Some(address);
+        }
+        Change::QuantityDown => quantity_down(random, &mut next),
+        Change::QuantityUp => {
+            let index = random.random_range(0..next.lines.len());
+            next.lines[index].quantity += 1;
+            next.lines[index].current_quantity += 1;
+            tax(&mut next);
+        }
+        Change::LineDiscount => line_discount(random, &mut next),
+        Change::Cancelled => cancel(&mut next, at),
+    }
+    next
+}
+
+/// Takes units from a line whose shares of discount and tax are exact and taxed alike afterwards.
+fn quantity_down(random: &mut StdRng, order: &mut OrderVersion) {
+    let mut choices = Vec::new();
+    for (index, line) in order.lines.iter().enumerate() {
+        choices.extend((1..line.quantity).filter(|left| exact_after(order, index, *left)).map(|left| (index, left)));
+    }
+    match choices.as_slice() {
+        [] => order.note = Some(format!("Quantity stays {}", random.random_range(1..1000_u32))),
+        choices => {
+            let (index, left) = choices[random.random_range(0..choices.len())];
+            order.lines[index].current_quantity = left;
+        }
+    }
+}
+
+fn exact_after(order: &OrderVersion, index: usize, left: u32) -> bool {
+    let line = &order.lines[index];
+    let Some(allocated) = exact_share(&order.currencies, line.allocated(), left, line.quantity) else { return false };
+    let each_exact = line
+        .allocations
+        .iter()
+        .all(|(_, amount)| exact_share(&order.currencies, *amount, left, line.quantity).is_some());
+    let total = line.price.times(left) - allocated;
+    each_exact
+        && line.taxes.iter().all(|tax| {
+            exact_share(&order.currencies, tax.amount, left, line.quantity)
+                == Some(order.currencies.tax(total, tax.percent, order.taxes))
+        })
+}
+
+fn line_discount(random: &mut StdRng, order: &mut OrderVersion) {
+    let index = random.random_range(0..order.lines.len());
+    let line = &mut order.lines[index];
+    let amount = order.currencies.price(round(line.total().shop * Decimal::new(21, 2), 2));
+    line.allocations.push((order.applications.len(), amount));
+    let title = "Kulanz".to_owned();
+    let value = DiscountValue::Fixed(amount);
+    order.applications.push(Application { kind: DiscountKind::Manual, target: DiscountTarget::OneLine, title, value });
+    tax(order);
+}
+
+fn cancel(order: &mut OrderVersion, at: Timestamp) {
+    order.cancelled = Some((at, "customer"));
+    order.financial = if order.financial == Financial::Paid { Financial::Refunded } else { Financial::Voided };
+    for line in &mut order.lines {
+        line.current_quantity = 0;
+    }
+}
+
+/// What a line is worth in IFS, in the order's tax basis, for books.
+pub(in crate::sandbox) fn worth(order: &OrderVersion, index: usize) -> (Both, Both) {
+    let line = &order.lines[index];
+    (line.current_total(&order.currencies), line.current(&order.currencies, line.tax()))
+}
+
+/// Whether the order's prices hold taxes.
+pub(in crate::sandbox) fn includes_taxes(order: &OrderVersion) -> bool {
+    order.taxes == Taxes::Included
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+
+    #[test]
+    fn a_day_of_two_hundred_has_each_story_and_mostly_orders_that_must_arrive() {
+        let stories = deal(&mut StdRng::seed_from_u64(3), 200);
+        assert_eq!(stories.len(), 200);
+        for planted in Planted::ALL {
+            assert!(stories.contains(&Story::Parked(planted)), "{} is missing", planted.name());
+        }
+        let live = stories.iter().filter(|story| story.expected() == Expected::Live).count();
+        assert!((160..185).contains(&live), "{live} of 200 must arrive");
+    }
+
+    #[test]
+    fn few_orders_get_a_deck_of_their_size() {
+        assert_eq!(deal(&mut StdRng::seed_from_u64(3), 1).len(), 1);
+        assert!(deal(&mut StdRng::seed_from_u64(3), 0).is_empty());
+    }
+}

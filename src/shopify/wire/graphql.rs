@@ -1,0 +1,231 @@
+//! The `order` object of `order_by_id.graphql`, in GraphQL's names (Admin API 2026-10, official schema).
+//! What the document selects and what is read here must agree: a field selected nowhere would decode as missing.
+
+use serde::Deserialize;
+
+use super::scalar::{Amount, Gid, Instant, Loose, Quantity, Rate, Text};
+
+/// The order as GraphQL answers it. No `Debug`: it is full of persons' data.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the names are Shopify's own and documented there")]
+pub struct Order {
+    pub id: Gid,
+    pub name: Text,
+    pub created_at: Instant,
+    pub updated_at: Instant,
+    pub processed_at: Instant,
+    pub cancelled_at: Option<Instant>,
+    pub cancel_reason: Option<Text>,
+    pub test: bool,
+    pub confirmed: bool,
+    pub estimated_taxes: bool,
+    pub taxes_included: bool,
+    pub tax_exempt: bool,
+    pub duties_included: bool,
+    pub currency_code: Text,
+    pub presentment_currency_code: Text,
+    pub display_financial_status: Option<Text>,
+    pub po_number: Option<Text>,
+    pub note: Option<Text>,
+    pub custom_attributes: Vec<Attribute>,
+    pub tags: Vec<Text>,
+    pub source_name: Option<Text>,
+    pub email: Option<Text>,
+    pub customer: Option<Customer>,
+    pub purchasing_entity: Option<PurchasingEntity>,
+    pub shipping_address: Option<Address>,
+    pub billing_address: Option<Address>,
+    pub line_items: Connection<LineItem>,
+    pub shipping_lines: Connection<ShippingLine>,
+    pub discount_applications: Connection<DiscountApplication>,
+    pub refunds: Vec<Refund>,
+    pub payment_terms: Option<PaymentTerms>,
+    pub total_discounts_set: Option<MoneyBag>,
+    pub subtotal_price_set: Option<MoneyBag>,
+    pub total_shipping_price_set: MoneyBag,
+    pub total_tax_set: Option<MoneyBag>,
+    pub total_tip_received_set: MoneyBag,
+    pub original_total_duties_set: Option<MoneyBag>,
+    pub original_total_additional_fees_set: Option<MoneyBag>,
+    pub total_price_set: MoneyBag,
+    pub current_subtotal_price_set: MoneyBag,
+    pub current_shipping_price_set: Option<MoneyBag>,
+    pub current_total_tax_set: MoneyBag,
+    pub current_total_duties_set: Option<MoneyBag>,
+    pub current_total_additional_fees_set: Option<MoneyBag>,
+    pub current_total_price_set: MoneyBag,
+}
+
+/// A list with its paging.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Connection<T> {
+    /// The items of this page.
+    pub nodes: Vec<T>,
+    /// Whether there are more.
+    pub page_info: Option<PageInfo>,
+}
+
+/// Where a page stands.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PageInfo {
+    /// Whether there are more.
+    pub has_next_page: bool,
+}
+
+/// One amount in both currencies.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MoneyBag {
+    /// In the shop's currency.
+    pub shop_money: Money,
+    /// In the customer's currency.
+    pub presentment_money: Money,
+}
+
+/// One amount with its currency.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Money {
+    /// The figure.
+    pub amount: Amount,
+    /// ISO 4217.
+    pub currency_code: Text,
+}
+
+/// Something of which only the id is read.
+#[derive(Deserialize)]
+pub struct Node {
+    /// Its global id.
+    pub id: Gid,
+}
+
+/// Who bought.
+pub type Customer = Node;
+/// A refund; only their number matters here.
+pub type Refund = Node;
+
+/// A customer, or a company's location: the latter has both fields.
+#[derive(Deserialize)]
+pub struct PurchasingEntity {
+    /// The B2B company.
+    pub company: Option<Node>,
+    /// Its location.
+    pub location: Option<Node>,
+}
+
+/// A postal address.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the names are Shopify's own and documented there")]
+pub struct Address {
+    pub first_name: Option<Text>,
+    pub last_name: Option<Text>,
+    pub name: Option<Text>,
+    pub company: Option<Text>,
+    pub address1: Option<Text>,
+    pub address2: Option<Text>,
+    pub zip: Option<Text>,
+    pub city: Option<Text>,
+    pub province_code: Option<Text>,
+    pub country_code_v2: Option<Text>,
+}
+
+/// A named value.
+#[derive(Deserialize)]
+pub struct Attribute {
+    /// Its name.
+    pub key: Loose,
+    /// Its value.
+    pub value: Option<Loose>,
+}
+
+/// One line.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the names are Shopify's own and documented there")]
+pub struct LineItem {
+    pub id: Gid,
+    pub sku: Option<Text>,
+    pub product: Option<Node>,
+    pub variant: Option<Node>,
+    pub title: Text,
+    pub variant_title: Option<Text>,
+    pub vendor: Option<Text>,
+    pub quantity: Quantity,
+    pub current_quantity: Quantity,
+    pub original_unit_price_set: MoneyBag,
+    pub is_gift_card: bool,
+    pub discount_allocations: Vec<DiscountAllocation>,
+    pub tax_lines: Vec<TaxLine>,
+    pub duties: Vec<serde::de::IgnoredAny>,
+    pub custom_attributes: Vec<Attribute>,
+}
+
+/// One way of shipping.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the names are Shopify's own and documented there")]
+pub struct ShippingLine {
+    pub id: Option<Gid>,
+    pub code: Option<Text>,
+    pub title: Text,
+    pub original_price_set: MoneyBag,
+    pub discounted_price_set: MoneyBag,
+    pub current_discounted_price_set: Option<MoneyBag>,
+    pub is_removed: bool,
+    pub discount_allocations: Vec<DiscountAllocation>,
+    pub tax_lines: Vec<TaxLine>,
+}
+
+/// A share of a discount.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DiscountAllocation {
+    /// In both currencies.
+    pub allocated_amount_set: MoneyBag,
+    /// Which discount.
+    pub discount_application: DiscountIndex,
+}
+
+/// Names a discount by its index.
+#[derive(Deserialize)]
+pub struct DiscountIndex {
+    /// Equal to one application's `index`.
+    pub index: u32,
+}
+
+/// A discount: a code, an automatic discount, a manual one or a script's.
+#[derive(Deserialize)]
+pub struct DiscountApplication {
+    /// By which allocations name it.
+    pub index: u32,
+    /// Of a discount code.
+    pub code: Option<Text>,
+    /// Of all others.
+    pub title: Option<Text>,
+}
+
+/// One tax.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaxLine {
+    /// As Shopify names it.
+    pub title: Text,
+    /// A share.
+    pub rate: Option<Rate>,
+    /// In both currencies.
+    pub price_set: MoneyBag,
+    /// Whether a marketplace owes it.
+    pub channel_liable: Option<bool>,
+}
+
+/// Terms of payment.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PaymentTerms {
+    /// As `Net 30`.
+    pub payment_terms_name: Text,
+}

@@ -1,0 +1,11 @@
+//! Shopify's shapes as Shopify names them, for both roads of an order, and the cutting of secrets out of raw bodies.
+//! Decoding is exact and says what is wrong by path and shape; it never repeats what a person wrote. No rule lives here.
+
+pub mod cut;
+mod decode;
+pub mod graphql;
+pub mod rest;
+mod scalar;
+
+pub use decode::{DecodeError, decode_graphql_order, decode_rest_order};
+pub use scalar::{Amount, Gid, Id, Instant, Loose, Quantity, Rate, Text};

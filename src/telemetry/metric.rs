@@ -1,0 +1,118 @@
+//! The names of all metrics, their descriptions, and the recorder that renders them for Prometheus. What is counted is each module's.
+
+use std::sync::{Mutex, PoisonError};
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+
+/// Deliveries answered. Labels: `connection`, `topic`, `status`.
+pub const WEBHOOK_DELIVERIES_TOTAL: &str = "ml_connector_webhook_deliveries_total";
+/// Time from the request's head to its answer.
+pub const WEBHOOK_DURATION_SECONDS: &str = "ml_connector_webhook_duration_seconds";
+/// Rows of the inbox. Labels: `connection`, `state`.
+pub const INBOX_ROWS: &str = "ml_connector_inbox_rows";
+/// Age of the oldest delivery that is not mapped. Label: `connection`.
+pub const INBOX_OLDEST_SECONDS: &str = "ml_connector_inbox_oldest_seconds";
+/// Documents. Labels: `connection`, `kind`, `state`.
+pub const DOCUMENTS: &str = "ml_connector_documents";
+/// Age of the oldest document that is due and not written. Labels: `connection`, `kind`.
+pub const DOCUMENTS_OLDEST_SECONDS: &str = "ml_connector_documents_oldest_seconds";
+/// Documents settled. Labels: `connection`, `kind`, `outcome`.
+pub const SETTLES_TOTAL: &str = "ml_connector_settles_total";
+/// Time from the delivery to the settled write. Label: `connection`.
+pub const ORDER_LATENCY_SECONDS: &str = "ml_connector_order_latency_seconds";
+/// Intents that became unknown, and how that was resolved. Labels: `remote`, `outcome`.
+pub const UNKNOWN_INTENTS_TOTAL: &str = "ml_connector_unknown_intents_total";
+/// Calls to a remote. Labels: `remote`, `operation`, `outcome`.
+pub const REMOTE_CALLS_TOTAL: &str = "ml_connector_remote_calls_total";
+/// Duration of a call to a remote, without waiting for its limits. Labels: `remote`, `operation`.
+pub const REMOTE_CALL_DURATION_SECONDS: &str = "ml_connector_remote_call_duration_seconds";
+/// Time spent waiting for a remote's limits. Label: `remote`.
+pub const REMOTE_WAIT_SECONDS: &str = "ml_connector_remote_wait_seconds";
+/// Whether the circuit breaker of a remote lets calls through: 0 closed, 1 open. Label: `remote`.
+pub const REMOTE_BREAKER_OPEN: &str = "ml_connector_remote_breaker_open";
+/// Access tokens asked for. Labels: `remote`, `outcome`.
+pub const TOKEN_REFRESHES_TOTAL: &str = "ml_connector_token_refreshes_total";
+/// Actors that ended when they should not. Label: `how`.
+pub const ACTOR_ENDS_TOTAL: &str = "ml_connector_actor_ends_total";
+/// Panics anywhere in the process.
+pub const PANICS_TOTAL: &str = "ml_connector_panics_total";
+/// Failures of the store. Label: `kind`.
+pub const STORE_FAILURES_TOTAL: &str = "ml_connector_store_failures_total";
+
+/// Upper bounds of the duration buckets, in seconds: from a cached answer to IFS's longest statement.
+const DURATION_BUCKETS: [f64; 14] = [
+    0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0,
+];
+
+/// Renders what was measured so far.
+#[derive(Clone)]
+pub struct Metrics(PrometheusHandle);
+
+impl Metrics {
+    /// All metrics in Prometheus's text format.
+    pub fn render(&self) -> String {
+        self.0.run_upkeep();
+        self.0.render()
+    }
+
+    /// Folds raw measurements into their buckets, so that an endpoint that nobody reads does not grow; call it every few seconds.
+    pub fn run_upkeep(&self) {
+        self.0.run_upkeep();
+    }
+}
+
+/// Makes the recorder of the process, once; later calls give the same one.
+///
+/// # Errors
+/// Another recorder is installed already, or the buckets are refused.
+pub fn install_metrics() -> Result<Metrics, BuildError> {
+    static INSTALLED: Mutex<Option<Metrics>> = Mutex::new(None);
+    let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(metrics) = &*installed {
+        return Ok(metrics.clone());
+    }
+    let recorder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &DURATION_BUCKETS)?
+        .build_recorder();
+    let metrics = Metrics(recorder.handle());
+    metrics::set_global_recorder(recorder)?;
+    describe();
+    Ok(installed.insert(metrics).clone())
+}
+
+fn describe() {
+    describe_counter!(WEBHOOK_DELIVERIES_TOTAL, "deliveries answered");
+    describe_histogram!(WEBHOOK_DURATION_SECONDS, Unit::Seconds, "time from a delivery's head to its answer");
+    describe_gauge!(INBOX_ROWS, "rows of the inbox by state");
+    describe_gauge!(INBOX_OLDEST_SECONDS, Unit::Seconds, "age of the oldest delivery that is not mapped");
+    describe_gauge!(DOCUMENTS, "documents by kind and state");
+    describe_gauge!(DOCUMENTS_OLDEST_SECONDS, Unit::Seconds, "age of the oldest document that is due and not written");
+    describe_counter!(SETTLES_TOTAL, "documents settled by outcome");
+    describe_histogram!(ORDER_LATENCY_SECONDS, Unit::Seconds, "time from the delivery to the settled write");
+    describe_counter!(UNKNOWN_INTENTS_TOTAL, "creates whose answer never came, by how that was resolved");
+    describe_counter!(REMOTE_CALLS_TOTAL, "calls to a remote by outcome");
+    describe_histogram!(REMOTE_CALL_DURATION_SECONDS, Unit::Seconds, "duration of a call to a remote");
+    describe_histogram!(REMOTE_WAIT_SECONDS, Unit::Seconds, "time spent waiting for a remote's limits");
+    describe_gauge!(REMOTE_BREAKER_OPEN, "1 while the circuit breaker of a remote is open");
+    describe_counter!(TOKEN_REFRESHES_TOTAL, "access tokens asked for by outcome");
+    describe_counter!(ACTOR_ENDS_TOTAL, "actors that ended when they should not");
+    describe_counter!(PANICS_TOTAL, "panics anywhere in the process");
+    describe_counter!(STORE_FAILURES_TOTAL, "failures of the store by kind");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_is_rendered_with_its_description() {
+        let rendered = install_metrics().expect("the only recorder of this test binary");
+        metrics::counter!(PANICS_TOTAL).increment(0);
+        metrics::histogram!(REMOTE_WAIT_SECONDS, "remote" => "ifs.test").record(0.02);
+        let text = rendered.render();
+        assert!(text.contains("# HELP ml_connector_panics_total panics"), "{text}");
+        assert!(text.contains("ml_connector_remote_wait_seconds_bucket{remote=\"ifs.test\",le=\"0.05\"} 1"), "{text}");
+        assert_eq!(install_metrics().expect("the same one").render(), text);
+    }
+}

@@ -1,0 +1,5 @@
+//! The service from outside: real HTTP, real databases, simulated remotes. One binary, linked once.
+
+mod support;
+
+mod schema;

@@ -1,0 +1,57 @@
+//! The databases that a test runs on, and questions asked of them beside the service.
+
+use diesel::prelude::*;
+use diesel::{PgConnection, SqliteConnection, sql_query, sql_types};
+
+use super::postgres;
+
+/// One database of a test's own; gone with it.
+pub struct Database {
+    /// As `database.url` names it.
+    pub url: String,
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl Database {
+    /// An empty SQLite file.
+    pub fn sqlite() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let url = format!("sqlite:{}", folder.path().join("test.db").display());
+        Self { url, _folder: Some(folder) }
+    }
+
+    /// An empty PostgreSQL database, where there is a server.
+    pub fn postgres() -> Option<Self> {
+        Some(Self { url: postgres::fresh_database()?, _folder: None })
+    }
+
+    /// The first column of the rows of a query, as text.
+    pub fn texts(&self, sql: &str) -> Vec<String> {
+        #[derive(QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = sql_types::Text)]
+            value: String,
+        }
+        let rows: Vec<Row> = if let Some(file) = self.url.strip_prefix("sqlite:") {
+            let mut lite = SqliteConnection::establish(file).expect("the test's database opens");
+            sql_query("PRAGMA busy_timeout = 5000").execute(&mut lite).expect("a pragma");
+            sql_query(sql).load(&mut lite).expect("the query runs")
+        } else {
+            let mut pg = PgConnection::establish(&self.url).expect("the test's database opens");
+            sql_query(sql).load(&mut pg).expect("the query runs")
+        };
+        rows.into_iter().map(|row| row.value).collect()
+    }
+
+    /// One number.
+    pub fn number(&self, sql_of_value: &str) -> i64 {
+        let texts = self.texts(&format!("SELECT CAST(({sql_of_value}) AS TEXT) AS value"));
+        texts.first().and_then(|text| text.parse().ok()).expect("one number")
+    }
+}
+
+/// Runs one statement on a PostgreSQL server.
+pub fn execute_postgres(url: &str, sql: &str) {
+    let mut pg = PgConnection::establish(url).expect("the server answers");
+    sql_query(sql).execute(&mut pg).expect("the statement runs");
+}
