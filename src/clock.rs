@@ -30,10 +30,7 @@ impl Clock {
 
     /// A clock that stands still at `start` until [`advance`](Self::advance) or [`set_wall`](Self::set_wall) moves it.
     pub fn manual(start: Timestamp) -> Self {
-        Self(Source::Manual(Arc::new(Mutex::new(ManualTime {
-            wall: start,
-            tick: Tick(Duration::ZERO),
-        }))))
+        Self(Source::Manual(Arc::new(Mutex::new(ManualTime { wall: start, tick: Tick(Duration::ZERO) }))))
     }
 
     /// Wall time, UTC. It may jump either way, so it is for what people and other systems read, never for waiting.
@@ -58,10 +55,7 @@ impl Clock {
     /// On a system clock, and past the end of [`Timestamp`]'s range: only tests move clocks.
     pub fn advance(&self, by: Duration) {
         let mut time = lock(self.manual_time());
-        time.wall = time
-            .wall
-            .checked_add(by)
-            .expect("a test's clock stays within the range of a timestamp");
+        time.wall = time.wall.checked_add(by).expect("a test's clock stays within the range of a timestamp");
         time.tick = time.tick + by;
     }
 

@@ -16,15 +16,8 @@ pub const CREATED_RECEIVED: &str = "created_received";
 pub const READ_BACK_DONE: &str = "read_back_done";
 
 /// Every point, in the order in which an order passes them.
-pub const ALL: [&str; 7] = [
-    BODY_READ,
-    INBOX_COMMITTED,
-    CLAIMED,
-    INTENT_COMMITTED,
-    BYTES_SENT,
-    CREATED_RECEIVED,
-    READ_BACK_DONE,
-];
+pub const ALL: [&str; 7] =
+    [BODY_READ, INBOX_COMMITTED, CLAIMED, INTENT_COMMITTED, BYTES_SENT, CREATED_RECEIVED, READ_BACK_DONE];
 
 #[cfg(any(debug_assertions, feature = "failpoints"))]
 pub use armed::{hit, is_armed};
@@ -47,10 +40,7 @@ mod armed {
         fn parse(text: &str) -> Option<Self> {
             let (name, count) = text.split_once(':').unwrap_or((text, "1"));
             let left = count.parse().ok().filter(|count| *count > 0)?;
-            super::ALL.contains(&name).then(|| Self {
-                name: name.to_owned(),
-                left: AtomicU32::new(left),
-            })
+            super::ALL.contains(&name).then(|| Self { name: name.to_owned(), left: AtomicU32::new(left) })
         }
 
         /// Counts one passage of `name`; true at the one that was asked for.
@@ -91,9 +81,7 @@ mod armed {
     fn say(what: &str, name: &str) {
         let mut stderr = std::io::stderr().lock();
         // Nobody is left to tell when stderr itself is gone.
-        writeln!(stderr, "{what}: {name}")
-            .and_then(|()| stderr.flush())
-            .unwrap_or_default();
+        writeln!(stderr, "{what}: {name}").and_then(|()| stderr.flush()).unwrap_or_default();
     }
 
     #[cfg(test)]

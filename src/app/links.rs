@@ -15,9 +15,7 @@ use crate::config::{ConnectionSettings, Settings, TenantSettings};
 use crate::domain::ids::{ConnectionName, TenantName};
 use crate::flow::{Connection, SecretUse, Tenant, TenantLimits, Watches};
 use crate::ifs::auth::Credentials;
-use crate::ifs::limits::PERMIT_WAIT_MAX;
 use crate::ifs::{IfsClient, IfsSettings};
-use crate::mapping::rules::Rules;
 use crate::remote::{BreakerSettings, Egress, LimiterSettings, RetryPolicy};
 use crate::shopify::{ShopifyClient, ShopifySettings};
 use crate::store::{Lease, Store};
@@ -191,7 +189,7 @@ fn build_tenant(
             projection_prefix: settings.projection_prefix.clone(),
             realm: settings.realm.clone(),
             credentials: Credentials {
-                client_id: secret(opened, &owner, "client_id").expose_secret().to_owned(),
+                client_id: secret(opened, &owner, "client_id"),
                 client_secret: secret(opened, &owner, "client_secret"),
                 auth: settings.token_auth,
             },
@@ -224,7 +222,7 @@ fn limiter(settings: &TenantSettings) -> LimiterSettings {
         per_minute: settings.rate_per_minute,
         burst: settings.burst_max,
         concurrency_max: settings.concurrency_max,
-        wait_max: PERMIT_WAIT_MAX,
+        ..LimiterSettings::new(1, 1)
     }
 }
 

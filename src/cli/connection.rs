@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 
 use super::output::{Format, say, say_json, table};
 use super::{Failure, Shown, open_store};
-use crate::config::{ConnectionSettings, Mode, Settings};
+use crate::config::{ConnectionSettings, Settings};
 use crate::domain::ids::ConnectionName;
+use crate::flow::Mode;
 use crate::store::Store;
 
 #[derive(Debug, Subcommand)]
@@ -74,7 +75,7 @@ async fn show(settings: &Settings, store: &Store, name: &str, format: Format) ->
 }
 
 async fn told(store: &Store, name: &ConnectionName, connection: &ConnectionSettings) -> Result<Value, Failure> {
-    let link = &connection.link;
+    let (link, rules) = (&connection.link, connection.rules.settings());
     let counts = store.count_open_documents().await?;
     let open: serde_json::Map<String, Value> = counts
         .into_iter()
@@ -89,10 +90,10 @@ async fn told(store: &Store, name: &ConnectionName, connection: &ConnectionSetti
         "name": name.as_str(),
         "shop": link.shop,
         "ifs": link.ifs.as_str(),
-        "company": link.company,
-        "site": link.site,
+        "company": rules.company,
+        "site": rules.site,
         "mode": mode,
-        "orders_from": link.orders_from.to_string(),
+        "orders_from": connection.rules.orders_from().to_string(),
         "fingerprint": store.connection_fingerprint(name).await?,
         "look_up_before": store.look_up_before(name).await?.map(|at| at.to_string()),
         "open_documents": open,

@@ -2,7 +2,8 @@
 
 mod connection;
 mod credentials;
-mod demo;
+pub mod demo;
+pub mod demo_settings;
 mod documents;
 mod output;
 mod sandbox;
@@ -93,8 +94,6 @@ pub(crate) enum Failure {
     Found,
     /// The usage or the settings are wrong.
     Usage(String),
-    /// A remote failed.
-    Remote(String),
     /// The database failed.
     Database(String),
 }
@@ -118,7 +117,6 @@ pub fn main() -> ExitCode {
         Ok(()) => 0,
         Err(Failure::Found) => 1,
         Err(Failure::Usage(text)) => said(&text, 2),
-        Err(Failure::Remote(text)) => said(&text, 3),
         Err(Failure::Database(text)) => said(&text, 4),
     };
     ExitCode::from(code)

@@ -40,6 +40,7 @@ pub(super) struct DatabaseKeys {
     url: String,
     url_file: Option<std::path::PathBuf>,
     pool_size: u32,
+    lease_secs: u64,
 }
 
 /// `[vault]` as written.
@@ -110,6 +111,7 @@ fn check_server(reader: &mut Reader<'_>, server: &mut ServerSettings) {
 fn check_database(reader: &mut Reader<'_>, written: &Written, keys: DatabaseKeys) -> Option<DatabaseSettings> {
     let at = |key| path(["database", key]);
     within(reader, &at("pool_size"), u64::from(keys.pool_size), 1, 100);
+    within(reader, &at("lease_secs"), keys.lease_secs, 1, 600);
     let (url, at) = match &keys.url_file {
         None => (Some(SecretString::from(keys.url)), at("url")),
         Some(_) if find(written, &at("url")).is_some() => {
@@ -124,7 +126,7 @@ fn check_database(reader: &mut Reader<'_>, written: &Written, keys: DatabaseKeys
     if !schemes.iter().any(|scheme| text.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty())) {
         reader.refuse(&at, find(written, &at), "is neither sqlite:FILE nor postgres://…");
     }
-    Some(DatabaseSettings { url, pool_size: keys.pool_size })
+    Some(DatabaseSettings { url, pool_size: keys.pool_size, lease_secs: keys.lease_secs })
 }
 
 fn check_tenant(reader: &mut Reader<'_>, egress: &Egress, name: &str, tenant: &TenantSettings) {

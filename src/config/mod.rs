@@ -15,7 +15,7 @@ use figment::value::{Dict, Value};
 pub use errors::{ConfigError, ConfigErrors};
 pub use handbook::DEFAULT_TOML;
 pub use settings::{
-    ActionNames, ConnectionSettings, DatabaseSettings, LinkSettings, MasterKeySource, ServerSettings, Settings,
+    ActionNames, ConnectionSettings, DatabaseSettings, LinkSettings, MasterKeySource, Mode, ServerSettings, Settings,
     TelemetrySettings, TenantSettings,
 };
 pub use sources::Sources;

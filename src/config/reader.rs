@@ -98,7 +98,10 @@ impl<'a> Reader<'a> {
                     replace(&mut tree, &inside, None)?;
                 }
                 kind => {
-                    let found = find(&tree, &inside)?.clone();
+                    let Some(found) = find(&tree, &inside).cloned() else {
+                        self.refuse(&at, None, problem(&kind, &at));
+                        return None;
+                    };
                     if let Some(typed) = self.typed(&found, &kind) {
                         replace(&mut tree, &inside, Some(typed))?;
                         continue;

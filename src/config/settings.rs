@@ -10,11 +10,12 @@ use serde::{Deserialize, Deserializer};
 use url::Url;
 
 use crate::domain::ids::{ConnectionName, TenantName};
-use crate::flow::Mode;
 use crate::ifs::auth::TokenAuth;
 use crate::mapping::rules::Rules;
 use crate::remote::Egress;
 use crate::telemetry::LogFormat;
+
+pub use crate::flow::Mode;
 
 /// Every setting, checked.
 #[derive(Debug, Clone)]
@@ -63,6 +64,8 @@ pub struct DatabaseSettings {
     pub url: SecretString,
     /// Most connections at one time.
     pub pool_size: u32,
+    /// How long the right to write for a tenant lasts unless it is renewed.
+    pub lease_secs: u64,
 }
 
 /// `[vault]`: where the master keys are read from.

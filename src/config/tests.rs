@@ -5,8 +5,7 @@ use std::path::PathBuf;
 
 use secrecy::ExposeSecret as _;
 
-use super::{ConfigErrors, Settings, Sources};
-use crate::flow::Mode;
+use super::{ConfigErrors, Mode, Settings, Sources};
 use crate::mapping::rules::MappingSettings;
 
 const GOOD: &str = r#"
@@ -123,6 +122,20 @@ fn default_toml_has_every_key_that_is_read_and_no_other() {
         let known: BTreeSet<String> = known.split(", ").filter(|key| !elsewhere(key)).map(str::to_owned).collect();
         assert_eq!(known, documented(section), "[{section}]");
     }
+}
+
+#[test]
+fn the_examples_of_the_readme_and_of_the_deployment_load() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |file: &str| std::fs::read_to_string(root.join(file)).expect("a file of the repository");
+    let readme = read("README.md");
+    let shown = readme.split_once("```toml\n").and_then(|(_, rest)| rest.split_once("```")).expect("an example").0;
+    load(shown).expect("the README's example");
+
+    // Its secrets are on the pod, not here; everything else must be right.
+    let found = errors(&read("deploy/base/ml-connector.toml"));
+    let others: Vec<_> = found.iter().filter(|line| !line.contains("_file: names /run/secrets/")).collect();
+    assert!(others.is_empty(), "{others:#?}");
 }
 
 #[test]

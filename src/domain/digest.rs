@@ -175,9 +175,7 @@ fn canon_tax(canon: &mut Canon, tax: &TaxLine) {
 }
 
 fn canon_attribute(canon: &mut Canon, attribute: &Attribute) {
-    canon
-        .text("name", &attribute.name)
-        .maybe("value", attribute.value.as_ref().map(|value| value.as_str()));
+    canon.text("name", &attribute.name).maybe("value", attribute.value.as_ref().map(|value| value.as_str()));
 }
 
 fn canon_address(canon: &mut Canon, name: &str, address: Option<&Address>) {
@@ -193,8 +191,6 @@ fn canon_address(canon: &mut Canon, name: &str, address: Option<&Address>) {
     ] {
         entry.maybe(part, value.as_ref().map(|value| value.as_str()));
     }
-    entry
-        .maybe("province", address.province_code.as_deref())
-        .maybe("country", address.country_code.as_deref());
+    entry.maybe("province", address.province_code.as_deref()).maybe("country", address.country_code.as_deref());
     canon.text(name, &entry.0);
 }

@@ -19,7 +19,7 @@ const SCOPE: &str = "openid microprofile-jwt";
 /// What IFS's identity provider knows us by.
 pub struct Credentials {
     /// Client id.
-    pub client_id: String,
+    pub client_id: SecretString,
     /// Client secret.
     pub client_secret: SecretString,
     /// How both travel.
@@ -43,7 +43,9 @@ pub struct AccessToken(Arc<SecretString>);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// The identity provider does not accept our credentials or our realm.
-    #[error("the token endpoint refused with status {status} {code}: check the realm, the client id and the client secret")]
+    #[error(
+        "the token endpoint refused with status {status} {code}: check the realm, the client id and the client secret"
+    )]
     Refused {
         /// HTTP status.
         status: u16,
@@ -183,7 +185,8 @@ impl TokenKeeper {
         let began = self.clock.monotonic();
         let outcome = self.ask().await;
         let label = if outcome.is_ok() { "done" } else { "failed" };
-        metrics::counter!(metric::TOKEN_REFRESHES_TOTAL, "remote" => self.remote.clone(), "outcome" => label).increment(1);
+        metrics::counter!(metric::TOKEN_REFRESHES_TOTAL, "remote" => self.remote.clone(), "outcome" => label)
+            .increment(1);
         let mut held = self.lock();
         held.fetches += 1;
         match outcome {
@@ -210,9 +213,9 @@ impl TokenKeeper {
         let mut form = vec![("grant_type", "client_credentials"), ("scope", SCOPE)];
         let request = self.http.post(self.endpoint.clone()).timeout(TOKEN_TIMEOUT);
         let request = match auth {
-            TokenAuth::Basic => request.basic_auth(client_id, Some(client_secret.expose_secret())),
+            TokenAuth::Basic => request.basic_auth(client_id.expose_secret(), Some(client_secret.expose_secret())),
             TokenAuth::Body => {
-                form.push(("client_id", client_id));
+                form.push(("client_id", client_id.expose_secret()));
                 form.push(("client_secret", client_secret.expose_secret()));
                 request
             }
@@ -220,22 +223,15 @@ impl TokenKeeper {
         let response = request.form(&form).send().await.map_err(unavailable)?;
         let status = response.status();
         let after = parse_retry_after(response.headers(), self.clock.now());
-        let body = read_body(response, TOKEN_ANSWER_BYTES_MAX).await.map_err(|error| TokenError::Unavailable {
-            how: error.to_string(),
-            after: None,
-        })?;
+        let body = read_body(response, TOKEN_ANSWER_BYTES_MAX)
+            .await
+            .map_err(|error| TokenError::Unavailable { how: error.to_string(), after: None })?;
         match status {
             StatusCode::OK => read_token(&body),
             StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
-                Err(TokenError::Refused {
-                    status: status.as_u16(),
-                    code: oauth_code(&body),
-                })
+                Err(TokenError::Refused { status: status.as_u16(), code: oauth_code(&body) })
             }
-            _ => Err(TokenError::Unavailable {
-                how: format!("status {}", status.as_u16()),
-                after,
-            }),
+            _ => Err(TokenError::Unavailable { how: format!("status {}", status.as_u16()), after }),
         }
     }
 
@@ -285,8 +281,5 @@ fn unavailable(error: reqwest::Error) -> TokenError {
     } else {
         "the call broke off"
     };
-    TokenError::Unavailable {
-        how: how.to_owned(),
-        after: None,
-    }
+    TokenError::Unavailable { how: how.to_owned(), after: None }
 }

@@ -5,15 +5,13 @@
 use bytes::Bytes;
 use uuid::Uuid;
 
+use super::multipart::{HEADERS_MAX, head_of, owned, split};
 use super::wire::PartRequest;
 
 /// What both sides of a part are sent as: JSON whose decimals are texts, so that no figure goes through a float.
 pub const JSON_TYPE: &str = "application/json;IEEE754Compatible=true";
 /// What we want back.
 pub const ACCEPT: &str = "application/json;odata.metadata=minimal;IEEE754Compatible=true";
-
-/// Most headers of a part.
-const HEADERS_MAX: usize = 32;
 
 /// An encoded request.
 pub struct Encoded {
@@ -86,11 +84,7 @@ pub fn encode_change_set(parts: &[PartRequest], wait_secs: Option<u64>) -> Resul
         write_part(&mut text, part, Some(*content_id), wait_secs)?;
     }
     text.push_str(&format!("--{inner}--\r\n\r\n--{outer}--\r\n"));
-    Ok(Encoded {
-        content_type: format!("multipart/mixed; boundary={outer}"),
-        body: text.into(),
-        content_ids,
-    })
+    Ok(Encoded { content_type: format!("multipart/mixed; boundary={outer}"), body: text.into(), content_ids })
 }
 
 /// Writes a row of reads.
@@ -146,11 +140,7 @@ pub fn decode_reads(content_type: &str, body: &Bytes, asked: usize) -> Result<Ve
         .map(|section| read_part(section).map(|(part, _)| part))
         .collect::<Result<_, _>>()?;
     let stopped = parts.last().is_some_and(PartAnswer::failed);
-    if parts.len() == asked || (parts.len() < asked && stopped) {
-        Ok(parts)
-    } else {
-        Err(BatchError::WrongCount)
-    }
+    if parts.len() == asked || (parts.len() < asked && stopped) { Ok(parts) } else { Err(BatchError::WrongCount) }
 }
 
 impl PartAnswer {
@@ -215,80 +205,6 @@ fn write_part(
     Ok(())
 }
 
-/// Cuts a multipart body at its delimiters; the closing one must be there.
-fn split(body: &Bytes, content_type: &str) -> Result<Vec<Bytes>, BatchError> {
-    let delimiter = format!("--{}", boundary_of(content_type).ok_or(BatchError::NotMultipart)?);
-    let (mut sections, mut begin, mut at) = (Vec::new(), None, 0);
-    while at < body.len() {
-        let line_end = find(&body[at..], b"\n").map_or(body.len(), |end| at + end + 1);
-        let line = body[at..line_end].trim_ascii_end();
-        if let Some(rest) = line.strip_prefix(delimiter.as_bytes()) {
-            if let Some(begin) = begin {
-                sections.push(without_line_break(body.slice(begin..at)));
-            }
-            match rest {
-                b"" => begin = Some(line_end),
-                b"--" => return if begin.is_some() { Ok(sections) } else { Err(BatchError::WrongCount) },
-                _ => return Err(BatchError::NotMultipart),
-            }
-        } else if begin.is_none() && !line.is_empty() {
-            return Err(BatchError::NotMultipart);
-        }
-        at = line_end;
-    }
-    Err(BatchError::Truncated)
-}
-
-fn boundary_of(content_type: &str) -> Option<&str> {
-    let (kind, parameters) = content_type.split_once(';')?;
-    if !kind.trim().eq_ignore_ascii_case("multipart/mixed") {
-        return None;
-    }
-    let named = parameters.split(';').filter_map(|parameter| parameter.split_once('='));
-    let mut boundaries = named.filter(|(name, _)| name.trim().eq_ignore_ascii_case("boundary"));
-    let boundary = boundaries.next()?.1.trim().trim_matches('"');
-    (!boundary.is_empty()).then_some(boundary)
-}
-
-/// The line break before a delimiter belongs to the delimiter.
-fn without_line_break(section: Bytes) -> Bytes {
-    let kept = section.strip_suffix(b"\r\n").or_else(|| section.strip_suffix(b"\n"));
-    let kept = kept.map_or(section.len(), <[u8]>::len);
-    section.slice(..kept)
-}
-
-struct Head(Vec<(String, String)>);
-
-impl Head {
-    fn get(&self, name: &str) -> Option<&str> {
-        let found = self.0.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value.as_str())
-    }
-
-    fn is(&self, name: &str, kind: &str) -> bool {
-        let value = self.get(name).unwrap_or_default();
-        value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(kind)
-    }
-}
-
-/// The headers of a section, and what follows them.
-fn head_of(section: &Bytes) -> Result<(Head, Bytes), BatchError> {
-    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
-    match httparse::parse_headers(section, &mut headers) {
-        Ok(httparse::Status::Complete((end, headers))) => Ok((owned(headers)?, section.slice(end..))),
-        Ok(httparse::Status::Partial) => Err(BatchError::Truncated),
-        Err(_not_headers) => Err(BatchError::BadPart),
-    }
-}
-
-fn owned(headers: &[httparse::Header<'_>]) -> Result<Head, BatchError> {
-    let own = |header: &httparse::Header<'_>| {
-        let value = std::str::from_utf8(header.value).map_err(|_not_text| BatchError::BadPart)?;
-        Ok((header.name.to_owned(), value.to_owned()))
-    };
-    headers.iter().map(own).collect::<Result<_, _>>().map(Head)
-}
-
 /// Reads an `application/http` section; gives the Content-ID too, which stands on the section or inside it.
 fn read_part(section: &Bytes) -> Result<(PartAnswer, Option<u32>), BatchError> {
     let (outer, http) = head_of(section)?;
@@ -338,10 +254,6 @@ fn in_request_order(answered: &[(PartAnswer, Option<u32>)], asked: &[u32]) -> Re
         }
     };
     asked.iter().map(answer_to).collect()
-}
-
-fn find(within: &[u8], wanted: &[u8]) -> Option<usize> {
-    within.windows(wanted.len()).position(|window| window == wanted)
 }
 
 #[cfg(test)]
@@ -453,7 +365,9 @@ mod tests {
             assert_eq!(decode(&body, &[1, 2]), Err(expected), "{body}");
         }
         let whole = Bytes::from(whole);
-        for content_type in ["application/json", "multipart/mixed", "multipart/mixed; boundary=", "text/html; boundary=b"] {
+        for content_type in
+            ["application/json", "multipart/mixed", "multipart/mixed; boundary=", "text/html; boundary=b"]
+        {
             assert_eq!(decode_change_set(content_type, &whole, &[1, 2]), Err(BatchError::NotMultipart));
         }
         let quoted = decode_change_set("Multipart/Mixed; charset=x; Boundary=\"b\"", &whole, &[1, 2]);

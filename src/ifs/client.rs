@@ -9,16 +9,17 @@ use reqwest::{Client, RequestBuilder, Response};
 use serde_json::Value;
 use url::Url;
 
+use super::answer::{Answer, Received};
 use super::auth::{AccessToken, Credentials, TokenKeeper};
 use super::batch::{self, ChangeSetAnswer, Encoded, PartAnswer};
 use super::error::{IfsError, Undecodable};
 use super::limits::{ANSWER_BYTES_MAX, READ_RETRIES};
-use super::wire::{PartRequest, Row};
+use super::wire::PartRequest;
 use crate::clock::Clock;
 use crate::failpoint;
 use crate::remote::{
-    Breaker, BreakerPass, BreakerSettings, Egress, EgressError, Limiter, LimiterSettings, OutgoingBody, Permit, Retried,
-    parse_retry_after, read_body, retry_after_of,
+    Breaker, BreakerPass, BreakerSettings, Egress, EgressError, Limiter, LimiterSettings, OutgoingBody, Permit,
+    Retried, parse_retry_after, read_body, retry_after_of,
 };
 use crate::telemetry::metric;
 
@@ -62,7 +63,9 @@ pub enum IfsSetupError {
     #[error("base_url, projection_prefix and realm do not make a url")]
     BadUrl(#[from] url::ParseError),
     /// The HTTP client cannot be built, as on a machine without root certificates.
-    #[error("the http client cannot be built: are there root certificates on this machine (ca-certificates, SSL_CERT_FILE)?")]
+    #[error(
+        "the http client cannot be built: are there root certificates on this machine (ca-certificates, SSL_CERT_FILE)?"
+    )]
     Client(#[from] reqwest::Error),
 }
 
@@ -89,17 +92,6 @@ pub struct Ready {
     token: AccessToken,
     pass: BreakerPass,
     _permit: Permit,
-}
-
-/// A good answer: of a call, or of one part of a batch.
-#[derive(Clone)]
-pub struct Answer {
-    /// HTTP status, 2xx.
-    pub status: u16,
-    /// `ETag` header.
-    pub etag: Option<String>,
-    /// The body; null where there was none.
-    pub body: Value,
 }
 
 impl IfsClient {
@@ -208,7 +200,13 @@ impl IfsClient {
         self.read("read", async |token| self.read_one(token, path_and_query).await).await
     }
 
-    async fn write_changes(&self, ready: Ready, operation: &'static str, parts: &[PartRequest], mark: Mark) -> Result<Vec<Answer>, IfsError> {
+    async fn write_changes(
+        &self,
+        ready: Ready,
+        operation: &'static str,
+        parts: &[PartRequest],
+        mark: Mark,
+    ) -> Result<Vec<Answer>, IfsError> {
         let encoded = batch::encode_change_set(parts, self.0.wait_secs).map_err(IfsError::Unsendable)?;
         let token = ready.token.clone();
         self.observe(ready, operation, self.write_batch(&token, &encoded, mark)).await
@@ -237,7 +235,12 @@ impl IfsClient {
         self.receive(send(request, body.into(), Mark::Nothing).await?).await?.decode()
     }
 
-    async fn read_batch(&self, token: &AccessToken, encoded: &Encoded, asked: usize) -> Result<Vec<Result<Answer, IfsError>>, IfsError> {
+    async fn read_batch(
+        &self,
+        token: &AccessToken,
+        encoded: &Encoded,
+        asked: usize,
+    ) -> Result<Vec<Result<Answer, IfsError>>, IfsError> {
         let request = self.post_batch(&self.0.pooled, token, encoded, "odata.continue-on-error");
         let answer = self.receive(send(request, encoded.body.clone(), Mark::Nothing).await?).await?;
         let parts = batch::decode_reads(&answer.content_type, &answer.body, asked).map_err(Undecodable::from)?;
@@ -254,7 +257,8 @@ impl IfsClient {
 
     fn post_batch(&self, client: &Client, token: &AccessToken, encoded: &Encoded, preference: &str) -> RequestBuilder {
         let wait = self.0.wait_secs.map(|secs| format!("wait={secs}"));
-        let preferences: Vec<&str> = wait.as_deref().into_iter().chain([preference]).filter(|text| !text.is_empty()).collect();
+        let preferences: Vec<&str> =
+            wait.as_deref().into_iter().chain([preference]).filter(|text| !text.is_empty()).collect();
         let request = self
             .request(client, reqwest::Method::POST, token, "$batch")
             .header(ACCEPT, "multipart/mixed")
@@ -271,7 +275,8 @@ impl IfsClient {
     /// Reads a whole answer with a good status, or says what the status means.
     async fn receive(&self, response: Response) -> Result<Received, IfsError> {
         let status = response.status();
-        let text = |headers: &HeaderMap, name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let text =
+            |headers: &HeaderMap, name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let content_type = text(response.headers(), CONTENT_TYPE).unwrap_or_default();
         let etag = text(response.headers(), ETAG);
         let after = parse_retry_after(response.headers(), self.0.clock.now());
@@ -303,13 +308,19 @@ impl IfsClient {
     }
 
     /// Repeats a read where its verdict allows it; a refused token is renewed once.
-    async fn read<T>(&self, operation: &'static str, call: impl AsyncFn(&AccessToken) -> Result<T, IfsError>) -> Result<T, IfsError> {
+    async fn read<T>(
+        &self,
+        operation: &'static str,
+        call: impl AsyncFn(&AccessToken) -> Result<T, IfsError>,
+    ) -> Result<T, IfsError> {
         let mut renewed = false;
         let attempt = async || {
             let ready = self.ready().await.map_err(judge_read)?;
             let token = ready.token.clone();
             match self.observe(ready, operation, call(&token)).await {
-                Err(error @ IfsError::Unauthorized) if std::mem::replace(&mut renewed, true) => Err(Retried::Never(error)),
+                Err(error @ IfsError::Unauthorized) if std::mem::replace(&mut renewed, true) => {
+                    Err(Retried::Never(error))
+                }
                 outcome => outcome.map_err(judge_read),
             }
         };
@@ -317,7 +328,12 @@ impl IfsClient {
     }
 
     /// Makes the call and lets everybody learn from how it went: breaker, limiter, token keeper, metrics.
-    async fn observe<T>(&self, ready: Ready, operation: &'static str, call: impl Future<Output = Result<T, IfsError>>) -> Result<T, IfsError> {
+    async fn observe<T>(
+        &self,
+        ready: Ready,
+        operation: &'static str,
+        call: impl Future<Output = Result<T, IfsError>>,
+    ) -> Result<T, IfsError> {
         let began = Instant::now();
         let outcome = call.await;
         let inner = &self.0;
@@ -345,51 +361,6 @@ impl IfsClient {
 impl std::fmt::Debug for IfsClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("IfsClient").field("name", &self.0.name).finish_non_exhaustive()
-    }
-}
-
-impl Answer {
-    /// The answer as one record, with its ETag from the body, or else from the header.
-    ///
-    /// # Errors
-    /// [`IfsError::Undecodable`].
-    pub fn row(&self) -> Result<Row, IfsError> {
-        let mut row = Row::from_json(&self.body).map_err(Undecodable::from)?;
-        if row.etag.is_none() {
-            row.etag.clone_from(&self.etag);
-        }
-        Ok(row)
-    }
-
-    /// The answer as a whole list of records.
-    ///
-    /// # Errors
-    /// [`IfsError::Undecodable`], also for one page of several.
-    pub fn rows(&self) -> Result<Vec<Row>, IfsError> {
-        Ok(Row::list_from_json(&self.body).map_err(Undecodable::from)?)
-    }
-}
-
-impl std::fmt::Debug for Answer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Answer").field("status", &self.status).finish_non_exhaustive()
-    }
-}
-
-struct Received {
-    status: u16,
-    content_type: String,
-    etag: Option<String>,
-    body: Bytes,
-}
-
-impl Received {
-    fn decode(self) -> Result<Answer, IfsError> {
-        let body = match self.body.trim_ascii() {
-            [] => Value::Null,
-            json => serde_json::from_slice(json).map_err(Undecodable::from)?,
-        };
-        Ok(Answer { status: self.status, etag: self.etag, body })
     }
 }
 

@@ -118,6 +118,16 @@ pub enum Undecodable {
     /// JSON of another shape.
     #[error(transparent)]
     Row(#[from] RowError),
+    /// Something that must be there is not.
+    #[error("{0}")]
+    Lacking(&'static str),
+}
+
+impl Undecodable {
+    /// An answer that lacks what it must have; `what` says so without quoting it.
+    pub fn new(what: &'static str) -> Self {
+        Self::Lacking(what)
+    }
 }
 
 /// What IFS said in an error, cut to what a person needs.
@@ -150,17 +160,16 @@ impl IfsError {
             Self::TooManyRequests { after } | Self::Unavailable { after, .. } => retry(*after, Scope::Remote),
             Self::Busy { after, .. } => retry(*after, Scope::Record),
             Self::Changed { .. } | Self::Failed { .. } | Self::NotReached => retry(None, Scope::Record),
-            Self::Unsendable(_) | Self::NotFound { .. } | Self::Forbidden { .. } | Self::Refused { .. } => Verdict::Reject,
+            Self::Unsendable(_) | Self::NotFound { .. } | Self::Forbidden { .. } | Self::Refused { .. } => {
+                Verdict::Reject
+            }
         }
     }
 
     /// What to do about a read: as [`verdict`](Self::verdict), but a read that broke off has done nothing and may go again.
     pub fn verdict_of_read(&self) -> Verdict {
         match self.verdict() {
-            Verdict::Ambiguous | Verdict::NotSent => Verdict::Retry {
-                after: self.after(),
-                scope: Scope::Remote,
-            },
+            Verdict::Ambiguous | Verdict::NotSent => Verdict::Retry { after: self.after(), scope: Scope::Remote },
             other @ (Verdict::Done | Verdict::Retry { .. } | Verdict::Reject) => other,
         }
     }
@@ -252,22 +261,14 @@ impl IfsError {
     pub(super) fn from_transport(error: reqwest::Error) -> Self {
         let error = error.without_url();
         // A failure to resolve, connect or agree on TLS comes before the first byte of the request; so does one to build it.
-        if error.is_connect() || error.is_builder() {
-            Self::NotConnected(error)
-        } else {
-            Self::Lost(error)
-        }
+        if error.is_connect() || error.is_builder() { Self::NotConnected(error) } else { Self::Lost(error) }
     }
 
     /// Judges an answer that is no 2xx: of the request itself, or of a part of a batch.
     pub(super) fn from_status(status: u16, after: Option<Duration>, body: &[u8]) -> Self {
         let own = Refusal::read(status, body);
         let is_own = own.is_some();
-        let refusal = own.unwrap_or_else(|| Refusal {
-            status,
-            code: String::new(),
-            message: String::new(),
-        });
+        let refusal = own.unwrap_or_else(|| Refusal { status, code: String::new(), message: String::new() });
         let says = |word: &str| is_own && body.windows(word.len()).any(|window| window == word.as_bytes());
         if says("MI_MODIFIED_ERROR") {
             return Self::Busy { after, refusal };

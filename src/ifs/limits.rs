@@ -25,9 +25,6 @@ pub const TOKEN_LIFETIME_UNSAID: Duration = Duration::from_secs(60);
 /// Longest lifetime that is believed.
 pub const TOKEN_LIFETIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Longest wait for the rate, the concurrency and a pause together, before the caller is told to come back.
-pub const PERMIT_WAIT_MAX: Duration = Duration::from_secs(10);
-
 /// How reads are repeated in place. Writes never are.
 pub const READ_RETRIES: RetryPolicy = RetryPolicy {
     base: Duration::from_millis(250),

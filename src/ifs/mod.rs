@@ -1,13 +1,16 @@
 //! How to speak to IFS Cloud: its shapes, one call at a time, and what an answer means. What is to be written is the mapping's, when is the flow's.
 
+mod answer;
 pub mod auth;
 pub mod batch;
 pub mod client;
 pub mod error;
 pub mod limits;
+mod multipart;
 pub mod wire;
 
-pub use client::{Answer, IfsClient, IfsSettings, Ready};
+pub use answer::Answer;
+pub use client::{IfsClient, IfsSettings, Ready};
 pub use error::IfsError;
 
 #[cfg(test)]

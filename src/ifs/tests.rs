@@ -1,6 +1,5 @@
 //! The client against a local server that answers as scripted: each status, each way of breaking off, the token's life.
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -20,25 +19,19 @@ const TOKEN: &str = "/auth/realms/sandbox/protocol/openid-connect/token";
 const BATCH: &str = "/main/ifsapplications/projection/v1/CustomerOrderHandling.svc/$batch";
 
 fn client_of(url: &str, clock: Clock) -> IfsClient {
-    let count = |n| NonZeroU32::new(n).expect("not zero");
     let settings = IfsSettings {
         name: "ifs.test".to_owned(),
         base_url: url.parse().expect("a url"),
         projection_prefix: "/main/ifsapplications/projection/v1".to_owned(),
         realm: "sandbox".to_owned(),
         credentials: Credentials {
-            client_id: "us".to_owned(),
+            client_id: "us".to_owned().into(),
             client_secret: "hush".to_owned().into(),
             auth: TokenAuth::Body,
         },
         request_timeout: Duration::from_millis(400),
         wait: Some(Duration::from_secs(60)),
-        limiter: LimiterSettings {
-            per_minute: count(60_000),
-            burst: count(1_000),
-            concurrency_max: count(4),
-            wait_max: Duration::from_secs(1),
-        },
+        limiter: LimiterSettings { wait_max: Duration::from_secs(1), ..LimiterSettings::new(1_000, 4) },
         breaker: BreakerSettings::default(),
     };
     let egress = Egress::allowing(["127.0.0.1"]).expect("a legal list");
@@ -139,7 +132,9 @@ async fn each_status_of_a_create_has_its_verdict_and_nothing_is_sent_twice() {
 
 #[tokio::test]
 async fn a_refusal_inside_the_batch_counts_like_one_of_the_whole() {
-    for (status, body, kind) in [(500, ORA, "refused"), (412, OWN, "changed"), (504, OWN, "unclear"), (429, "", "too_many_requests")] {
+    for (status, body, kind) in
+        [(500, ORA, "refused"), (412, OWN, "changed"), (504, OWN, "unclear"), (429, "", "too_many_requests")]
+    {
         let error = create(&answering(batch_reply(&[(status, body)])).await).await.expect_err("refused");
         assert_eq!(error.kind(), kind);
     }
@@ -159,7 +154,13 @@ async fn a_create_gives_the_answers_of_all_parts_and_is_sent_as_agreed() {
     assert!(asked[0].body.contains("client_secret=hush") && asked[0].body.contains("scope=openid+microprofile-jwt"));
     let head = asked[1].head.to_ascii_lowercase();
     assert!(asked[1].head.starts_with(&format!("POST {BATCH} HTTP/1.1")), "{head}");
-    for line in ["authorization: bearer t0", "accept: multipart/mixed", "prefer: wait=60", "content-length: ", "content-type: multipart/mixed; boundary=batch_"] {
+    for line in [
+        "authorization: bearer t0",
+        "accept: multipart/mixed",
+        "prefer: wait=60",
+        "content-length: ",
+        "content-type: multipart/mixed; boundary=batch_",
+    ] {
         assert!(head.contains(line), "{line} in {head}");
     }
     assert!(asked[1].body.contains("Content-ID: 1\r\n") && asked[1].body.contains("{\"BuyQtyDue\":\"2\"}"));
@@ -200,9 +201,15 @@ async fn a_read_is_repeated_and_renews_a_refused_token_once() {
         _ => Reply::with_headers(200, "ETag: \"h\"\r\n", r#"{"OrderNo":"7"}"#),
     })
     .await;
-    let answer = client_of(&server.url, clock()).query("CustomerOrderSet(OrderNo='7')?$select=OrderNo").await.expect("in the end");
+    let answer = client_of(&server.url, clock())
+        .query("CustomerOrderSet(OrderNo='7')?$select=OrderNo")
+        .await
+        .expect("in the end");
     assert_eq!(answer.row().expect("a record").etag.as_deref(), Some("\"h\""));
-    let bearers: Vec<_> = calls(&server).iter().map(|asked| asked.head.contains("Bearer t0") || asked.head.contains("bearer t0")).collect();
+    let bearers: Vec<_> = calls(&server)
+        .iter()
+        .map(|asked| asked.head.contains("Bearer t0") || asked.head.contains("bearer t0"))
+        .collect();
     assert_eq!(bearers, [true, false, false, false]);
 }
 
@@ -227,14 +234,19 @@ async fn a_long_retry_after_holds_back_the_next_call_too() {
     let client = client_of(&server.url, clock());
     assert_eq!(client.query("CustomerOrderSet").await.expect_err("too many").kind(), "too_many_requests");
     let Err(error) = client.ready().await else { panic!("nobody waits ten minutes in place") };
-    assert!(matches!(error.verdict(), Verdict::Retry { after: Some(after), scope: Scope::Remote } if after.as_secs() > 590));
+    assert!(
+        matches!(error.verdict(), Verdict::Retry { after: Some(after), scope: Scope::Remote } if after.as_secs() > 590)
+    );
     assert_eq!(calls(&server).len(), 1);
 }
 
 #[tokio::test]
 async fn reads_of_one_batch_have_an_outcome_each() {
     let part = |status: u16, body: &str| {
-        format!("--b\r\nContent-Type: application/http\r\n\r\nHTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}\r\n", body.len())
+        format!(
+            "--b\r\nContent-Type: application/http\r\n\r\nHTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}\r\n",
+            body.len()
+        )
     };
     let body = format!("{}{}--b--\r\n", part(200, r#"{"value":[{"LineNo":"1"}]}"#), part(404, OWN));
     let server = answering(Reply::new(200, "multipart/mixed; boundary=b", &body)).await;
@@ -251,7 +263,8 @@ async fn an_action_carries_its_etag_and_body_once() {
     let server = answering(Reply::json(204, "")).await;
     let client = client_of(&server.url, clock());
     let ready = client.ready().await.expect("a token");
-    let answer = client.action(ready, "CustomerOrderSet(OrderNo='1')/X.Cancel", "W/\"e\"", json!({"CancelReason": "WEB"})).await;
+    let answer =
+        client.action(ready, "CustomerOrderSet(OrderNo='1')/X.Cancel", "W/\"e\"", json!({"CancelReason": "WEB"})).await;
     assert_eq!(answer.expect("done").body, Value::Null);
     let asked = &calls(&server)[0];
     assert!(asked.head.to_ascii_lowercase().contains("if-match: w/\"e\"") && asked.body == r#"{"CancelReason":"WEB"}"#);
@@ -263,9 +276,9 @@ async fn the_token_is_fetched_once_for_all_and_again_at_eleven_twelfths() {
     let clock = clock();
     let client = client_of(&server.url, clock.clone());
     let tokens = || server.asked().len() - calls(&server).len();
-    let (a, b, c) = futures::join!(client.ready(), client.ready(), client.ready());
+    let (a, b, c) = futures::join!(client.keep_token(), client.keep_token(), client.ready());
     assert!(a.is_ok() && b.is_ok() && c.is_ok());
-    drop((a, b, c));
+    drop(c);
     assert_eq!(tokens(), 1);
     assert_eq!(client.keep_token().await.expect("held"), Duration::from_secs(55 * 60));
     clock.advance(Duration::from_secs(55 * 60 - 1));
@@ -274,6 +287,15 @@ async fn the_token_is_fetched_once_for_all_and_again_at_eleven_twelfths() {
     clock.advance(Duration::from_secs(1));
     drop(client.ready().await);
     assert_eq!(tokens(), 2);
+}
+
+#[tokio::test]
+async fn all_who_wait_for_one_fetch_share_its_failure() {
+    let server = Scripted::start(|_, _| Reply::json(503, "")).await;
+    let client = client_of(&server.url, clock());
+    let (a, b, c) = futures::join!(client.keep_token(), client.keep_token(), client.keep_token());
+    assert!(a.is_err() && b.is_err() && c.is_err());
+    assert_eq!(server.asked().len(), 1);
 }
 
 #[tokio::test]
@@ -313,7 +335,9 @@ async fn whatever_is_no_token_is_named_and_shows_no_secret() {
         assert_eq!(error, expected);
         assert!(!format!("{error} {error:?}").contains("hush"));
     }
-    for reply in [Reply::Drop, Reply::json(500, ""), Reply::Bytes(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{".to_vec())] {
+    for reply in
+        [Reply::Drop, Reply::json(500, ""), Reply::Bytes(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{".to_vec())]
+    {
         let server = Scripted::start(move |_, _| reply.clone()).await;
         let Err(error) = client_of(&server.url, clock()).ready().await else { panic!("a token") };
         assert_eq!(error.verdict(), RETRY_REMOTE, "{error:?}");
@@ -335,6 +359,32 @@ async fn a_tenant_that_fails_in_a_row_is_left_alone() {
     assert!(client.ready().await.is_ok());
 }
 
+#[tokio::test]
+async fn each_write_opens_a_connection_of_its_own_and_reads_share_theirs() {
+    let kept = |reply: Reply| {
+        let Reply::Bytes(bytes) = reply else { panic!("bytes") };
+        Reply::Kept(String::from_utf8(bytes).expect("text").replace("Connection: close\r\n", "").into_bytes())
+    };
+    let server = Scripted::start(move |asked, n| {
+        kept(match &asked.head {
+            head if head.contains(TOKEN) => token(n),
+            head if head.contains(BATCH) => batch_reply(&[(201, "{}"), (201, "{}")]),
+            _ => Reply::json(200, "{}"),
+        })
+    })
+    .await;
+    let client = client_of(&server.url, clock());
+    for _ in 0..3 {
+        client.query("CustomerOrderSet").await.expect("read");
+    }
+    assert_eq!(server.connections(), 1, "the token and all reads");
+    for written in 1..4 {
+        let ready = client.ready().await.expect("a token");
+        client.send_create(ready, &order()).await.expect("created");
+        assert_eq!(server.connections(), 1 + written);
+    }
+}
+
 /// The far side of the next test: runs only in the child process that it starts.
 #[tokio::test]
 async fn child_of_the_bytes_sent_test() {
@@ -353,6 +403,7 @@ async fn at_the_failpoint_all_bytes_have_left_and_the_process_stands_still() {
         .args(["--exact", "ifs::tests::child_of_the_bytes_sent_test", "--nocapture"])
         .env("ML_CONNECTOR_FAILPOINT", failpoint::BYTES_SENT)
         .env("ML_CONNECTOR_TEST_URL", &server.url)
+        .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::piped())
         .spawn()
         .expect("a child");

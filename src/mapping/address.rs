@@ -60,7 +60,9 @@ pub(super) fn country(address: &Address) -> Result<&str, ParkReason> {
     let found = if country.is_empty() { "nothing" } else { "something else" };
     Err(ParkReason::mapping(
         "no_country",
-        format!("country_code of the delivery address: two capitals were expected, found {found}: correct it in Shopify"),
+        format!(
+            "country_code of the delivery address: two capitals were expected, found {found}: correct it in Shopify"
+        ),
     ))
 }
 
@@ -71,7 +73,9 @@ fn said(text: Option<&Personal>) -> &str {
 fn too_long(field: &str, chars: usize, chars_max: usize) -> ParkReason {
     ParkReason::mapping(
         "address_too_long",
-        format!("{field} of the delivery address: at most {chars_max} characters fit, found {chars}: shorten it in Shopify"),
+        format!(
+            "{field} of the delivery address: at most {chars_max} characters fit, found {chars}: shorten it in Shopify"
+        ),
     )
 }
 
@@ -107,7 +111,8 @@ mod tests {
 
     #[test]
     fn a_long_line_wraps_at_a_word_and_loses_nothing() {
-        let (first, second) = two_lines("Strasse des siebzehnten Juni 135, Hinterhaus", "3. Stock").expect("fits in two");
+        let (first, second) =
+            two_lines("Strasse des siebzehnten Juni 135, Hinterhaus", "3. Stock").expect("fits in two");
         assert_eq!(first, "Strasse des siebzehnten Juni 135,");
         assert_eq!(second, "Hinterhaus 3. Stock");
         assert_eq!(two_lines("a", "b").expect("short"), ("a".into(), "b".into()));

@@ -53,11 +53,8 @@ pub fn current(order: &Order, side: Side, reading: Reading) -> Result<Current, B
     let totals = &order.totals;
 
     // 1. Lines before discounts.
-    let gross: Vec<Decimal> = order
-        .lines
-        .iter()
-        .map(|line| line.price.on(side).amount() * Decimal::from(line.current_quantity))
-        .collect();
+    let gross: Vec<Decimal> =
+        order.lines.iter().map(|line| line.price.on(side).amount() * Decimal::from(line.current_quantity)).collect();
     let counted = |kind: LineKind| reading == Reading::TipIsALine || kind != LineKind::Tip;
     let gross_counted: Decimal =
         order.lines.iter().zip(&gross).filter(|(line, _)| counted(line.kind)).map(|(_, gross)| *gross).sum();
@@ -69,9 +66,8 @@ pub fn current(order: &Order, side: Side, reading: Reading) -> Result<Current, B
         parts.extend(line.allocations.iter().map(|share| of(share.amount.on(side).amount())));
     }
     let stated = totals.current_subtotal.on(side).amount();
-    let discounts = share(&parts, gross_counted - stated, unit).map_err(|limits| {
-        Broken::new("current_subtotal_price", side, stated, gross_counted - limits.least)
-    })?;
+    let discounts = share(&parts, gross_counted - stated, unit)
+        .map_err(|limits| Broken::new("current_subtotal_price", side, stated, gross_counted - limits.least))?;
 
     // 3. Taxes of lines and shipping: their sum is what Shopify states.
     let mut parts = Vec::new();
@@ -85,15 +81,11 @@ pub fn current(order: &Order, side: Side, reading: Reading) -> Result<Current, B
     }
     for line in &order.shipping_lines {
         let (numerator, denominator) = shipping_ratio(line, side, unit);
-        parts.extend(line.taxes.iter().map(|tax| Part {
-            amount: tax.price.on(side).amount(),
-            numerator,
-            denominator,
-        }));
+        parts.extend(line.taxes.iter().map(|tax| Part { amount: tax.price.on(side).amount(), numerator, denominator }));
     }
     let stated = totals.current_tax.on(side).amount();
-    let taxes = share(&parts, stated, unit)
-        .map_err(|limits| Broken::new("current_total_tax", side, stated, limits.least))?;
+    let taxes =
+        share(&parts, stated, unit).map_err(|limits| Broken::new("current_total_tax", side, stated, limits.least))?;
 
     // 4. Deal the shares out to their rows again.
     let (mut discounts, mut taxes) = (discounts.into_iter(), taxes.into_iter());

@@ -31,7 +31,10 @@ impl std::fmt::Display for Gap {
 /// The reason that parks an order whose gate found something.
 pub fn park(order_no: &str, gaps: &[Gap]) -> ParkReason {
     let listed: Vec<String> = gaps.iter().map(ToString::to_string).collect();
-    let text = format!("IFS order {order_no} differs from Shopify: {}; correct it in IFS, then run `documents retry`", listed.join("; "));
+    let text = format!(
+        "IFS order {order_no} differs from Shopify: {}; correct it in IFS, then run `documents retry`",
+        listed.join("; ")
+    );
     ParkReason::money("ifs_differs", text)
 }
 
@@ -65,7 +68,7 @@ pub fn gate(desired: &DesiredOrder, read: &ReadOrder, rules: &Rules) -> Vec<Gap>
             }
         }
         // 3. Its money.
-        found.money(row, answered, &Figures::of(target));
+        found.money(row, answered, Figures::of(target));
     }
     // 4. The order: sums of the rows read back.
     let rows = read.lines.iter().map(|row| (row, &LINE)).chain(read.charges.iter().map(|row| (row, &CHARGE)));

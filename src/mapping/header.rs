@@ -50,7 +50,9 @@ pub(super) fn header_fields(order: &Order, rules: &Rules, currency: Currency) ->
         }
         let (chars, chars_max) = (value.chars().count(), Rules::reference_chars_max(field));
         if chars > chars_max {
-            let text = format!("{what} goes into {field}, which holds {chars_max} characters, and has {chars}: name another field");
+            let text = format!(
+                "{what} goes into {field}, which holds {chars_max} characters, and has {chars}: name another field"
+            );
             return Err(ParkReason::mapping("reference_too_long", text));
         }
         text(field, &value);
@@ -73,7 +75,8 @@ fn pay_term<'r>(order: &Order, rules: &'r Rules) -> Result<&'r str, ParkReason> 
     let settings = rules.settings();
     match &order.payment_terms {
         Some(name) => settings.payment_terms.get(name).map(String::as_str).ok_or_else(|| {
-            let text = format!("payment_terms has no row for \"{name}\": add payment_terms.\"{name}\" with IFS's PayTermId");
+            let text =
+                format!("payment_terms has no row for \"{name}\": add payment_terms.\"{name}\" with IFS's PayTermId");
             ParkReason::mapping("payment_terms_missing", text)
         }),
         None if order.financial_status == Some(FinancialStatus::Paid) => Ok(&settings.pay_term_prepaid),

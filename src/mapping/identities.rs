@@ -203,8 +203,7 @@ impl Sums<'_> {
     /// The family `current_*`, and what the rows are worth in it.
     fn as_it_stands(&mut self) -> Option<Current> {
         let totals = &self.order.totals;
-        let shipping: Decimal =
-            self.order.shipping_lines.iter().map(|line| self.maybe(line.current().as_ref())).sum();
+        let shipping: Decimal = self.order.shipping_lines.iter().map(|line| self.maybe(line.current().as_ref())).sum();
         if let Some(stated) = &totals.current_shipping {
             self.must_be("current_shipping_price", self.on(stated), shipping);
         }
@@ -246,10 +245,7 @@ mod tests {
     #[test]
     fn shopifys_contradicting_sample_is_refused_by_name() {
         let broken = check(&fixtures::order("contradicting-sample"), Side::Shop).expect_err("it contradicts itself");
-        assert_eq!(
-            names(&broken),
-            ["total_discounts", "subtotal_price", "total_shipping_price", "total_price"]
-        );
+        assert_eq!(names(&broken), ["total_discounts", "subtotal_price", "total_shipping_price", "total_price"]);
         let first = broken[0].to_string();
         assert_eq!(first, "total_discounts says 20 and its parts 0 (shop currency)");
     }
@@ -260,7 +256,8 @@ mod tests {
             let cent = crate::domain::money::Money::new(Decimal::new(1, 2), pair.shop.currency());
             pair.shop = pair.shop.plus(cent).expect("same currency");
         }
-        let cases: [(&str, fn(&mut Order)); 10] = [
+        type Case = (&'static str, fn(&mut Order));
+        let cases: [Case; 10] = [
             ("total_line_items_price", |order| off(order.totals.line_items.as_mut().expect("stated"))),
             ("total_discounts", |order| off(&mut order.totals.discounts)),
             ("subtotal_price", |order| off(&mut order.totals.subtotal)),

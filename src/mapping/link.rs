@@ -22,7 +22,8 @@ pub(super) fn link<'a>(desired: &'a DesiredOrder, read: &'a ReadOrder) -> Linked
         Some(field) => pair(&desired.lines, &read.lines, &[&[field]], target, &mut linked),
         None => {
             let loose: &[&str] = &[names::CATALOG_NO];
-            let exact: &[&str] = &[names::CATALOG_NO, names::BUY_QTY_DUE, names::SALE_UNIT_PRICE, names::UNIT_PRICE_INCL_TAX];
+            let exact: &[&str] =
+                &[names::CATALOG_NO, names::BUY_QTY_DUE, names::SALE_UNIT_PRICE, names::UNIT_PRICE_INCL_TAX];
             pair(&desired.lines, &read.lines, &[exact, loose], target, &mut linked);
         }
     }
@@ -46,9 +47,10 @@ fn pair<'a>(
     for fields in by {
         for (row, partner) in ours.iter().zip(&mut partner).filter(|(_, partner)| partner.is_none()) {
             let same = |candidate: &&Row| {
-                fields.iter().map(AsRef::as_ref).all(|field| {
-                    row.fields.get(field).is_none_or(|wanted| wanted.is(candidate.get(field)))
-                })
+                fields
+                    .iter()
+                    .map(AsRef::as_ref)
+                    .all(|field| row.fields.get(field).is_none_or(|wanted| wanted.is(candidate.get(field))))
             };
             let Some(index) = free.iter().position(same) else { continue };
             if let Some(target) = target(free[index]) {

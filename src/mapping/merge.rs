@@ -73,18 +73,10 @@ const LINE: [&str; 6] = [
     names::WANTED_DELIVERY_DATE,
 ];
 /// Charge fields that may be amended.
-const CHARGE: [&str; 4] =
-    [names::CHARGED_QTY, names::CHARGE_AMOUNT, names::CHARGE_AMOUNT_INCL_TAX, names::TAX_CODE];
+const CHARGE: [&str; 4] = [names::CHARGED_QTY, names::CHARGE_AMOUNT, names::CHARGE_AMOUNT_INCL_TAX, names::TAX_CODE];
 /// Address fields that may be amended.
-const ADDRESS: [&str; 7] = [
-    names::NAME,
-    names::ADDRESS1,
-    names::ADDRESS2,
-    names::ZIP_CODE,
-    names::CITY,
-    names::STATE,
-    names::COUNTRY,
-];
+const ADDRESS: [&str; 7] =
+    [names::NAME, names::ADDRESS1, names::ADDRESS2, names::ZIP_CODE, names::CITY, names::STATE, names::COUNTRY];
 
 /// Plans the way from what IFS holds to what it should hold.
 ///
@@ -109,7 +101,14 @@ pub fn plan(
             structural: Vec::new(),
         },
     };
-    planner.record("header", &Target::Header, &HEADER, &base.header, before.map(|order| &order.header), &desired.header);
+    planner.record(
+        "header",
+        &Target::Header,
+        &HEADER,
+        &base.header,
+        before.map(|order| &order.header),
+        &desired.header,
+    );
     match (&base.address, &desired.address) {
         (Some(base), Some(desired)) => {
             let before = before.and_then(|order| order.address.as_ref());
@@ -161,9 +160,7 @@ impl Planner<'_> {
         before: Option<&Fields>,
         desired: &Fields,
     ) {
-        let nothing = Row::default();
         let found = self.current.row(target);
-        let row = found.unwrap_or(&nothing);
         let mut patch = Fields::new();
         let mut cleared = Vec::new();
         let fields: BTreeSet<&String> = base.keys().chain(desired.keys()).collect();
@@ -175,13 +172,16 @@ impl Planner<'_> {
                 Some(before) => before.get(field),
                 None => written.sent.as_ref(),
             };
+            // 1. Shopify did not change it: whatever a person made of it stays.
             if wanted == reference {
                 continue;
             }
-            let now = match wanted.or(written.sent.as_ref()) {
-                Some(kind) => kind.read_like(row.get(field)),
-                None => Scalar::read_plain(row.get(field)),
+            let Some(row) = found else {
+                self.plan.structural.push(format!("{name} is gone in IFS"));
+                return;
             };
+            // 2. IFS holds it already.
+            let now = held(row, field, wanted, written);
             if now.as_ref() == wanted {
                 continue;
             }
@@ -189,41 +189,51 @@ impl Planner<'_> {
                 self.plan.structural.push(format!("{name} {field}"));
                 continue;
             }
-            if now != written.answered {
-                let conflict = Conflict {
-                    field: format!("{name} {field}"),
-                    base: written.sent.clone(),
-                    shopify: wanted.cloned(),
-                    ifs: now,
-                };
-                match self.policy {
-                    ConflictPolicy::Park => {
-                        self.plan.conflicts.push(conflict);
-                        continue;
-                    }
-                    ConflictPolicy::IfsWins => {
-                        self.plan.yielded.push(conflict);
-                        continue;
-                    }
-                    ConflictPolicy::ShopifyWins => {}
-                }
+            // 3. A person changed it too.
+            if now != written.answered && !self.shopify_wins(name, field, wanted, written, now) {
+                continue;
             }
             match wanted {
                 Some(value) => drop(patch.insert(field.clone(), value.clone())),
                 None => cleared.push(field.clone()),
             }
         }
-        if patch.is_empty() && cleared.is_empty() {
-            return;
+        if let Some(row) = found.filter(|_| !patch.is_empty() || !cleared.is_empty()) {
+            let url = url_of(&self.plan.order_no, target);
+            let patch = PatchRow { target: target.clone(), url, etag: row.etag.clone(), fields: patch, cleared };
+            self.plan.patches.push(patch);
         }
-        match found {
-            Some(row) => {
-                let url = url_of(&self.plan.order_no, target);
-                let patch = PatchRow { target: target.clone(), url, etag: row.etag.clone(), fields: patch, cleared };
-                self.plan.patches.push(patch);
-            }
-            None => self.plan.structural.push(format!("{name} is gone in IFS")),
+    }
+
+    /// Settles a field that both changed by the policy, and notes it where Shopify does not win.
+    fn shopify_wins(
+        &mut self,
+        name: &str,
+        field: &str,
+        wanted: Option<&Scalar>,
+        written: &WrittenField,
+        now: Option<Scalar>,
+    ) -> bool {
+        let conflict = Conflict {
+            field: format!("{name} {field}"),
+            base: written.sent.clone(),
+            shopify: wanted.cloned(),
+            ifs: now,
+        };
+        match self.policy {
+            ConflictPolicy::Park => self.plan.conflicts.push(conflict),
+            ConflictPolicy::IfsWins => self.plan.yielded.push(conflict),
+            ConflictPolicy::ShopifyWins => return true,
         }
+        false
+    }
+}
+
+/// What IFS holds in a field, read as the kind of value that we want or sent.
+pub(super) fn held(row: &Row, field: &str, wanted: Option<&Scalar>, written: &WrittenField) -> Option<Scalar> {
+    match wanted.or(written.sent.as_ref()) {
+        Some(kind) => kind.read_like(row.get(field)),
+        None => Scalar::read_plain(row.get(field)),
     }
 }
 

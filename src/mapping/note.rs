@@ -31,7 +31,13 @@ pub(super) fn order_note(order: &Order, rules: &Rules) -> Option<String> {
 }
 
 /// A line's list price and its discounts by name; none without discounts.
-pub(super) fn line_note(order: &Order, line: &Line, list_price: Decimal, off: &[Decimal], currency: Currency) -> Option<String> {
+pub(super) fn line_note(
+    order: &Order,
+    line: &Line,
+    list_price: Decimal,
+    off: &[Decimal],
+    currency: Currency,
+) -> Option<String> {
     let discounts: Vec<String> = line
         .allocations
         .iter()

@@ -6,9 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::desired::{DesiredOrder, Fields};
-use super::merge::MergePlan;
+use super::merge::{MergePlan, held};
 use super::read::{ReadOrder, Target};
-use super::scalar::Scalar;
 use super::written::{WrittenField, WrittenFields, WrittenOrder};
 use crate::ifs::wire::{PartRequest, Row};
 
@@ -83,12 +82,8 @@ fn settle(plan: &MergePlan, target: &Target, name: &str, base: &mut WrittenField
     for field in fields {
         let wanted = desired.get(&field);
         let known = base.entry(field.clone()).or_insert(WrittenField { sent: None, answered: None });
-        let now = match wanted.or(known.sent.as_ref()) {
-            Some(kind) => kind.read_like(read.get(&field)),
-            None => Scalar::read_plain(read.get(&field)),
-        };
-        let patched =
-            patch.is_some_and(|patch| patch.fields.contains_key(&field) || patch.cleared.contains(&field));
+        let now = held(read, &field, wanted, known);
+        let patched = patch.is_some_and(|patch| patch.fields.contains_key(&field) || patch.cleared.contains(&field));
         let yielded = plan.yielded.iter().any(|conflict| conflict.field == format!("{name} {field}"));
         if patched || (known.sent.as_ref() != wanted && now.as_ref() == wanted) {
             *known = WrittenField { sent: wanted.cloned(), answered: now };

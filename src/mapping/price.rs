@@ -46,6 +46,8 @@ mod tests {
             ("10.00", 3, "3.333"),
             ("225.04", 10, "22.504"),
             ("0", 5, "0"),
+            // 15 x 0.007 is half a cent off: IFS would round it up to 0.11.
+            ("0.10", 15, "0.0067"),
             ("9.99", 1, "9.99"),
         ] {
             assert_eq!(net_price(figure(worth), quantity, 2, 8), Ok(figure(price)), "{worth} / {quantity}");

@@ -72,9 +72,7 @@ impl ReadOrder {
             Target::Header => Some(&self.header),
             Target::Address => self.address.as_ref(),
             Target::Line(key) => self.lines.iter().find(|row| line_key(row).as_ref() == Some(key)),
-            Target::Charge(sequence) => {
-                self.charges.iter().find(|row| row.int(names::SEQUENCE_NO) == Some(*sequence))
-            }
+            Target::Charge(sequence) => self.charges.iter().find(|row| row.int(names::SEQUENCE_NO) == Some(*sequence)),
         }
     }
 

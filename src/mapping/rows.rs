@@ -77,12 +77,14 @@ impl Mapper<'_> {
         let settings = self.rules.settings();
         let row = format!("line {}", line.id);
         let Some(sku) = &line.sku else {
-            let text = format!("{row} has no SKU; one was expected: enter the order by hand, or give the article a SKU");
+            let text =
+                format!("{row} has no SKU; one was expected: enter the order by hand, or give the article a SKU");
             return Err(ParkReason::mapping("line_without_sku", text));
         };
         let worth = now.worth();
         if worth.is_sign_negative() && !worth.is_zero() {
-            let text = format!("{row} is worth {worth}; nothing below 0 was expected: look at its discounts in Shopify");
+            let text =
+                format!("{row} is worth {worth}; nothing below 0 was expected: look at its discounts in Shopify");
             return Err(ParkReason::money("negative_line", text));
         }
         let price = net_price(worth, line.current_quantity, self.currency.decimals(), settings.price_decimals)
@@ -119,32 +121,26 @@ impl Mapper<'_> {
         Ok(DesiredRow { key: format!("line:{}", line.id), fields, expect: Expect { amount: worth, tax: tax.stated } })
     }
 
-    fn shipping(
-        &mut self,
-        index: usize,
-        line: &ShippingLine,
-        now: &CurrentShipping,
-    ) -> Result<DesiredRow, ParkReason> {
+    fn shipping(&mut self, index: usize, line: &ShippingLine, now: &CurrentShipping) -> Result<DesiredRow, ParkReason> {
         let id = line.id.map_or_else(|| format!("#{index}"), |id| id.to_string());
         let row = format!("shipping line {id}");
         let code = line.code.as_deref();
         let Some(charge_type) = self.rules.shipping_charge(code) else {
             let code = code.unwrap_or("");
-            let text = format!("charge.shipping has no row for \"{code}\" and no default ({row}): add one with IFS's ChargeType");
+            let text = format!(
+                "charge.shipping has no row for \"{code}\" and no default ({row}): add one with IFS's ChargeType"
+            );
             return Err(ParkReason::mapping("charge_type_missing", text));
         };
         if now.amount.is_sign_negative() && !now.amount.is_zero() {
-            let text = format!("{row} costs {}; nothing below 0 was expected: look at the order in Shopify", now.amount);
+            let text =
+                format!("{row} costs {}; nothing below 0 was expected: look at the order in Shopify", now.amount);
             return Err(ParkReason::money("negative_shipping", text));
         }
         let tax = row_tax(self.rules, self.place, TaxedOn::Shipping, &row, &line.taxes, &now.taxes)?;
         self.compare_tax(&row, now.amount, &tax)?;
         let fields = self.charge_fields(charge_type, now.amount, tax.code);
-        Ok(DesiredRow {
-            key: format!("shipping:{id}"),
-            fields,
-            expect: Expect { amount: now.amount, tax: tax.stated },
-        })
+        Ok(DesiredRow { key: format!("shipping:{id}"), fields, expect: Expect { amount: now.amount, tax: tax.stated } })
     }
 
     fn charge_fields(&self, charge_type: &str, amount: Decimal, tax_code: &str) -> Fields {

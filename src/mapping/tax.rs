@@ -43,7 +43,8 @@ pub fn row_tax<'r>(
     let mut owed = taxes.iter().zip(amounts).filter(|(_, amount)| !amount.is_zero()).map(|(tax, _)| tax);
     let first = owed.next();
     if owed.next().is_some() {
-        let text = format!("{row} carries several taxes; only one tax a row can be mapped yet: enter the order by hand");
+        let text =
+            format!("{row} carries several taxes; only one tax a row can be mapped yet: enter the order by hand");
         return Err(ParkReason::mapping("several_taxes", text));
     }
     // Without money the highest rate named still says which code it is; without a tax line it is the zero rate.
@@ -69,11 +70,7 @@ pub fn row_tax<'r>(
 
 /// The tax that IFS will compute on an amount: rounded half up for each row (documented for a code's own tax).
 pub fn predicted(amount: Decimal, rate: Decimal, tax_included: bool, currency: Currency) -> Decimal {
-    if tax_included {
-        amount - currency.round(amount / (Decimal::ONE + rate))
-    } else {
-        currency.round(amount * rate)
-    }
+    if tax_included { amount - currency.round(amount / (Decimal::ONE + rate)) } else { currency.round(amount * rate) }
 }
 
 #[cfg(test)]

@@ -125,7 +125,8 @@ fn the_gate_passes_what_ifs_made_as_it_was_sent() {
 #[test]
 fn the_gate_names_whatever_ifs_did_otherwise() {
     let desired = desired();
-    let cases: [(&str, &dyn Fn(&mut ReadOrder)); 6] = [
+    type Case<'a> = (&'a str, &'a dyn Fn(&mut ReadOrder));
+    let cases: [Case<'_>; 6] = [
         ("CurrencyCode", &|read| set(read, &Target::Header, "CurrencyCode", json!("SEK"))),
         ("line:487817672276298001 BuyQtyDue", &|read| set(read, &first_line(), "BuyQtyDue", json!("4"))),
         ("line:487817672276298001 amount", &|read| set(read, &first_line(), "NetAmountCurr", json!("1399.98"))),
@@ -220,7 +221,8 @@ fn a_persons_field_survives_and_is_no_reason_to_write() {
 #[test]
 fn two_who_changed_one_field_meet_the_policy() {
     let wanted = one_cup_less();
-    let line = Target::Line(crate::ifs::wire::key::LineKey { line_no: "2".into(), rel_no: "1".into(), line_item_no: 0 });
+    let line =
+        Target::Line(crate::ifs::wire::key::LineKey { line_no: "2".into(), rel_no: "1".into(), line_item_no: 0 });
     let mut read = answered(&desired());
     set(&mut read, &line, "BuyQtyDue", json!("5"));
     let parked = merged(&wanted, &read, ConflictPolicy::Park);
@@ -257,6 +259,9 @@ fn rows_that_come_or_go_and_states_beyond_released_park_the_change() {
     other.header.insert("CustomerNo".into(), Scalar::text("ELSE"));
     assert_eq!(code(merged(&other, &read, ConflictPolicy::Park).verdict()), "rows_changed");
 
+    let mut gone = answered(&desired());
+    gone.lines.pop();
+    assert_eq!(code(merged(&one_cup_less(), &gone, ConflictPolicy::IfsWins).verdict()), "rows_changed");
     let mut reserved = answered(&desired());
     set(&mut reserved, &Target::Header, "Objstate", json!("Reserved"));
     assert_eq!(reserved.state(), Objstate::Reserved);

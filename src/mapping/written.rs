@@ -117,10 +117,9 @@ fn written_fields(sent: &Fields, answered: &Row, tracked: &[&str]) -> WrittenFie
         })
         .collect();
     for field in tracked {
-        fields.entry((*field).to_owned()).or_insert_with(|| WrittenField {
-            sent: None,
-            answered: Scalar::read_plain(answered.get(field)),
-        });
+        fields
+            .entry((*field).to_owned())
+            .or_insert_with(|| WrittenField { sent: None, answered: Scalar::read_plain(answered.get(field)) });
     }
     fields
 }

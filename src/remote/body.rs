@@ -41,9 +41,5 @@ pub async fn read_body(mut response: Response, bytes_max: usize) -> Result<Bytes
 
 fn judge(error: reqwest::Error) -> BodyError {
     let error = error.without_url();
-    if error.is_timeout() {
-        BodyError::TimedOut(error)
-    } else {
-        BodyError::Truncated(error)
-    }
+    if error.is_timeout() { BodyError::TimedOut(error) } else { BodyError::Truncated(error) }
 }

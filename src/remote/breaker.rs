@@ -18,10 +18,7 @@ pub struct BreakerSettings {
 
 impl Default for BreakerSettings {
     fn default() -> Self {
-        Self {
-            failures_max: 5,
-            open_for: Duration::from_secs(15),
-        }
+        Self { failures_max: 5, open_for: Duration::from_secs(15) }
     }
 }
 
@@ -36,10 +33,16 @@ pub struct Breaker {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    Closed { failures: u32 },
-    Open { until: Tick },
+    Closed {
+        failures: u32,
+    },
+    Open {
+        until: Tick,
+    },
     /// One call is out; without news of it another may go at `until`.
-    Trying { until: Tick },
+    Trying {
+        until: Tick,
+    },
 }
 
 /// The right to make one call. Dropped without news it changes nothing.
@@ -50,12 +53,7 @@ pub struct BreakerPass(Breaker);
 impl Breaker {
     /// A closed breaker.
     pub fn new(remote: &str, settings: BreakerSettings, clock: Clock) -> Self {
-        Self {
-            remote: remote.into(),
-            settings,
-            clock,
-            state: Arc::new(Mutex::new(State::Closed { failures: 0 })),
-        }
+        Self { remote: remote.into(), settings, clock, state: Arc::new(Mutex::new(State::Closed { failures: 0 })) }
     }
 
     /// Asks to make a call.
@@ -71,9 +69,7 @@ impl Breaker {
                 return Err(NotNow { after: until - now });
             }
             State::Open { .. } | State::Trying { .. } => {
-                *state = State::Trying {
-                    until: now + self.settings.open_for,
-                };
+                *state = State::Trying { until: now + self.settings.open_for };
             }
         }
         Ok(BreakerPass(self.clone()))
@@ -96,9 +92,9 @@ impl Breaker {
         let until = self.clock.monotonic() + self.settings.open_for;
         let mut state = self.lock();
         *state = match *state {
-            State::Closed { failures } if failures + 1 < self.settings.failures_max => State::Closed {
-                failures: failures + 1,
-            },
+            State::Closed { failures } if failures + 1 < self.settings.failures_max => {
+                State::Closed { failures: failures + 1 }
+            }
             State::Closed { .. } => {
                 tracing::warn!(remote = &*self.remote, "the remote fails; it is left alone for a while");
                 State::Open { until }
@@ -141,10 +137,7 @@ mod tests {
     use super::*;
 
     fn breaker(clock: &Clock) -> Breaker {
-        let settings = BreakerSettings {
-            failures_max: 2,
-            open_for: Duration::from_secs(10),
-        };
+        let settings = BreakerSettings { failures_max: 2, open_for: Duration::from_secs(10) };
         Breaker::new("test", settings, clock.clone())
     }
 

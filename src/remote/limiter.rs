@@ -25,6 +25,22 @@ pub struct LimiterSettings {
     pub wait_max: Duration,
 }
 
+/// Longest wait for a permit, unless a caller chooses another.
+const WAIT_MAX: Duration = Duration::from_secs(10);
+
+impl LimiterSettings {
+    /// At most `per_second` calls in a second, evenly spaced, and `concurrency_max` at one time; zero counts as one.
+    pub fn new(per_second: u32, concurrency_max: u32) -> Self {
+        let at_least_one = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
+        Self {
+            per_minute: at_least_one(per_second).saturating_mul(NonZeroU32::new(60).unwrap_or(NonZeroU32::MIN)),
+            burst: NonZeroU32::MIN,
+            concurrency_max: at_least_one(concurrency_max),
+            wait_max: WAIT_MAX,
+        }
+    }
+}
+
 /// The limiter of one remote. Clones share one count. It runs on the machine's own time, never on a hand-moved clock: a wait must end.
 #[derive(Clone)]
 pub struct Limiter(Arc<Shared>);
@@ -69,9 +85,7 @@ impl Limiter {
         let permit = timeout(shared.wait_max, self.wait()).await;
         metrics::histogram!(metric::REMOTE_WAIT_SECONDS, "remote" => shared.remote.clone())
             .record(began.elapsed().as_secs_f64());
-        permit.map_err(|_elapsed| NotNow {
-            after: self.pause_left().max(shared.wait_max),
-        })
+        permit.map_err(|_elapsed| NotNow { after: self.pause_left().max(shared.wait_max) })
     }
 
     /// Nobody gets a permit for this long (15 minutes at most), because the remote said so.
@@ -108,12 +122,11 @@ mod tests {
     use super::*;
 
     fn limiter(per_minute: u32, burst: u32, slots: u32, wait_max: Duration) -> Limiter {
-        let count = |n| NonZeroU32::new(n).expect("not zero");
         let settings = LimiterSettings {
-            per_minute: count(per_minute),
-            burst: count(burst),
-            concurrency_max: count(slots),
+            per_minute: NonZeroU32::new(per_minute).expect("not zero"),
+            burst: NonZeroU32::new(burst).expect("not zero"),
             wait_max,
+            ..LimiterSettings::new(1, slots)
         };
         Limiter::new("test", settings)
     }

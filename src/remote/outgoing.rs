@@ -20,10 +20,7 @@ impl OutgoingBody {
     /// it gives way, so on a one-threaded runtime nobody else runs before they left.
     pub fn watched(bytes: Bytes) -> (Self, Arc<Notify>) {
         let gone = Arc::new(Notify::new());
-        let body = Self {
-            bytes: Some(bytes),
-            gone: Arc::clone(&gone),
-        };
+        let body = Self { bytes: Some(bytes), gone: Arc::clone(&gone) };
         (body, gone)
     }
 }

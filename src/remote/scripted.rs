@@ -1,5 +1,6 @@
 //! A local server for tests of the clients: answers one connection after the other as scripted, and keeps what was asked.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -10,6 +11,8 @@ use tokio::net::{TcpListener, TcpStream};
 pub(crate) enum Reply {
     /// Sends these bytes and closes.
     Bytes(Vec<u8>),
+    /// Sends these bytes and answers the next request on the same connection.
+    Kept(Vec<u8>),
     /// Closes without a word.
     Drop,
     /// Says nothing and keeps the connection.
@@ -30,7 +33,8 @@ impl Reply {
     /// An answer with these header lines.
     pub(crate) fn with_headers(status: u16, headers: &str, body: &str) -> Self {
         let length = body.len();
-        let text = format!("HTTP/1.1 {status} X\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+        let text =
+            format!("HTTP/1.1 {status} X\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}");
         Self::Bytes(text.into_bytes())
     }
 }
@@ -49,6 +53,7 @@ pub(crate) struct Scripted {
     /// Its address, such as `http://127.0.0.1:1234`.
     pub(crate) url: String,
     asked: Arc<Mutex<Vec<Asked>>>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Scripted {
@@ -57,16 +62,23 @@ impl Scripted {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
-        let (seen, script) = (Arc::clone(&asked), Arc::new(script));
+        let connections: Arc<AtomicUsize> = Arc::default();
+        let (seen, script, opened) = (Arc::clone(&asked), Arc::new(script), Arc::clone(&connections));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                opened.fetch_add(1, Ordering::SeqCst);
                 let (seen, script) = (Arc::clone(&seen), Arc::clone(&script));
                 tokio::spawn(async move {
                     serve(stream, &seen, &*script).await.unwrap_or_default();
                 });
             }
         });
-        Self { url, asked }
+        Self { url, asked, connections }
+    }
+
+    /// How many connections were opened so far.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 
     /// Every request so far.
@@ -80,20 +92,23 @@ async fn serve(
     seen: &Mutex<Vec<Asked>>,
     script: &(dyn Fn(&Asked, usize) -> Reply + Send + Sync),
 ) -> std::io::Result<()> {
-    let asked = read_request(&mut stream).await?;
-    let reply = {
-        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let reply = script(&asked, seen.len());
-        seen.push(asked);
-        reply
-    };
-    match reply {
-        Reply::Bytes(bytes) => {
-            stream.write_all(&bytes).await?;
-            stream.shutdown().await
+    loop {
+        let asked = read_request(&mut stream).await?;
+        let reply = {
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let reply = script(&asked, seen.len());
+            seen.push(asked);
+            reply
+        };
+        match reply {
+            Reply::Kept(bytes) => stream.write_all(&bytes).await?,
+            Reply::Bytes(bytes) => {
+                stream.write_all(&bytes).await?;
+                return stream.shutdown().await;
+            }
+            Reply::Drop => return Ok(()),
+            Reply::Hang => std::future::pending().await,
         }
-        Reply::Drop => Ok(()),
-        Reply::Hang => std::future::pending().await,
     }
 }
 
@@ -102,7 +117,9 @@ async fn read_request(stream: &mut TcpStream) -> std::io::Result<Asked> {
     loop {
         let text = String::from_utf8_lossy(&bytes);
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:").map(str::to_owned));
+            let length = head
+                .lines()
+                .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:").map(str::to_owned));
             let length = length.map_or(0, |length| length.trim().parse().expect("a length"));
             if body.len() >= length {
                 return Ok(Asked { head: head.to_owned(), body: body.to_owned() });

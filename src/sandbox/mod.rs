@@ -320,3 +320,6 @@ fn spawn_server(name: &'static str, serving: impl Future<Output = io::Result<()>
 fn secret(prefix: &str) -> String {
     format!("{prefix}_{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple())
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,6 +53,11 @@ const FAMILIES: [(&str, &str); 12] = [
     ("BAG", "Tasche Größe M"),
 ];
 
+/// SKUs of the catalogue, which are IFS part numbers too.
+pub fn skus() -> Vec<String> {
+    (0..CATALOGUE_LEN).map(|index| variant(index).sku).collect()
+}
+
 /// One variant of the catalogue. The SKU is the IFS part number too.
 #[derive(Clone, Debug)]
 pub(super) struct Variant {

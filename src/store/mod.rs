@@ -101,7 +101,7 @@ impl StoreError {
 struct Inner {
     pool: Pool<ConnectionManager<Db>>,
     backend: Backend,
-    readers: Semaphore,
+    connections: Semaphore,
     writers: Semaphore,
 }
 
@@ -132,7 +132,7 @@ impl Store {
             Backend::Sqlite => 1,
             Backend::Postgres => size,
         };
-        let inner = Inner { pool, backend, readers: Semaphore::new(size), writers: Semaphore::new(writers) };
+        let inner = Inner { pool, backend, connections: Semaphore::new(size), writers: Semaphore::new(writers) };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -178,8 +178,7 @@ impl Store {
         &self,
         work: impl FnOnce(&mut Db) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let _permit = self.inner.readers.acquire().await.map_err(|_| StoreError::CutOff)?;
-        self.block(work).await
+        self.through(Door::Readers, work).await
     }
 
     /// Runs blocking work in one write transaction: all of it or nothing.
@@ -187,20 +186,36 @@ impl Store {
         &self,
         work: impl FnOnce(&mut Db) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let _writer = self.inner.writers.acquire().await.map_err(|_| StoreError::CutOff)?;
-        let _permit = self.inner.readers.acquire().await.map_err(|_| StoreError::CutOff)?;
-        self.block(move |db| dialect::write(db, work)).await
+        self.through(Door::Writers, move |db| dialect::write(db, work)).await
     }
 
-    async fn block<T: Send + 'static>(
+    /// Waits at the door in a task of its own: a caller that is not polled for a while must not keep a place that it was
+    /// given, and one that is dropped must not leave half of its work.
+    async fn through<T: Send + 'static>(
         &self,
+        door: Door,
         work: impl FnOnce(&mut Db) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let inner = Arc::clone(&self.inner);
-        let task = tokio::task::spawn_blocking(move || {
-            let mut db = inner.pool.get().map_err(StoreError::Pool)?;
-            work(&mut db)
+        let task = tokio::spawn(async move {
+            let _writer = match door {
+                Door::Readers => None,
+                Door::Writers => Some(inner.writers.acquire().await.map_err(|_| StoreError::CutOff)?),
+            };
+            let _connection = inner.connections.acquire().await.map_err(|_| StoreError::CutOff)?;
+            let pool = inner.pool.clone();
+            let blocking = tokio::task::spawn_blocking(move || {
+                let mut db = pool.get().map_err(StoreError::Pool)?;
+                work(&mut db)
+            });
+            blocking.await.map_err(|_| StoreError::CutOff)?
         });
         task.await.map_err(|_| StoreError::CutOff)?
     }
+}
+
+#[derive(Clone, Copy)]
+enum Door {
+    Readers,
+    Writers,
 }

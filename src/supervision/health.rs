@@ -69,10 +69,7 @@ impl Health {
 
     fn change(&self, path: &str, change: impl FnOnce(&mut Node)) {
         let mut nodes = self.lock();
-        let fresh = || Node {
-            state: NodeState::Waiting,
-            failures: 0,
-        };
+        let fresh = || Node { state: NodeState::Waiting, failures: 0 };
         change(nodes.entry(path.to_owned()).or_insert_with(fresh));
     }
 

@@ -13,9 +13,9 @@
 mod health;
 mod spec;
 mod supervisor;
-mod worker;
 #[cfg(test)]
 mod tests;
+mod worker;
 
 pub use health::{Health, Node, NodeState};
 pub use spec::{AfterFailure, Budget, Child, ChildSpec, ExitGuard, Slot, TreeSpec};

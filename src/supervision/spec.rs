@@ -59,11 +59,7 @@ pub enum AfterFailure {
 
 impl Default for Budget {
     fn default() -> Self {
-        Self {
-            restarts_max: 5,
-            window: Duration::from_secs(60),
-            restart_delay: Duration::from_millis(100),
-        }
+        Self { restarts_max: 5, window: Duration::from_secs(60), restart_delay: Duration::from_millis(100) }
     }
 }
 
@@ -80,10 +76,7 @@ impl TreeSpec {
 
     /// The root, whose spent budget ends the process.
     pub fn root(children: Vec<Child>) -> Self {
-        Self {
-            after_failure: AfterFailure::End,
-            ..Self::subtree("root", children)
-        }
+        Self { after_failure: AfterFailure::End, ..Self::subtree("root", children) }
     }
 }
 
@@ -120,10 +113,7 @@ impl ChildSpec {
             slot.fill(address.clone());
             address.recipient()
         };
-        Self {
-            name: name.into(),
-            start: Box::new(start),
-        }
+        Self { name: name.into(), start: Box::new(start) }
     }
 
     /// A [`Worker`] that runs the step that `fresh` builds; `doorbell` always rings the one that lives.
@@ -138,10 +128,7 @@ impl ChildSpec {
             doorbell.connect(address.clone().recipient());
             address.recipient()
         };
-        Self {
-            name: name.into(),
-            start: Box::new(start),
-        }
+        Self { name: name.into(), start: Box::new(start) }
     }
 }
 
@@ -207,27 +194,15 @@ impl ExitGuard {
     }
 
     pub(super) fn watching(exits: UnboundedSender<Exit>, child: usize, generation: u64) -> Self {
-        Self(Some(Watch {
-            exits,
-            child,
-            generation,
-        }))
+        Self(Some(Watch { exits, child, generation }))
     }
 }
 
 impl Drop for ExitGuard {
     fn drop(&mut self) {
         let Some(watch) = self.0.take() else { return };
-        let cause = if std::thread::panicking() {
-            Cause::Panicked
-        } else {
-            Cause::Stopped
-        };
-        let exit = Exit {
-            child: watch.child,
-            generation: watch.generation,
-            cause,
-        };
+        let cause = if std::thread::panicking() { Cause::Panicked } else { Cause::Stopped };
+        let exit = Exit { child: watch.child, generation: watch.generation, cause };
         // A supervisor that is gone itself has nothing to restart.
         watch.exits.send(exit).unwrap_or_default();
     }

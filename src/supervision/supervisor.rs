@@ -109,28 +109,14 @@ enum Watched {
 
 impl Supervisor {
     fn new(spec: Rc<TreeSpec>, path: String, health: Health, clock: Clock, stops: mpsc::Receiver<Stop>) -> Self {
-        let live = |child: &Child| Live {
-            path: format!("{path}/{}", child.name()),
-            generation: 0,
-            body: Body::Down,
-        };
+        let live = |child: &Child| Live { path: format!("{path}/{}", child.name()), generation: 0, body: Body::Down };
         let children: Vec<Live> = spec.children.iter().map(live).collect();
         for child in &children {
             health.set(&child.path, NodeState::Waiting);
         }
         health.set(&path, NodeState::Waiting);
         let (exits_sender, exits) = unbounded_channel();
-        Self {
-            spec,
-            path,
-            health,
-            clock,
-            children,
-            exits,
-            exits_sender,
-            stops,
-            spent: Spent::default(),
-        }
+        Self { spec, path, health, clock, children, exits, exits_sender, stops, spent: Spent::default() }
     }
 
     async fn run(mut self) -> End {

@@ -84,12 +84,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let (says, seen) = unbounded_channel();
-        Self {
-            health: Health::new(),
-            clock: Clock::manual(jiff::Timestamp::UNIX_EPOCH),
-            seen,
-            says,
-        }
+        Self { health: Health::new(), clock: Clock::manual(jiff::Timestamp::UNIX_EPOCH), seen, says }
     }
 
     /// A child that fails as each entry says, start after start, and lives from then on.
@@ -101,12 +96,7 @@ impl Bench {
             let fails = if left.is_empty() { Fails::Never } else { left.remove(0) };
             drop(left);
             assert_ne!(fails, Fails::InFactory, "planted");
-            Probe {
-                name,
-                fails,
-                seen: says.clone(),
-                _guard: guard,
-            }
+            Probe { name, fails, seen: says.clone(), _guard: guard }
         })
         .into()
     }
@@ -230,10 +220,7 @@ async fn a_subtree_with_a_spent_budget_fails_alone_and_is_tried_again_slowly() {
 #[actix::test]
 async fn the_roots_spent_budget_ends_the_tree_after_stopping_the_others() {
     let mut bench = Bench::new();
-    let children = vec![
-        bench.child("a", &Slot::new(), &[]),
-        bench.child("b", &Slot::new(), &[Fails::InStarted; 6]),
-    ];
+    let children = vec![bench.child("a", &Slot::new(), &[]), bench.child("b", &Slot::new(), &[Fails::InStarted; 6])];
     let mut tree = bench.start(quick(TreeSpec::root(children)));
     assert_eq!(tree.ended().await, End::BudgetSpent);
     bench.expect(&["a started"]).await;
@@ -301,11 +288,7 @@ async fn a_worker_runs_one_step_at_a_time_and_again_for_a_wake_that_came_meanwhi
         pause_max: Duration::from_millis(2),
     };
     let doorbell = Doorbell::new();
-    let step = move || Told {
-        began: began.clone(),
-        paces: Rc::clone(&paces),
-        runs: Rc::clone(&runs),
-    };
+    let step = move || Told { began: began.clone(), paces: Rc::clone(&paces), runs: Rc::clone(&runs) };
     let child = ChildSpec::worker("worker", doorbell.clone(), rhythm, step);
     let tree = bench.start(TreeSpec::root(vec![child.into()]));
     let mut next = async |expected| assert_eq!(begins.recv().await, Some(expected));

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix::{
-    Actor, ActorContext as _, ActorFutureExt as _, AsyncContext as _, Context, Handler, Message, Recipient, SpawnHandle,
-    WrapFuture as _,
+    Actor, ActorContext as _, ActorFutureExt as _, AsyncContext as _, Context, Handler, Message, Recipient,
+    SpawnHandle, WrapFuture as _,
 };
 
 use super::spec::ExitGuard;
@@ -54,11 +54,7 @@ pub struct Rhythm {
 impl Rhythm {
     /// A step at least every `interval`; after failures 0.2 s, doubling to 30 s.
     pub fn every(interval: Duration) -> Self {
-        Self {
-            interval,
-            pause_first: Duration::from_millis(200),
-            pause_max: Duration::from_secs(30),
-        }
+        Self { interval, pause_first: Duration::from_millis(200), pause_max: Duration::from_secs(30) }
     }
 
     fn pause(self, failures: u32) -> Duration {
@@ -120,13 +116,7 @@ enum Then {
 impl<S: Step> Worker<S> {
     /// A worker that is not started yet.
     pub fn new(step: S, rhythm: Rhythm, guard: ExitGuard) -> Self {
-        Self {
-            step: Rc::new(step),
-            rhythm,
-            state: State::Still,
-            failures: 0,
-            _guard: guard,
-        }
+        Self { step: Rc::new(step), rhythm, state: State::Still, failures: 0, _guard: guard }
     }
 
     fn run(&mut self, ctx: &mut Context<Self>) {
@@ -144,11 +134,7 @@ impl<S: Step> Worker<S> {
             State::Running { then } => then,
             State::Waiting { .. } | State::Pausing { .. } | State::Still => Then::Rest,
         };
-        self.failures = if pace == Pace::Failed {
-            self.failures.saturating_add(1)
-        } else {
-            0
-        };
+        self.failures = if pace == Pace::Failed { self.failures.saturating_add(1) } else { 0 };
         match (then, pace) {
             (Then::Stop, _) => {
                 self.state = State::Still;

@@ -4,7 +4,7 @@ use std::panic::{self, PanicHookInfo};
 
 use super::metric;
 
-/// Replaces the default hook, which prints the panic's message, by one line of log and a counter. A debug build says the message too.
+/// Replaces the default hook, which prints the panic's message, by one line of log and a counter.
 pub fn install_panic_hook() {
     panic::set_hook(Box::new(report));
 }
@@ -14,8 +14,4 @@ fn report(info: &PanicHookInfo<'_>) {
     let location = location.as_deref().unwrap_or("unknown");
     metrics::counter!(metric::PANICS_TOTAL).increment(1);
     tracing::error!(location, "panic");
-    if cfg!(debug_assertions) {
-        let message = info.payload_as_str().unwrap_or("not text");
-        tracing::debug!(location, message, "panic message, in debug builds only");
-    }
 }

@@ -73,10 +73,7 @@ impl KeyRing {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let bad = |problem| KeyRingError::BadLine {
-                line: index + 1,
-                problem,
-            };
+            let bad = |problem| KeyRingError::BadLine { line: index + 1, problem };
             let key = parse_line(line).map_err(bad)?;
             if keys.iter().any(|known| known.id == key.id) {
                 return Err(bad("repeats the id of an earlier key"));
@@ -97,10 +94,8 @@ impl KeyRing {
     /// # Errors
     /// The file cannot be read as text, or is no ring.
     pub fn from_file(path: &Path) -> Result<Self, KeyRingError> {
-        let text = std::fs::read_to_string(path).map_err(|source| KeyRingError::Unreadable {
-            path: path.to_owned(),
-            source,
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| KeyRingError::Unreadable { path: path.to_owned(), source })?;
         Self::from_text(&SecretString::from(text))
     }
 
@@ -109,9 +104,8 @@ impl KeyRing {
     /// # Errors
     /// The variable is not set, or is no ring.
     pub fn from_env(name: &str) -> Result<Self, KeyRingError> {
-        let text = std::env::var(name).map_err(|_not_set_or_not_text| KeyRingError::NoVariable {
-            name: name.to_owned(),
-        })?;
+        let text =
+            std::env::var(name).map_err(|_not_set_or_not_text| KeyRingError::NoVariable { name: name.to_owned() })?;
         Self::from_text(&SecretString::from(text))
     }
 
@@ -173,21 +167,14 @@ pub fn generate_key_line(key_id: &str) -> Result<SecretString, KeyRingError> {
 }
 
 fn parse_line(line: &str) -> Result<MasterKey, &'static str> {
-    let (id, encoded) = line
-        .split_once(':')
-        .ok_or("is not of the form key_id:base64")?;
+    let (id, encoded) = line.split_once(':').ok_or("is not of the form key_id:base64")?;
     check_id(id)?;
     let decoded = Zeroizing::new(
-        BASE64
-            .decode(encoded.trim())
-            .map_err(|_secret| "has a key that is not base64 (standard alphabet, padded)")?,
+        BASE64.decode(encoded.trim()).map_err(|_secret| "has a key that is not base64 (standard alphabet, padded)")?,
     );
-    let key = <[u8; KEY_BYTES]>::try_from(decoded.as_slice())
-        .map_err(|_secret| "has a key that is not 32 bytes long")?;
-    Ok(MasterKey {
-        id: id.to_owned(),
-        key: Zeroizing::new(key),
-    })
+    let key =
+        <[u8; KEY_BYTES]>::try_from(decoded.as_slice()).map_err(|_secret| "has a key that is not 32 bytes long")?;
+    Ok(MasterKey { id: id.to_owned(), key: Zeroizing::new(key) })
 }
 
 fn check_id(id: &str) -> Result<(), &'static str> {

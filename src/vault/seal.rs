@@ -68,13 +68,8 @@ impl KeyRing {
     pub fn seal(&self, place: Place<'_>, secret: &SecretString) -> String {
         let master = self.active();
         let nonce = XChaCha20Poly1305::generate_nonce(&mut OsRng);
-        let payload = Payload {
-            msg: secret.expose_secret().as_bytes(),
-            aad: &bound_data(place, &master.id),
-        };
-        let ciphertext = cipher(master)
-            .encrypt(&nonce, payload)
-            .expect("a text that fits in memory can be sealed");
+        let payload = Payload { msg: secret.expose_secret().as_bytes(), aad: &bound_data(place, &master.id) };
+        let ciphertext = cipher(master).encrypt(&nonce, payload).expect("a text that fits in memory can be sealed");
         let mut bytes = nonce.to_vec();
         bytes.extend_from_slice(&ciphertext);
         format!("{LAYOUT}:{}:{}:{}", master.id, master.check_value(), BASE64.encode(bytes))
@@ -88,25 +83,16 @@ impl KeyRing {
         let not_sealed = || VaultError::NotSealed { place: place.to_string() };
         let altered = || VaultError::Altered { place: place.to_string() };
         let (key_id, check, encoded) = split(sealed).ok_or_else(not_sealed)?;
-        let master = self.get(key_id).ok_or_else(|| VaultError::NoKey {
-            key_id: key_id.to_owned(),
-            place: place.to_string(),
-        })?;
+        let master = self
+            .get(key_id)
+            .ok_or_else(|| VaultError::NoKey { key_id: key_id.to_owned(), place: place.to_string() })?;
         if master.check_value() != check {
-            return Err(VaultError::WrongKey {
-                key_id: key_id.to_owned(),
-                place: place.to_string(),
-            });
+            return Err(VaultError::WrongKey { key_id: key_id.to_owned(), place: place.to_string() });
         }
         let bytes = BASE64.decode(encoded).map_err(|_not_base64| not_sealed())?;
         let (nonce, ciphertext) = bytes.split_at_checked(NONCE_BYTES).ok_or_else(not_sealed)?;
-        let payload = Payload {
-            msg: ciphertext,
-            aad: &bound_data(place, key_id),
-        };
-        let opened = cipher(master)
-            .decrypt(XNonce::from_slice(nonce), payload)
-            .map_err(|_opaque| altered())?;
+        let payload = Payload { msg: ciphertext, aad: &bound_data(place, key_id) };
+        let opened = cipher(master).decrypt(XNonce::from_slice(nonce), payload).map_err(|_opaque| altered())?;
         let opened = Zeroizing::new(opened);
         let text = std::str::from_utf8(&opened).map_err(|_not_text| altered())?;
         Ok(SecretString::from(text))
@@ -153,12 +139,8 @@ mod tests {
     use super::super::generate_key_line;
     use super::*;
 
-    const HERE: Place<'static> = Place {
-        table: "credentials",
-        row: "connections.acme/access_token",
-        column: "sealed",
-        version: 3,
-    };
+    const HERE: Place<'static> =
+        Place { table: "credentials", row: "connections.acme/access_token", column: "sealed", version: 3 };
 
     fn line(id: &str) -> String {
         generate_key_line(id).expect("a legal id").expose_secret().to_owned()

@@ -36,8 +36,37 @@ impl Source {
     }
 }
 
-/// Every Rust file below `folder`, sorted by path.
+/// Every Rust file below `folder`, sorted by path. A file that only a test build compiles has no code to judge.
 pub fn sources(folder: &str) -> Vec<Source> {
+    let mut found = read(folder);
+    let test_only: Vec<String> = found.iter().flat_map(|source| test_modules(&source.path, &source.text)).collect();
+    for source in &mut found {
+        let path = source.path.trim_end_matches(".rs");
+        if test_only.iter().any(|test| {
+            path.strip_prefix(test.as_str()).is_some_and(|rest| matches!(rest.chars().next(), None | Some('/')))
+        }) {
+            source.code.clear();
+        }
+    }
+    found
+}
+
+/// The paths, without `.rs`, of the modules that the file at `path` declares by `#[cfg(test)] mod name;`.
+fn test_modules(path: &str, text: &str) -> Vec<String> {
+    let folder = match path.strip_suffix("/mod.rs").or_else(|| path.strip_suffix("/lib.rs")) {
+        Some(folder) => folder,
+        None => path.trim_end_matches(".rs"),
+    };
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    lines
+        .windows(2)
+        .filter(|pair| pair[0] == "#[cfg(test)]" && pair[1].ends_with(';'))
+        .filter_map(|pair| Some(pair[1].split_once("mod ")?.1.trim_end_matches(';')))
+        .map(|name| format!("{folder}/{name}"))
+        .collect()
+}
+
+fn read(folder: &str) -> Vec<Source> {
     files(&root().join(folder))
         .into_iter()
         .filter(|path| path.extension().is_some_and(|ext| ext == "rs"))
@@ -178,6 +207,13 @@ fn what_a_test_module_says_is_not_judged() {
     assert!(crate_imports(&code).is_empty());
     let kept = code_of("#[cfg(test)]\nuse crate::app::App;\nfn a() {}\n");
     assert_eq!(crate_imports(&kept).len(), 1);
+}
+
+#[test]
+fn a_module_of_a_test_build_is_told_by_its_declaration() {
+    let declared = "mod rules;\n#[cfg(test)]\nmod fixtures;\n#[cfg(test)]\nuse std::fs;\n";
+    assert_eq!(test_modules("src/mapping/mod.rs", declared), ["src/mapping/fixtures"]);
+    assert_eq!(test_modules("src/clock.rs", "#[cfg(test)]\nmod tests;"), ["src/clock/tests"]);
 }
 
 #[test]

@@ -68,13 +68,7 @@ pub fn line(order_no: &str, key: &LineKey) -> String {
 
 /// The URL of one charge of an order.
 pub fn charge(order_no: &str, sequence_no: i64) -> String {
-    format!(
-        "{}({}={},{}={sequence_no})",
-        charges(order_no),
-        names::ORDER_NO,
-        quoted(order_no),
-        names::SEQUENCE_NO
-    )
+    format!("{}({}={},{}={sequence_no})", charges(order_no), names::ORDER_NO, quoted(order_no), names::SEQUENCE_NO)
 }
 
 /// The URL of the order's own address: there is one at most.

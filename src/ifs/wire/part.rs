@@ -55,13 +55,7 @@ impl PartRequest {
 
     /// A change of the record that still has this ETag.
     pub fn patch(url: impl Into<String>, etag: impl Into<String>, body: Value) -> Self {
-        Self {
-            method: Method::Patch,
-            url: url.into(),
-            content_id: None,
-            if_match: Some(etag.into()),
-            body: Some(body),
-        }
+        Self { method: Method::Patch, url: url.into(), content_id: None, if_match: Some(etag.into()), body: Some(body) }
     }
 
     /// The same part with a Content-ID.

@@ -70,11 +70,9 @@ impl Row {
         }
         match value.get("value") {
             Some(Value::Array(rows)) => rows.iter().map(Self::from_json).collect(),
-            other => Err(RowError {
-                field: "value".into(),
-                expected: "a list",
-                found: other.map_or("nothing", shape_of),
-            }),
+            other => {
+                Err(RowError { field: "value".into(), expected: "a list", found: other.map_or("nothing", shape_of) })
+            }
         }
     }
 
@@ -116,9 +114,7 @@ fn exact(text: &str) -> Option<Decimal> {
     if text.len() > 64 {
         return None;
     }
-    Decimal::from_str_exact(text)
-        .or_else(|_| Decimal::from_scientific(text))
-        .ok()
+    Decimal::from_str_exact(text).or_else(|_| Decimal::from_scientific(text)).ok()
 }
 
 impl std::fmt::Debug for Row {

@@ -69,10 +69,9 @@ pub fn order_from_rest(order: wire::Order) -> Result<Order, InboundError> {
             id: order.customer.and_then(|customer| customer.id).map(|id| id.0),
             email: personal(order.email),
         },
-        company: order.company.map(|company| Company {
-            id: company.id.map(|id| id.0),
-            location_id: company.location_id.map(|id| id.0),
-        }),
+        company: order
+            .company
+            .map(|company| Company { id: company.id.map(|id| id.0), location_id: company.location_id.map(|id| id.0) }),
         shipping_address: address(order.shipping_address),
         billing_address: address(order.billing_address),
         lines,
@@ -179,18 +178,15 @@ impl Reader {
                 order.current_subtotal_price_set.as_ref(),
                 order.current_subtotal_price,
             )?,
-            current_shipping: self
-                .maybe("current_shipping_price_set", order.current_shipping_price_set.as_ref())?,
+            current_shipping: self.maybe("current_shipping_price_set", order.current_shipping_price_set.as_ref())?,
             current_tax: self.pair(
                 "current_total_tax_set",
                 order.current_total_tax_set.as_ref(),
                 order.current_total_tax,
             )?,
             current_duties: self.maybe("current_total_duties_set", order.current_total_duties_set.as_ref())?,
-            current_fees: self.maybe(
-                "current_total_additional_fees_set",
-                order.current_total_additional_fees_set.as_ref(),
-            )?,
+            current_fees: self
+                .maybe("current_total_additional_fees_set", order.current_total_additional_fees_set.as_ref())?,
             current_total: self.pair(
                 "current_total_price_set",
                 order.current_total_price_set.as_ref(),
@@ -252,10 +248,8 @@ impl Reader {
                 line.discounted_price_set.as_ref(),
                 line.discounted_price,
             )?,
-            current_discounted: self.maybe(
-                "shipping_lines.current_discounted_price_set",
-                line.current_discounted_price_set.as_ref(),
-            )?,
+            current_discounted: self
+                .maybe("shipping_lines.current_discounted_price_set", line.current_discounted_price_set.as_ref())?,
             removed: line.is_removed.unwrap_or(false),
             taxes: self.taxes(line.tax_lines)?,
             allocations: self.allocations(line.discount_allocations)?,

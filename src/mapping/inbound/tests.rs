@@ -89,7 +89,8 @@ fn currencies_must_exist_and_agree() {
 
 #[test]
 fn unknown_words_are_kept() {
-    let body = fixtures::webhook("plain-eur").replace("\"financial_status\": \"paid\"", "\"financial_status\": \"Moon\"");
+    let body =
+        fixtures::webhook("plain-eur").replace("\"financial_status\": \"paid\"", "\"financial_status\": \"Moon\"");
     let status = fixtures::order_of(&body).financial_status;
     assert_eq!(status, Some(crate::domain::order::FinancialStatus::Unknown("moon".into())));
 }

@@ -4,7 +4,7 @@
 
 mod compare;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
@@ -108,8 +108,8 @@ pub struct Books {
     pub held: Book,
     /// Create requests that IFS received.
     pub create_requests: usize,
-    /// Orders that a shop knows and IFS ever got, cancelled ones counted.
-    pub created_orders: usize,
+    /// Orders for which IFS received a create request.
+    pub requested_orders: usize,
 }
 
 impl Books {
@@ -124,9 +124,9 @@ impl Books {
             && all_parked
     }
 
-    /// Create requests for each order that IFS got.
+    /// Create requests for each order that IFS was asked to create; refused and dropped ones count.
     pub fn create_requests_per_order(&self) -> Option<Decimal> {
-        let orders = Decimal::from(self.created_orders);
+        let orders = Decimal::from(self.requested_orders);
         Decimal::from(self.create_requests).checked_div(orders).map(|ratio| ratio.round_dp(4))
     }
 
@@ -160,9 +160,11 @@ pub(super) fn compare(ifs: &Ifs, shops: &[(ShopSettings, Shop)], ledger: &Ledger
     for order in ifs.orders() {
         by_key.entry(order.field("CustomerPoNo").to_owned()).or_default().push(order);
     }
+    let creates = ledger.entries_where(|entry| entry.class == Class::Create);
     let mut books = Books {
         ifs_orders: by_key.values().flatten().filter(|order| order.is_live()).count(),
-        create_requests: ledger.count_of(Class::Create),
+        create_requests: creates.len(),
+        requested_orders: creates.iter().flat_map(|entry| &entry.keys).collect::<BTreeSet<_>>().len(),
         ..Books::default()
     };
     let parked: BTreeMap<u64, &str> = parked.iter().map(|parked| (parked.order_id, parked.reason.as_str())).collect();
@@ -171,13 +173,8 @@ pub(super) fn compare(ifs: &Ifs, shops: &[(ShopSettings, Shop)], ledger: &Ledger
             for (order_id, sold) in orders {
                 let held = by_key.remove(&order_id.to_string()).unwrap_or_default();
                 let committed = || {
-                    ledger
-                        .entries_where(|entry| {
-                            entry.committed == Some(true)
-                                && entry.class == Class::Create
-                                && entry.keys.contains(&order_id.to_string())
-                        })
-                        .len()
+                    let key = order_id.to_string();
+                    creates.iter().any(|entry| entry.committed == Some(true) && entry.keys.contains(&key))
                 };
                 Checked { order_id: *order_id, sold, held: &held, reason: parked.get(order_id).copied() }
                     .enter(&mut books, settings, &committed);
@@ -197,10 +194,9 @@ struct Checked<'a> {
 }
 
 impl Checked<'_> {
-    fn enter(&self, books: &mut Books, settings: &ShopSettings, committed: &dyn Fn() -> usize) {
+    fn enter(&self, books: &mut Books, settings: &ShopSettings, committed: &dyn Fn() -> bool) {
         let Some(last) = self.sold.versions.last() else { return };
         books.orders += 1;
-        books.created_orders += self.held.len().min(1);
         if self.held.len() > 1 {
             books.double.push(self.order_id);
         }
@@ -226,7 +222,7 @@ impl Checked<'_> {
             }
             Expected::Cancelled | Expected::NotLive => match live.first() {
                 Some(order) => books.differences.push(self.state("cancelled", order)),
-                None if self.held.is_empty() && committed() > 0 => books.missing.push(self.order_id),
+                None if self.held.is_empty() && committed() => books.missing.push(self.order_id),
                 None => books.cancelled += 1,
             },
             Expected::Skipped => match self.held.first() {

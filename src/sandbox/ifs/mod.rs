@@ -3,6 +3,7 @@
 
 mod batch;
 mod body;
+mod compute;
 mod error;
 mod filter;
 mod path;
@@ -25,6 +26,7 @@ use rust_decimal::Decimal;
 use tokio::sync::Notify;
 
 pub use people::RowOf;
+pub use rules::CreditCheck;
 
 use super::clock::SandboxClock;
 use super::faults::FaultPlan;
@@ -220,9 +222,9 @@ impl Ifs {
         lock(&self.core.held).len()
     }
 
-    /// From now on releasing an order ends in `Blocked`, as a failed credit check does.
-    pub fn block_releases(&self, blocked: bool) {
-        lock(&self.core.setup).releases_blocked = blocked;
+    /// From now on the credit check at release passes, or fails: then the order ends in `Blocked`.
+    pub fn set_credit_check(&self, check: CreditCheck) {
+        lock(&self.core.setup).credit_check = check;
     }
 
     /// From now on IFS adds a freight charge of this amount to each new order by itself.
@@ -230,9 +232,14 @@ impl Ifs {
         lock(&self.core.setup).default_charge = amount;
     }
 
-    /// From now on the service user lacks its grant (403), or has it again.
-    pub fn withhold_grants(&self, withheld: bool) {
-        lock(&self.core.setup).grants_missing = withheld;
+    /// From now on the service user lacks its grant: 403.
+    pub fn withdraw_grants(&self) {
+        lock(&self.core.setup).grants_missing = true;
+    }
+
+    /// The service user has its grant again.
+    pub fn restore_grants(&self) {
+        lock(&self.core.setup).grants_missing = false;
     }
 
     /// Sets the ceiling of OData requests per second; over it IFS answers 429 and the ledger counts.

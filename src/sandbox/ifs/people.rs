@@ -131,25 +131,29 @@ pub(super) fn add_line(
 /// Edits some field that the integration does not own, so that the record's ETag is stale.
 pub(super) fn disturb(tables: &mut Tables, target: &Target) {
     let version = tables.next_version();
-    let text = Cell::Text(format!("person {version}"));
-    let (no, pick): (&String, &dyn Fn(&mut super::tables::Order) -> Option<(&mut Row, Option<&'static str>)>) =
-        match target {
-            Target::Order(no) | Target::Action(no, _) => (no, &|order| Some((&mut order.header, Some("LabelNote")))),
-            Target::Address(no) => (no, &|order| order.address.as_mut().map(|row| (row, None))),
-            Target::Line(no, key) => (no, &|order| {
-                let index = order.line_index(key)?;
-                order.lines.get_mut(index).map(|row| (row, Some("CatalogDesc")))
-            }),
-            Target::Charge(no, sequence_no) => (no, &|order| {
-                let index = order.charge_index(*sequence_no)?;
-                order.charges.get_mut(index).map(|row| (row, None))
-            }),
-            Target::Orders | Target::Lines(_) | Target::Charges(_) | Target::Addresses(_) => return,
-        };
-    if let Some((row, field)) = tables.order_mut(no).and_then(pick) {
-        if let Some(field) = field {
-            row.put(field, text);
-        }
-        row.touch(version);
+    let (Target::Order(no) | Target::Action(no, _) | Target::Address(no) | Target::Line(no, _) | Target::Charge(no, _)) =
+        target
+    else {
+        return;
+    };
+    let Some(order) = tables.order_mut(no) else { return };
+    let (row, field) = match target {
+        Target::Line(_, key) => match order.line_index(key) {
+            Some(index) => (&mut order.lines[index], Some("CatalogDesc")),
+            None => return,
+        },
+        Target::Charge(_, sequence_no) => match order.charge_index(*sequence_no) {
+            Some(index) => (&mut order.charges[index], None),
+            None => return,
+        },
+        Target::Address(_) => match &mut order.address {
+            Some(row) => (row, None),
+            None => return,
+        },
+        _ => (&mut order.header, Some("LabelNote")),
+    };
+    if let Some(field) = field {
+        row.put(field, Cell::Text(format!("person {version}")));
     }
+    row.touch(version);
 }

@@ -8,8 +8,8 @@ use rust_decimal::Decimal;
 
 use super::super::world;
 use super::body::Fields;
+use super::compute::{compute_charge, compute_line, default_tax, recompute, total};
 use super::error::OdataError;
-use super::price::{Basis, amounts, other_price, round};
 use super::schema::Cell;
 use super::tables::{Order, Row, Tables};
 
@@ -233,8 +233,18 @@ pub(super) fn delete_charge(tables: &mut Tables, order_no: &str, index: usize) -
     Ok(())
 }
 
+/// What the credit check at release says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CreditCheck {
+    /// The order is released.
+    #[default]
+    Passes,
+    /// The order ends in `Blocked`.
+    Fails,
+}
+
 /// Releases an order; the credit check may block it instead.
-pub(super) fn release(tables: &mut Tables, order_no: &str, blocked: bool) -> Result<(), OdataError> {
+pub(super) fn release(tables: &mut Tables, order_no: &str, check: CreditCheck) -> Result<(), OdataError> {
     let version = tables.next_version();
     let order = existing(tables, order_no)?;
     if !matches!(order.state(), "Planned" | "Blocked") {
@@ -243,12 +253,15 @@ pub(super) fn release(tables: &mut Tables, order_no: &str, blocked: bool) -> Res
     if order.lines.is_empty() {
         return Err(OdataError::database(20105, "CustomerOrder.NO_LINES: An order without lines can not be released."));
     }
-    let state = if blocked { "Blocked" } else { "Released" };
-    order.header.put("Objstate", Cell::Text(state.into()));
-    if blocked {
-        order.header.put("BlockedReason", Cell::Text("CREDIT".into()));
-    } else {
-        order.header.remove("BlockedReason");
+    match check {
+        CreditCheck::Passes => {
+            order.header.put("Objstate", Cell::Text("Released".into()));
+            order.header.remove("BlockedReason");
+        }
+        CreditCheck::Fails => {
+            order.header.put("Objstate", Cell::Text("Blocked".into()));
+            order.header.put("BlockedReason", Cell::Text("CREDIT".into()));
+        }
     }
     order.header.touch(version);
     Ok(())
@@ -269,19 +282,6 @@ pub(super) fn cancel(tables: &mut Tables, order_no: &str, reason: &str) -> Resul
         line.put("OrderState", Cell::Text("Cancelled".into()));
         line.touch(version);
     }
-    Ok(())
-}
-
-/// Computes lines, charges and the total anew.
-pub(super) fn recompute(order: &mut Order) -> Result<(), OdataError> {
-    let header = order.header.clone();
-    for line in &mut order.lines {
-        compute_line(&header, line)?;
-    }
-    for charge in &mut order.charges {
-        compute_charge(&header, charge)?;
-    }
-    total(order);
     Ok(())
 }
 
@@ -377,87 +377,4 @@ fn one_price(order: &Order, fields: &Fields, net: &str, incl: &str, presence: Pr
         }
         _ => Ok(()),
     }
-}
-
-fn default_tax(row: &mut Row) {
-    let fetched = row.text("FetchTaxFromDefaults") == "TRUE";
-    if fetched || row.cell("TaxCode").is_none() {
-        row.put("TaxCode", Cell::Text(world::DEFAULT_TAX_CODE.into()));
-    }
-}
-
-struct Basics {
-    basis: Basis,
-    decimals: u32,
-    tax_percent: Decimal,
-}
-
-fn basics(header: &Row, row: &Row) -> Result<Basics, OdataError> {
-    let tax_code = row.text("TaxCode");
-    let tax_percent = world::tax_percent(tax_code).ok_or_else(|| OdataError::no_such("StatutoryFee", tax_code))?;
-    if row.text("TaxLiability") == "EXEMPT" && !tax_percent.is_zero() {
-        return Err(OdataError::database(
-            20105,
-            "CustomerOrderLine.EXEMPT: An exempt line needs a tax code of 0 percent.",
-        ));
-    }
-    let basis = if header.flag("UsePriceInclTax") { Basis::InclTax } else { Basis::Net };
-    let decimals = world::currency_decimals(header.text("CurrencyCode")).unwrap_or(2);
-    Ok(Basics { basis, decimals, tax_percent })
-}
-
-fn compute_line(header: &Row, line: &mut Row) -> Result<(), OdataError> {
-    let Basics { basis, decimals, tax_percent } = basics(header, line)?;
-    let qty = line.decimal("BuyQtyDue").unwrap_or_default();
-    if qty <= Decimal::ZERO {
-        return Err(OdataError::database(20105, "CustomerOrderLine.QTY: The quantity must be greater than zero."));
-    }
-    let (price_field, other_field) = match basis {
-        Basis::Net => ("SaleUnitPrice", "UnitPriceInclTax"),
-        Basis::InclTax => ("UnitPriceInclTax", "SaleUnitPrice"),
-    };
-    if line.text("PriceFreeze") == "Free" {
-        let own = world::list_price(line.text("CatalogNo")).unwrap_or_default();
-        line.put(price_field, Cell::Decimal(own));
-    }
-    let price = line.decimal(price_field).unwrap_or_default();
-    let discount: Decimal = ["Discount", "OrderDiscount"].iter().filter_map(|name| line.decimal(name)).sum::<Decimal>()
-        + header.decimal("AdditionalDiscount").unwrap_or_default();
-    if price.is_sign_negative() || discount.is_sign_negative() || discount > Decimal::ONE_HUNDRED {
-        return Err(OdataError::database(20105, "CustomerOrderLine.PRICE: Price and discount must not be negative."));
-    }
-    let computed = amounts(basis, price, qty, discount, tax_percent, decimals);
-    line.put(other_field, Cell::Decimal(other_price(basis, price, tax_percent)));
-    line.put("NetAmountCurr", Cell::Decimal(computed.net));
-    line.put("TaxAmountCurr", Cell::Decimal(computed.tax));
-    line.put("GrossAmountCurr", Cell::Decimal(computed.gross));
-    Ok(())
-}
-
-fn compute_charge(header: &Row, charge: &mut Row) -> Result<(), OdataError> {
-    let Basics { basis, decimals, tax_percent } = basics(header, charge)?;
-    let (price_field, other_field) = match basis {
-        Basis::Net => ("ChargeAmount", "ChargeAmountInclTax"),
-        Basis::InclTax => ("ChargeAmountInclTax", "ChargeAmount"),
-    };
-    let qty = charge.decimal("ChargedQty").unwrap_or_default();
-    let price = charge.decimal(price_field).unwrap_or_default();
-    let computed = amounts(basis, price, qty, Decimal::ZERO, tax_percent, decimals);
-    charge.put(other_field, Cell::Decimal(other_price(basis, price, tax_percent)));
-    charge.put("NetAmtCurr", Cell::Decimal(computed.net));
-    charge.put("TaxAmountCurrency", Cell::Decimal(computed.tax));
-    charge.put("GrossAmtCurr", Cell::Decimal(computed.gross));
-    Ok(())
-}
-
-/// `TotalAmount`: gross of the live lines and of the charges.
-fn total(order: &mut Order) {
-    let lines = order
-        .lines
-        .iter()
-        .filter(|line| line.text("OrderState") != "Cancelled")
-        .filter_map(|line| line.decimal("GrossAmountCurr"));
-    let charges = order.charges.iter().filter_map(|charge| charge.decimal("GrossAmtCurr"));
-    let sum: Decimal = lines.chain(charges).sum();
-    order.header.put("TotalAmount", Cell::Decimal(round(sum, 8)));
 }

@@ -11,7 +11,7 @@ use super::body::{DecimalForm, for_insert, for_update, parse_object, render};
 use super::error::OdataError;
 use super::filter::Filter;
 use super::path::{Direction, LineKey, Query, Target, parse};
-use super::rules;
+use super::rules::{self, CreditCheck};
 use super::schema::{ADDRESS, CHARGE, Cell, Entity, HEADER, LINE};
 use super::tables::{Order, Row, Tables};
 
@@ -51,8 +51,7 @@ pub(super) struct Done {
 /// What persons and set-up decide in this IFS.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Setup {
-    /// A release ends in `Blocked`.
-    pub(super) releases_blocked: bool,
+    pub(super) credit_check: CreditCheck,
     /// A charge that IFS adds by itself to each new order.
     pub(super) default_charge: Option<rust_decimal::Decimal>,
     /// The service user lacks the grant for the projection: 403.
@@ -193,7 +192,7 @@ impl Engine<'_> {
             .ok_or_else(|| OdataError::not_found(format!("Action '{name}' does not exist")))?;
         self.precondition(&Target::Order(no.to_owned()), operation)?;
         match (action, object.len()) {
-            ("SetReleased", 0) => rules::release(self.tables, no, self.setup.releases_blocked)?,
+            ("SetReleased", 0) => rules::release(self.tables, no, self.setup.credit_check)?,
             ("SetCancelled", 1) => match object.get("CancelReason") {
                 Some(Value::String(reason)) => rules::cancel(self.tables, no, reason)?,
                 _ => return Err(OdataError::deserialization("Invalid value for parameter 'CancelReason'")),

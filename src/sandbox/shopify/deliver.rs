@@ -12,6 +12,8 @@ use super::super::ledger::{Arrival, Class, Outcome, Remote};
 use super::{API_VERSION, Shop};
 
 const TRIES_MAX: u32 = 8;
+/// So much of an answer is kept; Shopify looks at the status only.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
 
@@ -163,10 +165,16 @@ impl Shop {
 }
 
 async fn answered(request: reqwest::RequestBuilder) -> reqwest::Result<WebhookAnswer> {
-    let response = request.send().await?;
+    let mut response = request.send().await?;
     let status = response.status().as_u16();
     let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    Ok(WebhookAnswer { status, retry_after, body: response.text().await? })
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await?
+        && body.len() < ANSWER_BYTES_MAX
+    {
+        body.extend_from_slice(&chunk);
+    }
+    Ok(WebhookAnswer { status, retry_after, body: String::from_utf8_lossy(&body).into_owned() })
 }
 
 #[cfg(test)]

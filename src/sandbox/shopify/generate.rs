@@ -181,8 +181,13 @@ fn attributes(random: &mut StdRng) -> Vec<(String, String)> {
 fn discounts(random: &mut StdRng, order: &mut OrderVersion) {
     if random.random_bool(0.2) {
         let index = random.random_range(0..order.lines.len());
-        let fixed = random.random_bool(0.5);
-        discount_line(random, order, index, fixed);
+        if random.random_bool(0.5) {
+            let amount = order.currencies.price(round(order.lines[index].total().shop * Decimal::new(17, 2), 2));
+            discount_line(order, index, DiscountValue::Fixed(amount));
+        } else {
+            let percent = Decimal::from([5, 15, 33][random.random_range(0..3)]);
+            discount_line(order, index, DiscountValue::Percent(percent));
+        }
     }
     if random.random_bool(0.25) {
         discount_order(random, order);
@@ -192,16 +197,14 @@ fn discounts(random: &mut StdRng, order: &mut OrderVersion) {
     }
 }
 
-fn discount_line(random: &mut StdRng, order: &mut OrderVersion, index: usize, fixed: bool) {
-    let currencies = order.currencies;
+fn discount_line(order: &mut OrderVersion, index: usize, value: DiscountValue) {
     let line = &mut order.lines[index];
-    let base = line.price.times(line.quantity);
-    let (value, amount) = if fixed {
-        let amount = currencies.price(round(base.shop * Decimal::new(17, 2), 2));
-        (DiscountValue::Fixed(amount), amount)
-    } else {
-        let percent = Decimal::from([5, 15, 33][random.random_range(0..3)]);
-        (DiscountValue::Percent(percent), currencies.round(base.map(|base| base * percent / Decimal::ONE_HUNDRED)))
+    let amount = match value {
+        DiscountValue::Fixed(amount) => amount,
+        DiscountValue::Percent(percent) => {
+            let base = line.price.times(line.quantity);
+            order.currencies.round(base.map(|base| base * percent / Decimal::ONE_HUNDRED))
+        }
     };
     line.allocations.push((order.applications.len(), amount));
     let title = "Mängelrabatt".to_owned();

@@ -189,6 +189,17 @@ impl Shop {
         }
     }
 
+    /// Something happens to an order in the same second as its last version: equal `updated_at`, other content.
+    pub fn change_in_the_same_second(&self, order_id: u64, change: Change) {
+        let mut state = self.lock();
+        let State { random, orders, .. } = &mut *state;
+        let Some(sold) = orders.get_mut(&order_id) else { return };
+        if let Some(last) = sold.versions.last() {
+            let next = story::change(random, last, change, last.updated_at);
+            sold.versions.push(next);
+        }
+    }
+
     /// Ids of all orders, in no particular order.
     pub fn order_ids(&self) -> Vec<u64> {
         self.lock().orders.keys().copied().collect()

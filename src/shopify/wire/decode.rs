@@ -62,6 +62,9 @@ fn explain(bytes: &[u8], error: &serde_path_to_error::Error<serde_json::Error>) 
         path = if path == "document" { field.to_owned() } else { format!("{path}.{field}") };
         return DecodeError { path, expected: "a value".into(), found: "nothing".into() };
     }
+    if message.starts_with("duplicate field") {
+        return DecodeError { path, expected: "each field once".into(), found: "one of them twice".into() };
+    }
     // The text in front of the last "expected" may repeat the payload; what follows it is ours or serde's.
     let expected = message.rsplit_once("expected ").map_or("another shape", |(_, expected)| expected);
     DecodeError { path, expected: expected.to_owned(), found: found_at(bytes, error.path()) }

@@ -126,9 +126,7 @@ pub struct Instant(pub Timestamp);
 impl<'de> Deserialize<'de> for Instant {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        text.parse()
-            .map(Self)
-            .map_err(|_| D::Error::custom("expected a time as 2026-01-31T12:00:00Z"))
+        text.parse().map(Self).map_err(|_| D::Error::custom("expected a time as 2026-01-31T12:00:00Z"))
     }
 }
 
@@ -196,7 +194,9 @@ mod tests {
             assert_eq!(amount.0, Decimal::from_str_exact(exact).expect("a test's figure"), "{json}");
         }
         let long = format!("\"{}\"", "9".repeat(41));
-        for json in ["1e400", "\"NaN\"", "\"1_0\"", "\"\"", "\"+1\"", "null", "true", "\"1.0000001\"", "1000000000000", &long] {
+        for json in
+            ["1e400", "\"NaN\"", "\"1_0\"", "\"\"", "\"+1\"", "null", "true", "\"1.0000001\"", "1000000000000", &long]
+        {
             assert!(read::<Amount>(json).is_none(), "{json}");
         }
     }

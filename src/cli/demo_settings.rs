@@ -1,0 +1,149 @@
+//! The settings of a service that works against the sandbox: what the demo runs with, and what `sandbox` prints for
+//! trying by hand. Also used by the tests, so that they run on settings that a user could have written.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+/// One simulated shop.
+#[derive(Debug, Clone)]
+pub struct ShopEndpoint {
+    /// The connection's name.
+    pub connection: String,
+    /// The shop's domain.
+    pub domain: String,
+    /// Its Admin API.
+    pub base_url: String,
+    /// IFS company.
+    pub company: String,
+    /// IFS site.
+    pub site: String,
+}
+
+/// Everything that differs between runs.
+#[derive(Debug, Clone)]
+pub struct DemoSettings {
+    /// `database.url`
+    pub database_url: String,
+    /// Base URL of the simulated IFS.
+    pub ifs_base_url: String,
+    /// The shops.
+    pub shops: Vec<ShopEndpoint>,
+    /// How long a call to IFS may take.
+    pub request_timeout: Duration,
+    /// `Prefer: wait`, which the sandbox honours.
+    pub wait: Duration,
+    /// First look-up after a lost answer.
+    pub look_up_first: Duration,
+    /// How long a lease lasts.
+    pub lease: Duration,
+    /// Calls to IFS at one time.
+    pub concurrency_max: u32,
+}
+
+impl DemoSettings {
+    /// Settings with times that suit a remote on loopback.
+    pub fn new(database_url: impl Into<String>, ifs_base_url: impl Into<String>, shops: Vec<ShopEndpoint>) -> Self {
+        Self {
+            database_url: database_url.into(),
+            ifs_base_url: ifs_base_url.into(),
+            shops,
+            request_timeout: Duration::from_secs(30),
+            wait: Duration::from_secs(30),
+            look_up_first: Duration::from_secs(1),
+            lease: Duration::from_secs(15),
+            concurrency_max: 8,
+        }
+    }
+
+    /// The file of settings, with the master key and the operator's token in files of `folder`.
+    pub fn to_toml(&self, folder: &Path) -> String {
+        let mut toml = format!(
+            r#"# Made for a run against the sandbox.
+[server]
+webhook_listen = "127.0.0.1:0"
+operations_listen = "127.0.0.1:0"
+operator_token_file = {token:?}
+
+[database]
+url = {database:?}
+lease_secs = {lease}
+
+[vault]
+master_key_file = {key:?}
+
+[egress]
+allow = ["127.0.0.1"]
+
+[ifs.sandbox]
+base_url = {ifs:?}
+realm = "sandbox"
+request_timeout_secs = {timeout}
+wait_secs = {wait}
+wait_honoured = true
+not_before_margin_secs = 1
+look_up_first_secs = {look_up}
+rate_per_minute = 60000
+burst_max = 200
+concurrency_max = {concurrency}
+test_tenant = true
+"#,
+            token = folder.join("operator-token"),
+            database = self.database_url,
+            lease = self.lease.as_secs(),
+            key = folder.join("master-key"),
+            ifs = self.ifs_base_url,
+            timeout = self.request_timeout.as_secs(),
+            wait = self.wait.as_secs(),
+            look_up = self.look_up_first.as_secs(),
+            concurrency = self.concurrency_max,
+        );
+        for shop in &self.shops {
+            write_connection(&mut toml, shop);
+        }
+        toml
+    }
+}
+
+fn write_connection(toml: &mut String, shop: &ShopEndpoint) {
+    write!(
+        toml,
+        r#"
+[connections.{name}]
+shop = {domain:?}
+ifs = "sandbox"
+mode = "live"
+shopify_base_url = {base_url:?}
+company = {company:?}
+site = {site:?}
+orders_from = 2020-01-01T00:00:00Z
+time_zone = "Europe/Stockholm"
+customer_no = "WEB-DEFAULT"
+coordinator = "WEB"
+order_type = "NO"
+ship_via = {{ STANDARD = "STD", EXPRESS = "EXP" }}
+cancel_reason = "WEB"
+tax_codes = [
+    {{ country = "DE", rate = "0.19", code = "V19" }},
+    {{ country = "DE", rate = "0.07", code = "V07" }},
+    {{ country = "SE", rate = "0.25", code = "V25" }},
+    {{ country = "SE", rate = "0.06", code = "V06" }},
+    {{ country = "GB", rate = "0.20", code = "V20" }},
+    {{ country = "GB", rate = "0", code = "V00" }},
+    {{ country = "NO", rate = "0.25", code = "V25" }},
+    {{ country = "JP", rate = "0.10", code = "V10" }},
+    {{ country = "US", rate = "0", code = "V00" }},
+]
+
+[connections.{name}.charge]
+shipping = {{ default = "FREIGHT" }}
+rounding = "ROUNDING"
+"#,
+        name = shop.connection,
+        domain = shop.domain,
+        base_url = shop.base_url,
+        company = shop.company,
+        site = shop.site,
+    )
+    .expect("a String takes every text");
+}

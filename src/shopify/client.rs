@@ -1,0 +1,292 @@
+//! One shop's Admin API over GraphQL, one query at a time. Reads only so far; each is repeated here where that is of use.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use reqwest::Client;
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use url::Url;
+
+use super::auth::TokenHolder;
+use super::cost::{Bucket, Cost};
+use super::error::ShopifyError;
+use super::limits::{
+    ANSWER_BYTES_MAX, CONCURRENCY_MAX, LINE_PAGES_MAX, READ_RETRIES, READINGS_MAX, REQUEST_TIMEOUT, REQUESTS_PER_SECOND,
+};
+use crate::clock::Clock;
+use crate::remote::{
+    Breaker, BreakerPass, BreakerSettings, Egress, EgressError, Limiter, LimiterSettings, Retried, parse_retry_after,
+    read_body,
+};
+use crate::telemetry::metric;
+
+const ORDER_BY_ID: Document = Document { operation: "OrderById", text: include_str!("graphql/order_by_id.graphql") };
+const ORDER_LINES: Document = Document { operation: "OrderLines", text: include_str!("graphql/order_lines.graphql") };
+/// The version that made an answer.
+const VERSION_HEADER: &str = "X-Shopify-API-Version";
+/// Pause after a 429 that does not say how long.
+const PAUSE_UNSAID: Duration = Duration::from_secs(1);
+
+/// What a client is built from.
+pub struct ShopifySettings {
+    /// How logs and metrics call this shop.
+    pub name: String,
+    /// Its address, without a path.
+    pub base_url: Url,
+    /// Version of the Admin API, such as `2026-10`.
+    pub api_version: String,
+    /// Offline access token.
+    pub access_token: SecretString,
+}
+
+/// Why a client cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum ShopifySetupError {
+    /// The address may not be called.
+    #[error(transparent)]
+    Egress(#[from] EgressError),
+    /// Address and version do not make a URL.
+    #[error("the shop's address and shopify_api_version do not make a url")]
+    BadUrl(#[from] url::ParseError),
+    /// The HTTP client cannot be built, as on a machine without root certificates.
+    #[error(
+        "the http client cannot be built: are there root certificates on this machine (ca-certificates, SSL_CERT_FILE)?"
+    )]
+    Client(#[from] reqwest::Error),
+}
+
+/// The way to one shop. Clones share its token, its rate and its connections.
+#[derive(Clone)]
+pub struct ShopifyClient(Arc<Inner>);
+
+struct Inner {
+    name: String,
+    endpoint: Url,
+    api_version: String,
+    http: Client,
+    token: TokenHolder,
+    limiter: Limiter,
+    breaker: Breaker,
+    bucket: Bucket,
+    clock: Clock,
+}
+
+struct Document {
+    operation: &'static str,
+    text: &'static str,
+}
+
+impl ShopifyClient {
+    /// A client that has not called anybody yet.
+    ///
+    /// # Errors
+    /// The settings do not allow one.
+    pub fn new(settings: ShopifySettings, egress: &Egress, clock: Clock) -> Result<Self, ShopifySetupError> {
+        let base = settings.base_url.as_str().trim_end_matches('/');
+        let endpoint: Url = format!("{base}/admin/api/{}/graphql.json", settings.api_version).parse()?;
+        let http = egress.client(&endpoint)?.timeout(REQUEST_TIMEOUT).build()?;
+        Ok(Self(Arc::new(Inner {
+            limiter: Limiter::new(&settings.name, LimiterSettings::new(REQUESTS_PER_SECOND, CONCURRENCY_MAX)),
+            breaker: Breaker::new(&settings.name, BreakerSettings::default(), clock.clone()),
+            bucket: Bucket::default(),
+            token: TokenHolder::new(settings.access_token),
+            name: settings.name,
+            api_version: settings.api_version,
+            endpoint,
+            http,
+            clock,
+        })))
+    }
+
+    /// The order with this id as the JSON of `data.order`, all its lines included; `None` when the shop has no such order (or the token
+    /// may not see it: orders older than 60 days need `read_all_orders`).
+    ///
+    /// 1. The order with its first lines. Nearly always that is all.
+    /// 2. The other pages of lines, joined to the first; when the order changed meanwhile, all again.
+    ///
+    /// # Errors
+    /// It could not be read whole. It was tried again where that is of use.
+    pub async fn order_by_id(&self, id: u64) -> Result<Option<Bytes>, ShopifyError> {
+        let id = format!("gid://shopify/Order/{id}");
+        for _ in 0..READINGS_MAX {
+            // 1.
+            let data = self.query(&ORDER_BY_ID, json!({ "id": id })).await?;
+            let Some(order) = order_of(&data)? else { return Ok(None) };
+            let first: LinePage = serde_json::from_str(order.get())?;
+            if !first.line_items.page_info.has_next_page {
+                return Ok(Some(Bytes::copy_from_slice(order.get().as_bytes())));
+            }
+            // 2.
+            if let Some(lines) = self.further_lines(&id, first).await? {
+                return Ok(Some(joined(&order, lines)?));
+            }
+        }
+        Err(ShopifyError::Restless)
+    }
+
+    /// Whether the circuit breaker holds calls back.
+    pub fn is_left_alone(&self) -> bool {
+        self.0.breaker.is_open()
+    }
+
+    /// All lines of an order from its first page on; `None` when it changed meanwhile.
+    async fn further_lines(&self, id: &str, first: LinePage) -> Result<Option<Vec<Value>>, ShopifyError> {
+        let LinePage { updated_at, mut line_items } = first;
+        let mut lines = line_items.nodes;
+        for _ in 0..LINE_PAGES_MAX {
+            if !line_items.page_info.has_next_page {
+                return Ok(Some(lines));
+            }
+            let after = line_items.page_info.end_cursor;
+            let after = after.ok_or(ShopifyError::NotWhole { what: "a page of lines has no cursor" })?;
+            let data = self.query(&ORDER_LINES, json!({ "id": id, "after": after })).await?;
+            let Some(order) = order_of(&data)? else { return Ok(None) };
+            let page: LinePage = serde_json::from_str(order.get())?;
+            if page.updated_at != updated_at {
+                return Ok(None);
+            }
+            line_items = page.line_items;
+            lines.append(&mut line_items.nodes);
+        }
+        Err(ShopifyError::NotWhole { what: "the pages of lines do not end" })
+    }
+
+    async fn query(&self, document: &Document, variables: Value) -> Result<Box<RawValue>, ShopifyError> {
+        let body =
+            json!({ "query": document.text, "operationName": document.operation, "variables": variables }).to_string();
+        let body = Bytes::from(body);
+        let attempt = async || match self.attempt(document.operation, body.clone()).await {
+            Err(error) if error.passes_by_itself() => {
+                let after = error.after();
+                Err(Retried::Again(error, after))
+            }
+            outcome => outcome.map_err(Retried::Never),
+        };
+        READ_RETRIES.run(attempt).await
+    }
+
+    async fn attempt(&self, operation: &'static str, body: Bytes) -> Result<Box<RawValue>, ShopifyError> {
+        let inner = &self.0;
+        let pass = inner.breaker.pass()?;
+        let permit = inner.limiter.permit().await?;
+        let wait = inner.bucket.wait_for(operation, inner.clock.monotonic());
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        let began = Instant::now();
+        let outcome = self.exchange(operation, body).await;
+        drop(permit);
+        self.learn(operation, pass, began, outcome.as_ref().err());
+        outcome
+    }
+
+    async fn exchange(&self, operation: &'static str, body: Bytes) -> Result<Box<RawValue>, ShopifyError> {
+        let inner = &self.0;
+        let request = inner
+            .http
+            .post(inner.endpoint.clone())
+            .header("Content-Type", "application/json")
+            .header("Accept", "application/json");
+        let response = inner.token.sign(request).body(body).send().await.map_err(ShopifyError::from_transport)?;
+        let status = response.status().as_u16();
+        if status != 200 {
+            let after = parse_retry_after(response.headers(), inner.clock.now());
+            return Err(ShopifyError::from_status(status, after));
+        }
+        let version = response.headers().get(VERSION_HEADER).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let body = read_body(response, ANSWER_BYTES_MAX).await.map_err(ShopifyError::LostBody)?;
+        let envelope: Envelope = serde_json::from_slice(&body)?;
+        let cost = envelope.extensions.and_then(|extensions| extensions.cost);
+        if let Some(cost) = &cost {
+            inner.bucket.learn(operation, cost, inner.clock.monotonic());
+        }
+        // Errors first: whatever stands beside them in `data` is only a part.
+        if let Some(error) = ShopifyError::from_errors(&envelope.errors, cost.as_ref()) {
+            return Err(error);
+        }
+        if version.as_deref() != Some(inner.api_version.as_str()) {
+            return Err(ShopifyError::OtherVersion { asked: inner.api_version.clone(), answered: version });
+        }
+        envelope.data.ok_or(ShopifyError::NotWhole { what: "there is no data" })
+    }
+
+    /// Lets everybody learn from how a call went: breaker, limiter, metrics.
+    fn learn(&self, operation: &'static str, pass: BreakerPass, began: Instant, error: Option<&ShopifyError>) {
+        let inner = &self.0;
+        let label = error.map_or("done", ShopifyError::kind);
+        metrics::histogram!(metric::REMOTE_CALL_DURATION_SECONDS, "remote" => inner.name.clone(), "operation" => operation)
+            .record(began.elapsed().as_secs_f64());
+        metrics::counter!(metric::REMOTE_CALLS_TOTAL, "remote" => inner.name.clone(), "operation" => operation, "outcome" => label)
+            .increment(1);
+        match error {
+            Some(error) if error.is_remote_wide() => pass.failed(),
+            Some(_) | None => pass.well(),
+        }
+        match error {
+            Some(ShopifyError::TooManyRequests { after }) => inner.limiter.pause(after.unwrap_or(PAUSE_UNSAID)),
+            Some(ShopifyError::Unavailable { after: Some(after), .. }) => inner.limiter.pause(*after),
+            Some(_) | None => {}
+        }
+    }
+}
+
+impl std::fmt::Debug for ShopifyClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ShopifyClient").field("name", &self.0.name).finish_non_exhaustive()
+    }
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    data: Option<Box<RawValue>>,
+    #[serde(default)]
+    errors: Value,
+    extensions: Option<Extensions>,
+}
+
+#[derive(Deserialize)]
+struct Extensions {
+    cost: Option<Cost>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LinePage {
+    updated_at: String,
+    line_items: Lines,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Lines {
+    nodes: Vec<Value>,
+    page_info: PageInfo,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PageInfo {
+    has_next_page: bool,
+    end_cursor: Option<String>,
+}
+
+fn order_of(data: &RawValue) -> Result<Option<Box<RawValue>>, ShopifyError> {
+    #[derive(Deserialize)]
+    struct Data {
+        order: Option<Box<RawValue>>,
+    }
+    let data: Data = serde_json::from_str(data.get())?;
+    Ok(data.order)
+}
+
+/// Puts all lines into the order. Numbers keep their own text: serde_json is built with arbitrary precision.
+fn joined(order: &RawValue, lines: Vec<Value>) -> Result<Bytes, ShopifyError> {
+    let mut order: Value = serde_json::from_str(order.get())?;
+    order["lineItems"]["nodes"] = Value::Array(lines);
+    order["lineItems"]["pageInfo"] = json!({ "hasNextPage": false, "endCursor": null });
+    Ok(Bytes::from(order.to_string()))
+}
