@@ -46,7 +46,8 @@ impl Janitor {
         for (connection, state) in seen.iter() {
             let gone = !counts.iter().any(|row| row.connection == *connection && row.state == *state);
             if gone {
-                metrics::gauge!(metric::DOCUMENTS, "connection" => connection.clone(), "state" => state.clone()).set(0.0);
+                metrics::gauge!(metric::DOCUMENTS, "connection" => connection.clone(), "state" => state.clone())
+                    .set(0.0);
             }
         }
         for row in counts {

@@ -1,7 +1,9 @@
 //! WebhookIngress: takes verified deliveries, commits whatever waits in one group as soon as a writer is free, and only
 //! then lets each be acknowledged. No timer: a group is what came in while the last one was committing.
 
-use actix::{Actor, ActorContext as _, ActorFutureExt as _, AsyncContext as _, Context, Handler, Message, WrapFuture as _};
+use actix::{
+    Actor, ActorContext as _, ActorFutureExt as _, AsyncContext as _, Context, Handler, Message, WrapFuture as _,
+};
 use tokio::sync::oneshot;
 
 use crate::failpoint;

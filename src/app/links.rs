@@ -126,9 +126,9 @@ impl Desk<'_> {
         let Wanted { owner, kind, required } = wanted;
         match credentials::get(self.store, self.keys, owner, kind).await {
             Ok(Some(secret)) => drop(opened.insert((owner.clone(), (*kind).to_owned()), secret)),
-            Ok(None) if *required => self.missing.push(format!(
-                "{owner} {kind} is missing: run `ml-connector credentials set {owner} {kind}`"
-            )),
+            Ok(None) if *required => self
+                .missing
+                .push(format!("{owner} {kind} is missing: run `ml-connector credentials set {owner} {kind}`")),
             Ok(None) => {}
             Err(credentials::CredentialError::Vault(error)) => self.missing.push(advice(&error)),
             Err(credentials::CredentialError::Store(error)) => return Err(error.into()),
@@ -154,8 +154,9 @@ fn webhook_secrets(settings: &Settings, opened: &Opened) -> WebhookSecrets {
 
 /// A signature proves the app, not the shop: one secret for two connections would let one shop's orders pass for another's.
 fn refuse_shared(settings: &Settings, secrets: &WebhookSecrets) -> Result<(), StartError> {
-    let is_shared_app =
-        |name: &str| settings.connections.iter().any(|(known, one)| known.as_str() == name && one.link.shared_app_secret);
+    let is_shared_app = |name: &str| {
+        settings.connections.iter().any(|(known, one)| known.as_str() == name && one.link.shared_app_secret)
+    };
     let mut names: Vec<&String> = secrets.keys().collect();
     names.sort();
     for (index, first) in names.iter().enumerate() {

@@ -19,7 +19,9 @@ const SECRET_BYTES_MAX: u64 = 16_384;
 #[derive(Debug, Subcommand)]
 pub(super) enum CredentialsCommand {
     /// Stores a secret, encrypted; it replaces an earlier one of that kind.
-    #[command(after_help = "Examples:\n  ml-connector credentials set connections.acme webhook_secret < secret\n  ml-connector credentials set ifs.main client_secret --file secret\n\nKinds: ifs.NAME takes client_id and client_secret; connections.NAME takes webhook_secret, webhook_secret_old and access_token.")]
+    #[command(
+        after_help = "Examples:\n  ml-connector credentials set connections.acme webhook_secret < secret\n  ml-connector credentials set ifs.main client_secret --file secret\n\nKinds: ifs.NAME takes client_id and client_secret; connections.NAME takes webhook_secret, webhook_secret_old and access_token."
+    )]
     Set {
         /// `connections.NAME` or `ifs.NAME`.
         owner: String,

@@ -71,7 +71,8 @@ pub(super) struct DemoArgs {
 /// Runs the demo; [`Failure::Found`] when the books differ.
 pub(super) async fn demo(args: DemoArgs) -> Result<(), Failure> {
     let format = if args.json { Format::Json } else { Format::Text };
-    init_logs(crate::telemetry::LogFormat::Text, &args.log).map_err(|error| Failure::Usage(format!("--log: {error}")))?;
+    init_logs(crate::telemetry::LogFormat::Text, &args.log)
+        .map_err(|error| Failure::Usage(format!("--log: {error}")))?;
     install_panic_hook();
     let begun = Instant::now();
     let stage = Stage::set(&args).await?;
@@ -84,7 +85,10 @@ pub(super) async fn demo(args: DemoArgs) -> Result<(), Failure> {
         "the end of the demo".to_owned()
     }));
     // 1. The day.
-    tell(&format!("a day of {} orders begins; faults: {:?}; webhooks go to {webhook_url}", args.orders, args.faults).to_lowercase());
+    tell(
+        &format!("a day of {} orders begins; faults: {:?}; webhooks go to {webhook_url}", args.orders, args.faults)
+            .to_lowercase(),
+    );
     stage.play_day(&args, &webhook_url).await?;
     // 2. The books.
     let account = Account::read(&stage.store).await?;
@@ -163,7 +167,9 @@ impl Stage {
         store.migrate().await?;
         let used = store.list_documents(DocumentFilter { limit: 1, ..DocumentFilter::default() }).await?;
         if !used.is_empty() {
-            return Err(Failure::Usage("--database-url: the demo wants an empty database, this one holds documents".to_owned()));
+            return Err(Failure::Usage(
+                "--database-url: the demo wants an empty database, this one holds documents".to_owned(),
+            ));
         }
         let stage = Self { sandbox, folder, settings, store };
         stage.store_credentials().await?;
@@ -222,7 +228,8 @@ impl Stage {
     async fn waiting(&self) -> Result<i64, Failure> {
         let inbox: i64 =
             self.store.count_inbox().await?.iter().filter(|row| row.state == "received").map(|row| row.count).sum();
-        let moving = |state: &str| State::parse(state).is_some_and(|state| state.is_claimable() || state == State::Writing);
+        let moving =
+            |state: &str| State::parse(state).is_some_and(|state| state.is_claimable() || state == State::Writing);
         let documents = self.store.count_open_documents().await?;
         let moving: i64 = documents.iter().filter(|row| moving(&row.state)).map(|row| row.count).sum();
         Ok(inbox + moving)
@@ -389,7 +396,8 @@ impl DayResult {
         currencies.sort();
         currencies.dedup();
         for currency in currencies {
-            let amount = |totals: &BTreeMap<String, Decimal>| totals.get(currency).copied().unwrap_or_default().to_string();
+            let amount =
+                |totals: &BTreeMap<String, Decimal>| totals.get(currency).copied().unwrap_or_default().to_string();
             rows.push(vec![
                 format!("total {currency}"),
                 amount(&books.sold.totals),
@@ -451,7 +459,9 @@ fn tell_where_to_look(stage: &Stage, urls: Option<(&String, &String)>) {
     say(&format!("  ml-connector --config {} orders show '#1001'", config.display()));
     if let Some((webhook_url, operations_url)) = urls {
         say(&format!("  webhook_url    {webhook_url}"));
-        say(&format!("  operations_url {operations_url}  (/livez /readyz /metrics; /status with the token in operator-token)"));
+        say(&format!(
+            "  operations_url {operations_url}  (/livez /readyz /metrics; /status with the token in operator-token)"
+        ));
         say("running until Ctrl-C");
     } else {
         say("  ml-connector demo --faults usual");

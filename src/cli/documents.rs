@@ -17,7 +17,9 @@ const PAGE: i64 = 100;
 #[derive(Debug, Subcommand)]
 pub(super) enum OrdersCommand {
     /// Tells one order's story: deliveries, document, steps.
-    #[command(after_help = "Examples:\n  ml-connector orders show '#1001'\n  ml-connector orders show 5580473532552 --connection acme")]
+    #[command(
+        after_help = "Examples:\n  ml-connector orders show '#1001'\n  ml-connector orders show 5580473532552 --connection acme"
+    )]
     Show {
         /// Shopify id, gid or name, or IFS OrderNo.
         order: String,
@@ -32,7 +34,9 @@ pub(super) enum OrdersCommand {
 #[derive(Debug, Subcommand)]
 pub(super) enum DocumentsCommand {
     /// Lists documents.
-    #[command(after_help = "Examples:\n  ml-connector documents list --state parked\n  ml-connector documents list --quarantined")]
+    #[command(
+        after_help = "Examples:\n  ml-connector documents list --state parked\n  ml-connector documents list --quarantined"
+    )]
     List {
         /// Only of this connection.
         #[arg(long, value_name = "NAME")]
@@ -279,7 +283,10 @@ fn tell_story(document: &DocumentRow, told: &Value) {
         list.as_array().map(|items| items.iter().map(row).collect()).unwrap_or_default()
     };
     say("\ndeliveries");
-    say(&table(&["received", "topic", "state", "reason"], &lines(&told["deliveries"], &["received_at", "topic", "state", "reason"])));
+    say(&table(
+        &["received", "topic", "state", "reason"],
+        &lines(&told["deliveries"], &["received_at", "topic", "state", "reason"]),
+    ));
     say("\nsteps");
     say(&table(&["at", "step", "outcome", "detail"], &lines(&told["steps"], &["at", "step", "outcome", "detail"])));
     for part in ["desired", "written"] {

@@ -23,7 +23,9 @@ use output::{Format, tell};
 /// Links Shopify shops to IFS Cloud companies: exactly one IFS customer order for each Shopify order.
 #[derive(Debug, Parser)]
 #[command(name = "ml-connector", version, about, propagate_version = true)]
-#[command(after_help = "Exit codes: 0 fine, 1 differences or failures found, 2 usage or configuration, 3 a remote, 4 the database.")]
+#[command(
+    after_help = "Exit codes: 0 fine, 1 differences or failures found, 2 usage or configuration, 3 a remote, 4 the database."
+)]
 pub struct Cli {
     /// File of settings; else $ML_CONNECTOR_CONFIG, else ./ml-connector.toml.
     #[arg(long, global = true, value_name = "FILE")]

@@ -45,7 +45,9 @@ pub(super) fn config(command: &ConfigCommand, config: Option<PathBuf>) -> Result
     let (tenants, connections) = (settings.tenants.len(), settings.connections.len());
     match shown.format() {
         Format::Json => say_json(&json!({"ok": true, "tenants": tenants, "connections": connections})),
-        Format::Text => say(&format!("the settings are in order: {tenants} IFS tenant(s), {connections} connection(s)")),
+        Format::Text => {
+            say(&format!("the settings are in order: {tenants} IFS tenant(s), {connections} connection(s)"))
+        }
     }
     Ok(())
 }

@@ -96,15 +96,8 @@ pub enum ParkKind {
 }
 
 impl ParkKind {
-    const ALL: [Self; 7] = [
-        Self::Mapping,
-        Self::Money,
-        Self::Refusal,
-        Self::Conflict,
-        Self::Ambiguity,
-        Self::Vanished,
-        Self::Attempts,
-    ];
+    const ALL: [Self; 7] =
+        [Self::Mapping, Self::Money, Self::Refusal, Self::Conflict, Self::Ambiguity, Self::Vanished, Self::Attempts];
 
     /// The word stored in the row.
     pub const fn as_str(self) -> &'static str {

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
+use super::Connection;
 use super::converge::announced;
 use super::read_back::{base_text, gated, read_order, vanished};
 use super::settling::{Outcome, failed, failed_itself, later, refusal_text, settle};
 use super::wish::{Wish, park_reason};
-use super::Connection;
 use crate::domain::document::{ParkKind, State};
 use crate::domain::ids::IntentId;
 use crate::domain::verdict::Verdict as CallVerdict;
@@ -44,7 +44,8 @@ pub async fn amend(
     let base = claimed.written.as_deref().and_then(|text| serde_json::from_str::<WrittenOrder>(text).ok());
     let Some(mut base) = base else {
         let text = "what was written does not decode: run the version that wrote it".to_owned();
-        return settle(link, claimed, Outcome::park("amend", claimed, ParkKind::Mapping, "unreadable_base", text)).await;
+        return settle(link, claimed, Outcome::park("amend", claimed, ParkKind::Mapping, "unreadable_base", text))
+            .await;
     };
     // A change whose answer was lost is not in doubt for long: it is read again, and closed with this step.
     let mut open = claimed.intent.as_ref().map(|intent| intent.id);

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
+use super::Connection;
 use super::look_up::{self, Found};
 use super::read_back::vanished;
 use super::settling::{Outcome, failed, failed_itself, later, refusal_text, settle};
 use super::wish::Wish;
-use super::Connection;
 use crate::domain::document::{ParkKind, State};
 use crate::domain::ids::IntentId;
 use crate::domain::verdict::Verdict;
@@ -138,7 +138,8 @@ pub async fn cancel_unlinked(link: &Connection, claimed: &Claimed, cancel_reason
             settle(link, claimed, outcome).await
         }
         Ok(Found::Several(order_nos)) => {
-            let text = format!("IFS orders {} carry our key: cancel them, then run `documents resolve`", order_nos.join(", "));
+            let text =
+                format!("IFS orders {} carry our key: cancel them, then run `documents resolve`", order_nos.join(", "));
             let outcome = Outcome::park("look_up", claimed, ParkKind::Ambiguity, "several_records_with_our_key", text);
             settle(link, claimed, outcome).await
         }

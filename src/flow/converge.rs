@@ -22,7 +22,12 @@ pub async fn converge(link: &Connection, claimed: &Claimed) -> Result<State, Sto
         Ok(wish) => wish,
         Err(error) => {
             let text = format!("{error}; run the version that wrote it, or have the order mapped anew");
-            return settle(link, claimed, Outcome::park("plan", claimed, ParkKind::Mapping, "unreadable_content", text)).await;
+            return settle(
+                link,
+                claimed,
+                Outcome::park("plan", claimed, ParkKind::Mapping, "unreadable_content", text),
+            )
+            .await;
         }
     };
     // 1. The open intent.
@@ -37,12 +42,15 @@ pub async fn converge(link: &Connection, claimed: &Claimed) -> Result<State, Sto
             read_back::adopt_linked(link, claimed, order_no, &order).await
         }
         (Some(order_no), Wish::Write { order }) => amend::amend(link, claimed, order_no, &order).await,
-        (Some(order_no), Wish::Cancel { cancel_reason }) => cancel::cancel(link, claimed, order_no, &cancel_reason).await,
+        (Some(order_no), Wish::Cancel { cancel_reason }) => {
+            cancel::cancel(link, claimed, order_no, &cancel_reason).await
+        }
         (Some(order_no), Wish::Park { cancel_reason: Some(cancel_reason), .. }) => {
             cancel::cancel(link, claimed, order_no, &cancel_reason).await
         }
         (Some(_), Wish::Skip { rule }) => {
-            let text = format!("{}, but it stands in IFS already: cancel it there or change the rule", skip_text(&rule));
+            let text =
+                format!("{}, but it stands in IFS already: cancel it there or change the rule", skip_text(&rule));
             settle(link, claimed, Outcome::park("plan", claimed, ParkKind::Mapping, &rule, text)).await
         }
         (None, Wish::Write { order }) => create::create(link, claimed, &order).await,

@@ -77,7 +77,8 @@ async fn announce_and_send(
     // 2.
     let Some(intent) = announce(link, claimed, order, parts.len()).await? else {
         let again = Settled::Again { own_fault: false, due_at: later(link, Duration::from_secs(1)), reason: None };
-        let outcome = Outcome::new("create", claimed.desired_version, again).detail("the database was too slow to send in time");
+        let outcome =
+            Outcome::new("create", claimed.desired_version, again).detail("the database was too slow to send in time");
         return settle(link, claimed, outcome).await.map(Some);
     };
     failpoint::hit(failpoint::INTENT_COMMITTED);

@@ -39,8 +39,8 @@ pub fn signature_is_right(secrets: &[SecretString], body: &[u8], signature: &str
     let claimed = STANDARD.decode(signature.trim()).unwrap_or_default();
     let mut right = false;
     for secret in secrets {
-        let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes())
-            .expect("HMAC takes a key of any length");
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).expect("HMAC takes a key of any length");
         mac.update(body);
         right |= mac.verify_slice(&claimed).is_ok();
     }

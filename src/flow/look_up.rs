@@ -92,15 +92,11 @@ fn judge(mut rows: Vec<Row>, order: Option<&DesiredOrder>) -> Found {
 ///
 /// # Errors
 /// The store's.
-pub async fn resolve(
-    link: &Connection,
-    claimed: &Claimed,
-    intent: &Intent,
-    wish: &Wish,
-) -> Result<State, StoreError> {
+pub async fn resolve(link: &Connection, claimed: &Claimed, intent: &Intent, wish: &Wish) -> Result<State, StoreError> {
     let Some(order) = announced(&intent.content) else {
         let text = "the intent's content does not decode: look the order up in IFS by hand".to_owned();
-        return settle(link, claimed, Outcome::park("look_up", claimed, ParkKind::Mapping, "unreadable_content", text)).await;
+        return settle(link, claimed, Outcome::park("look_up", claimed, ParkKind::Mapping, "unreadable_content", text))
+            .await;
     };
     // 1. The watched time counts up to the beginning of this look-up, never beyond it.
     let watched = link.watches.look(intent.id, link.clock.monotonic());
@@ -161,7 +157,9 @@ pub async fn settle_found(
         }
         Found::Foreign { order_no, why } => (
             "foreign_record_with_our_key",
-            format!("IFS order {order_no} carries our key but does not fit: {why}; decide which one stands, then run `documents resolve`"),
+            format!(
+                "IFS order {order_no} carries our key but does not fit: {why}; decide which one stands, then run `documents resolve`"
+            ),
         ),
         Found::Several(order_nos) => (
             "several_records_with_our_key",
@@ -179,7 +177,8 @@ pub async fn settle_found(
 /// The pause before the next look-up: doubling up to a limit, and never much beyond the end of the wait.
 fn pause(link: &Connection, intent: &Intent, left: Duration) -> Duration {
     let limits = &link.tenant.limits;
-    let doubled = u32::try_from(intent.look_ups).map_or(u32::MAX, |tries| 2_u32.saturating_pow(tries.saturating_add(1)));
+    let doubled =
+        u32::try_from(intent.look_ups).map_or(u32::MAX, |tries| 2_u32.saturating_pow(tries.saturating_add(1)));
     limits.look_up_first.saturating_mul(doubled).min(limits.look_up_max).min(left).max(Duration::from_millis(50))
 }
 

@@ -59,7 +59,8 @@ struct Version {
 pub async fn map_delivery(link: &Connection, received: &Received) -> Result<Ended, StoreError> {
     if received.attempts > ATTEMPTS_MAX {
         let tries = received.attempts - 1;
-        let reason = format!("the mapper gave up after {tries} tries: it ended early each time, or never got an answer");
+        let reason =
+            format!("the mapper gave up after {tries} tries: it ended early each time, or never got an answer");
         return quarantine(link, received, reason).await;
     }
     // 1. Decode.

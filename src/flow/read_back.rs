@@ -115,7 +115,8 @@ pub async fn adopt_linked(
 
 /// A linked record that IFS does not know any more: never created again by itself.
 pub fn vanished(claimed: &Claimed, order_no: &str) -> Outcome {
-    let text = format!("IFS order {order_no} is linked but gone: find out who deleted it, then run `documents resolve`");
+    let text =
+        format!("IFS order {order_no} is linked but gone: find out who deleted it, then run `documents resolve`");
     Outcome::park("read", claimed, ParkKind::Vanished, "vanished", text)
 }
 

@@ -95,7 +95,8 @@ pub async fn settle(link: &Connection, claimed: &Claimed, outcome: Outcome) -> R
         now: link.clock.now(),
     };
     let state = link.store.settle(&link.tenant.lease, claimed, settle).await?;
-    metrics::counter!(metric::SETTLES_TOTAL, "connection" => link.name.as_str().to_owned(), "outcome" => word).increment(1);
+    metrics::counter!(metric::SETTLES_TOTAL, "connection" => link.name.as_str().to_owned(), "outcome" => word)
+        .increment(1);
     tracing::info!(
         trace_id = %claimed.trace_id, connection = %link.name, document_id = %claimed.id, order_id = claimed.order_id,
         step = outcome.step, outcome = word, %state, reason = reason_code, text = reason_text,
@@ -132,7 +133,8 @@ pub fn failed_itself(
     text: &str,
 ) -> Outcome {
     if claimed.attempts + 1 >= OWN_FAILURES_MAX {
-        let text = format!("it failed {OWN_FAILURES_MAX} times, at last with: {text}; run `documents retry` when mended");
+        let text =
+            format!("it failed {OWN_FAILURES_MAX} times, at last with: {text}; run `documents retry` when mended");
         return Outcome::park(step, claimed, ParkKind::Attempts, "failed_too_often", text);
     }
     let attempt = u32::try_from(claimed.attempts + 1).unwrap_or(u32::MAX);

@@ -29,7 +29,8 @@ pub async fn drain(link: &Connection) -> Result<Option<Duration>, StoreError> {
             let room = i64::try_from(most - under_way.len()).unwrap_or(1);
             match link.store.claim_due(&link.tenant.lease, &link.name, link.clock.now(), room).await {
                 Ok(claimed) => {
-                    under_way.extend(claimed.into_iter().map(|document| async move { converge(link, &document).await }));
+                    under_way
+                        .extend(claimed.into_iter().map(|document| async move { converge(link, &document).await }));
                 }
                 Err(error) => failure = Some(error),
             }

@@ -19,11 +19,13 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
 pub use books::{Book, BookedMoney, Books, Difference, ExpectedParked, Parked};
 pub use clock::SandboxClock;
 
+use control::Control;
 use faults::{FaultPlan, FaultPreset};
 use ifs::{Ifs, IfsSetup};
 use ledger::Ledger;
@@ -107,24 +109,28 @@ impl Default for SandboxSettings {
 #[derive(Debug)]
 pub struct Sandbox {
     ifs: Ifs,
-    shops: Vec<(ShopSettings, Shop, String)>,
+    shops: OpenShops,
     ledger: Ledger,
     faults: FaultPlan,
     clock: SandboxClock,
     ifs_base_url: String,
     control_url: Option<String>,
-    client_id: String,
     client_secret: String,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// The part that both the thread and the handles need.
-struct Listeners {
-    ifs: TcpListener,
-    shops: Vec<TcpListener>,
-    control: Option<TcpListener>,
+/// What the thread serves, each on its listener.
+struct Served {
+    ifs: (TcpListener, Ifs),
+    shops: Vec<(TcpListener, Shop)>,
+    control: Option<(TcpListener, Control)>,
 }
+
+/// Settings, handle and base URL of each shop.
+type OpenShops = Vec<(ShopSettings, Shop, String)>;
+
+const CLIENT_ID: &str = "ml-connector";
 
 impl Sandbox {
     /// Binds all ports and starts serving on a thread of its own.
@@ -132,36 +138,30 @@ impl Sandbox {
     /// # Errors
     /// A port can not be bound, or the thread or its runtime can not be started.
     pub fn start(settings: SandboxSettings) -> io::Result<Self> {
+        // 1. Everything that can fail, before there is a runtime: one must not be dropped inside another.
+        let http = shopify::webhook_client().map_err(io::Error::other)?;
         let (ifs_listener, ifs_at) = listen::bind(settings.ifs_port)?;
-        let ifs_base_url = format!("http://{ifs_at}");
+        let bound = settings.shops.iter().map(|shop| listen::bind(shop.port)).collect::<io::Result<Vec<_>>>()?;
         let control = settings.control_port.map(listen::bind).transpose()?;
-        let control_url = control.as_ref().map(|(_, at)| format!("http://{at}"));
+
+        // 2. The remotes.
         let clock = SandboxClock::default();
         let ledger = Ledger::new(clock.clone());
         let faults = FaultPlan::new(settings.seed);
         if settings.faults == FaultPreset::Usual {
             faults.arm_usual(settings.late_commit, settings.slow_answer);
         }
-        let (client_id, client_secret) = ("ml-connector".to_owned(), secret("ifs"));
-        let ifs_setup = IfsSetup {
-            base_url: ifs_base_url.clone(),
-            client_id: client_id.clone(),
+        let client_secret = secret("ifs");
+        let setup = IfsSetup {
+            base_url: format!("http://{ifs_at}"),
+            client_id: CLIENT_ID.to_owned(),
             client_secret: client_secret.clone(),
             token_lifetime_secs: settings.token_lifetime_secs,
             wait_honoured: settings.wait_honoured,
             requests_per_sec_max: settings.ifs_requests_per_sec_max,
         };
-        let ifs = Ifs::new(ifs_setup, ledger.clone(), faults.clone(), clock.clone());
-
-        let mut shop_listeners = Vec::new();
-        let mut bound = Vec::new();
-        for shop in &settings.shops {
-            let (listener, at) = listen::bind(shop.port)?;
-            shop_listeners.push(listener);
-            bound.push((shop.clone(), format!("http://{at}")));
-        }
+        let ifs = Ifs::new(setup, ledger.clone(), faults.clone(), clock.clone());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let http = shopify::webhook_client().map_err(io::Error::other)?;
         let around = Around {
             ledger: ledger.clone(),
             faults: faults.clone(),
@@ -170,55 +170,26 @@ impl Sandbox {
             runtime: runtime.handle().clone(),
             http,
         };
-        let shops: Vec<(ShopSettings, Shop, String)> = bound
-            .into_iter()
-            .enumerate()
-            .map(|(index, (shop, url))| {
-                let setup = ShopSetup {
-                    index,
-                    domain: shop.domain.clone(),
-                    access_token: secret("shpat"),
-                    webhook_secret: secret("whsec"),
-                    seed: settings.seed,
-                };
-                (shop, Shop::new(setup, around.clone()), url)
-            })
-            .collect();
-        let listeners =
-            Listeners { ifs: ifs_listener, shops: shop_listeners, control: control.map(|(listener, _)| listener) };
-        let handles: Vec<Shop> = shops.iter().map(|(_, shop, _)| shop.clone()).collect();
-        let surface = control::Control::new(
-            ifs.clone(),
-            shops.iter().map(|(shop, handle, _)| (shop.clone(), handle.clone())).collect(),
-            ledger.clone(),
-            faults.clone(),
-        );
-        let (stop, stopped) = oneshot::channel();
-        let (ready, is_ready) = mpsc::channel();
-        let served_ifs = ifs.clone();
-        let thread = std::thread::Builder::new().name("sandbox".to_owned()).spawn(move || {
-            runtime.block_on(async move {
-                serve(listeners, served_ifs, handles, surface);
-                // Nobody waits any more when this fails; the sandbox is then dropped at once.
-                let _unheard = ready.send(());
-                let _dropped_counts_as_stopped = stopped.await;
-            });
-            runtime.shutdown_background();
-        })?;
-        is_ready.recv().map_err(io::Error::other)?;
-        Ok(Self {
-            ifs,
-            shops,
-            ledger,
-            faults,
-            clock,
-            ifs_base_url,
-            control_url,
-            client_id,
-            client_secret,
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+        let (shop_listeners, shop_urls): (Vec<_>, Vec<_>) =
+            bound.into_iter().map(|(listener, at)| (listener, format!("http://{at}"))).unzip();
+        let shops = open_shops(&settings, &around, shop_urls);
+
+        // 3. The thread.
+        let control_url = control.as_ref().map(|(_, at)| format!("http://{at}"));
+        let control = control.map(|(listener, _)| {
+            let controlled = shops.iter().map(|(settings, shop, _)| (settings.clone(), shop.clone())).collect();
+            (listener, Control::new(ifs.clone(), controlled, ledger.clone(), faults.clone()))
+        });
+        let handles = shops.iter().map(|(_, shop, _)| shop.clone());
+        let served = Served {
+            ifs: (ifs_listener, ifs.clone()),
+            shops: shop_listeners.into_iter().zip(handles).collect(),
+            control,
+        };
+        let (stop, thread) = spawn(runtime, served)?;
+        let ifs_base_url = format!("http://{ifs_at}");
+        let (stop, thread) = (Some(stop), Some(thread));
+        Ok(Self { ifs, shops, ledger, faults, clock, ifs_base_url, control_url, client_secret, stop, thread })
     }
 
     /// Base URL of IFS, without a path.
@@ -237,8 +208,8 @@ impl Sandbox {
     }
 
     /// Client id for IFS's token endpoint.
-    pub fn client_id(&self) -> &str {
-        &self.client_id
+    pub fn client_id(&self) -> &'static str {
+        CLIENT_ID
     }
 
     /// Client secret for IFS's token endpoint, random per start.
@@ -299,13 +270,45 @@ impl Drop for Sandbox {
     }
 }
 
-fn serve(listeners: Listeners, ifs: Ifs, shops: Vec<Shop>, surface: control::Control) {
-    spawn_server("ifs", listen::serve(listeners.ifs, move |request| ifs.clone().handle(request)));
-    for (listener, shop) in listeners.shops.into_iter().zip(shops) {
+fn open_shops(settings: &SandboxSettings, around: &Around, urls: Vec<String>) -> OpenShops {
+    let open = |(index, (shop, url)): (usize, (&ShopSettings, String))| {
+        let setup = ShopSetup {
+            index,
+            domain: shop.domain.clone(),
+            access_token: secret("shpat"),
+            webhook_secret: secret("whsec"),
+            seed: settings.seed,
+        };
+        (shop.clone(), Shop::new(setup, around.clone()), url)
+    };
+    settings.shops.iter().zip(urls).enumerate().map(open).collect()
+}
+
+/// Starts the thread; it is serving when this returns.
+fn spawn(runtime: Runtime, served: Served) -> io::Result<(oneshot::Sender<()>, JoinHandle<()>)> {
+    let (stop, stopped) = oneshot::channel();
+    let (ready, is_ready) = mpsc::channel();
+    let thread = std::thread::Builder::new().name("sandbox".to_owned()).spawn(move || {
+        runtime.block_on(async move {
+            serve(served);
+            // Nobody waits any more when this fails; the sandbox is then dropped at once.
+            let _unheard = ready.send(());
+            let _dropped_counts_as_stopped = stopped.await;
+        });
+        runtime.shutdown_background();
+    })?;
+    is_ready.recv().map_err(io::Error::other)?;
+    Ok((stop, thread))
+}
+
+fn serve(served: Served) {
+    let (listener, ifs) = served.ifs;
+    spawn_server("ifs", listen::serve(listener, move |request| ifs.clone().handle(request)));
+    for (listener, shop) in served.shops {
         spawn_server("shopify", listen::serve(listener, move |request| shop.clone().handle(request)));
     }
-    if let Some(listener) = listeners.control {
-        spawn_server("control", listen::serve(listener, move |request| surface.clone().handle(request)));
+    if let Some((listener, control)) = served.control {
+        spawn_server("control", listen::serve(listener, move |request| control.clone().handle(request)));
     }
 }
 

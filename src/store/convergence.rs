@@ -340,11 +340,8 @@ fn event_of(settled: &Settled, newer_desired: bool) -> Event {
 
 fn free_claims(db: &mut Db, name: &str, call_limit: Duration, now: i64) -> Result<usize, StoreError> {
     use schema::documents::dsl;
-    let claimed: Vec<i64> = dsl::documents
-        .filter(dsl::connection.eq(name))
-        .filter(dsl::claim.is_not_null())
-        .select(dsl::id)
-        .load(db)?;
+    let claimed: Vec<i64> =
+        dsl::documents.filter(dsl::connection.eq(name)).filter(dsl::claim.is_not_null()).select(dsl::id).load(db)?;
     for id in &claimed {
         let raw = documents::by_id(db, *id)?.ok_or(StoreError::Stale)?;
         let standing = documents::standing(db, &raw)?;
@@ -377,11 +374,7 @@ fn lengthen_unseen(db: &mut Db, name: &str, call_limit: Duration) -> Result<(), 
         .load(db)?;
     for id in unseen {
         diesel::update(dsl::intents.filter(dsl::id.eq(id)))
-            .set((
-                dsl::needed_us.eq(dsl::needed_us + span(call_limit)),
-                dsl::call_ended.eq(1),
-                dsl::look_ups.eq(0),
-            ))
+            .set((dsl::needed_us.eq(dsl::needed_us + span(call_limit)), dsl::call_ended.eq(1), dsl::look_ups.eq(0)))
             .execute(db)?;
     }
     Ok(())

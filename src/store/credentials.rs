@@ -73,12 +73,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Stale`] when another version was stored meanwhile.
-    pub async fn put_credential(
-        &self,
-        credential: Credential,
-        who: String,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
+    pub async fn put_credential(&self, credential: Credential, who: String, now: Timestamp) -> Result<(), StoreError> {
         self.write(move |db| {
             use schema::credentials::dsl;
             let now = micros(now);
@@ -118,14 +113,7 @@ impl Store {
             use schema::credentials::dsl;
             let rows: Vec<(String, String, i64, String, String, i64)> = dsl::credentials
                 .order((dsl::owner, dsl::kind))
-                .select((
-                    dsl::owner,
-                    dsl::kind,
-                    dsl::version,
-                    dsl::key_id,
-                    dsl::fingerprint,
-                    dsl::updated_at,
-                ))
+                .select((dsl::owner, dsl::kind, dsl::version, dsl::key_id, dsl::fingerprint, dsl::updated_at))
                 .load(db)?;
             let told = |(owner, kind, version, key_id, fingerprint, at)| CredentialRow {
                 owner,
@@ -185,11 +173,8 @@ impl Store {
         let name = name.as_str().to_owned();
         self.run(move |db| {
             use schema::connections::dsl;
-            let row: Option<Option<i64>> = dsl::connections
-                .filter(dsl::name.eq(name))
-                .select(dsl::look_up_before)
-                .first(db)
-                .optional()?;
+            let row: Option<Option<i64>> =
+                dsl::connections.filter(dsl::name.eq(name)).select(dsl::look_up_before).first(db).optional()?;
             Ok(row.flatten().map(instant))
         })
         .await

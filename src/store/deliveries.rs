@@ -115,9 +115,8 @@ impl Store {
     pub async fn insert_deliveries(&self, group: Vec<Delivery>) -> Vec<Result<Stored, StoreError>> {
         let rows: Vec<NewInbox> = group.into_iter().map(new_row).collect();
         let together = rows.clone();
-        let grouped = self
-            .write(move |db| together.iter().map(|row| insert(db, row)).collect::<Result<Vec<_>, _>>())
-            .await;
+        let grouped =
+            self.write(move |db| together.iter().map(|row| insert(db, row)).collect::<Result<Vec<_>, _>>()).await;
         if let Ok(stored) = grouped {
             return stored.into_iter().map(Ok).collect();
         }
@@ -141,10 +140,13 @@ impl Store {
     ) -> Result<Vec<Received>, StoreError> {
         let name = name.as_str().to_owned();
         let now = micros(now);
-        if self.run({
-            let name = name.clone();
-            move |db| any_due(db, &name, now)
-        }).await? {
+        if self
+            .run({
+                let name = name.clone();
+                move |db| any_due(db, &name, now)
+            })
+            .await?
+        {
             self.write(move |db| take(db, &name, now, limit)).await
         } else {
             Ok(Vec::new())
@@ -343,9 +345,7 @@ fn take(db: &mut Db, name: &str, now: i64, limit: i64) -> Result<Vec<Received>, 
         .select((dsl::id, dsl::topic, dsl::body, dsl::received_at, dsl::attempts, dsl::trace_id))
         .load(db)?;
     let ids: Vec<i64> = rows.iter().map(|row| row.0).collect();
-    diesel::update(dsl::inbox.filter(dsl::id.eq_any(ids)))
-        .set(dsl::attempts.eq(dsl::attempts + 1))
-        .execute(db)?;
+    diesel::update(dsl::inbox.filter(dsl::id.eq_any(ids))).set(dsl::attempts.eq(dsl::attempts + 1)).execute(db)?;
     let received = |(id, topic, body, at, attempts, trace_id)| Received {
         id: InboxId::new(id),
         topic,

@@ -67,11 +67,7 @@ impl CustomizeConnection<Db, diesel::r2d2::Error> for Pragmas {
 }
 
 /// Opens the pool. The database must be reachable within `timeout`, else the caller tries again later.
-pub(super) fn open_pool(
-    target: &str,
-    size: u32,
-    timeout: Duration,
-) -> Result<Pool<ConnectionManager<Db>>, StoreError> {
+pub(super) fn open_pool(target: &str, size: u32, timeout: Duration) -> Result<Pool<ConnectionManager<Db>>, StoreError> {
     Pool::builder()
         .max_size(size)
         .min_idle(Some(0))
@@ -84,10 +80,7 @@ pub(super) fn open_pool(
 
 /// Runs `work` in a transaction that holds the write lock from its first statement on SQLite, so that it
 /// never fails half-way for want of it.
-pub(super) fn write<T>(
-    db: &mut Db,
-    work: impl FnOnce(&mut Db) -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
+pub(super) fn write<T>(db: &mut Db, work: impl FnOnce(&mut Db) -> Result<T, StoreError>) -> Result<T, StoreError> {
     db.transaction(|db| {
         if matches!(db, Db::Lite(_)) {
             sql_query("UPDATE leases SET owner = owner WHERE 0").execute(db)?;
@@ -108,12 +101,12 @@ pub(super) fn migrate(db: &mut Db) -> Result<Vec<String>, StoreError> {
 /// The names of migrations that this binary knows and the database lacks.
 pub(super) fn pending(db: &mut Db) -> Result<Vec<String>, StoreError> {
     let pending = match db {
-        Db::Lite(lite) => lite.pending_migrations(SQLITE_MIGRATIONS).map(|all| {
-            all.iter().map(|one| one.name().to_string()).collect()
-        }),
-        Db::Pg(pg) => pg.pending_migrations(POSTGRES_MIGRATIONS).map(|all| {
-            all.iter().map(|one| one.name().to_string()).collect()
-        }),
+        Db::Lite(lite) => {
+            lite.pending_migrations(SQLITE_MIGRATIONS).map(|all| all.iter().map(|one| one.name().to_string()).collect())
+        }
+        Db::Pg(pg) => {
+            pg.pending_migrations(POSTGRES_MIGRATIONS).map(|all| all.iter().map(|one| one.name().to_string()).collect())
+        }
     };
     pending.map_err(StoreError::Migration)
 }
@@ -166,9 +159,7 @@ pub(super) fn lock_due(db: &mut Db, name: &str, now: i64, limit: i64) -> Result<
 /// Takes a row lock on the lease until the transaction ends (SQLite's write lock does as much).
 pub(super) fn lock_lease(db: &mut Db, name: &str) -> Result<(), StoreError> {
     if matches!(db, Db::Pg(_)) {
-        sql_query("SELECT 1 FROM leases WHERE name = $1 FOR UPDATE")
-            .bind::<sql_types::Text, _>(name)
-            .execute(db)?;
+        sql_query("SELECT 1 FROM leases WHERE name = $1 FOR UPDATE").bind::<sql_types::Text, _>(name).execute(db)?;
     }
     Ok(())
 }
@@ -176,9 +167,7 @@ pub(super) fn lock_lease(db: &mut Db, name: &str) -> Result<(), StoreError> {
 /// Takes a shared lock on the lease, so that it can't change hands before the settle commits.
 pub(super) fn share_lease(db: &mut Db, name: &str) -> Result<(), StoreError> {
     if matches!(db, Db::Pg(_)) {
-        sql_query("SELECT 1 FROM leases WHERE name = $1 FOR SHARE")
-            .bind::<sql_types::Text, _>(name)
-            .execute(db)?;
+        sql_query("SELECT 1 FROM leases WHERE name = $1 FOR SHARE").bind::<sql_types::Text, _>(name).execute(db)?;
     }
     Ok(())
 }

@@ -245,12 +245,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Refused`] under an open intent, or when nothing of ours is desired.
-    pub async fn retry_document(
-        &self,
-        id: DocumentId,
-        who: String,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
+    pub async fn retry_document(&self, id: DocumentId, who: String, now: Timestamp) -> Result<(), StoreError> {
         self.operate(id, Event::OperatorRetry, "retry", who, None, now).await
     }
 
@@ -318,13 +313,7 @@ pub(super) fn audit(
 ) -> Result<(), StoreError> {
     use schema::audit::dsl;
     diesel::insert_into(dsl::audit)
-        .values((
-            dsl::at.eq(now),
-            dsl::who.eq(who),
-            dsl::act.eq(act),
-            dsl::subject.eq(subject),
-            dsl::note.eq(note),
-        ))
+        .values((dsl::at.eq(now), dsl::who.eq(who), dsl::act.eq(act), dsl::subject.eq(subject), dsl::note.eq(note)))
         .execute(db)?;
     Ok(())
 }
@@ -373,9 +362,9 @@ pub(super) fn state_of(raw: &Raw) -> Result<State, StoreError> {
 
 pub(super) fn standing(db: &mut Db, raw: &Raw) -> Result<Standing, StoreError> {
     let parked = match (&raw.reason_kind, raw.state == State::Parked.as_str()) {
-        (Some(word), true) => Some(
-            ParkKind::parse(word).ok_or(StoreError::Corrupt { table: "documents", column: "reason_kind" })?,
-        ),
+        (Some(word), true) => {
+            Some(ParkKind::parse(word).ok_or(StoreError::Corrupt { table: "documents", column: "reason_kind" })?)
+        }
         _ => None,
     };
     Ok(Standing {
@@ -401,19 +390,15 @@ fn find_ids(db: &mut Db, order: &str) -> Result<Vec<i64>, StoreError> {
     let digits = order.rsplit('/').next().unwrap_or(order);
     if let Ok(order_id) = digits.parse::<u64>() {
         use schema::documents::dsl;
-        let found: Vec<i64> = dsl::documents
-            .filter(dsl::business_key.eq(order_id.to_string()))
-            .select(dsl::id)
-            .load(db)?;
+        let found: Vec<i64> =
+            dsl::documents.filter(dsl::business_key.eq(order_id.to_string())).select(dsl::id).load(db)?;
         ids.extend(found);
-        let by_order: Vec<i64> =
-            dsl::documents.filter(dsl::order_id.eq(signed(order_id)?)).select(dsl::id).load(db)?;
+        let by_order: Vec<i64> = dsl::documents.filter(dsl::order_id.eq(signed(order_id)?)).select(dsl::id).load(db)?;
         ids.extend(by_order);
     }
     {
         use schema::order_links::dsl;
-        let linked: Vec<i64> =
-            dsl::order_links.filter(dsl::order_no.eq(order)).select(dsl::document_id).load(db)?;
+        let linked: Vec<i64> = dsl::order_links.filter(dsl::order_no.eq(order)).select(dsl::document_id).load(db)?;
         ids.extend(linked);
     }
     use schema::{documents, orders};

@@ -150,10 +150,7 @@ impl Store {
         self.write(move |db| {
             use schema::intents::dsl;
             diesel::update(dsl::intents.filter(dsl::id.eq(id.get())).filter(dsl::closed_at.is_null()))
-                .set((
-                    dsl::watched_us.eq(dsl::watched_us + span(watch.watched)),
-                    dsl::look_ups.eq(dsl::look_ups + 1),
-                ))
+                .set((dsl::watched_us.eq(dsl::watched_us + span(watch.watched)), dsl::look_ups.eq(dsl::look_ups + 1)))
                 .execute(db)?;
             Ok(())
         })

@@ -114,21 +114,15 @@ fn acquire(
     .execute(db)?;
     dialect::lock_lease(db, &name)?;
     let now = dialect::clock_micros(db)?;
-    let (holder, generation, expires_at): (String, i64, i64) = dsl::leases
-        .filter(dsl::name.eq(&name))
-        .select((dsl::owner, dsl::generation, dsl::expires_at))
-        .first(db)?;
+    let (holder, generation, expires_at): (String, i64, i64) =
+        dsl::leases.filter(dsl::name.eq(&name)).select((dsl::owner, dsl::generation, dsl::expires_at)).first(db)?;
     if takeover == Takeover::WhenExpired && holder != owner && expires_at > now {
         let expires_in = Duration::from_micros((expires_at - now).unsigned_abs());
         return Ok(LeaseState::Theirs { owner: holder, expires_in, expires_at_us: expires_at });
     }
     let generation = generation + 1;
     diesel::update(dsl::leases.filter(dsl::name.eq(&name)))
-        .set((
-            dsl::owner.eq(&owner),
-            dsl::generation.eq(generation),
-            dsl::expires_at.eq(now + span(lasts)),
-        ))
+        .set((dsl::owner.eq(&owner), dsl::generation.eq(generation), dsl::expires_at.eq(now + span(lasts))))
         .execute(db)?;
     Ok(LeaseState::Ours(Lease { name, owner, generation: Generation::new(generation) }))
 }
@@ -137,11 +131,8 @@ fn acquire(
 pub(super) fn hold(db: &mut Db, lease: &Lease) -> Result<(), StoreError> {
     use schema::leases::dsl;
     dialect::share_lease(db, &lease.name)?;
-    let held: Option<(String, i64)> = dsl::leases
-        .filter(dsl::name.eq(&lease.name))
-        .select((dsl::owner, dsl::generation))
-        .first(db)
-        .optional()?;
+    let held: Option<(String, i64)> =
+        dsl::leases.filter(dsl::name.eq(&lease.name)).select((dsl::owner, dsl::generation)).first(db).optional()?;
     match held {
         Some((owner, generation)) if owner == lease.owner && generation == lease.generation.get() => Ok(()),
         _ => Err(StoreError::Fenced),

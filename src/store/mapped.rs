@@ -101,11 +101,7 @@ impl Store {
     ///
     /// # Errors
     /// The database's refusal.
-    pub async fn snapshot(
-        &self,
-        name: &ConnectionName,
-        order_id: u64,
-    ) -> Result<Option<Snapshot>, StoreError> {
+    pub async fn snapshot(&self, name: &ConnectionName, order_id: u64) -> Result<Option<Snapshot>, StoreError> {
         let name = name.as_str().to_owned();
         let order_id = signed(order_id)?;
         self.run(move |db| {
@@ -160,12 +156,7 @@ impl Store {
     ///
     /// # Errors
     /// The database's refusal.
-    pub async fn supersede_delivery(
-        &self,
-        id: InboxId,
-        order_id: u64,
-        reason: &'static str,
-    ) -> Result<(), StoreError> {
+    pub async fn supersede_delivery(&self, id: InboxId, order_id: u64, reason: &'static str) -> Result<(), StoreError> {
         let order = signed(order_id)?;
         self.write(move |db| deliveries::finish(db, id, InboxState::Superseded, Some(reason), Some(order))).await
     }
@@ -201,10 +192,7 @@ fn put_snapshot(db: &mut Db, mapped: &Mapped) -> Result<(), StoreError> {
             );
             let inserted = diesel::insert_into(dsl::orders).values((content, birth)).execute(db);
             match inserted {
-                Err(diesel::result::Error::DatabaseError(
-                    diesel::result::DatabaseErrorKind::UniqueViolation,
-                    _,
-                )) => 0,
+                Err(diesel::result::Error::DatabaseError(diesel::result::DatabaseErrorKind::UniqueViolation, _)) => 0,
                 other => other?,
             }
         }

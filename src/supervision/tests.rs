@@ -314,3 +314,26 @@ async fn a_worker_runs_one_step_at_a_time_and_again_for_a_wake_that_came_meanwhi
     assert_eq!(end, End::Stopped);
     assert!(begins.recv().await.is_none(), "a draining worker takes nothing new");
 }
+
+#[actix::test]
+async fn a_wake_does_not_shorten_the_pause_after_a_failure() {
+    struct Fails(UnboundedSender<()>);
+    impl Step for Fails {
+        async fn run(&self) -> Pace {
+            self.0.send(()).expect("the test listens");
+            Pace::Failed
+        }
+    }
+    let bench = Bench::new();
+    let (began, mut begins) = unbounded_channel();
+    let hour = Duration::from_secs(3600);
+    let rhythm = Rhythm { interval: hour, pause_first: hour, pause_max: hour };
+    let doorbell = Doorbell::new();
+    let child = ChildSpec::worker("fails", doorbell.clone(), rhythm, move || Fails(began.clone()));
+    let tree = bench.start(TreeSpec::root(vec![child.into()]));
+    assert_eq!(begins.recv().await, Some(()));
+    tokio::task::yield_now().await;
+    doorbell.ring();
+    assert_eq!(tree.stop(GRACE).await, End::Stopped);
+    assert!(begins.recv().await.is_none());
+}

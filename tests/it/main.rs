@@ -2,4 +2,7 @@
 
 mod support;
 
+mod clock;
+mod concurrency;
+mod kill;
 mod schema;

@@ -48,6 +48,19 @@ impl Filter {
         }
     }
 
+    /// The one value that `field` must have for a row to fit, if the filter says so.
+    pub(super) fn demanded(&self, field: &str) -> Option<&str> {
+        match self {
+            Self::And(left, right) => left.demanded(field).or_else(|| right.demanded(field)),
+            Self::Compare { field: name, operator: Operator::Eq, literal: Some(Cell::Text(text)) }
+                if *name == field =>
+            {
+                Some(text)
+            }
+            Self::Or(..) | Self::Compare { .. } => None,
+        }
+    }
+
     /// The values that `field` is compared with by `eq`.
     pub(super) fn wanted(&self, field: &str) -> Vec<String> {
         match self {
@@ -236,6 +249,8 @@ mod tests {
     #[test]
     fn wanted_values_of_a_field_are_listed() {
         let filter = Filter::parse("CustomerPoNo eq '7' and Contract eq 'S10'", &HEADER).expect("parses");
-        assert_eq!(filter.wanted("CustomerPoNo"), ["7"]);
+        assert_eq!((filter.wanted("CustomerPoNo"), filter.demanded("CustomerPoNo")), (vec!["7".to_owned()], Some("7")));
+        let either = Filter::parse("CustomerPoNo eq '7' or Contract eq 'S10'", &HEADER).expect("parses");
+        assert_eq!(either.demanded("CustomerPoNo"), None);
     }
 }

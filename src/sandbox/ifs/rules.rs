@@ -74,6 +74,9 @@ fn check_terms(cells: &BTreeMap<&'static str, Cell>) -> Result<(), OdataError> {
 /// Changes a header's own fields.
 pub(super) fn update_header(tables: &mut Tables, order_no: &str, fields: &Fields) -> Result<(), OdataError> {
     check_terms(&present(fields))?;
+    if let Some(Some(Cell::Text(customer_po_no))) = fields.get("CustomerPoNo") {
+        tables.index_po(customer_po_no, order_no);
+    }
     let version = tables.next_version();
     let order = existing(tables, order_no)?;
     if matches!(order.state(), "Cancelled" | "Closed" | "Invoiced") {

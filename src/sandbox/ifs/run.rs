@@ -90,7 +90,7 @@ impl Engine<'_> {
     fn get(&self, target: &Target, query: &Query, operation: &Operation) -> Result<Done, OdataError> {
         match target {
             Target::Orders => {
-                let rows = self.tables.orders().map(|(_, order)| &order.header).collect();
+                let rows = self.candidates(query);
                 self.page(&HEADER, rows, query, operation)
             }
             Target::Lines(no) => self.page(&LINE, self.order(no)?.lines.iter().collect(), query, operation),
@@ -149,6 +149,15 @@ impl Engine<'_> {
             );
         }
         Ok(Done { status: StatusCode::OK, etag: None, location: None, body: Some(Value::Object(body)) })
+    }
+
+    /// The headers that a filter can match: those with its `CustomerPoNo` when it demands one, else all.
+    fn candidates(&self, query: &Query) -> Vec<&Row> {
+        let filter = query.filter.as_ref().and_then(|text| Filter::parse(text, &HEADER).ok());
+        match filter.as_ref().and_then(|filter| filter.demanded("CustomerPoNo")) {
+            Some(key) => self.tables.orders_by_po(key).map(|(_, order)| &order.header).collect(),
+            None => self.tables.orders().map(|(_, order)| &order.header).collect(),
+        }
     }
 
     fn post(&mut self, target: &Target, operation: &Operation) -> Result<Done, OdataError> {

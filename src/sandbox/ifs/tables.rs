@@ -1,7 +1,7 @@
 //! The rows of the simulated IFS and the undo that makes a change set all-or-nothing. No rule of business
 //! lives here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -95,6 +95,8 @@ impl Order {
 #[derive(Debug, Default)]
 pub(super) struct Tables {
     orders: BTreeMap<String, Order>,
+    /// Numbers of the orders that ever carried a `CustomerPoNo`; what they carry now is in the orders.
+    by_po: BTreeMap<String, BTreeSet<String>>,
     series: BTreeMap<String, u64>,
     rows: u64,
     versions: u64,
@@ -110,6 +112,19 @@ impl Tables {
         self.orders.get(order_no)
     }
 
+    /// Orders that carry this `CustomerPoNo` now.
+    pub(super) fn orders_by_po(&self, customer_po_no: &str) -> impl Iterator<Item = (&String, &Order)> {
+        let numbers = self.by_po.get(customer_po_no).into_iter().flatten();
+        numbers
+            .filter_map(|no| self.orders.get_key_value(no))
+            .filter(move |(_, order)| order.header.text("CustomerPoNo") == customer_po_no)
+    }
+
+    /// Notes that an order carries this `CustomerPoNo` from now on.
+    pub(super) fn index_po(&mut self, customer_po_no: &str, order_no: &str) {
+        self.by_po.entry(customer_po_no.to_owned()).or_default().insert(order_no.to_owned());
+    }
+
     /// An order to be changed; what it was before is kept for the undo.
     pub(super) fn order_mut(&mut self, order_no: &str) -> Option<&mut Order> {
         let order = self.orders.get_mut(order_no)?;
@@ -123,6 +138,7 @@ impl Tables {
         if let Some(undo) = &mut self.undo {
             undo.entry(order_no.clone()).or_insert(None);
         }
+        self.index_po(order.header.text("CustomerPoNo"), &order_no);
         self.orders.insert(order_no, order);
     }
 

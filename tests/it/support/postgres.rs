@@ -30,7 +30,9 @@ pub fn fresh_database() -> Option<String> {
 
 fn start() -> Option<Server> {
     let Some(bin) = find_bin() else {
-        eprintln!("PostgreSQL (initdb, pg_ctl) is not installed: these tests run on SQLite only, nothing is shown for PostgreSQL");
+        eprintln!(
+            "PostgreSQL (initdb, pg_ctl) is not installed: these tests run on SQLite only, nothing is shown for PostgreSQL"
+        );
         return None;
     };
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -88,8 +90,10 @@ fn is_root(folder: &Path) -> bool {
 
 fn find_bin() -> Option<PathBuf> {
     let has_both = |folder: &Path| folder.join("initdb").is_file() && folder.join("pg_ctl").is_file();
-    let on_path = std::env::var_os("PATH").into_iter().flat_map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
-    let installed = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path().join("bin"));
+    let on_path =
+        std::env::var_os("PATH").into_iter().flat_map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
+    let installed =
+        std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path().join("bin"));
     on_path.chain(installed).find(|folder| has_both(folder))
 }
 

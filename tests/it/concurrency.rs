@@ -1,0 +1,238 @@
+//! Many at once, and persons in IFS beside us: one create for each order, and no field of either side lost.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use ml_connector::clock::Clock;
+use ml_connector::domain::document::State;
+use ml_connector::sandbox::faults::Fault;
+use ml_connector::sandbox::ifs::RowOf;
+use ml_connector::sandbox::ledger::Class;
+use ml_connector::sandbox::shopify::{Change, Story, WebhookOverrides};
+
+use crate::on_both;
+use crate::support::world::{Setup, Steps, World, assert_state};
+
+async fn begin(world: &World) -> Steps {
+    world.steps(&Clock::manual(Timestamp::now())).await
+}
+
+/// An order that stands in IFS; gives Shopify's id and IFS's number.
+async fn written(world: &World, steps: &Steps, story: Story) -> (u64, String) {
+    let shop = world.shop();
+    let order = shop.place(story);
+    steps.deliver(steps.link(), "orders/create", &shop.webhook_body(order).expect("a body")).await;
+    steps.run(steps.link()).await;
+    let document = world.document().await;
+    assert_state(&document, State::Written);
+    (order, document.order_no.expect("a number"))
+}
+
+async fn change(world: &World, steps: &Steps, order: u64, change: Change) {
+    let shop = world.shop();
+    shop.change(order, change);
+    steps.deliver(steps.link(), "orders/updated", &shop.webhook_body(order).expect("a body")).await;
+    steps.run(steps.link()).await;
+}
+
+fn writes(world: &World) -> usize {
+    let ledger = world.sandbox.ledger();
+    [Class::Create, Class::Amend, Class::Action].into_iter().map(|class| ledger.count_of(class)).sum()
+}
+
+on_both!(fifty_events_of_one_order_at_once_make_one_order_with_one_create, Setup::default(), async |world: &World| {
+    let service = world.service().await;
+    let url = format!("http://{}/webhooks/acme", service.webhooks());
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let running = actix_rt::spawn(service.run(async move {
+        stopped.await.unwrap_or_default();
+        "the end of the test".to_owned()
+    }));
+    let shop = world.shop();
+    let order = shop.place(Story::SeveralChanges);
+    for change in [Change::Paid, Change::Note, Change::Address] {
+        shop.change(order, change);
+    }
+    let sends = (0..50).map(|index| {
+        let body = shop.webhook_body_of_version(order, index % 4).expect("a body");
+        let topic = ["orders/create", "orders/paid", "orders/updated"][index % 3];
+        let (shop, url) = (shop.clone(), url.clone());
+        async move { shop.send_webhook(&url, topic, body, WebhookOverrides::default()).await.status }
+    });
+    let statuses = futures::future::join_all(sends).await;
+    assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
+    world.quiet().await;
+    assert_state(&world.document().await, State::Written);
+    assert_eq!(world.sandbox.ledger().creates_of(&order.to_string()), 1);
+    assert!(world.sandbox.books(&[]).is_clean());
+    stop.send(()).expect("the service runs");
+    running.await.expect("ends").expect("ends well");
+});
+
+on_both!(two_tasks_that_claim_one_document_write_once, Setup::default(), async |world: &World| {
+    let steps = begin(world).await;
+    let shop = world.shop();
+    let order = shop.place(Story::Plain);
+    steps.deliver(steps.link(), "orders/create", &shop.webhook_body(order).expect("a body")).await;
+    steps.map(steps.link()).await;
+    let claims = (0..8).map(|_| {
+        let (store, link, now) = (steps.store.clone(), steps.link(), steps.clock.now());
+        async move { store.claim_due(&link.tenant.lease, &link.name, now, 10).await.expect("claims").len() }
+    });
+    let claimed: Vec<usize> = futures::future::join_all(claims).await;
+    assert_eq!(claimed.iter().sum::<usize>(), 1, "{claimed:?}");
+    // The claim ends with its owner; then two writers at once.
+    let link = steps.link();
+    let freed =
+        steps.store.take_over(&link.tenant.lease, vec![link.name.clone()], Duration::ZERO, steps.clock.now()).await;
+    assert_eq!(freed.expect("frees"), 1);
+    tokio::join!(steps.write(link), steps.write(link), steps.write(link));
+    assert_state(&world.document().await, State::Written);
+    assert_eq!(world.sandbox.ledger().creates_of(&order.to_string()), 1);
+});
+
+on_both!(a_persons_field_survives_a_storm_of_412_and_ours_arrives, Setup::default(), async |world: &World| {
+    let steps = begin(world).await;
+    let (order, order_no) = written(world, &steps, Story::NoteChanged).await;
+    let ifs = world.sandbox.ifs();
+    ifs.person_edits(&order_no, RowOf::Header, "LabelNote", "call before delivery").expect("a person may");
+    world.sandbox.faults().once(Class::Amend, Fault::Storm(3));
+    change(world, &steps, order, Change::Note).await;
+    assert_state(&world.document().await, State::Written);
+    assert_eq!(ifs.order(&order_no).expect("there").field("LabelNote"), "call before delivery");
+    let refused = world.sandbox.ledger().entries_where(|entry| entry.class == Class::Amend);
+    assert!(refused.len() >= 2, "the storm was met: {} amendments", refused.len());
+    assert!(world.sandbox.books(&[]).is_clean(), "{:?}", world.sandbox.books(&[]).differences);
+    assert_eq!(world.sandbox.ledger().counters().if_match_any, 0);
+});
+
+on_both!(a_storm_that_does_not_end_comes_again_later, Setup::default(), async |world: &World| {
+    let steps = begin(world).await;
+    let (order, _) = written(world, &steps, Story::NoteChanged).await;
+    world.sandbox.faults().times(Class::Amend, Fault::Storm(1), 7);
+    change(world, &steps, order, Change::Note).await;
+    let document = world.document().await;
+    assert!(matches!(document.state, State::Retry | State::Unknown), "{:?}", document.state);
+    for _ in 0..4 {
+        steps.advance(world, 600);
+        steps.run(steps.link()).await;
+    }
+    assert_state(&world.document().await, State::Written);
+    assert!(world.sandbox.books(&[]).is_clean());
+});
+
+on_both!(a_replay_writes_nothing, Setup::default(), async |world: &World| {
+    let steps = begin(world).await;
+    let (order, _) = written(world, &steps, Story::SeveralChanges).await;
+    for kind in [Change::Paid, Change::Note, Change::Address] {
+        change(world, &steps, order, kind).await;
+    }
+    assert!(world.sandbox.books(&[]).is_clean());
+    let (before, requests) = (writes(world), world.sandbox.ledger().counters().ifs_requests);
+    for version in 0..4 {
+        let body = world.shop().webhook_body_of_version(order, version).expect("a body");
+        steps.deliver(steps.link(), "orders/updated", &body).await;
+        steps.run(steps.link()).await;
+    }
+    assert_eq!(writes(world), before);
+    assert_eq!(world.sandbox.ledger().counters().ifs_requests, requests, "not even a read");
+});
+
+on_both!(a_field_that_both_changed_parks_and_nothing_is_written, Setup::default(), async |world: &World| {
+    let steps = begin(world).await;
+    let (order, order_no) = written(world, &steps, Story::NoteChanged).await;
+    let ifs = world.sandbox.ifs();
+    ifs.person_edits(&order_no, RowOf::Header, "NoteText", "a person's own note").expect("a person may");
+    let before = writes(world);
+    change(world, &steps, order, Change::Note).await;
+    let document = world.document().await;
+    assert_state(&document, State::Parked);
+    assert_eq!(document.reason.expect("a reason").code, "both_sides_changed");
+    assert_eq!(writes(world), before);
+    assert_eq!(ifs.order(&order_no).expect("there").field("NoteText"), "a person's own note");
+});
+
+on_both!(amendments_of_existing_rows_arrive_to_the_cent, Setup::default(), async |world: &World| {
+    let steps = begin(world).await;
+    let shop = world.shop();
+    let mut orders = BTreeMap::new();
+    for (story, kind) in [
+        (Story::QuantityDown, Change::QuantityDown),
+        (Story::QuantityUp, Change::QuantityUp),
+        (Story::PriceChanged, Change::LineDiscount),
+        (Story::AddressChanged, Change::Address),
+        (Story::PaidLater, Change::Paid),
+    ] {
+        let order = shop.place(story);
+        steps.deliver(steps.link(), "orders/create", &shop.webhook_body(order).expect("a body")).await;
+        orders.insert(order, kind);
+    }
+    steps.run(steps.link()).await;
+    for (order, kind) in orders {
+        change(world, &steps, order, kind).await;
+    }
+    for document in world.documents().await {
+        assert_state(&document, State::Written);
+    }
+    assert!(world.sandbox.books(&[]).is_clean(), "{:?}", world.sandbox.books(&[]).differences);
+});
+
+on_both!(a_change_beyond_released_waits_for_a_person, Setup::default(), async |world: &World| {
+    let steps = begin(world).await;
+    let (order, order_no) = written(world, &steps, Story::NoteChanged).await;
+    world.sandbox.ifs().person_sets_state(&order_no, "Picked").expect("picking may");
+    let before = writes(world);
+    change(world, &steps, order, Change::Note).await;
+    assert_eq!(world.document().await.reason.expect("a reason").code, "state_forbids_change");
+    change(world, &steps, order, Change::Cancelled).await;
+    let document = world.document().await;
+    assert_state(&document, State::Parked);
+    assert_eq!(document.reason.expect("a reason").code, "state_forbids_cancel");
+    assert_eq!(writes(world), before);
+});
+
+on_both!(
+    an_amendment_whose_answer_is_lost_is_read_again_and_not_taken_for_a_persons,
+    Setup::default(),
+    async |world: &World| {
+        let steps = begin(world).await;
+        let (order, _) = written(world, &steps, Story::SeveralChanges).await;
+        world.sandbox.faults().once(Class::Amend, Fault::DropAnswer);
+        change(world, &steps, order, Change::Note).await;
+        assert_state(&world.document().await, State::Unknown);
+        // A newer version comes before the lost one is settled.
+        change(world, &steps, order, Change::Note).await;
+        steps.advance(world, 30);
+        steps.run(steps.link()).await;
+        assert_state(&world.document().await, State::Written);
+        assert!(world.sandbox.books(&[]).is_clean(), "{:?}", world.sandbox.books(&[]).differences);
+    }
+);
+
+on_both!(a_record_that_vanished_is_never_created_again, Setup::default(), async |world: &World| {
+    let steps = begin(world).await;
+    let (order, order_no) = written(world, &steps, Story::NoteChanged).await;
+    assert!(world.sandbox.ifs().person_erases(&order_no));
+    change(world, &steps, order, Change::Note).await;
+    let document = world.document().await;
+    assert_state(&document, State::Parked);
+    assert_eq!(document.reason.expect("a reason").code, "vanished");
+    assert_eq!(world.sandbox.ledger().creates_of(&order.to_string()), 1);
+});
+
+on_both!(two_records_with_our_key_are_a_persons, Setup::default(), async |world: &World| {
+    let steps = begin(world).await;
+    let shop = world.shop();
+    let order = shop.place(Story::PlacedEarlier);
+    let ifs = world.sandbox.ifs();
+    for _ in 0..2 {
+        ifs.add_foreign_order(&order.to_string(), "S10", None).expect("a person keys it");
+    }
+    steps.deliver(steps.link(), "orders/create", &shop.webhook_body(order).expect("a body")).await;
+    steps.run(steps.link()).await;
+    let document = world.document().await;
+    assert_state(&document, State::Parked);
+    assert_eq!(document.reason.expect("a reason").code, "several_records_with_our_key");
+    assert_eq!(world.sandbox.ledger().count_of(Class::Create), 0);
+});

@@ -1,0 +1,366 @@
+//! A world of a test's own: simulated remotes, an empty migrated database, settings and credentials as a user would have
+//! them. The service runs in it as a child process, in this process, or step by step on a hand-moved clock.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use ml_connector::app::{self, Ownership, Service, credentials};
+use ml_connector::cli::demo::secrets_of;
+use ml_connector::cli::demo_settings::{DemoSettings, ShopEndpoint};
+use ml_connector::clock::Clock;
+use ml_connector::config::{Settings, Sources};
+use ml_connector::domain::document::State;
+use ml_connector::domain::ids::ConnectionName;
+use ml_connector::flow::{Connection, map_delivery, writer};
+use ml_connector::sandbox::shopify::Shop;
+use ml_connector::sandbox::{Sandbox, SandboxSettings, ShopSettings};
+use ml_connector::store::{DocumentFilter, DocumentRow, Store};
+use ml_connector::telemetry::install_metrics;
+
+use super::database::Database;
+
+/// The names of the connections, in the order of the sandbox's shops.
+pub const CONNECTIONS: [&str; 2] = ["acme", "bolt"];
+
+/// What a test changes before its world begins.
+#[derive(Default)]
+pub struct Setup {
+    /// How long a call to IFS may take; 5 s when not said.
+    pub request_timeout: Option<Duration>,
+    /// `Prefer: wait`; 2 s when not said.
+    pub wait: Option<Duration>,
+    /// IFS does not keep to `Prefer: wait`, and the settings say so.
+    pub wait_unhonoured: bool,
+    /// Two shops instead of one.
+    pub two_shops: bool,
+    /// Replaces text in the file of settings.
+    pub edits: Vec<(&'static str, &'static str)>,
+}
+
+/// The world.
+pub struct World {
+    pub sandbox: Arc<Sandbox>,
+    pub database: Database,
+    pub store: Store,
+    pub config: PathBuf,
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    /// Sets everything up; nothing runs yet but the sandbox.
+    pub async fn new(database: Database, setup: Setup) -> Self {
+        let shops = if setup.two_shops {
+            vec![ShopSettings::first(), ShopSettings::second()]
+        } else {
+            vec![ShopSettings::first()]
+        };
+        let settings = SandboxSettings {
+            shops: shops.clone(),
+            wait_honoured: !setup.wait_unhonoured,
+            ..SandboxSettings::default()
+        };
+        let sandbox = Arc::new(Sandbox::start(settings).expect("the sandbox starts"));
+        Self::around(sandbox, shops, database, setup).await
+    }
+
+    /// Another world round the same remotes, as after a restored backup.
+    pub async fn beside(&self, database: Database, setup: Setup) -> Self {
+        Self::around(Arc::clone(&self.sandbox), vec![ShopSettings::first()], database, setup).await
+    }
+
+    async fn around(sandbox: Arc<Sandbox>, shops: Vec<ShopSettings>, database: Database, setup: Setup) -> Self {
+        let names = &CONNECTIONS[..shops.len()];
+        let endpoints = shops.iter().zip(names).enumerate().map(|(index, (shop, name))| ShopEndpoint {
+            connection: (*name).to_owned(),
+            domain: shop.domain.clone(),
+            base_url: sandbox.shop_base_url(index).expect("the shop listens").to_owned(),
+            company: shop.company.clone(),
+            site: shop.contract.clone(),
+        });
+        let mut demo = DemoSettings::new(database.url.clone(), sandbox.ifs_base_url(), endpoints.collect());
+        demo.request_timeout = setup.request_timeout.unwrap_or(Duration::from_secs(5));
+        demo.wait = setup.wait.unwrap_or(Duration::from_secs(2));
+        demo.lease = Duration::from_secs(2);
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let key = ml_connector::vault::generate_key_line("test").expect("a key");
+        std::fs::write(folder.path().join("master-key"), secrecy::ExposeSecret::expose_secret(&key)).expect("writes");
+        std::fs::write(folder.path().join("operator-token"), "operator-token-of-the-test").expect("writes");
+        let config = folder.path().join("ml-connector.toml");
+        let mut toml = demo.to_toml(folder.path());
+        if setup.wait_unhonoured {
+            toml = toml.replace("wait_honoured = true", "wait_honoured = false");
+        }
+        for (from, to) in &setup.edits {
+            assert!(toml.contains(from), "the settings hold {from:?}");
+            toml = toml.replace(from, to);
+        }
+        std::fs::write(&config, toml).expect("writes");
+        let store = Store::open(&database.url, 8).expect("opens");
+        store.migrate().await.expect("migrates");
+        let world = Self { sandbox, database, store, config, folder };
+        world.store_credentials(names).await;
+        world
+    }
+
+    async fn store_credentials(&self, names: &[&str]) {
+        let keys = app::key_ring(&self.settings()).expect("the key reads");
+        for (owner, kind, secret) in secrets_of(&self.sandbox, names) {
+            credentials::put(&self.store, &keys, &owner, kind, &secret, "test".to_owned(), Timestamp::now())
+                .await
+                .expect("stores");
+        }
+    }
+
+    /// The folder of the settings.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// The settings, read from their file.
+    pub fn settings(&self) -> Settings {
+        Settings::load(&Sources { file: Some(self.config.clone()), environment: BTreeMap::new() })
+            .expect("the settings load")
+    }
+
+    /// The first shop.
+    pub fn shop(&self) -> Shop {
+        self.sandbox.shop(0).expect("a shop")
+    }
+
+    /// Runs one command of the binary; exit code, standard output, standard error.
+    pub fn command(&self, arguments: &[&str], stdin: &str) -> (i32, String, String) {
+        use std::io::Write as _;
+        let mut child = binary(&self.config)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("starts");
+        child.stdin.take().expect("a pipe").write_all(stdin.as_bytes()).expect("takes its input");
+        let output = child.wait_with_output().expect("ends");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+        (output.status.code().expect("a code"), text(output.stdout), text(output.stderr))
+    }
+
+    /// Starts `serve` as a child process and waits until it serves; with a failpoint armed, if one is named.
+    pub fn serve(&self, failpoint: Option<&str>) -> Served {
+        let mut command = binary(&self.config);
+        command
+            .arg("serve")
+            .env("ML_CONNECTOR__TELEMETRY__FORMAT", "json")
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        if let Some(name) = failpoint {
+            command.env("ML_CONNECTOR_FAILPOINT", name);
+        }
+        Served::wait_for(command.spawn().expect("the binary starts"))
+    }
+
+    /// The service in this process.
+    pub async fn service(&self) -> Service {
+        let metrics = install_metrics().expect("the recorder");
+        Service::start(self.settings(), Clock::system(), metrics).await.expect("the service starts")
+    }
+
+    /// Connections for calling steps directly, on a clock that the test moves. Holds the leases.
+    pub async fn steps(&self, clock: &Clock) -> Steps {
+        let settings = self.settings();
+        let keys = app::key_ring(&settings).expect("the key reads");
+        let ownership = Ownership::take(&settings, &self.store).await.expect("the leases are free");
+        let stopping = Arc::new(AtomicBool::new(false));
+        let links =
+            app::build_links(&settings, &self.store, &keys, clock, &ownership, &stopping).await.expect("builds");
+        Steps { links: links.connections, clock: clock.clone(), store: self.store.clone(), _ownership: ownership }
+    }
+
+    /// All documents.
+    pub async fn documents(&self) -> Vec<DocumentRow> {
+        self.store.list_documents(DocumentFilter { limit: 10_000, ..DocumentFilter::default() }).await.expect("lists")
+    }
+
+    /// The only document.
+    pub async fn document(&self) -> DocumentRow {
+        let mut documents = self.documents().await;
+        assert_eq!(documents.len(), 1, "one document: {documents:?}");
+        documents.remove(0)
+    }
+
+    /// Waits until no delivery and no document is under way any more.
+    pub async fn quiet(&self) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let received = self.database.number("SELECT COUNT(*) FROM inbox WHERE state = 'received'");
+            let moving = self
+                .database
+                .number("SELECT COUNT(*) FROM documents WHERE state IN ('planned', 'writing', 'retry', 'unknown')");
+            if received == 0 && moving == 0 {
+                return;
+            }
+            assert!(Instant::now() < deadline, "still busy after 60 s: {received} deliveries, {moving} documents");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+fn binary(config: &std::path::Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ml-connector"));
+    command.arg("--config").arg(config).env_remove("ML_CONNECTOR_CONFIG").env_remove("ML_CONNECTOR_FAILPOINT");
+    command
+}
+
+/// A running child.
+pub struct Served {
+    child: Child,
+    /// `POST` goes here.
+    pub webhooks: String,
+    /// Probes and metrics.
+    pub operations: String,
+    lines: std::sync::mpsc::Receiver<String>,
+}
+
+impl Served {
+    fn wait_for(mut child: Child) -> Self {
+        let stderr = child.stderr.take().expect("a pipe");
+        let (sender, lines) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut said = Vec::new();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while let Ok(line) = lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            if line.contains("ml-connector serves") {
+                let told: serde_json::Value = serde_json::from_str(&line).expect("logs are JSON");
+                let at = |key: &str| {
+                    let fields = told.get("fields").unwrap_or(&told);
+                    format!("http://{}", fields[key].as_str().expect("an address"))
+                };
+                let (webhooks, operations) = (at("webhooks"), at("operations"));
+                return Self { child, webhooks, operations, lines };
+            }
+            said.push(line);
+        }
+        child.kill().unwrap_or_default();
+        panic!("the service did not start: {said:?}");
+    }
+
+    /// The URL of a connection's webhooks.
+    pub fn webhook_url(&self, connection: &str) -> String {
+        format!("{}/webhooks/{connection}", self.webhooks)
+    }
+
+    /// Waits until the armed failpoint is reached.
+    pub fn reaches(&self, failpoint: &str) {
+        self.says(&format!("failpoint reached: {failpoint}"));
+    }
+
+    /// Waits for a line that holds `text` and returns it.
+    pub fn says(&self, text: &str) -> String {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while let Ok(line) = self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            if line.contains(text) {
+                return line;
+            }
+        }
+        panic!("the service never said {text:?}");
+    }
+
+    /// SIGKILL.
+    pub fn kill(mut self) {
+        self.child.kill().expect("a living child");
+        self.child.wait().expect("ends");
+    }
+
+    /// SIGTERM, and the exit code.
+    pub fn terminate(mut self) -> i32 {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs").success());
+        self.child.wait().expect("ends").code().expect("a code")
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.child.kill().unwrap_or_default();
+        self.child.wait().map(drop).unwrap_or_default();
+    }
+}
+
+/// Connections whose steps a test calls itself.
+pub struct Steps {
+    pub links: Vec<Arc<Connection>>,
+    pub clock: Clock,
+    pub store: Store,
+    _ownership: Ownership,
+}
+
+impl Steps {
+    /// The first connection.
+    pub fn link(&self) -> &Connection {
+        &self.links[0]
+    }
+
+    /// Stores a delivery as the ingress would, received now.
+    pub async fn deliver(&self, link: &Connection, topic: &str, body: &[u8]) {
+        self.deliver_as(link, topic, body, &format!("webhook-{}", uuid::Uuid::new_v4())).await;
+    }
+
+    /// The same under a given webhook id.
+    pub async fn deliver_as(&self, link: &Connection, topic: &str, body: &[u8], webhook_id: &str) {
+        use ml_connector::flow::ingest::{DeliveryHeaders, delivery};
+        let headers = DeliveryHeaders {
+            topic: topic.to_owned(),
+            webhook_id: webhook_id.to_owned(),
+            event_id: Some("event-1".to_owned()),
+            ..DeliveryHeaders::default()
+        };
+        let row = delivery(&link.name, headers, body, self.clock.now());
+        for stored in self.store.insert_deliveries(vec![row]).await {
+            stored.expect("stores");
+        }
+    }
+
+    /// Maps every due delivery of a connection.
+    pub async fn map(&self, link: &Connection) {
+        for received in self.store.take_received(&link.name, self.clock.now(), 1_000).await.expect("takes") {
+            map_delivery::map_delivery(link, &received).await.expect("maps");
+        }
+    }
+
+    /// Converges every due document of a connection.
+    pub async fn write(&self, link: &Connection) {
+        writer::drain(link).await.expect("drains");
+    }
+
+    /// Maps and converges what is due.
+    pub async fn run(&self, link: &Connection) {
+        self.map(link).await;
+        self.write(link).await;
+    }
+
+    /// Moves the clock of the service on, and that of the remotes.
+    pub fn advance(&self, world: &World, secs: u64) {
+        self.clock.advance(Duration::from_secs(secs));
+        world.sandbox.clock().advance(Duration::from_secs(secs));
+    }
+}
+
+/// The name of a connection.
+pub fn name(text: &str) -> ConnectionName {
+    ConnectionName::parse(text).expect("a legal name")
+}
+
+/// Asserts the state of a document, showing why when it is another.
+pub fn assert_state(document: &DocumentRow, state: State) {
+    assert_eq!(document.state, state, "{:?}", document.reason);
+}
