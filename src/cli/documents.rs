@@ -177,7 +177,7 @@ async fn list_quarantined(store: &Store, format: Format) -> Result<(), Failure> 
     let found = store.quarantined(PAGE).await?;
     match format {
         Format::Json => {
-            let item = |row: &crate::store::Quarantined| {
+            let item = |row: &crate::store::DeliveryView| {
                 json!({"inbox_id": row.id.get(), "connection": row.connection, "topic": row.topic, "reason": row.reason,
                     "received_at": row.received_at.to_string()})
             };
@@ -185,7 +185,7 @@ async fn list_quarantined(store: &Store, format: Format) -> Result<(), Failure> 
             say_json(&json!({"items": items, "next": null}));
         }
         Format::Text => {
-            let cells = |row: &crate::store::Quarantined| {
+            let cells = |row: &crate::store::DeliveryView| {
                 vec![
                     row.id.to_string(),
                     row.connection.clone(),
@@ -202,7 +202,7 @@ async fn list_quarantined(store: &Store, format: Format) -> Result<(), Failure> 
 }
 
 fn rows(documents: &[DocumentRow]) -> String {
-    let cells = |document: &DocumentRow| {
+    let row = |document: &DocumentRow| {
         vec![
             document.id.to_string(),
             document.connection.clone(),
@@ -213,7 +213,7 @@ fn rows(documents: &[DocumentRow]) -> String {
             document.reason.as_ref().map_or_else(String::new, |reason| format!("{}: {}", reason.code, reason.text)),
         ]
     };
-    let cells: Vec<Vec<String>> = documents.iter().map(cells).collect();
+    let cells: Vec<Vec<String>> = documents.iter().map(row).collect();
     table(&["id", "connection", "order", "shopify id", "state", "IFS OrderNo", "reason"], &cells)
 }
 
@@ -253,8 +253,9 @@ async fn show(store: &Store, document: &DocumentRow, content: Content, format: F
     let mut told = brief(document);
     told["deliveries"] = deliveries
         .iter()
-        .map(|(id, topic, state, reason, at)| {
-            json!({"inbox_id": id.get(), "topic": topic, "state": state, "reason": reason, "received_at": at.to_string()})
+        .map(|row| {
+            json!({"inbox_id": row.id.get(), "topic": row.topic, "state": row.state, "reason": row.reason,
+                "received_at": row.received_at.to_string()})
         })
         .collect();
     told["steps"] = attempts
@@ -264,9 +265,8 @@ async fn show(store: &Store, document: &DocumentRow, content: Content, format: F
         })
         .collect();
     if content == Content::Shown {
-        let parsed = |text: &str| serde_json::from_str::<Value>(text).unwrap_or(Value::Null);
-        told["desired"] = parsed(&document.desired);
-        told["written"] = document.written.as_deref().map_or(Value::Null, parsed);
+        told["desired"] = stored_json(&document.desired);
+        told["written"] = document.written.as_deref().map_or(Value::Null, stored_json);
     }
     match format {
         Format::Json => say_json(&told),
@@ -275,13 +275,13 @@ async fn show(store: &Store, document: &DocumentRow, content: Content, format: F
     Ok(())
 }
 
+/// A stored content; null when another version wrote it and it does not parse.
+fn stored_json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or(Value::Null)
+}
+
 fn tell_story(document: &DocumentRow, told: &Value) {
     say(&rows(std::slice::from_ref(document)));
-    let word = |value: &Value| value.as_str().unwrap_or("").to_owned();
-    let lines = |list: &Value, columns: &[&str]| -> Vec<Vec<String>> {
-        let row = |item: &Value| columns.iter().map(|column| word(&item[*column])).collect();
-        list.as_array().map(|items| items.iter().map(row).collect()).unwrap_or_default()
-    };
     say("\ndeliveries");
     say(&table(
         &["received", "topic", "state", "reason"],
@@ -294,4 +294,11 @@ fn tell_story(document: &DocumentRow, told: &Value) {
             say(&format!("\n{part}\n{content:#}"));
         }
     }
+}
+
+/// The named fields of each item, as the cells of a table.
+fn lines(list: &Value, columns: &[&str]) -> Vec<Vec<String>> {
+    let cell = |item: &Value, column: &str| item[column].as_str().unwrap_or_default().to_owned();
+    let items = list.as_array().map(Vec::as_slice).unwrap_or_default();
+    items.iter().map(|item| columns.iter().map(|column| cell(item, column)).collect()).collect()
 }

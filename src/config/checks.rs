@@ -147,13 +147,10 @@ fn check_tenant(reader: &mut Reader<'_>, egress: &Egress, name: &str, tenant: &T
     within(reader, &at("look_up_first_secs"), tenant.look_up_first_secs, 1, 3_600);
     within(reader, &at("look_up_max_secs"), tenant.look_up_max_secs, tenant.look_up_first_secs, 86_400);
     within(reader, &at("batch_parts_max"), tenant.batch_parts_max as u64, 4, 1_000);
-    for (key, action) in [("actions.cancel", &tenant.actions.cancel), ("actions.release", &tenant.actions.release)] {
-        let mut at = path(["ifs", name]);
-        at.extend(key.split('.').map(str::to_owned));
-        filled(reader, &at, action);
-        if action.contains(['/', '(', ' ']) {
-            reader.refuse(&at, None, "is more than an action's name");
-        }
+    let (at, action) = (path(["ifs", name, "actions", "cancel"]), &tenant.actions.cancel);
+    filled(reader, &at, action);
+    if action.contains(['/', '(', ' ']) {
+        reader.refuse(&at, None, "is more than an action's name");
     }
 }
 

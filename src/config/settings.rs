@@ -136,8 +136,6 @@ pub struct TenantSettings {
 pub struct ActionNames {
     /// Cancels an order.
     pub cancel: String,
-    /// Releases an order.
-    pub release: String,
 }
 
 /// `[connections.NAME]`

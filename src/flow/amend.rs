@@ -26,9 +26,13 @@ const SEND_WITHIN: Duration = Duration::from_secs(5);
 /// How one round ended.
 enum Round {
     /// The step is over.
-    Over(Outcome),
+    Over(Box<Outcome>),
     /// Somebody changed the record meanwhile: read again.
     Again,
+}
+
+fn over(outcome: Outcome) -> Round {
+    Round::Over(Box::new(outcome))
 }
 
 /// Moves a written order towards what is desired now.
@@ -53,6 +57,7 @@ pub async fn amend(
     for _ in 0..ROUNDS_MAX {
         match round(link, claimed, order_no, order, &mut base, sent.as_ref(), &mut open).await? {
             Round::Over(outcome) => {
+                let outcome = *outcome;
                 let outcome = if outcome.keeps_intent() { outcome } else { outcome.closing(open, "settled") };
                 return settle(link, claimed, outcome).await;
             }
@@ -82,7 +87,7 @@ async fn round(
     // 1.
     let mut current = match read_order(link, order_no, order).await {
         Ok(current) => current,
-        Err(error) => return Ok(Round::Over(read_failed(link, claimed, order_no, &error))),
+        Err(error) => return Ok(over(read_failed(link, claimed, order_no, &error))),
     };
     if let Some(sent) = sent {
         *base = absorb_sent(link, base, sent, &current);
@@ -90,17 +95,17 @@ async fn round(
     // 2.
     let planned = match plan_with_etags(link, base, order, &mut current).await {
         Ok(planned) => planned,
-        Err(error) => return Ok(Round::Over(read_failed(link, claimed, order_no, &error))),
+        Err(error) => return Ok(over(read_failed(link, claimed, order_no, &error))),
     };
     match planned.verdict() {
         Verdict::Nothing => {
             let after = base.after(&planned, order, &current);
-            return Ok(Round::Over(gated(link, claimed.desired_version, "amend", order, &current, &after)));
+            return Ok(over(gated(link, claimed.desired_version, "amend", order, &current, &after)));
         }
         Verdict::Park(park) => {
             let parked = Settled::Parked(park_reason(park.kind.as_str(), park.code, &park.text));
             let outcome = Outcome::new("amend", claimed.desired_version, parked);
-            return Ok(Round::Over(outcome.with_base(base_text(base)).detail(told(&planned))));
+            return Ok(over(outcome.with_base(base_text(base)).detail(told(&planned))));
         }
         Verdict::Patch => {}
     }
@@ -110,17 +115,17 @@ async fn round(
     }
     let Some(outcome) = write(link, claimed, order, &planned, open).await? else { return Ok(Round::Again) };
     if let Some(failure) = outcome {
-        return Ok(Round::Over(failure.with_base(base_text(base))));
+        return Ok(over(failure.with_base(base_text(base))));
     }
     // 4.
     match read_order(link, order_no, order).await {
         Ok(read) => {
             let after = base.after(&planned, order, &read);
             let outcome = gated(link, claimed.desired_version, "amend", order, &read, &after);
-            Ok(Round::Over(outcome.detail(told(&planned))))
+            Ok(over(outcome.detail(told(&planned))))
         }
         // Written, but not proved: as unknown as a lost answer, and read again.
-        Err(error) => Ok(Round::Over(lost(link, claimed, &error))),
+        Err(error) => Ok(over(lost(link, claimed, &error))),
     }
 }
 

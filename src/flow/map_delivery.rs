@@ -82,7 +82,7 @@ pub async fn map_delivery(link: &Connection, received: &Received) -> Result<Ende
                 ReRead::Ended(ended) => return Ok(ended),
             },
         };
-        let chosen = chosen.as_ref().unwrap_or(&version);
+        let chosen = chosen.as_deref().unwrap_or(&version);
         match commit(link, received, chosen, snapshot.as_ref(), None).await {
             Ok(state) => return Ok(Ended::Mapped(state)),
             Err(StoreError::Stale) => {}
@@ -101,7 +101,7 @@ fn choice(link: &Connection, version: &Version, snapshot: Option<&Snapshot>) -> 
 }
 
 enum ReRead {
-    Newest(Version),
+    Newest(Box<Version>),
     Ended(Ended),
 }
 
@@ -158,7 +158,7 @@ async fn re_read(
     fresh.settled.push(trigger.digest.clone());
     fresh.settled.sort();
     fresh.settled.dedup();
-    Ok(ReRead::Newest(fresh))
+    Ok(ReRead::Newest(Box::new(fresh)))
 }
 
 async fn again_or_give_up(

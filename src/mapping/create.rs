@@ -67,12 +67,6 @@ pub fn cancel_part(order_no: &str, etag: &str, action: &str, reason_code: &str) 
     PartRequest::post(url, json!({ names::CANCEL_REASON: reason_code })).with_if_match(etag)
 }
 
-/// The bound action that releases an order. `action` is its name without namespace, as IFS's release has it.
-pub fn release_part(order_no: &str, etag: &str, action: &str) -> PartRequest {
-    let url = format!("{}/IfsApp.CustomerOrderHandling.{action}", key::order(order_no));
-    PartRequest::post(url, json!({})).with_if_match(etag)
-}
-
 fn body(fields: &Fields) -> Value {
     Value::Object(fields.iter().map(|(field, value)| (field.clone(), value.to_json())).collect::<Map<_, _>>())
 }

@@ -35,8 +35,6 @@ pub struct DesiredOrder {
     pub charges: Vec<DesiredRow>,
     /// What the rows must sum to in IFS.
     pub expected: Expected,
-    /// Whether it shall be released once it is written and its money is proved.
-    pub release: bool,
 }
 
 /// One line or charge as IFS should hold it.

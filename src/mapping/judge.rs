@@ -171,7 +171,6 @@ fn desired(order: &Order, rules: &Rules, now: &Current) -> Result<DesiredOrder, 
     let address = address_fields(order)?;
     let header = header_fields(order, rules, currency)?;
     let rows = rows(order, rules, side, currency, now)?;
-    let paid = order.financial_status == Some(FinancialStatus::Paid) || order.payment_terms.is_some();
     let desired = DesiredOrder {
         version: DesiredOrder::VERSION,
         key: order.id.to_string(),
@@ -188,7 +187,6 @@ fn desired(order: &Order, rules: &Rules, now: &Current) -> Result<DesiredOrder, 
             total: order.totals.current_total.on(side).amount(),
             tax: order.totals.current_tax.on(side).amount(),
         },
-        release: rules.releases() && paid,
     };
     let (parts, parts_max) = (desired.create_parts(), settings.batch_parts_max);
     if parts > parts_max {

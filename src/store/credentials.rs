@@ -4,7 +4,7 @@
 use diesel::prelude::*;
 use jiff::Timestamp;
 
-use super::documents::audit;
+use super::operate::audit;
 use super::rows::{instant, micros};
 use super::{Store, StoreError, schema};
 use crate::domain::ids::ConnectionName;

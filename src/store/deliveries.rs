@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use jiff::Timestamp;
 
 use super::dialect::{self, Db};
-use super::rows::{NewInbox, instant, micros, unsigned};
+use super::rows::{NewInbox, instant, micros};
 use super::{Store, StoreError, schema};
 use crate::domain::ids::{ConnectionName, InboxId};
 
@@ -100,15 +100,6 @@ pub enum Blame {
     Remote,
 }
 
-/// Rows of the inbox by state, for metrics.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InboxCounts {
-    /// The state's word.
-    pub state: String,
-    /// How many.
-    pub count: i64,
-}
-
 impl Store {
     /// Commits a group of deliveries in one transaction. If the group fails, its rows go one by one, so
     /// that one bad row does not take the others with it.
@@ -194,108 +185,6 @@ impl Store {
         })
         .await
     }
-
-    /// Counts the inbox by state (unfinished and quarantined rows are few and indexed).
-    ///
-    /// # Errors
-    /// The database's refusal.
-    pub async fn count_inbox(&self) -> Result<Vec<InboxCounts>, StoreError> {
-        use diesel::dsl::count_star;
-        use schema::inbox::dsl;
-        self.run(|db| {
-            let mut counts = Vec::new();
-            for state in [InboxState::Received, InboxState::Quarantined] {
-                let count = dsl::inbox.filter(dsl::state.eq(state.as_str())).select(count_star()).first(db)?;
-                counts.push(InboxCounts { state: state.as_str().to_owned(), count });
-            }
-            Ok(counts)
-        })
-        .await
-    }
-
-    /// When the oldest delivery that still waits was received.
-    ///
-    /// # Errors
-    /// The database's refusal.
-    pub async fn oldest_received(&self) -> Result<Option<Timestamp>, StoreError> {
-        use diesel::dsl::min;
-        use schema::inbox::dsl;
-        self.run(|db| {
-            let oldest: Option<i64> =
-                dsl::inbox.filter(dsl::state.eq("received")).select(min(dsl::received_at)).first(db)?;
-            Ok(oldest.map(instant))
-        })
-        .await
-    }
-
-    /// The deliveries that told of an order, oldest first: id, topic, state, reason, received at.
-    ///
-    /// # Errors
-    /// The database's refusal.
-    pub async fn deliveries_of(
-        &self,
-        name: &ConnectionName,
-        order_id: u64,
-    ) -> Result<Vec<(InboxId, String, String, Option<String>, Timestamp)>, StoreError> {
-        use schema::inbox::dsl;
-        let name = name.as_str().to_owned();
-        let order_id = super::rows::signed(order_id)?;
-        self.run(move |db| {
-            let rows: Vec<(i64, String, String, Option<String>, i64)> = dsl::inbox
-                .filter(dsl::connection.eq(name))
-                .filter(dsl::order_id.eq(order_id))
-                .order(dsl::id)
-                .limit(200)
-                .select((dsl::id, dsl::topic, dsl::state, dsl::reason, dsl::received_at))
-                .load(db)?;
-            let told = |(id, topic, state, reason, at)| (InboxId::new(id), topic, state, reason, instant(at));
-            Ok(rows.into_iter().map(told).collect())
-        })
-        .await
-    }
-
-    /// The newest quarantined deliveries: id, connection, topic, reason, received at, order id.
-    ///
-    /// # Errors
-    /// The database's refusal.
-    pub async fn quarantined(&self, limit: i64) -> Result<Vec<Quarantined>, StoreError> {
-        use schema::inbox::dsl;
-        self.run(move |db| {
-            let rows: Vec<(i64, String, String, Option<String>, i64, Option<i64>)> = dsl::inbox
-                .filter(dsl::state.eq("quarantined"))
-                .order(dsl::id.desc())
-                .limit(limit)
-                .select((dsl::id, dsl::connection, dsl::topic, dsl::reason, dsl::received_at, dsl::order_id))
-                .load(db)?;
-            let told = |(id, connection, topic, reason, at, order_id): (_, _, _, _, _, Option<i64>)| Quarantined {
-                id: InboxId::new(id),
-                connection,
-                topic,
-                reason,
-                received_at: instant(at),
-                order_id: order_id.map(unsigned),
-            };
-            Ok(rows.into_iter().map(told).collect())
-        })
-        .await
-    }
-}
-
-/// A delivery that can't be read.
-#[derive(Debug, Clone)]
-pub struct Quarantined {
-    /// The row.
-    pub id: InboxId,
-    /// The connection it came by.
-    pub connection: String,
-    /// Its topic.
-    pub topic: String,
-    /// What is wrong with it.
-    pub reason: Option<String>,
-    /// When it was received.
-    pub received_at: Timestamp,
-    /// The order it tells of, as far as that could be read.
-    pub order_id: Option<u64>,
 }
 
 pub(super) fn finish(

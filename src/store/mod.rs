@@ -6,9 +6,11 @@ mod credentials;
 mod deliveries;
 mod dialect;
 mod documents;
+mod inbox_view;
 mod intents;
 mod leases;
 mod mapped;
+mod operate;
 mod rows;
 pub mod schema;
 
@@ -23,9 +25,10 @@ use crate::domain::document::IllegalMove;
 
 pub use convergence::{Claimed, Link, Settle, Settled};
 pub use credentials::{Credential, CredentialRow};
-pub use deliveries::{Blame, Delivery, InboxCounts, InboxState, Quarantined, Received, Stored};
+pub use deliveries::{Blame, Delivery, InboxState, Received, Stored};
 pub use dialect::Backend;
 pub use documents::{Attempt, DocumentFilter, DocumentRow, Reason, StateCount};
+pub use inbox_view::{DeliveryView, InboxCounts};
 pub use intents::{Intent, IntentKind, NewIntent, Watch};
 pub use leases::{Lease, LeaseState, Takeover};
 pub use mapped::{Mapped, Snapshot, SnapshotChange, Wish};
@@ -170,7 +173,7 @@ impl Store {
 
     /// Whether the database answers now.
     pub async fn is_reachable(&self) -> bool {
-        self.run(|db| dialect::clock_micros(db)).await.is_ok()
+        self.run(dialect::clock_micros).await.is_ok()
     }
 
     /// Runs blocking work that only reads.

@@ -96,11 +96,11 @@ on_both!(a_persons_field_survives_a_storm_of_412_and_ours_arrives, Setup::defaul
     let steps = begin(world).await;
     let (order, order_no) = written(world, &steps, Story::NoteChanged).await;
     let ifs = world.sandbox.ifs();
-    ifs.person_edits(&order_no, RowOf::Header, "LabelNote", "call before delivery").expect("a person may");
+    ifs.person_edits(&order_no, RowOf::Header, "CustRef", "call before delivery").expect("a person may");
     world.sandbox.faults().once(Class::Amend, Fault::Storm(3));
     change(world, &steps, order, Change::Note).await;
     assert_state(&world.document().await, State::Written);
-    assert_eq!(ifs.order(&order_no).expect("there").field("LabelNote"), "call before delivery");
+    assert_eq!(ifs.order(&order_no).expect("there").field("CustRef"), "call before delivery");
     let refused = world.sandbox.ledger().entries_where(|entry| entry.class == Class::Amend);
     assert!(refused.len() >= 2, "the storm was met: {} amendments", refused.len());
     assert!(world.sandbox.books(&[]).is_clean(), "{:?}", world.sandbox.books(&[]).differences);

@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 use sha2::{Digest as _, Sha256};
 
 pub use settings::MappingSettings;
-use settings::{AmountCurrency, ReleaseWhen, SkuCase};
+use settings::{AmountCurrency, SkuCase};
 pub use settings::{ConflictPolicy, TaxedOn};
 
 use crate::domain::money::Side;
@@ -160,11 +160,6 @@ impl Rules {
     /// How the header's note is put together.
     pub fn note_template(&self) -> &str {
         &self.settings.note_template
-    }
-
-    /// Whether an order is released once it is paid or sold on terms.
-    pub fn releases(&self) -> bool {
-        matches!(self.settings.release_when, ReleaseWhen::PaidOrTerms)
     }
 
     /// What happens when a person in IFS and Shopify changed the same field.

@@ -257,8 +257,6 @@ choice!(
     ReleaseWhen {
         /// A person releases.
         Never,
-        /// When it is paid, or sold on terms.
-        PaidOrTerms,
     }
 );
 choice!(

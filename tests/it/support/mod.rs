@@ -2,6 +2,7 @@
 
 pub mod database;
 pub mod postgres;
+pub mod served;
 pub mod webhook;
 pub mod world;
 

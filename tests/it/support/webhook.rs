@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use ml_connector::sandbox::shopify::{Shop, Story, WebhookAnswer, WebhookOverrides};
 
-use super::world::{CONNECTIONS, Served, World};
+use super::served::Served;
+use super::world::{CONNECTIONS, World};
 
 /// A delivery, however often it is sent.
 #[derive(Clone)]

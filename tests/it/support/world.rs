@@ -2,9 +2,8 @@
 //! them. The service runs in it as a child process, in this process, or step by step on a hand-moved clock.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -24,6 +23,7 @@ use ml_connector::store::{DocumentFilter, DocumentRow, Store};
 use ml_connector::telemetry::install_metrics;
 
 use super::database::Database;
+use super::served::{Served, binary};
 
 /// The names of the connections, in the order of the sandbox's shops.
 pub const CONNECTIONS: [&str; 2] = ["acme", "bolt"];
@@ -151,16 +151,7 @@ impl World {
 
     /// Starts `serve` as a child process and waits until it serves; with a failpoint armed, if one is named.
     pub fn serve(&self, failpoint: Option<&str>) -> Served {
-        let mut command = binary(&self.config);
-        command
-            .arg("serve")
-            .env("ML_CONNECTOR__TELEMETRY__FORMAT", "json")
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        if let Some(name) = failpoint {
-            command.env("ML_CONNECTOR_FAILPOINT", name);
-        }
-        Served::wait_for(command.spawn().expect("the binary starts"))
+        Served::start(&self.config, failpoint)
     }
 
     /// The service in this process.
@@ -206,93 +197,6 @@ impl World {
             assert!(Instant::now() < deadline, "still busy after 60 s: {received} deliveries, {moving} documents");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-    }
-}
-
-fn binary(config: &std::path::Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ml-connector"));
-    command.arg("--config").arg(config).env_remove("ML_CONNECTOR_CONFIG").env_remove("ML_CONNECTOR_FAILPOINT");
-    command
-}
-
-/// A running child.
-pub struct Served {
-    child: Child,
-    /// `POST` goes here.
-    pub webhooks: String,
-    /// Probes and metrics.
-    pub operations: String,
-    lines: std::sync::mpsc::Receiver<String>,
-}
-
-impl Served {
-    fn wait_for(mut child: Child) -> Self {
-        let stderr = child.stderr.take().expect("a pipe");
-        let (sender, lines) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    break;
-                }
-            }
-        });
-        let mut said = Vec::new();
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while let Ok(line) = lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            if line.contains("ml-connector serves") {
-                let told: serde_json::Value = serde_json::from_str(&line).expect("logs are JSON");
-                let at = |key: &str| {
-                    let fields = told.get("fields").unwrap_or(&told);
-                    format!("http://{}", fields[key].as_str().expect("an address"))
-                };
-                let (webhooks, operations) = (at("webhooks"), at("operations"));
-                return Self { child, webhooks, operations, lines };
-            }
-            said.push(line);
-        }
-        child.kill().unwrap_or_default();
-        panic!("the service did not start: {said:?}");
-    }
-
-    /// The URL of a connection's webhooks.
-    pub fn webhook_url(&self, connection: &str) -> String {
-        format!("{}/webhooks/{connection}", self.webhooks)
-    }
-
-    /// Waits until the armed failpoint is reached.
-    pub fn reaches(&self, failpoint: &str) {
-        self.says(&format!("failpoint reached: {failpoint}"));
-    }
-
-    /// Waits for a line that holds `text` and returns it.
-    pub fn says(&self, text: &str) -> String {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while let Ok(line) = self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            if line.contains(text) {
-                return line;
-            }
-        }
-        panic!("the service never said {text:?}");
-    }
-
-    /// SIGKILL.
-    pub fn kill(mut self) {
-        self.child.kill().expect("a living child");
-        self.child.wait().expect("ends");
-    }
-
-    /// SIGTERM, and the exit code.
-    pub fn terminate(mut self) -> i32 {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs").success());
-        self.child.wait().expect("ends").code().expect("a code")
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        self.child.kill().unwrap_or_default();
-        self.child.wait().map(drop).unwrap_or_default();
     }
 }
 

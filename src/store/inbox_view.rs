@@ -1,0 +1,137 @@
+//! The inbox as people and metrics see it: how many wait, how old, what was told of an order, what can't be read.
+
+use diesel::prelude::*;
+use jiff::Timestamp;
+
+use super::deliveries::InboxState;
+use super::rows::{instant, signed, unsigned};
+use super::{Store, StoreError, schema};
+use crate::domain::ids::{ConnectionName, InboxId};
+
+/// Rows of the inbox by state, for metrics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboxCounts {
+    /// The state's word.
+    pub state: String,
+    /// How many.
+    pub count: i64,
+}
+
+/// A delivery as it is shown.
+#[derive(Debug, Clone)]
+pub struct DeliveryView {
+    /// The row.
+    pub id: InboxId,
+    /// The connection it came by.
+    pub connection: String,
+    /// Its topic.
+    pub topic: String,
+    /// Where it stands.
+    pub state: String,
+    /// What is wrong with it, or why it told nothing new.
+    pub reason: Option<String>,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// The order it tells of, as far as that could be read.
+    pub order_id: Option<u64>,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = schema::inbox)]
+struct Raw {
+    id: i64,
+    connection: String,
+    topic: String,
+    state: String,
+    reason: Option<String>,
+    received_at: i64,
+    order_id: Option<i64>,
+}
+
+impl From<Raw> for DeliveryView {
+    fn from(raw: Raw) -> Self {
+        Self {
+            id: InboxId::new(raw.id),
+            connection: raw.connection,
+            topic: raw.topic,
+            state: raw.state,
+            reason: raw.reason,
+            received_at: instant(raw.received_at),
+            order_id: raw.order_id.map(unsigned),
+        }
+    }
+}
+
+impl Store {
+    /// Counts the inbox by state (unfinished and quarantined rows are few and indexed).
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn count_inbox(&self) -> Result<Vec<InboxCounts>, StoreError> {
+        use diesel::dsl::count_star;
+        use schema::inbox::dsl;
+        self.run(|db| {
+            let mut counts = Vec::new();
+            for state in [InboxState::Received, InboxState::Quarantined] {
+                let count = dsl::inbox.filter(dsl::state.eq(state.as_str())).select(count_star()).first(db)?;
+                counts.push(InboxCounts { state: state.as_str().to_owned(), count });
+            }
+            Ok(counts)
+        })
+        .await
+    }
+
+    /// When the oldest delivery that still waits was received.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn oldest_received(&self) -> Result<Option<Timestamp>, StoreError> {
+        use diesel::dsl::min;
+        use schema::inbox::dsl;
+        self.run(|db| {
+            let oldest: Option<i64> =
+                dsl::inbox.filter(dsl::state.eq("received")).select(min(dsl::received_at)).first(db)?;
+            Ok(oldest.map(instant))
+        })
+        .await
+    }
+
+    /// The deliveries that told of an order, oldest first, at most 200.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn deliveries_of(&self, name: &ConnectionName, order_id: u64) -> Result<Vec<DeliveryView>, StoreError> {
+        use schema::inbox::dsl;
+        let name = name.as_str().to_owned();
+        let order_id = signed(order_id)?;
+        self.run(move |db| {
+            let rows: Vec<Raw> = dsl::inbox
+                .filter(dsl::connection.eq(name))
+                .filter(dsl::order_id.eq(order_id))
+                .order(dsl::id)
+                .limit(200)
+                .select(Raw::as_select())
+                .load(db)?;
+            Ok(rows.into_iter().map(DeliveryView::from).collect())
+        })
+        .await
+    }
+
+    /// The newest deliveries that can't be read.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn quarantined(&self, limit: i64) -> Result<Vec<DeliveryView>, StoreError> {
+        use schema::inbox::dsl;
+        self.run(move |db| {
+            let rows: Vec<Raw> = dsl::inbox
+                .filter(dsl::state.eq("quarantined"))
+                .order(dsl::id.desc())
+                .limit(limit)
+                .select(Raw::as_select())
+                .load(db)?;
+            Ok(rows.into_iter().map(DeliveryView::from).collect())
+        })
+        .await
+    }
+}

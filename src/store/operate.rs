@@ -1,0 +1,89 @@
+//! What a person may do to a document: try it again, or close it with a note. Each act is audited.
+
+use diesel::prelude::*;
+use jiff::Timestamp;
+
+use super::dialect::Db;
+use super::documents::{Attempt, by_id, record, standing};
+use super::rows::micros;
+use super::{Store, StoreError, schema};
+use crate::domain::document::{Event, next_state};
+use crate::domain::ids::DocumentId;
+
+impl Store {
+    /// A person asks for another try of a parked, resolved, held or skipped document.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] under an open intent, or when nothing of ours is desired.
+    pub async fn retry_document(&self, id: DocumentId, who: String, now: Timestamp) -> Result<(), StoreError> {
+        self.operate(id, Event::OperatorRetry, "retry", who, None, now).await
+    }
+
+    /// A person closes a parked, held or failing document with a note.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] under an open intent or in another state.
+    pub async fn resolve_document(
+        &self,
+        id: DocumentId,
+        who: String,
+        note: String,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.operate(id, Event::OperatorResolve, "resolve", who, Some(note), now).await
+    }
+
+    async fn operate(
+        &self,
+        id: DocumentId,
+        event: Event,
+        act: &'static str,
+        who: String,
+        note: Option<String>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write(move |db| {
+            use schema::documents::dsl;
+            let raw = by_id(db, id.get())?.ok_or(StoreError::Refused("no document has that number"))?;
+            let standing = standing(db, &raw)?;
+            if standing.open_intent {
+                return Err(StoreError::Refused(
+                    "a create of it may still be under way in IFS: its answer is looked up first; try again later",
+                ));
+            }
+            let next = next_state(standing, event)
+                .map_err(|_| StoreError::Refused("its state does not allow that: see `documents show`"))?;
+            let now = micros(now);
+            diesel::update(dsl::documents.filter(dsl::id.eq(id.get())))
+                .set((
+                    dsl::state.eq(next.as_str()),
+                    dsl::revision.eq(dsl::revision + 1),
+                    dsl::attempts.eq(0),
+                    // What a person reopens may have been keyed by a person: look before any create.
+                    dsl::look_up_first.eq(1),
+                    dsl::due_at.eq(now),
+                    dsl::updated_at.eq(now),
+                ))
+                .execute(db)?;
+            let done = Attempt { step: act.to_owned(), outcome: next.as_str().to_owned(), detail: note.clone() };
+            record(db, raw.id, now, &done, &raw.trace_id)?;
+            audit(db, now, &who, act, &format!("document {id}"), note.as_deref())
+        })
+        .await
+    }
+}
+
+pub(super) fn audit(
+    db: &mut Db,
+    now: i64,
+    who: &str,
+    act: &str,
+    subject: &str,
+    note: Option<&str>,
+) -> Result<(), StoreError> {
+    use schema::audit::dsl;
+    diesel::insert_into(dsl::audit)
+        .values((dsl::at.eq(now), dsl::who.eq(who), dsl::act.eq(act), dsl::subject.eq(subject), dsl::note.eq(note)))
+        .execute(db)?;
+    Ok(())
+}
