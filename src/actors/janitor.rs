@@ -8,6 +8,11 @@ use crate::store::{Store, StoreError};
 use crate::supervision::{Pace, Step};
 use crate::telemetry::{Metrics, metric};
 
+/// How long deliveries of topics that no flow takes are kept.
+const UNCLAIMED_KEPT: jiff::SignedDuration = jiff::SignedDuration::from_hours(30 * 24);
+/// Rows deleted in one round.
+const FORGOTTEN_AT_ONCE: i64 = 500;
+
 /// The step of the whole service's janitor.
 pub struct Janitor {
     /// The store.
@@ -23,10 +28,10 @@ pub struct Janitor {
 impl Step for Janitor {
     async fn run(&self) -> Pace {
         self.metrics.run_upkeep();
-        match self.measure().await {
+        match self.tidy().await {
             Ok(()) => Pace::Idle,
             Err(error) => {
-                tracing::warn!(%error, "the tables could not be measured");
+                tracing::warn!(%error, "the tables could not be tidied and measured");
                 Pace::Failed
             }
         }
@@ -34,6 +39,12 @@ impl Step for Janitor {
 }
 
 impl Janitor {
+    async fn tidy(&self) -> Result<(), StoreError> {
+        let before = self.clock.now().saturating_sub(UNCLAIMED_KEPT).unwrap_or(jiff::Timestamp::MIN);
+        self.store.forget_unclaimed(before, FORGOTTEN_AT_ONCE).await?;
+        self.measure().await
+    }
+
     async fn measure(&self) -> Result<(), StoreError> {
         for row in self.store.count_inbox().await? {
             metrics::gauge!(metric::INBOX_ROWS, "state" => row.state).set(gauge(row.count));

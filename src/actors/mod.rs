@@ -20,6 +20,7 @@ pub mod token_keeper;
 pub mod webhook_ingress;
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -50,6 +51,8 @@ pub struct Parts {
     pub tenants: Vec<Arc<Tenant>>,
     /// The connections.
     pub connections: Vec<Arc<Connection>>,
+    /// Deliveries that may wait for their commit.
+    pub queue_max: usize,
     /// How long a lease lasts.
     pub lease: Duration,
     /// Told when a lease is lost.
@@ -58,7 +61,7 @@ pub struct Parts {
 
 /// The tree as data, and the slot in which the ingress is found.
 pub fn tree(parts: Parts) -> (TreeSpec, Slot<WebhookIngress>) {
-    let Parts { store, clock, metrics, tenants, connections, lease, lost } = parts;
+    let Parts { store, clock, metrics, tenants, connections, queue_max, lease, lost } = parts;
     let mut children: Vec<Child> = vec![janitor_child(&store, &clock, &metrics)];
     for tenant in &tenants {
         children.push(tenant_child(tenant, &store, lease, &lost));
@@ -72,7 +75,7 @@ pub fn tree(parts: Parts) -> (TreeSpec, Slot<WebhookIngress>) {
     let slot = Slot::new();
     let mappers = Arc::new(mappers);
     let ingress = ChildSpec::actor("WebhookIngress", slot.clone(), move |guard| {
-        WebhookIngress::new(store.clone(), Arc::clone(&mappers), guard)
+        WebhookIngress::new(store.clone(), Arc::clone(&mappers), queue_max, guard)
     });
     children.push(ingress.into());
     (TreeSpec::root(children), slot)
@@ -122,7 +125,11 @@ fn connection_child(link: &Arc<Connection>, mapper_bell: Doorbell) -> Child {
     if link.mode == Mode::Live {
         let link = Arc::clone(link);
         let rhythm = Rhythm::every(Duration::from_secs(1));
-        let writer = ChildSpec::worker("IfsWriter", writer_bell, rhythm, move || IfsWriter { link: Arc::clone(&link) });
+        let writer = ChildSpec::worker("IfsWriter", writer_bell, rhythm, move || {
+            // A fresh one may follow one that panicked with documents in its hands.
+            link.broke_off.store(true, Ordering::Release);
+            IfsWriter { link: Arc::clone(&link) }
+        });
         children.push(writer.into());
     }
     TreeSpec::subtree(format!("connection {}", link.name), children).into()

@@ -9,7 +9,7 @@ use futures::stream;
 
 use crate::flow::Connection;
 use crate::flow::map_delivery::{Ended, map_delivery, order_id_of};
-use crate::store::Received;
+use crate::store::{Blame, Received};
 use crate::supervision::{Doorbell, Pace, Step};
 
 /// Deliveries taken at once.
@@ -27,7 +27,7 @@ pub struct OrderMapper {
 
 impl Step for OrderMapper {
     async fn run(&self) -> Pace {
-        let taken = match self.link.store.take_received(&self.link.name, self.link.clock.now(), TAKEN_MAX).await {
+        let taken = match self.link.store.due_deliveries(&self.link.name, self.link.clock.now(), TAKEN_MAX).await {
             Ok(taken) => taken,
             Err(error) => {
                 tracing::error!(connection = %self.link.name, %error, "deliveries could not be taken from the inbox");
@@ -68,11 +68,21 @@ impl OrderMapper {
                         trace_id = %received.trace_id, connection = %self.link.name, %error,
                         "a delivery could not be mapped: it stays received and is tried again"
                     );
+                    give_back(&self.link, &received).await;
                     return true;
                 }
             }
         }
         false
+    }
+}
+
+/// The store's failure is no fault of the delivery: its attempt is given back, if the store takes even that.
+async fn give_back(link: &Connection, received: &Received) {
+    let now = link.clock.now();
+    let reason = "the store failed while it was mapped".to_owned();
+    if let Err(error) = link.store.postpone_delivery(received.id, now, Blame::Remote, reason).await {
+        tracing::warn!(inbox_id = %received.id, %error, "its attempt could not be given back");
     }
 }
 

@@ -13,9 +13,6 @@ use crate::supervision::{Doorbell, Drain, ExitGuard};
 /// Deliveries in one commit at most.
 const GROUP_MAX: usize = 128;
 
-/// Deliveries that may wait for a commit; more are answered 503.
-pub const WAITING_MAX: usize = 2_048;
-
 /// Commit this delivery and say how that went. The sender waits on `done`; when the actor dies it is simply closed.
 #[derive(Message)]
 #[rtype(result = "Result<(), Full>")]
@@ -35,6 +32,8 @@ pub struct WebhookIngress {
     store: Store,
     mappers: Doorbells,
     waiting: Vec<Commit>,
+    /// Deliveries that may wait for a commit; more are answered 503.
+    waiting_max: usize,
     writers_free: usize,
     stopping: bool,
     _guard: ExitGuard,
@@ -45,12 +44,12 @@ pub type Doorbells = std::sync::Arc<std::collections::HashMap<String, Doorbell>>
 
 impl WebhookIngress {
     /// A fresh actor; PostgreSQL gets two groups under way at once, SQLite one.
-    pub fn new(store: Store, mappers: Doorbells, guard: ExitGuard) -> Self {
+    pub fn new(store: Store, mappers: Doorbells, waiting_max: usize, guard: ExitGuard) -> Self {
         let writers_free = match store.backend() {
             Backend::Sqlite => 1,
             Backend::Postgres => 2,
         };
-        Self { store, mappers, waiting: Vec::new(), writers_free, stopping: false, _guard: guard }
+        Self { store, mappers, waiting: Vec::new(), waiting_max, writers_free, stopping: false, _guard: guard }
     }
 
     fn commit_group(&mut self, ctx: &mut Context<Self>) {
@@ -102,7 +101,7 @@ impl Actor for WebhookIngress {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        ctx.set_mailbox_capacity(WAITING_MAX);
+        ctx.set_mailbox_capacity(self.waiting_max);
     }
 }
 
@@ -110,7 +109,7 @@ impl Handler<Commit> for WebhookIngress {
     type Result = Result<(), Full>;
 
     fn handle(&mut self, commit: Commit, ctx: &mut Context<Self>) -> Self::Result {
-        if self.stopping || self.waiting.len() >= WAITING_MAX {
+        if self.stopping || self.waiting.len() >= self.waiting_max {
             return Err(Full);
         }
         self.waiting.push(commit);

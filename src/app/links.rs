@@ -86,6 +86,7 @@ pub async fn build(
             retry: OWN_FAILURES,
             watches: Watches::default(),
             work: Notify::new(),
+            broke_off: AtomicBool::new(false),
             stopping: Arc::clone(stopping),
         }));
     }

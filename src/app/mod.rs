@@ -12,14 +12,14 @@ use std::time::Duration;
 
 use actix_web::{App, HttpServer, web};
 use secrecy::ExposeSecret as _;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::actors::{self, Parts};
 use crate::clock::Clock;
 use crate::config::{MasterKeySource, Settings};
 use crate::flow::{Connection, Tenant};
 use crate::http::operations::OperationsDesk;
-use crate::http::webhooks::WebhookDoor;
+use crate::http::webhooks::{ROOM_UNITS, WebhookDoor};
 use crate::http::{operations_routes, webhook_routes};
 use crate::store::{Store, StoreError};
 use crate::supervision::{self, End, Health, Running};
@@ -117,7 +117,7 @@ pub struct Service {
 impl Service {
     /// Starts everything.
     ///
-    /// 1. Keys, store, probes.
+    /// 1. Keys, store, probes; a database that is down is waited for.
     /// 2. The leases: only one process writes for a tenant.
     /// 3. Clients and rules; what a dead owner left is freed.
     /// 4. The actors, then the webhook door.
@@ -128,7 +128,6 @@ impl Service {
         // 1.
         let keys = key_ring(&settings)?;
         let store = open_store(&settings)?;
-        store.require_migrated().await?;
         let health = Health::new();
         let desk = web::Data::new(OperationsDesk {
             store: store.clone(),
@@ -140,6 +139,7 @@ impl Service {
         });
         let mut servers = Vec::new();
         let operations = listen_operations(&settings, &desk, &mut servers)?;
+        wait_for_database(&store).await?;
         // 2.
         let ownership = Ownership::take(&settings, &store).await?;
         // 3.
@@ -154,6 +154,7 @@ impl Service {
             metrics,
             tenants: links.tenants.clone(),
             connections: links.connections.clone(),
+            queue_max: settings.server.queue_max,
             lease: ownership.lasts(),
             lost: lost_sender,
         });
@@ -161,6 +162,7 @@ impl Service {
         let door = web::Data::new(WebhookDoor {
             secrets: links.webhook_secrets,
             body_bytes_max: settings.server.body_bytes_max,
+            room: Arc::new(Semaphore::new(ROOM_UNITS)),
             ingress,
             clock,
         });
@@ -217,6 +219,22 @@ impl Service {
             End::BudgetSpent => {}
         }
         self.ownership.give_back().await;
+    }
+}
+
+/// A database that is down at the start is waited for: the process lives, and readiness says what it waits for.
+async fn wait_for_database(store: &Store) -> Result<(), StoreError> {
+    loop {
+        match store.require_migrated().await {
+            Err(error) if error.is_transient() => {
+                tracing::warn!(
+                    error = chain(&error),
+                    "the database cannot be reached: check database.url; trying again"
+                );
+                tokio::time::sleep(Duration::from_secs(2)).await;
+            }
+            other => return other,
+        }
     }
 }
 

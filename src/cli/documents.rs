@@ -9,7 +9,8 @@ use super::{Failure, Shown, open_store, who};
 use crate::config::Settings;
 use crate::domain::document::State;
 use crate::domain::ids::{ConnectionName, DocumentId};
-use crate::store::{DocumentFilter, DocumentRow, Store};
+use crate::flow::rejudge::rejudge;
+use crate::store::{DocumentFilter, DocumentRow, Store, Wish};
 
 /// Documents on one page.
 const PAGE: i64 = 100;
@@ -121,7 +122,9 @@ pub(super) async fn documents(settings: Settings, command: DocumentsCommand) -> 
             show(&store, &document, content, shown.format()).await
         }
         DocumentsCommand::Retry { id, shown } => {
-            store.retry_document(DocumentId::new(id), who(), Timestamp::now()).await?;
+            let document = the_document(&store, id).await?;
+            let anew = judged_anew(&settings, &store, &document).await?;
+            store.retry_document(DocumentId::new(id), anew, who(), Timestamp::now()).await?;
             after_act(&store, id, shown.format()).await
         }
         DocumentsCommand::Resolve { id, note, shown } => {
@@ -129,6 +132,20 @@ pub(super) async fn documents(settings: Settings, command: DocumentsCommand) -> 
             after_act(&store, id, shown.format()).await
         }
     }
+}
+
+/// What the order of a document asks for under today's settings, with their revision.
+async fn judged_anew(
+    settings: &Settings,
+    store: &Store,
+    document: &DocumentRow,
+) -> Result<Option<(Wish, String)>, Failure> {
+    let known = settings.connections.iter().find(|(name, _)| name.as_str() == document.connection);
+    let Some((name, connection)) = known else {
+        return Err(Failure::Usage(format!("the settings have no [connections.{}] any more", document.connection)));
+    };
+    let wish = rejudge(store, &connection.rules, name, document.order_id).await?;
+    Ok(wish.map(|wish| (wish, connection.rules.revision().to_owned())))
 }
 
 fn parse_state(word: &str) -> Result<State, Failure> {

@@ -39,7 +39,8 @@ impl From<StartError> for Failure {
         let text = crate::app::chain(&error);
         match error {
             StartError::Store(error) => Self::from(error),
-            StartError::Ended => Self::Database(text),
+            // The database is there, but not free for us, or the service lost its hold of it.
+            StartError::AlreadyServed(_) | StartError::Ended => Self::Database(text),
             _ => Self::Usage(text),
         }
     }

@@ -233,6 +233,8 @@ pub fn next_state(standing: Standing, event: Event) -> Result<State, IllegalMove
         {
             Err(illegal)
         }
+        // An end would hide a create that may still commit: its intent closes first, in the same settle.
+        Event::Wrote { .. } | Event::Park | Event::Supersede | Event::Skip if open_intent => Err(illegal),
         Event::Wrote { newer_desired: true } => Ok(State::Planned),
         Event::Wrote { newer_desired: false } => Ok(State::Written),
         Event::Failed { .. } if open_intent => Ok(State::Unknown),
@@ -354,6 +356,15 @@ mod tests {
             let legal = next_state(standing(state), Event::Wrote { newer_desired: false }).is_ok();
             assert_eq!(legal, matches!(state, State::Writing | State::Unknown), "{state}");
         }
+    }
+
+    #[test]
+    fn no_document_comes_to_rest_while_its_intent_is_open() {
+        let open = Standing { open_intent: true, ..standing(State::Writing) };
+        for event in [Event::Wrote { newer_desired: false }, Event::Park, Event::Supersede, Event::Skip] {
+            assert!(next_state(open, event).is_err(), "{event:?}");
+        }
+        assert_eq!(next_state(open, Event::Failed { own_fault: true }), Ok(State::Unknown));
     }
 
     #[test]

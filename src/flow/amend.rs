@@ -48,8 +48,9 @@ pub async fn amend(
     let base = claimed.written.as_deref().and_then(|text| serde_json::from_str::<WrittenOrder>(text).ok());
     let Some(mut base) = base else {
         let text = "what was written does not decode: run the version that wrote it".to_owned();
-        return settle(link, claimed, Outcome::park("amend", claimed, ParkKind::Mapping, "unreadable_base", text))
-            .await;
+        let open = claimed.intent.as_ref().map(|intent| intent.id);
+        let parked = Outcome::park("amend", claimed, ParkKind::Mapping, "unreadable_base", text);
+        return settle(link, claimed, parked.closing(open, "settled")).await;
     };
     // A change whose answer was lost is not in doubt for long: it is read again, and closed with this step.
     let mut open = claimed.intent.as_ref().map(|intent| intent.id);
@@ -162,7 +163,7 @@ async fn write(
         Err(error) => error,
     };
     Ok(match error.verdict() {
-        _ if matches!(error, IfsError::Changed { .. } | IfsError::Unauthorized) => None,
+        _ if matches!(error, IfsError::Changed { .. }) => None,
         CallVerdict::Ambiguous | CallVerdict::Done => Some(Some(lost(link, claimed, &error))),
         CallVerdict::Reject => {
             let text = refusal_text(&error.to_string());

@@ -14,7 +14,7 @@ use crate::domain::verdict::Verdict;
 use crate::ifs::error::IfsError;
 use crate::ifs::wire::{Objstate, key, names};
 use crate::mapping::create::cancel_part;
-use crate::store::{Claimed, IntentKind, Link, NewIntent, Settled, StoreError};
+use crate::store::{Claimed, IntentKind, NewIntent, Settled, StoreError};
 
 /// Rounds of read and cancel within one step when IFS answers 412 each time.
 const ROUNDS_MAX: usize = 5;
@@ -102,7 +102,7 @@ async fn send(
         Err(error) => error,
     };
     Ok(match error.verdict() {
-        _ if matches!(error, IfsError::Changed { .. } | IfsError::Unauthorized) => None,
+        _ if matches!(error, IfsError::Changed { .. }) => None,
         Verdict::Ambiguous | Verdict::Done => {
             let due_at = later(link, link.tenant.limits.look_up_first);
             let unknown = Outcome::new("cancel", claimed.desired_version, Settled::Unknown { due_at });
@@ -120,29 +120,13 @@ async fn send(
 ///
 /// # Errors
 /// The store's.
-pub async fn cancel_unlinked(link: &Connection, claimed: &Claimed, cancel_reason: &str) -> Result<State, StoreError> {
+pub async fn cancel_unlinked(link: &Connection, claimed: &Claimed) -> Result<State, StoreError> {
     if !claimed.look_up_first {
         return settle(link, claimed, superseded(claimed)).await;
     }
     match look_up::find_key(link, &claimed.business_key).await {
         Ok(Found::Nothing) => settle(link, claimed, superseded(claimed)).await,
-        Ok(Found::Fitting { order_no }) => {
-            let found = Link { order_no, origin: "adopted" };
-            let again = Settled::Again { own_fault: false, due_at: link.clock.now(), reason: None };
-            let outcome = Outcome::new("look_up", claimed.desired_version, again).linking(found);
-            settle(link, claimed, outcome.detail(format!("found; to be cancelled with {cancel_reason}"))).await
-        }
-        Ok(Found::Foreign { order_no, .. }) => {
-            let text = format!("IFS order {order_no} carries our key: cancel it by hand, then run `documents resolve`");
-            let outcome = Outcome::park("look_up", claimed, ParkKind::Ambiguity, "foreign_record_with_our_key", text);
-            settle(link, claimed, outcome).await
-        }
-        Ok(Found::Several(order_nos)) => {
-            let text =
-                format!("IFS orders {} carry our key: cancel them, then run `documents resolve`", order_nos.join(", "));
-            let outcome = Outcome::park("look_up", claimed, ParkKind::Ambiguity, "several_records_with_our_key", text);
-            settle(link, claimed, outcome).await
-        }
+        Ok(found) => look_up::link_found(link, claimed, None, found).await,
         Err(error) => settle(link, claimed, failed(link, claimed, "look_up", &error)).await,
     }
 }

@@ -18,28 +18,27 @@ use crate::store::{Claimed, IntentKind, Reason, Settled, StoreError};
 /// The store's; the claim ends with this process's lease then.
 pub async fn converge(link: &Connection, claimed: &Claimed) -> Result<State, StoreError> {
     failpoint::hit(failpoint::CLAIMED);
-    let wish = match Wish::parse(&claimed.desired) {
-        Ok(wish) => wish,
-        Err(error) => {
-            let text = format!("{error}; run the version that wrote it, or have the order mapped anew");
-            return settle(
-                link,
-                claimed,
-                Outcome::park("plan", claimed, ParkKind::Mapping, "unreadable_content", text),
-            )
-            .await;
-        }
-    };
-    // 1. The open intent.
+    // 1. The open intent of a create.
+    let wish = Wish::parse(&claimed.desired);
     if let Some(intent) = &claimed.intent
         && intent.kind == IntentKind::Create
     {
-        return look_up::resolve(link, claimed, intent, &wish).await;
+        return look_up::resolve(link, claimed, intent, wish.as_ref().ok()).await;
     }
+    // An open intent of a guarded write ends with this step: every one of them reads the record first.
+    let open = claimed.intent.as_ref().map(|intent| intent.id);
+    let wish = match wish {
+        Ok(wish) => wish,
+        Err(error) => {
+            let text = format!("{error}; run the version that wrote it, or have the order mapped anew");
+            let parked = Outcome::park("plan", claimed, ParkKind::Mapping, "unreadable_content", text);
+            return settle(link, claimed, parked.closing(open, "settled")).await;
+        }
+    };
     // 2. The wish and the link.
     match (&claimed.order_no, wish) {
         (Some(order_no), Wish::Write { order }) if claimed.written.is_none() => {
-            read_back::adopt_linked(link, claimed, order_no, &order).await
+            read_back::adopt(link, claimed, None, &order, order_no).await
         }
         (Some(order_no), Wish::Write { order }) => amend::amend(link, claimed, order_no, &order).await,
         (Some(order_no), Wish::Cancel { cancel_reason }) => {
@@ -51,17 +50,20 @@ pub async fn converge(link: &Connection, claimed: &Claimed) -> Result<State, Sto
         (Some(_), Wish::Skip { rule }) => {
             let text =
                 format!("{}, but it stands in IFS already: cancel it there or change the rule", skip_text(&rule));
-            settle(link, claimed, Outcome::park("plan", claimed, ParkKind::Mapping, &rule, text)).await
+            let parked = Outcome::park("plan", claimed, ParkKind::Mapping, &rule, text);
+            settle(link, claimed, parked.closing(open, "settled")).await
         }
         (None, Wish::Write { order }) => create::create(link, claimed, &order).await,
-        (None, Wish::Cancel { cancel_reason }) => cancel::cancel_unlinked(link, claimed, &cancel_reason).await,
+        (None, Wish::Cancel { .. }) => cancel::cancel_unlinked(link, claimed).await,
         (None, Wish::Skip { rule }) => {
             let reason = Reason { kind: None, text: skip_text(&rule), code: rule };
-            settle(link, claimed, Outcome::new("plan", claimed.desired_version, Settled::Skipped(reason))).await
+            let skipped = Outcome::new("plan", claimed.desired_version, Settled::Skipped(reason));
+            settle(link, claimed, skipped.closing(open, "settled")).await
         }
         (_, Wish::Park { kind, code, text, .. }) => {
             let parked = Settled::Parked(park_reason(&kind, &code, &text));
-            settle(link, claimed, Outcome::new("plan", claimed.desired_version, parked)).await
+            let parked = Outcome::new("plan", claimed.desired_version, parked);
+            settle(link, claimed, parked.closing(open, "settled")).await
         }
     }
 }

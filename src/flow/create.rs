@@ -53,8 +53,8 @@ pub async fn create(link: &Connection, claimed: &Claimed, order: &DesiredOrder) 
             return Ok(state);
         }
     }
-    let again = Settled::Again { own_fault: false, due_at: later(link, Duration::from_secs(1)), reason: None };
-    settle(link, claimed, Outcome::new("create", claimed.desired_version, again)).await
+    // A fresh token was refused too: the tenant's trouble, not this order's.
+    settle(link, claimed, failed(link, claimed, "create", &IfsError::Unauthorized)).await
 }
 
 /// Announces and sends once; `None` when the answer closed the call and asks for the same one again at once.

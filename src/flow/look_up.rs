@@ -13,7 +13,7 @@ use crate::ifs::wire::{Objstate, Row, names};
 use crate::mapping::create::look_up_part;
 use crate::mapping::desired::DesiredOrder;
 use crate::mapping::written;
-use crate::store::{Claimed, Intent, Settled, StoreError, Watch};
+use crate::store::{Claimed, Intent, Link, Settled, StoreError, Watch};
 use crate::telemetry::metric;
 
 /// What a look-up by key found.
@@ -87,52 +87,70 @@ fn judge(mut rows: Vec<Row>, order: Option<&DesiredOrder>) -> Found {
 /// Resolves a create whose answer never came.
 ///
 /// 1. Note the time watched so far, then look up.
-/// 2. One that fits is adopted; several, or one that does not fit, are a person's.
+/// 2. One that fits is adopted; several, or one that does not fit, are a person's once nothing more can come.
 /// 3. Nothing found: only after not-before does the intent close, and a cancelled order ends there.
 ///
 /// # Errors
 /// The store's.
-pub async fn resolve(link: &Connection, claimed: &Claimed, intent: &Intent, wish: &Wish) -> Result<State, StoreError> {
-    let Some(order) = announced(&intent.content) else {
-        let text = "the intent's content does not decode: look the order up in IFS by hand".to_owned();
-        return settle(link, claimed, Outcome::park("look_up", claimed, ParkKind::Mapping, "unreadable_content", text))
-            .await;
-    };
+pub async fn resolve(
+    link: &Connection,
+    claimed: &Claimed,
+    intent: &Intent,
+    wish: Option<&Wish>,
+) -> Result<State, StoreError> {
     // 1. The watched time counts up to the beginning of this look-up, never beyond it.
     let watched = link.watches.look(intent.id, link.clock.monotonic());
-    link.store.watch_intent(intent.id, Watch { watched }).await?;
+    link.store.watch_intent(&link.tenant.lease, claimed, intent.id, Watch { watched }).await?;
     let watched = intent.watched + watched;
-    let found = match find(link, &order).await {
-        Ok(found) => found,
-        Err(error) => {
-            let due_at = later(link, pause(link, intent, Duration::MAX));
-            let unknown = Settled::Unknown { due_at };
-            let outcome = Outcome::new("look_up", intent.desired_version, unknown).detail(error.to_string());
-            return settle(link, claimed, outcome).await;
-        }
+    // What is to be cancelled, or cannot be compared, is found by its key alone.
+    let order = announced(&intent.content).filter(|_| !cancels(wish));
+    let found = match &order {
+        Some(order) => find(link, order).await,
+        None => find_key(link, &claimed.business_key).await,
     };
-    let closed = match found {
-        Found::Nothing if watched < intent.needed => {
-            let due_at = later(link, pause(link, intent, intent.needed - watched));
-            let outcome = Outcome::new("look_up", intent.desired_version, Settled::Unknown { due_at });
-            return settle(link, claimed, outcome.detail("not there yet")).await;
-        }
-        // 3. Nothing came, and nothing can come any more.
-        Found::Nothing => {
-            count("never_committed");
-            let settled = match wish {
-                Wish::Cancel { .. } | Wish::Park { cancel_reason: Some(_), .. } => Settled::Superseded,
-                Wish::Write { .. } | Wish::Skip { .. } | Wish::Park { .. } => {
-                    Settled::Again { own_fault: false, due_at: link.clock.now(), reason: None }
-                }
-            };
-            let outcome = Outcome::new("look_up", claimed.desired_version, settled);
-            outcome.closing(Some(intent.id), "never_committed").detail("not there, and its time is over")
-        }
+    let left = intent.needed.saturating_sub(watched);
+    let (found, detail) = match found {
+        Ok(found @ Found::Fitting { .. }) => (found, None),
+        Ok(found) if left.is_zero() => (found, None),
+        Ok(found) => (found, Some("not there yet".to_owned())),
+        Err(error) => (Found::Nothing, Some(error.to_string())),
+    };
+    // Something of this create may still come: look again before anything is decided.
+    if let Some(detail) = detail {
+        let detail = found.trouble().map_or(detail, |(_, text)| text);
+        let pause = pause(link, intent, if left.is_zero() { Duration::MAX } else { left });
+        let unknown = Settled::Unknown { due_at: later(link, pause) };
+        return settle(link, claimed, Outcome::new("look_up", intent.desired_version, unknown).detail(detail)).await;
+    }
+    match (found, order) {
         // 2.
-        found => return settle_found(link, claimed, Some(intent), &order, found).await,
+        (Found::Nothing, _) => never_committed(link, claimed, intent, wish).await,
+        (found, Some(order)) => settle_found(link, claimed, Some(intent), &order, found).await,
+        (found, None) => link_found(link, claimed, Some(intent), found).await,
+    }
+}
+
+/// 3. Nothing came, and nothing can come any more.
+async fn never_committed(
+    link: &Connection,
+    claimed: &Claimed,
+    intent: &Intent,
+    wish: Option<&Wish>,
+) -> Result<State, StoreError> {
+    count("never_committed");
+    let settled = if cancels(wish) {
+        Settled::Superseded
+    } else {
+        Settled::Again { own_fault: false, due_at: link.clock.now(), reason: None }
     };
-    settle(link, claimed, closed).await
+    let outcome = Outcome::new("look_up", claimed.desired_version, settled);
+    let outcome = outcome.closing(Some(intent.id), "never_committed").detail("not there, and its time is over");
+    settle(link, claimed, outcome).await
+}
+
+/// Whether no live order is wanted in IFS.
+fn cancels(wish: Option<&Wish>) -> bool {
+    matches!(wish, Some(Wish::Cancel { .. } | Wish::Park { cancel_reason: Some(_), .. }))
 }
 
 /// Adopts what was found, or leaves it to a person.
@@ -146,32 +164,66 @@ pub async fn settle_found(
     sent: &DesiredOrder,
     found: Found,
 ) -> Result<State, StoreError> {
-    let (code, text) = match found {
+    match found {
         Found::Fitting { order_no } => {
             count("adopted");
-            return read_back::adopt(link, claimed, intent, sent, &order_no).await;
+            read_back::adopt(link, claimed, intent, sent, &order_no).await
         }
-        Found::Nothing => {
+        other => link_found(link, claimed, intent, other).await,
+    }
+}
+
+/// Links what was found without comparing it, or leaves it to a person; the next step goes on from there.
+///
+/// # Errors
+/// The store's.
+pub async fn link_found(
+    link: &Connection,
+    claimed: &Claimed,
+    intent: Option<&Intent>,
+    found: Found,
+) -> Result<State, StoreError> {
+    let open = intent.map(|intent| intent.id);
+    let outcome = match (found.trouble(), found) {
+        (Some((code, text)), _) => {
+            count(code);
+            let parked = Outcome::park("look_up", claimed, ParkKind::Ambiguity, code, text);
+            parked.closing(open, "left_to_a_person")
+        }
+        (None, Found::Fitting { order_no }) => {
             let again = Settled::Again { own_fault: false, due_at: link.clock.now(), reason: None };
-            return settle(link, claimed, Outcome::new("look_up", claimed.desired_version, again)).await;
+            let outcome = Outcome::new("look_up", claimed.desired_version, again).closing(open, "found");
+            outcome.detail(format!("found as {order_no}")).linking(Link { order_no, origin: "adopted" })
         }
-        Found::Foreign { order_no, why } => (
-            "foreign_record_with_our_key",
-            format!(
-                "IFS order {order_no} carries our key but does not fit: {why}; decide which one stands, then run `documents resolve`"
-            ),
-        ),
-        Found::Several(order_nos) => (
-            "several_records_with_our_key",
-            format!(
-                "IFS orders {} carry our key: cancel all but one, then run `documents retry`",
-                order_nos.join(", ")
-            ),
-        ),
+        (None, _) => {
+            let again = Settled::Again { own_fault: false, due_at: link.clock.now(), reason: None };
+            Outcome::new("look_up", claimed.desired_version, again).closing(open, "never_committed")
+        }
     };
-    count(code);
-    let outcome = Outcome::park("look_up", claimed, ParkKind::Ambiguity, code, text);
-    settle(link, claimed, outcome.closing(intent.map(|intent| intent.id), "left_to_a_person")).await
+    settle(link, claimed, outcome).await
+}
+
+impl Found {
+    /// What only a person can decide: a stable word and a sentence.
+    fn trouble(&self) -> Option<(&'static str, String)> {
+        match self {
+            Self::Nothing | Self::Fitting { .. } => None,
+            Self::Foreign { order_no, why } => Some((
+                "foreign_record_with_our_key",
+                format!(
+                    "IFS order {order_no} carries our key but does not fit: {why}; decide which one stands, then run \
+                     `documents resolve`"
+                ),
+            )),
+            Self::Several(order_nos) => Some((
+                "several_records_with_our_key",
+                format!(
+                    "IFS orders {} carry our key: cancel all but one, then run `documents retry`",
+                    order_nos.join(", ")
+                ),
+            )),
+        }
+    }
 }
 
 /// The pause before the next look-up: doubling up to a limit, and never much beyond the end of the wait.

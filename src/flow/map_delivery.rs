@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::re_read::{Case, ReRead, re_read};
 use super::version::{Choice, choose};
 use super::wish::{self, Footing, Wish};
 use super::{Connection, SecretUse};
 use crate::domain::document::{State, Trace};
 use crate::domain::order::Order;
-use crate::domain::verdict::Verdict;
 use crate::mapping::inbound;
 use crate::shopify::wire::cut::cut_secrets;
 use crate::shopify::wire::{decode_graphql_order, decode_rest_order};
@@ -22,8 +22,8 @@ pub const ATTEMPTS_MAX: i64 = 5;
 /// An order's own orders/create within this time of its birth proves that nothing of it can stand in IFS yet.
 const BIRTH_WINDOW: SignedDuration = SignedDuration::from_secs(60);
 
-/// The pause before Shopify is asked again for an order that it answered too old.
-const RE_READ_PAUSE: Duration = Duration::from_secs(5);
+/// The pause before a delivery is looked at again.
+pub(super) const PAUSE: Duration = Duration::from_secs(5);
 
 /// How a delivery ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,13 +39,13 @@ pub enum Ended {
 }
 
 /// A version of an order together with its bytes and the road they came by.
-struct Version {
-    order: Order,
-    digest: String,
+pub(super) struct Version {
+    pub(super) order: Order,
+    pub(super) digest: String,
     road: &'static str,
     payload: Vec<u8>,
     /// Digests settled by a re-read at this `updated_at`.
-    settled: Vec<String>,
+    pub(super) settled: Vec<String>,
 }
 
 /// Maps one delivery.
@@ -57,8 +57,9 @@ struct Version {
 /// # Errors
 /// The store's; the delivery stays `received` then.
 pub async fn map_delivery(link: &Connection, received: &Received) -> Result<Ended, StoreError> {
-    if received.attempts > ATTEMPTS_MAX {
-        let tries = received.attempts - 1;
+    let attempts = link.store.begin_delivery(received.id).await?;
+    if attempts > ATTEMPTS_MAX {
+        let tries = attempts - 1;
         let reason =
             format!("the mapper gave up after {tries} tries: it ended early each time, or never got an answer");
         return quarantine(link, received, reason).await;
@@ -77,10 +78,14 @@ pub async fn map_delivery(link: &Connection, received: &Received) -> Result<Ende
                 return Ok(Ended::Superseded);
             }
             Choice::Take => None,
-            Choice::ReRead(why) => match re_read(link, received, &version, snapshot.as_ref(), why).await? {
-                ReRead::Newest(fresh) => Some(fresh),
-                ReRead::Ended(ended) => return Ok(ended),
-            },
+            Choice::ReRead(why) => {
+                match re_read(&Case { link, received, attempts, trigger: &version, snapshot: snapshot.as_ref() }, why)
+                    .await?
+                {
+                    ReRead::Newest(fresh) => Some(fresh),
+                    ReRead::Ended(ended) => return Ok(ended),
+                }
+            }
         };
         let chosen = chosen.as_deref().unwrap_or(&version);
         match commit(link, received, chosen, snapshot.as_ref(), None).await {
@@ -89,7 +94,7 @@ pub async fn map_delivery(link: &Connection, received: &Received) -> Result<Ende
             Err(error) => return Err(error),
         }
     }
-    postpone(link, received, Blame::Remote, RE_READ_PAUSE, "the order changed while it was mapped").await
+    postpone(link, received, Blame::Remote, PAUSE, "the order changed while it was mapped").await
 }
 
 fn choice(link: &Connection, version: &Version, snapshot: Option<&Snapshot>) -> Choice {
@@ -100,106 +105,7 @@ fn choice(link: &Connection, version: &Version, snapshot: Option<&Snapshot>) -> 
     choice
 }
 
-enum ReRead {
-    Newest(Box<Version>),
-    Ended(Ended),
-}
-
-async fn re_read(
-    link: &Connection,
-    received: &Received,
-    trigger: &Version,
-    snapshot: Option<&Snapshot>,
-    why: &'static str,
-) -> Result<ReRead, StoreError> {
-    let id = trigger.order.id;
-    let answer = match link.shopify.order_by_id(id.get()).await {
-        Ok(answer) => answer,
-        Err(error) => {
-            tracing::warn!(trace_id = %received.trace_id, order_id = id.get(), %error, why, "the re-read failed");
-            let ended = match error.verdict() {
-                Verdict::Retry { after, .. } => {
-                    let pause = after.unwrap_or(RE_READ_PAUSE);
-                    postpone(link, received, Blame::Remote, pause, &format!("re-read failed: {error}")).await?
-                }
-                Verdict::Done | Verdict::Ambiguous | Verdict::NotSent => {
-                    postpone(link, received, Blame::Remote, RE_READ_PAUSE, &format!("re-read failed: {error}")).await?
-                }
-                Verdict::Reject => {
-                    give_up(link, received, trigger, snapshot, &format!("Shopify refused the re-read: {error}")).await?
-                }
-            };
-            return Ok(ReRead::Ended(ended));
-        }
-    };
-    let Some(bytes) = answer else {
-        return again_or_give_up(link, received, trigger, snapshot, "Shopify does not know the order").await;
-    };
-    let mut fresh = match decode_re_read(&bytes) {
-        Ok(fresh) => fresh,
-        Err(reason) => {
-            let ended = give_up(link, received, trigger, snapshot, &format!("the re-read order: {reason}")).await?;
-            return Ok(ReRead::Ended(ended));
-        }
-    };
-    let known = snapshot.map_or(Timestamp::MIN, |known| known.updated_at);
-    if fresh.order.updated_at < trigger.order.updated_at.max(known) {
-        return again_or_give_up(link, received, trigger, snapshot, "Shopify answered an older version").await;
-    }
-    if fresh.order.id != id {
-        let ended = give_up(link, received, trigger, snapshot, "Shopify answered another order").await?;
-        return Ok(ReRead::Ended(ended));
-    }
-    // The answer wins; the trigger's digest is settled for this updated_at.
-    if let Some(known) = snapshot.filter(|known| known.updated_at == fresh.order.updated_at) {
-        fresh.settled.clone_from(&known.reread_digests);
-        fresh.settled.push(known.digest.clone());
-    }
-    fresh.settled.push(trigger.digest.clone());
-    fresh.settled.sort();
-    fresh.settled.dedup();
-    Ok(ReRead::Newest(Box::new(fresh)))
-}
-
-async fn again_or_give_up(
-    link: &Connection,
-    received: &Received,
-    trigger: &Version,
-    snapshot: Option<&Snapshot>,
-    reason: &str,
-) -> Result<ReRead, StoreError> {
-    let ended = if received.attempts >= ATTEMPTS_MAX {
-        give_up(link, received, trigger, snapshot, reason).await?
-    } else {
-        postpone(link, received, Blame::Delivery, RE_READ_PAUSE, reason).await?
-    };
-    Ok(ReRead::Ended(ended))
-}
-
-/// Parks the order with the version that we have: no answer of Shopify's will make it whole.
-async fn give_up(
-    link: &Connection,
-    received: &Received,
-    trigger: &Version,
-    snapshot: Option<&Snapshot>,
-    reason: &str,
-) -> Result<Ended, StoreError> {
-    let park = Wish::Park {
-        kind: "mapping".to_owned(),
-        code: "not_confirmed_by_shopify".to_owned(),
-        text: format!("{reason}; look at the order in Shopify, then run `documents retry`"),
-        cancel_reason: None,
-    };
-    match commit(link, received, trigger, snapshot, Some(park)).await {
-        Ok(state) => Ok(Ended::Mapped(state)),
-        Err(StoreError::Stale) => {
-            postpone(link, received, Blame::Remote, RE_READ_PAUSE, "the order changed while it was mapped").await
-        }
-        Err(error) => Err(error),
-    }
-}
-
-async fn commit(
+pub(super) async fn commit(
     link: &Connection,
     received: &Received,
     version: &Version,
@@ -267,21 +173,21 @@ pub fn order_id_of(body: &[u8]) -> Option<u64> {
     only.id.get().trim_matches('"').parse().ok()
 }
 
-fn decode(body: &[u8]) -> Result<Version, String> {
+pub(super) fn decode(body: &[u8]) -> Result<Version, String> {
     let wire = decode_rest_order(body).map_err(|error| error.to_string())?;
     let order = inbound::order_from_rest(wire).map_err(|error| error.to_string())?;
     let digest = order.digest();
     Ok(Version { order, digest, road: "rest", payload: body.to_vec(), settled: Vec::new() })
 }
 
-fn decode_re_read(body: &[u8]) -> Result<Version, String> {
+pub(super) fn decode_re_read(body: &[u8]) -> Result<Version, String> {
     let wire = decode_graphql_order(body).map_err(|error| error.to_string())?;
     let order = inbound::order_from_graphql(wire).map_err(|error| error.to_string())?;
     let digest = order.digest();
     Ok(Version { order, digest, road: "graphql", payload: cut_secrets(body), settled: Vec::new() })
 }
 
-async fn quarantine(link: &Connection, received: &Received, reason: String) -> Result<Ended, StoreError> {
+pub(super) async fn quarantine(link: &Connection, received: &Received, reason: String) -> Result<Ended, StoreError> {
     tracing::warn!(
         trace_id = %received.trace_id, connection = %link.name, inbox_id = %received.id, %reason,
         "a delivery is quarantined: it stays in `inbox` as it came; see `documents list --quarantined`"
@@ -290,7 +196,7 @@ async fn quarantine(link: &Connection, received: &Received, reason: String) -> R
     Ok(Ended::Quarantined)
 }
 
-async fn postpone(
+pub(super) async fn postpone(
     link: &Connection,
     received: &Received,
     blame: Blame,

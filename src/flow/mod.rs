@@ -9,7 +9,9 @@ pub mod create;
 pub mod ingest;
 pub mod look_up;
 pub mod map_delivery;
+mod re_read;
 pub mod read_back;
+pub mod rejudge;
 pub mod settling;
 pub mod version;
 pub mod wish;
@@ -124,6 +126,8 @@ pub struct Connection {
     pub watches: Watches,
     /// Rung when a document of this connection may be due.
     pub work: Notify,
+    /// Set while claims of steps that broke off may stand: at the start, after a store failure, under a fresh actor.
+    pub broke_off: AtomicBool,
     /// Set when nothing new shall be taken.
     pub stopping: Arc<AtomicBool>,
 }

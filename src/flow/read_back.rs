@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::settling::{Outcome, failed, settle};
+use super::wish::park_reason;
 use super::{Connection, settling};
 use crate::domain::document::{ParkKind, State};
 use crate::domain::ids::IntentId;
@@ -13,7 +14,9 @@ use crate::ifs::{Answer, error::Undecodable};
 use crate::mapping::create::read_back_parts;
 use crate::mapping::desired::DesiredOrder;
 use crate::mapping::gate;
+use crate::mapping::merge::plan;
 use crate::mapping::read::ReadOrder;
+use crate::mapping::rules::ConflictPolicy;
 use crate::mapping::written::{WrittenOrder, link_rows};
 use crate::store::{Claimed, Intent, Link, Settled, StoreError};
 
@@ -46,8 +49,8 @@ fn with_etag(answer: Answer) -> Value {
     body
 }
 
-/// After a create that IFS confirmed: read back, gate, settle. If the reading fails, the link is settled all the same and
-/// the reading comes again.
+/// After a create that IFS confirmed: read back, gate, settle. If the reading fails, the intent stays open and the
+/// look-up finds the order: the base must hold what this create sent, not what is desired by then.
 ///
 /// # Errors
 /// The store's.
@@ -59,15 +62,24 @@ pub async fn after_create(
     order_no: &str,
 ) -> Result<State, StoreError> {
     let made = Link { order_no: order_no.to_owned(), origin: "created" };
-    let outcome = match read_order(link, order_no, order).await {
-        Ok(read) => judged(link, claimed, claimed.desired_version, "create", order, &read),
-        Err(error) => failed(link, claimed, "read_back", &error),
-    };
-    settle(link, claimed, outcome.linking(made).closing(Some(intent), "created")).await
+    match read_order(link, order_no, order).await {
+        Ok(read) => {
+            let outcome = judged(link, claimed.desired_version, "create", order, &read);
+            settle(link, claimed, outcome.linking(made).closing(Some(intent), "created")).await
+        }
+        Err(error) => {
+            link.watches.begin(intent, link.clock.monotonic());
+            let due_at = settling::later(link, link.tenant.limits.look_up_first);
+            let unknown = Outcome::new("create", claimed.desired_version, Settled::Unknown { due_at });
+            settle(link, claimed, unknown.detail(format!("made as {order_no}, but not read back: {error}"))).await
+        }
+    }
 }
 
-/// A record that a look-up found becomes ours: sent is the content of the intent (or what is desired now), answered is
-/// what is read.
+/// A record that a look-up found becomes ours.
+///
+/// With an intent: sent is the intent's content, answered is what is read. Without one nobody knows what was sent, so
+/// IFS must hold what is desired now in every field that we write; else a person decides.
 ///
 /// # Errors
 /// The store's.
@@ -80,37 +92,50 @@ pub async fn adopt(
 ) -> Result<State, StoreError> {
     let found = Link { order_no: order_no.to_owned(), origin: "adopted" };
     let version = intent.map_or(claimed.desired_version, |intent| intent.desired_version);
-    match read_order(link, order_no, sent).await {
-        Ok(read) => {
-            let outcome = judged(link, claimed, version, "adopt", sent, &read);
-            settle(link, claimed, outcome.linking(found).closing(intent.map(|intent| intent.id), "adopted")).await
+    let read = match read_order(link, order_no, sent).await {
+        Ok(read) => read,
+        Err(IfsError::NotFound { .. }) if claimed.order_no.is_some() => {
+            return settle(link, claimed, vanished(claimed, order_no)).await;
         }
         // The intent stays open, so the look-up comes again.
         Err(error) if intent.is_some() => {
             let due_at = settling::later(link, link.tenant.limits.look_up_first);
             let unknown = Outcome::new("adopt", version, Settled::Unknown { due_at });
-            settle(link, claimed, unknown.detail(error.to_string())).await
+            return settle(link, claimed, unknown.detail(error.to_string())).await;
         }
-        Err(error) => settle(link, claimed, failed(link, claimed, "adopt", &error)).await,
+        Err(error) => return settle(link, claimed, failed(link, claimed, "adopt", &error)).await,
+    };
+    if intent.is_none()
+        && let Some(parked) = differing(claimed, sent, &read)
+    {
+        return settle(link, claimed, parked).await;
     }
+    let outcome = judged(link, version, "adopt", sent, &read);
+    settle(link, claimed, outcome.linking(found).closing(intent.map(|intent| intent.id), "adopted")).await
 }
 
-/// An order that is linked but whose reading never succeeded.
-///
-/// # Errors
-/// The store's.
-pub async fn adopt_linked(
-    link: &Connection,
-    claimed: &Claimed,
-    order_no: &str,
-    order: &DesiredOrder,
-) -> Result<State, StoreError> {
-    let outcome = match read_order(link, order_no, order).await {
-        Ok(read) => judged(link, claimed, claimed.desired_version, "read_back", order, &read),
-        Err(IfsError::NotFound { .. }) => vanished(claimed, order_no),
-        Err(error) => failed(link, claimed, "read_back", &error),
-    };
-    settle(link, claimed, outcome).await
+/// What speaks against adopting a record of unknown making: any field of ours that IFS holds otherwise.
+fn differing(claimed: &Claimed, order: &DesiredOrder, read: &ReadOrder) -> Option<Outcome> {
+    let mut base = link_rows(order, read).ok()?;
+    let rows = base.rows.iter_mut().map(|row| &mut row.fields);
+    for fields in [&mut base.header].into_iter().chain(base.address.as_mut()).chain(rows) {
+        for field in fields.values_mut() {
+            field.sent.clone_from(&field.answered);
+        }
+    }
+    let differs = plan(&base, None, order, read, ConflictPolicy::Park);
+    if differs.nothing_to_do() {
+        return None;
+    }
+    let fields = differs.patches.iter().flat_map(|patch| patch.fields.keys().chain(&patch.cleared));
+    let fields: Vec<&str> = fields.map(String::as_str).chain(differs.structural.iter().map(String::as_str)).collect();
+    let text = format!(
+        "IFS order {} was found by our key, but holds something else ({}): a newer version of the order, or a person's \
+         work; compare both, then run `documents retry` or `documents resolve`",
+        read.order_no(),
+        fields.join(", ")
+    );
+    Some(Outcome::park("adopt", claimed, ParkKind::Refusal, "found_order_differs", text))
 }
 
 /// A linked record that IFS does not know any more: never created again by itself.
@@ -121,20 +146,14 @@ pub fn vanished(claimed: &Claimed, order_no: &str) -> Outcome {
 }
 
 /// What a reading comes to: the base where our rows are found, and written only when the gate finds nothing.
-fn judged(
-    link: &Connection,
-    claimed: &Claimed,
-    version: i64,
-    step: &'static str,
-    order: &DesiredOrder,
-    read: &ReadOrder,
-) -> Outcome {
+fn judged(link: &Connection, version: i64, step: &'static str, order: &DesiredOrder, read: &ReadOrder) -> Outcome {
     failpoint::hit(failpoint::READ_BACK_DONE);
     let base = match link_rows(order, read) {
         Ok(base) => base,
         Err(gap) => {
             let text = format!("{gap}; correct it in IFS, then run `documents retry`");
-            return Outcome::park(step, claimed, ParkKind::Money, "rows_missing_in_ifs", text);
+            let reason = park_reason(ParkKind::Money.as_str(), "rows_missing_in_ifs", &text);
+            return Outcome::new(step, version, Settled::Parked(reason));
         }
     };
     gated(link, version, step, order, read, &base)
@@ -154,7 +173,7 @@ pub(super) fn gated(
         Settled::Written
     } else {
         let park = gate::park(read.order_no(), &gaps);
-        Settled::Parked(super::wish::park_reason(park.kind.as_str(), park.code, &park.text))
+        Settled::Parked(park_reason(park.kind.as_str(), park.code, &park.text))
     };
     Outcome::new(step, version, settled).with_base(base_text(base))
 }

@@ -25,12 +25,14 @@ pub struct Outcome {
     link: Option<Link>,
     written: Option<String>,
     detail: Option<String>,
+    /// Whether anything was tried, so that the step deserves a row.
+    tried: bool,
 }
 
 impl Outcome {
     /// `step` ended so, having worked on `version` of the desired content.
     pub fn new(step: &'static str, version: i64, settled: Settled) -> Self {
-        Self { step, settled, version, close: None, link: None, written: None, detail: None }
+        Self { step, settled, version, close: None, link: None, written: None, detail: None, tried: true }
     }
 
     /// A person must decide.
@@ -65,6 +67,13 @@ impl Outcome {
         matches!(self.settled, Settled::Unknown { .. } | Settled::Again { .. })
     }
 
+    /// The same, for a step that did not come to call the remote.
+    #[must_use]
+    pub fn untried(mut self) -> Self {
+        self.tried = false;
+        self
+    }
+
     /// The same, with a detail for the attempt's row.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
@@ -84,39 +93,87 @@ pub async fn settle(link: &Connection, claimed: &Claimed, outcome: Outcome) -> R
     if let Some((intent, _)) = outcome.close {
         link.watches.end(intent);
     }
-    let detail = outcome.detail.or_else(|| reason_text.clone());
+    let detail = outcome.detail.or(reason_text);
+    let attempt = Attempt { step: outcome.step.to_owned(), outcome: word.to_owned(), detail };
     let settle = Settle {
         settled: outcome.settled,
         version: outcome.version,
         close: outcome.close,
         link: outcome.link,
         written: outcome.written,
-        attempt: Attempt { step: outcome.step.to_owned(), outcome: word.to_owned(), detail },
+        attempt: outcome.tried.then_some(attempt),
         now: link.clock.now(),
     };
-    let state = link.store.settle(&link.tenant.lease, claimed, settle).await?;
+    let state = match link.store.settle(&link.tenant.lease, claimed, settle).await {
+        // Another record of ours has this number already, or the rows contradict the step: a person sees it in the end.
+        Err(error @ (StoreError::Illegal(_) | StoreError::Stale | StoreError::Taken)) => {
+            tracing::error!(trace_id = %claimed.trace_id, document_id = %claimed.id, %error, "a step cannot be settled");
+            settle_contradiction(link, claimed, outcome.step, &error).await?
+        }
+        other => other?,
+    };
     metrics::counter!(metric::SETTLES_TOTAL, "connection" => link.name.as_str().to_owned(), "outcome" => word)
         .increment(1);
+    // The reason's code only: its text may quote what IFS says of a person, and stands in the row.
     tracing::info!(
         trace_id = %claimed.trace_id, connection = %link.name, document_id = %claimed.id, order_id = claimed.order_id,
-        step = outcome.step, outcome = word, %state, reason = reason_code, text = reason_text,
-        "a step on a document is settled"
+        step = outcome.step, outcome = word, %state, reason = reason_code, "a step on a document is settled"
     );
     Ok(state)
+}
+
+async fn settle_contradiction(
+    link: &Connection,
+    claimed: &Claimed,
+    step: &'static str,
+    error: &StoreError,
+) -> Result<State, StoreError> {
+    let text = format!("the step could not be settled: {error}");
+    let outcome = failed_itself(link, claimed, step, None, &text);
+    let attempt = Attempt { step: step.to_owned(), outcome: "contradiction".to_owned(), detail: Some(text) };
+    // An open intent forbids a park: then it is tried again at the pace of the last failure.
+    let settled = match (outcome.settled, &claimed.intent) {
+        (Settled::Parked(_), Some(_)) => {
+            Settled::Again { own_fault: true, due_at: later(link, Duration::from_secs(900)), reason: None }
+        }
+        (settled, _) => settled,
+    };
+    let settle = Settle {
+        settled,
+        version: claimed.desired_version,
+        close: None,
+        link: None,
+        written: None,
+        attempt: Some(attempt),
+        now: link.clock.now(),
+    };
+    link.store.settle(&link.tenant.lease, claimed, settle).await
 }
 
 /// The end of a step whose read or guarded write failed: nothing is in doubt, so it is tried again or parked.
 pub fn failed(link: &Connection, claimed: &Claimed, step: &'static str, error: &IfsError) -> Outcome {
     let text = error.to_string();
+    // An answer that does not decode will not decode next time either: it is the record's own trouble.
+    if matches!(error, IfsError::Undecodable(_)) {
+        return failed_itself(link, claimed, step, None, &text);
+    }
     let settled = match error.verdict() {
-        Verdict::Retry { after, scope: Scope::Remote } => again(link, false, after.unwrap_or(REMOTE_PAUSE), &text),
-        Verdict::Ambiguous | Verdict::NotSent | Verdict::Done => again(link, false, REMOTE_PAUSE, &text),
+        Verdict::Retry { after, scope: Scope::Remote } => {
+            again(link, false, spread(after.unwrap_or(REMOTE_PAUSE)), &text)
+        }
+        Verdict::Ambiguous | Verdict::NotSent | Verdict::Done => again(link, false, spread(REMOTE_PAUSE), &text),
         Verdict::Retry { after, scope: Scope::Record } => return failed_itself(link, claimed, step, after, &text),
         Verdict::Reject => {
             return Outcome::park(step, claimed, ParkKind::Refusal, "refused_by_ifs", refusal_text(&text));
         }
     };
-    Outcome::new(step, claimed.desired_version, settled)
+    let outcome = Outcome::new(step, claimed.desired_version, settled);
+    if matches!(error, IfsError::NotNow(_)) { outcome.untried() } else { outcome }
+}
+
+/// Up to half as long again, so that what failed together does not come back together.
+fn spread(pause: Duration) -> Duration {
+    pause.saturating_add(pause.mul_f32(rand::random_range(0.0..0.5)))
 }
 
 /// The sentence for a refusal by IFS.

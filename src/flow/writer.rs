@@ -1,6 +1,7 @@
 //! The writer's loop: claims what is due, converges several documents at once up to the tenant's cap, and refills as soon
 //! as one is done, so that a slow call holds up nothing but itself.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -11,6 +12,8 @@ use super::Connection;
 use super::converge::converge;
 use crate::store::StoreError;
 
+/// How soon to look again whether the remote may be called.
+const LEFT_ALONE_LOOK: Duration = Duration::from_secs(2);
 /// How long the loop waits for news while calls are under way.
 const POLL: Duration = Duration::from_secs(1);
 
@@ -20,11 +23,15 @@ const POLL: Duration = Duration::from_secs(1);
 /// The store's, after what was under way has ended.
 pub async fn drain(link: &Connection) -> Result<Option<Duration>, StoreError> {
     let most = link.tenant.limits.concurrency_max;
+    // Nothing is under way here: a claim that still stands was left by a step that broke off (a store failure, a panic).
+    if link.broke_off.swap(false, Ordering::AcqRel) {
+        recover(link).await.inspect_err(|_| link.broke_off.store(true, Ordering::Release))?;
+    }
     let mut under_way = FuturesUnordered::new();
     let mut failure = None;
     loop {
         // 1. Refill, unless we stop or failed.
-        let open = failure.is_none() && !link.is_stopping();
+        let open = failure.is_none() && !link.is_stopping() && !link.tenant.ifs.is_left_alone();
         if open && under_way.len() < most {
             let room = i64::try_from(most - under_way.len()).unwrap_or(1);
             match link.store.claim_due(&link.tenant.lease, &link.name, link.clock.now(), room).await {
@@ -56,9 +63,26 @@ pub async fn drain(link: &Connection) -> Result<Option<Duration>, StoreError> {
         }
     }
     match failure {
-        Some(error) => Err(error),
+        Some(error) => {
+            link.broke_off.store(true, Ordering::Release);
+            Err(error)
+        }
+        None if link.tenant.ifs.is_left_alone() => Ok(Some(LEFT_ALONE_LOOK)),
         None => next_wait(link).await,
     }
+}
+
+/// Frees what this process itself left claimed; open intents are looked up as after any owner's death.
+async fn recover(link: &Connection) -> Result<(), StoreError> {
+    let tenant = &link.tenant;
+    let freed = link
+        .store
+        .take_over(&tenant.lease, vec![link.name.clone()], tenant.limits.request_timeout, link.clock.now())
+        .await?;
+    if freed > 0 {
+        tracing::warn!(connection = %link.name, freed, "steps had broken off: their documents are free again");
+    }
+    Ok(())
 }
 
 async fn next_wait(link: &Connection) -> Result<Option<Duration>, StoreError> {

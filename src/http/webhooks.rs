@@ -2,6 +2,7 @@
 //! ever answered 2xx.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::http::StatusCode;
@@ -10,7 +11,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
 use secrecy::SecretString;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
 use crate::actors::webhook_ingress::{Commit, WebhookIngress};
@@ -27,12 +28,20 @@ const COMMIT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a sender may take to send its body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Room made for a body before its first byte came.
+const FIRST_CAPACITY: usize = 8_192;
+/// Bytes of bodies in memory at once, in units of [`UNIT`]; who finds no room is answered 503.
+pub const ROOM_UNITS: usize = 64 * 1_024;
+const UNIT: usize = 1_024;
+
 /// What the route needs.
 pub struct WebhookDoor {
     /// The webhook secrets of each connection, one or two.
     pub secrets: HashMap<String, Vec<SecretString>>,
     /// Longest body, bytes.
     pub body_bytes_max: usize,
+    /// Room for bodies, in KiB.
+    pub room: Arc<Semaphore>,
     /// The ingress.
     pub ingress: Slot<WebhookIngress>,
     /// The clock.
@@ -76,8 +85,8 @@ async fn take(
     request: &HttpRequest,
     payload: web::Payload,
 ) -> Result<(), Refusal> {
-    // 1. A bounded body.
-    let body = read_body(request, payload, door.body_bytes_max).await?;
+    // 1. A bounded body, in bounded memory.
+    let (body, _room) = read_body(door, request, payload).await?;
     failpoint::hit(failpoint::BODY_READ);
     // 2. The signature; an unknown connection is answered no differently from a wrong one.
     let signatures = request.headers().get_all("X-Shopify-Hmac-Sha256").count();
@@ -128,13 +137,21 @@ async fn commit(door: &WebhookDoor, delivery: crate::store::Delivery) -> Result<
     timeout(COMMIT_TIMEOUT, committed).await.unwrap_or(Err(Refusal::Busy("the store is slow")))
 }
 
-async fn read_body(request: &HttpRequest, mut payload: web::Payload, bytes_max: usize) -> Result<Bytes, Refusal> {
+async fn read_body(
+    door: &WebhookDoor,
+    request: &HttpRequest,
+    mut payload: web::Payload,
+) -> Result<(Bytes, OwnedSemaphorePermit), Refusal> {
+    let bytes_max = door.body_bytes_max;
     let announced = header(request.headers(), "Content-Length").and_then(|text| text.parse::<usize>().ok());
     if announced.is_some_and(|length| length > bytes_max) {
         return Err(Refusal::TooLarge);
     }
+    // A body of unknown length may become as large as any.
+    let units = u32::try_from(announced.unwrap_or(bytes_max) / UNIT + 1).unwrap_or(u32::MAX);
+    let room = Arc::clone(&door.room).try_acquire_many_owned(units).map_err(|_| Refusal::Busy("no room for bodies"))?;
     let read = async {
-        let mut body = BytesMut::with_capacity(announced.unwrap_or(8_192).min(bytes_max));
+        let mut body = BytesMut::with_capacity(announced.unwrap_or(0).min(FIRST_CAPACITY));
         while let Some(chunk) = payload.next().await {
             let chunk = chunk.map_err(|_| Refusal::CutOff)?;
             if body.len() + chunk.len() > bytes_max {
@@ -144,7 +161,8 @@ async fn read_body(request: &HttpRequest, mut payload: web::Payload, bytes_max: 
         }
         Ok(body.freeze())
     };
-    timeout(BODY_TIMEOUT, read).await.unwrap_or(Err(Refusal::TooSlow))
+    let body = timeout(BODY_TIMEOUT, read).await.unwrap_or(Err(Refusal::TooSlow))?;
+    Ok((body, room))
 }
 
 fn delivery_headers(topic: &str, headers: &HeaderMap) -> DeliveryHeaders {
@@ -175,8 +193,11 @@ fn refuse(refusal: &Refusal, connection: &str, topic: &str) -> HttpResponse {
     };
     tracing::warn!(%connection, topic, status = status.as_u16(), reason, "a delivery is refused");
     let mut answer = HttpResponse::build(status);
-    if matches!(refusal, Refusal::Busy(_)) {
-        answer.insert_header((RETRY_AFTER, "5"));
+    match refusal {
+        Refusal::Busy(_) => drop(answer.insert_header((RETRY_AFTER, "5"))),
+        // The rest of the body is not read: a kept connection would go on taking it, however long it is.
+        Refusal::TooLarge | Refusal::TooSlow | Refusal::CutOff => drop(answer.force_close()),
+        Refusal::Unsigned(_) => {}
     }
     // What is wrong is for the operator's log: a sender without the secret learns nothing.
     answer.finish()

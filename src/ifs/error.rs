@@ -278,12 +278,19 @@ impl IfsError {
             _ if refusal.code == "ODP_OPERATION_TIMEOUT" => Self::Unclear { status, after },
             401 => Self::Unauthorized,
             403 => Self::Forbidden { refusal },
-            404 => Self::NotFound { refusal },
+            404 if is_own => Self::NotFound { refusal },
+            // A gateway's page while IFS is being deployed, say: it tells nothing of the record.
+            404 => Self::Unclear { status, after },
             412 => Self::Changed { refusal },
             423 => Self::Busy { after, refusal },
             429 => Self::TooManyRequests { after },
             400..=499 | 501 => Self::Refused { refusal },
-            500 if says("ORA-") => Self::Refused { refusal },
+            // The database session broke: perhaps after its commit.
+            500 if ["ORA-03113", "ORA-03114", "ORA-03135", "ORA-01012", "ORA-12"].into_iter().any(says) => {
+                Self::Unclear { status, after }
+            }
+            // The numbers of business refusals; others (a deadlock, a recompiled package) pass.
+            500 if says("ORA-20") => Self::Refused { refusal },
             500 if is_own => Self::Failed { refusal },
             503 if is_own => Self::Unavailable { after, refusal },
             _ => Self::Unclear { status, after },

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -94,8 +96,8 @@ pub struct Settle {
     pub link: Option<Link>,
     /// What was sent and answered, JSON text.
     pub written: Option<String>,
-    /// What to remember of the step.
-    pub attempt: Attempt,
+    /// What to remember of the step; `None` when nothing was tried.
+    pub attempt: Option<Attempt>,
     /// The service's clock.
     pub now: Timestamp,
 }
@@ -136,8 +138,7 @@ impl Store {
             use schema::documents::dsl;
             let due: Option<i64> = dsl::documents
                 .filter(dsl::connection.eq(name))
-                .filter(dsl::claim.is_null())
-                .filter(dsl::state.eq("planned").or(dsl::state.eq("retry")).or(dsl::state.eq("unknown")))
+                .filter(dialect::claimable())
                 .select(min(dsl::due_at))
                 .first(db)?;
             Ok(due.map(super::rows::instant))
@@ -165,7 +166,9 @@ impl Store {
             // 3. The document moves as the domain allows.
             let state = move_document(db, &raw, &settle, now)?;
             // 4. The step is remembered.
-            documents::record(db, raw.id, now, &settle.attempt, &raw.trace_id)?;
+            if let Some(attempt) = &settle.attempt {
+                documents::record(db, raw.id, now, attempt, &raw.trace_id)?;
+            }
             Ok(state)
         })
         .await
@@ -199,6 +202,7 @@ impl Store {
 /// Fails unless lease and claim are still ours.
 pub(super) fn fence(db: &mut Db, lease: &Lease, document: i64, claim: &str) -> Result<Raw, StoreError> {
     leases::hold(db, lease)?;
+    dialect::lock_document(db, document)?;
     let raw = documents::by_id(db, document)?.ok_or(StoreError::Fenced)?;
     if raw.claim.as_deref() == Some(claim) { Ok(raw) } else { Err(StoreError::Fenced) }
 }
@@ -207,9 +211,8 @@ fn any_due(db: &mut Db, name: &str, now: i64) -> Result<bool, StoreError> {
     use schema::documents::dsl;
     let first: Option<i64> = dsl::documents
         .filter(dsl::connection.eq(name))
-        .filter(dsl::claim.is_null())
-        .filter(dsl::state.eq("planned").or(dsl::state.eq("retry")).or(dsl::state.eq("unknown")))
-        .filter(dsl::due_at.le(now))
+        .filter(dialect::claimable())
+        .filter(dialect::due("documents.due_at", now))
         .select(dsl::id)
         .first(db)
         .optional()?;
@@ -259,6 +262,15 @@ fn put_link(db: &mut Db, raw: &Raw, link: &Link, now: i64) -> Result<(), StoreEr
     if let Some((order_no, _)) = documents::link_of(db, raw.id)? {
         return if order_no == link.order_no { Ok(()) } else { Err(StoreError::Stale) };
     }
+    let taken: Option<i64> = dsl::order_links
+        .filter(dsl::connection.eq(&raw.connection))
+        .filter(dsl::order_no.eq(&link.order_no))
+        .select(dsl::document_id)
+        .first(db)
+        .optional()?;
+    if taken.is_some() {
+        return Err(StoreError::Taken);
+    }
     diesel::insert_into(dsl::order_links)
         .values((
             dsl::document_id.eq(raw.id),
@@ -276,9 +288,9 @@ fn move_document(db: &mut Db, raw: &Raw, settle: &Settle, now: i64) -> Result<St
     let standing = documents::standing(db, raw)?;
     let newer_desired = raw.desired_version > settle.version;
     let mut after = next_state(standing, event_of(&settle.settled, newer_desired))?;
-    // Newer content is judged anew, unless only a person may open what was found.
+    // Newer content has not been judged yet: it is, unless two records with one key wait for a person.
     let opens = match &settle.settled {
-        Settled::Parked(reason) => reason.kind.is_some_and(ParkKind::opens_with_new_content),
+        Settled::Parked(reason) => reason.kind != Some(ParkKind::Ambiguity),
         Settled::Superseded | Settled::Skipped(_) => true,
         Settled::Written | Settled::Again { .. } | Settled::Unknown { .. } => false,
     };
@@ -316,6 +328,10 @@ fn move_document(db: &mut Db, raw: &Raw, settle: &Settle, now: i64) -> Result<St
     if let Some(written) = &settle.written {
         diesel::update(row).set(dsl::written.eq(written)).execute(db)?;
     }
+    // A person may remove one of two records with our key: nothing of ours is created then without looking.
+    if matches!(&settle.settled, Settled::Parked(reason) if reason.kind == Some(ParkKind::Ambiguity)) {
+        diesel::update(row).set(dsl::look_up_first.eq(1)).execute(db)?;
+    }
     if settle.settled == Settled::Written {
         diesel::update(row).set(dsl::written_version.eq(settle.version)).execute(db)?;
     }
@@ -340,9 +356,13 @@ fn event_of(settled: &Settled, newer_desired: bool) -> Event {
 
 fn free_claims(db: &mut Db, name: &str, call_limit: Duration, now: i64) -> Result<usize, StoreError> {
     use schema::documents::dsl;
-    let claimed: Vec<i64> =
-        dsl::documents.filter(dsl::connection.eq(name)).filter(dsl::claim.is_not_null()).select(dsl::id).load(db)?;
+    let claimed: Vec<i64> = dsl::documents
+        .filter(dsl::connection.eq(name))
+        .filter(sql::<Bool>("documents.claim IS NOT NULL"))
+        .select(dsl::id)
+        .load(db)?;
     for id in &claimed {
+        dialect::lock_document(db, *id)?;
         let raw = documents::by_id(db, *id)?.ok_or(StoreError::Stale)?;
         let standing = documents::standing(db, &raw)?;
         let after = next_state(standing, Event::TakeOver)?;
@@ -358,6 +378,13 @@ fn free_claims(db: &mut Db, name: &str, call_limit: Duration, now: i64) -> Resul
             .execute(db)?;
     }
     lengthen_unseen(db, name, call_limit)?;
+    // A lost create is looked up at once, and its wait is watched from now on.
+    diesel::update(dsl::documents)
+        .filter(dsl::connection.eq(name))
+        .filter(dialect::claimable())
+        .filter(dsl::state.eq(State::Unknown.as_str()))
+        .set(dsl::due_at.eq(now))
+        .execute(db)?;
     Ok(claimed.len())
 }
 
@@ -367,6 +394,7 @@ fn lengthen_unseen(db: &mut Db, name: &str, call_limit: Duration) -> Result<(), 
     let unseen: Vec<i64> = schema::documents::table
         .inner_join(dsl::intents.on(dsl::document_id.eq(schema::documents::id)))
         .filter(schema::documents::connection.eq(name))
+        .filter(dialect::claimable())
         .filter(schema::documents::state.eq("unknown"))
         .filter(dsl::closed_at.is_null())
         .filter(dsl::call_ended.eq(0))

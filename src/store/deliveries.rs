@@ -1,6 +1,8 @@
 //! `inbox`: what was delivered, from the commit before the 200 to the mapper's verdict on it.
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use jiff::Timestamp;
 
 use super::dialect::{self, Db};
@@ -85,8 +87,6 @@ pub struct Received {
     pub body: Vec<u8>,
     /// When it was received.
     pub received_at: Timestamp,
-    /// How often the mapper took it, this time included.
-    pub attempts: i64,
     /// The id that follows it.
     pub trace_id: String,
 }
@@ -118,30 +118,35 @@ impl Store {
         answers
     }
 
-    /// Takes the oldest due deliveries of a connection and counts the attempt before anything is run on
-    /// them, so that a payload that kills the process is seen to have been tried.
+    /// The oldest due deliveries of a connection. Its mapper is the only one that asks.
     ///
     /// # Errors
     /// The database's refusal.
-    pub async fn take_received(
+    pub async fn due_deliveries(
         &self,
         name: &ConnectionName,
         now: Timestamp,
         limit: i64,
     ) -> Result<Vec<Received>, StoreError> {
-        let name = name.as_str().to_owned();
-        let now = micros(now);
-        if self
-            .run({
-                let name = name.clone();
-                move |db| any_due(db, &name, now)
-            })
-            .await?
-        {
-            self.write(move |db| take(db, &name, now, limit)).await
-        } else {
-            Ok(Vec::new())
-        }
+        let (name, now) = (name.as_str().to_owned(), micros(now));
+        self.run(move |db| due(db, &name, now, limit)).await
+    }
+
+    /// Counts an attempt before anything is run on the delivery, so that a payload that ends the process is seen to have
+    /// been tried. Returns the attempts, this one included.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn begin_delivery(&self, id: InboxId) -> Result<i64, StoreError> {
+        use schema::inbox::dsl;
+        self.write(move |db| {
+            let attempts = diesel::update(dsl::inbox.filter(dsl::id.eq(id.get())))
+                .set(dsl::attempts.eq(dsl::attempts + 1))
+                .returning(dsl::attempts)
+                .get_result(db)?;
+            Ok(attempts)
+        })
+        .await
     }
 
     /// Gives a delivery its end without touching an order: quarantine, or superseded.
@@ -211,36 +216,21 @@ fn insert(db: &mut Db, row: &NewInbox) -> Result<Stored, StoreError> {
     })
 }
 
-fn any_due(db: &mut Db, name: &str, now: i64) -> Result<bool, StoreError> {
+fn due(db: &mut Db, name: &str, now: i64, limit: i64) -> Result<Vec<Received>, StoreError> {
     use schema::inbox::dsl;
-    let first: Option<i64> = dsl::inbox
+    let rows: Vec<(i64, String, Vec<u8>, i64, String)> = dsl::inbox
         .filter(dsl::connection.eq(name))
-        .filter(dsl::state.eq("received"))
-        .filter(dsl::due_at.le(now))
-        .select(dsl::id)
-        .first(db)
-        .optional()?;
-    Ok(first.is_some())
-}
-
-fn take(db: &mut Db, name: &str, now: i64, limit: i64) -> Result<Vec<Received>, StoreError> {
-    use schema::inbox::dsl;
-    let rows: Vec<(i64, String, Vec<u8>, i64, i64, String)> = dsl::inbox
-        .filter(dsl::connection.eq(name))
-        .filter(dsl::state.eq("received"))
-        .filter(dsl::due_at.le(now))
+        .filter(sql::<Bool>("inbox.state = 'received'"))
+        .filter(dialect::due("inbox.due_at", now))
         .order((dsl::due_at, dsl::id))
         .limit(limit)
-        .select((dsl::id, dsl::topic, dsl::body, dsl::received_at, dsl::attempts, dsl::trace_id))
+        .select((dsl::id, dsl::topic, dsl::body, dsl::received_at, dsl::trace_id))
         .load(db)?;
-    let ids: Vec<i64> = rows.iter().map(|row| row.0).collect();
-    diesel::update(dsl::inbox.filter(dsl::id.eq_any(ids))).set(dsl::attempts.eq(dsl::attempts + 1)).execute(db)?;
-    let received = |(id, topic, body, at, attempts, trace_id)| Received {
+    let received = |(id, topic, body, at, trace_id)| Received {
         id: InboxId::new(id),
         topic,
         body,
         received_at: instant(at),
-        attempts: attempts + 1,
         trace_id,
     };
     Ok(rows.into_iter().map(received).collect())
@@ -262,6 +252,7 @@ fn new_row(delivery: Delivery) -> NewInbox {
         received_at,
         trace_id: delivery.trace_id,
         state: state.as_str().to_owned(),
-        due_at: received_at,
+        // Due at once, whatever the clock says.
+        due_at: 0,
     }
 }

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
+use diesel::dsl::sql;
+use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
 use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool};
 use diesel::{PgConnection, SqliteConnection, sql_query, sql_types};
@@ -43,9 +45,21 @@ pub(super) fn parse_url(url: &str) -> Result<(Backend, String), StoreError> {
             return Ok((Backend::Sqlite, file.to_owned()));
         }
     } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        return Ok((Backend::Postgres, url.to_owned()));
+        return Ok((Backend::Postgres, with_timeouts(url)));
     }
     Err(StoreError::BadUrl)
+}
+
+/// A server that is silently gone must not hold a connection for minutes; what the URL itself says stays.
+fn with_timeouts(url: &str) -> String {
+    let mut url = url.to_owned();
+    for (name, value) in [("connect_timeout", "5"), ("tcp_user_timeout", "15000")] {
+        if !url.contains(name) {
+            url.push(if url.contains('?') { '&' } else { '?' });
+            url.push_str(&format!("{name}={value}"));
+        }
+    }
+    url
 }
 
 #[derive(Debug)]
@@ -59,7 +73,7 @@ impl CustomizeConnection<Db, diesel::r2d2::Error> for Pragmas {
                  PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 2000;"
             ),
             Db::Pg(_) => "SET synchronous_commit = on; SET TIME ZONE 'UTC'; SET lock_timeout = '10s'; \
-                          SET idle_in_transaction_session_timeout = '60s';"
+                          SET idle_in_transaction_session_timeout = '60s'; SET statement_timeout = '30s';"
                 .to_owned(),
         };
         db.batch_execute(&settings).map_err(diesel::r2d2::Error::QueryError)
@@ -138,15 +152,26 @@ pub(super) fn insert_delivery(db: &mut Db, row: &NewInbox) -> Result<Option<i64>
     Ok(stored)
 }
 
+/// What a writer may claim, in the very words of the partial index `documents_due`: SQLite uses one only where the
+/// query repeats its condition, and a bound value repeats nothing.
+pub(super) fn claimable() -> SqlLiteral<sql_types::Bool> {
+    sql("documents.state IN ('planned', 'retry', 'unknown') AND documents.claim IS NULL")
+}
+
+/// Due now. A due time further away than any legal pause was set under a wall clock that has been corrected since.
+pub(super) fn due(column: &'static str, now: i64) -> SqlLiteral<sql_types::Bool> {
+    const HOUR_US: i64 = 3_600_000_000;
+    sql(&format!("({column} <= {now} OR {column} > {})", now.saturating_add(HOUR_US)))
+}
+
 /// The ids of claimable documents, locked so that another claimer passes them by (`SKIP LOCKED`).
 pub(super) fn lock_due(db: &mut Db, name: &str, now: i64, limit: i64) -> Result<Vec<i64>, StoreError> {
-    use schema::documents::dsl::{claim, connection, documents, due_at, id, state};
+    use schema::documents::dsl::{connection, documents, due_at, id};
     let due = documents
         .select(id)
         .filter(connection.eq(name))
-        .filter(claim.is_null())
-        .filter(state.eq("planned").or(state.eq("retry")).or(state.eq("unknown")))
-        .filter(due_at.le(now))
+        .filter(claimable())
+        .filter(due("documents.due_at", now))
         .order((due_at, id))
         .limit(limit);
     let ids = match db {
@@ -154,6 +179,14 @@ pub(super) fn lock_due(db: &mut Db, name: &str, now: i64, limit: i64) -> Result<
         Db::Pg(pg) => due.for_update().skip_locked().load(pg)?,
     };
     Ok(ids)
+}
+
+/// Locks a document's row until the transaction ends, so that what is read of it still holds when it is changed.
+pub(super) fn lock_document(db: &mut Db, id: i64) -> Result<(), StoreError> {
+    if let Db::Pg(pg) = db {
+        sql_query("SELECT 1 FROM documents WHERE id = $1 FOR UPDATE").bind::<sql_types::BigInt, _>(id).execute(pg)?;
+    }
+    Ok(())
 }
 
 /// Takes a row lock on the lease until the transaction ends (SQLite's write lock does as much).

@@ -228,10 +228,9 @@ impl Store {
             use diesel::dsl::count_star;
             use schema::documents::dsl;
             let rows: Vec<(String, String, i64)> = dsl::documents
-                .filter(dsl::state.ne("written"))
-                .filter(dsl::state.ne("superseded"))
-                .filter(dsl::state.ne("skipped"))
-                .filter(dsl::state.ne("resolved"))
+                .filter(diesel::dsl::sql::<diesel::sql_types::Bool>(
+                    "documents.state NOT IN ('written', 'superseded', 'skipped', 'resolved')",
+                ))
                 .group_by((dsl::connection, dsl::state))
                 .select((dsl::connection, dsl::state, count_star()))
                 .load(db)?;
@@ -314,9 +313,6 @@ fn find_ids(db: &mut Db, order: &str) -> Result<Vec<i64>, StoreError> {
     let digits = order.rsplit('/').next().unwrap_or(order);
     if let Ok(order_id) = digits.parse::<u64>() {
         use schema::documents::dsl;
-        let found: Vec<i64> =
-            dsl::documents.filter(dsl::business_key.eq(order_id.to_string())).select(dsl::id).load(db)?;
-        ids.extend(found);
         let by_order: Vec<i64> = dsl::documents.filter(dsl::order_id.eq(signed(order_id)?)).select(dsl::id).load(db)?;
         ids.extend(by_order);
     }

@@ -1,6 +1,8 @@
 //! The inbox as people and metrics see it: how many wait, how old, what was told of an order, what can't be read.
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use jiff::Timestamp;
 
 use super::deliveries::InboxState;
@@ -72,8 +74,11 @@ impl Store {
         use schema::inbox::dsl;
         self.run(|db| {
             let mut counts = Vec::new();
-            for state in [InboxState::Received, InboxState::Quarantined] {
-                let count = dsl::inbox.filter(dsl::state.eq(state.as_str())).select(count_star()).first(db)?;
+            for (state, condition) in [
+                (InboxState::Received, "inbox.state = 'received'"),
+                (InboxState::Quarantined, "inbox.state = 'quarantined'"),
+            ] {
+                let count = dsl::inbox.filter(sql::<Bool>(condition)).select(count_star()).first(db)?;
                 counts.push(InboxCounts { state: state.as_str().to_owned(), count });
             }
             Ok(counts)
@@ -90,7 +95,7 @@ impl Store {
         use schema::inbox::dsl;
         self.run(|db| {
             let oldest: Option<i64> =
-                dsl::inbox.filter(dsl::state.eq("received")).select(min(dsl::received_at)).first(db)?;
+                dsl::inbox.filter(sql::<Bool>("inbox.state = 'received'")).select(min(dsl::received_at)).first(db)?;
             Ok(oldest.map(instant))
         })
         .await
@@ -125,12 +130,32 @@ impl Store {
         use schema::inbox::dsl;
         self.run(move |db| {
             let rows: Vec<Raw> = dsl::inbox
-                .filter(dsl::state.eq("quarantined"))
+                .filter(sql::<Bool>("inbox.state = 'quarantined'"))
                 .order(dsl::id.desc())
                 .limit(limit)
                 .select(Raw::as_select())
                 .load(db)?;
             Ok(rows.into_iter().map(DeliveryView::from).collect())
+        })
+        .await
+    }
+
+    /// Deletes deliveries of topics that no flow takes once they are older than `before`, at most `limit`.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn forget_unclaimed(&self, before: Timestamp, limit: i64) -> Result<usize, StoreError> {
+        use schema::inbox::dsl;
+        let before = super::rows::micros(before);
+        self.write(move |db| {
+            let old: Vec<i64> = dsl::inbox
+                .filter(sql::<Bool>("inbox.state = 'unclaimed'"))
+                .filter(dsl::received_at.lt(before))
+                .order(dsl::id)
+                .limit(limit)
+                .select(dsl::id)
+                .load(db)?;
+            Ok(diesel::delete(dsl::inbox.filter(dsl::id.eq_any(old))).execute(db)?)
         })
         .await
     }

@@ -145,9 +145,18 @@ impl Store {
     /// Adds watched time and one look-up to an open intent.
     ///
     /// # Errors
-    /// The database's refusal.
-    pub async fn watch_intent(&self, id: IntentId, watch: Watch) -> Result<(), StoreError> {
+    /// [`StoreError::Fenced`] when claim or lease are lost: another owner watches now.
+    pub async fn watch_intent(
+        &self,
+        lease: &Lease,
+        claimed: &Claimed,
+        id: IntentId,
+        watch: Watch,
+    ) -> Result<(), StoreError> {
+        let lease = lease.clone();
+        let (document, claim) = (claimed.id, claimed.claim.clone());
         self.write(move |db| {
+            fence(db, &lease, document.get(), &claim)?;
             use schema::intents::dsl;
             diesel::update(dsl::intents.filter(dsl::id.eq(id.get())).filter(dsl::closed_at.is_null()))
                 .set((dsl::watched_us.eq(dsl::watched_us + span(watch.watched)), dsl::look_ups.eq(dsl::look_ups + 1)))

@@ -5,11 +5,11 @@ use diesel::prelude::*;
 use jiff::Timestamp;
 
 use super::deliveries::{self, InboxState};
-use super::dialect::Db;
-use super::documents::{self, Reason};
+use super::dialect::{self, Db};
+use super::documents::{self, Raw, Reason};
 use super::rows::{instant, micros, signed};
 use super::{Store, StoreError, schema};
-use crate::domain::document::{Event, Standing, State, Wanted, next_state};
+use crate::domain::document::{Event, ParkKind, Standing, State, Trace, Wanted, next_state};
 use crate::domain::ids::{ConnectionName, InboxId};
 
 /// The newest version of an order that we know: its payload's bytes and the road they came by.
@@ -205,13 +205,21 @@ fn put_wish(db: &mut Db, mapped: &Mapped) -> Result<State, StoreError> {
     match present {
         None => insert_document(db, mapped),
         Some(present) => {
+            // Locked, then read again: a writer may have moved it meanwhile.
+            dialect::lock_document(db, present.id)?;
+            let present = documents::by_id(db, present.id)?.ok_or(StoreError::Stale)?;
             let state = documents::state_of(&present)?;
             if present.desired_digest == mapped.wish.digest {
                 return Ok(state);
             }
             let standing = documents::standing(db, &present)?;
-            let next = next_state(standing, Event::Content(mapped.wish.wanted))?;
-            update_document(db, mapped, present.id, present.desired_version, state, next)?;
+            let wanted = match mapped.wish.wanted {
+                // A person's retry, or two records seen once, forbid to believe that nothing can be there.
+                Wanted::Cancel(Trace::Impossible) if present.look_up_first != 0 => Wanted::Cancel(Trace::Possible),
+                wanted => wanted,
+            };
+            let next = next_state(standing, Event::Content(wanted))?;
+            update_document(db, mapped, &present, standing, next)?;
             Ok(next)
         }
     }
@@ -255,41 +263,58 @@ fn insert_document(db: &mut Db, mapped: &Mapped) -> Result<State, StoreError> {
 fn update_document(
     db: &mut Db,
     mapped: &Mapped,
-    id: i64,
-    version: i64,
-    before: State,
+    present: &Raw,
+    standing: Standing,
     after: State,
 ) -> Result<(), StoreError> {
     use schema::documents::dsl;
     let now = micros(mapped.now);
-    let row = dsl::documents.filter(dsl::id.eq(id));
+    let row = dsl::documents.filter(dsl::id.eq(present.id));
     diesel::update(row)
         .set((
             dsl::desired.eq(&mapped.wish.content),
             dsl::desired_digest.eq(&mapped.wish.digest),
-            dsl::desired_version.eq(version + 1),
+            dsl::desired_version.eq(present.desired_version + 1),
             dsl::rules_revision.eq(&mapped.rules_revision),
             dsl::revision.eq(dsl::revision + 1),
             dsl::trace_id.eq(&mapped.trace_id),
             dsl::updated_at.eq(now),
         ))
         .execute(db)?;
-    let judged_anew = after != before || matches!(after, State::Planned | State::Skipped);
-    let park_replaced = after == State::Parked && matches!(mapped.wish.wanted, Wanted::Park | Wanted::Skip);
-    if judged_anew || park_replaced {
-        let reason = mapped.wish.reason.as_ref();
-        diesel::update(row)
-            .set((
-                dsl::state.eq(after.as_str()),
-                dsl::reason_kind.eq(reason.and_then(|reason| reason.kind).map(|kind| kind.as_str())),
-                dsl::reason_code.eq(reason.map(|reason| reason.code.as_str())),
-                dsl::reason_text.eq(reason.map(|reason| reason.text.as_str())),
-                dsl::attempts.eq(0),
-                dsl::due_at.eq(now),
-            ))
-            .execute(db)?;
+    if !judged_anew(standing, after) {
+        return Ok(());
     }
+    let reason = mapped.wish.reason.as_ref();
+    diesel::update(row)
+        .set((
+            dsl::state.eq(after.as_str()),
+            dsl::reason_kind.eq(reason.and_then(|reason| reason.kind).map(|kind| kind.as_str())),
+            dsl::reason_code.eq(reason.map(|reason| reason.code.as_str())),
+            dsl::reason_text.eq(reason.map(|reason| reason.text.as_str())),
+            dsl::attempts.eq(0),
+            dsl::due_at.eq(now),
+        ))
+        .execute(db)?;
     Ok(())
+}
+
+/// Whether the new content decided where the document stands now, so that its reason is the content's. A park that only
+/// a person may open keeps its own.
+fn judged_anew(standing: Standing, after: State) -> bool {
+    if standing.open_intent {
+        return false;
+    }
+    match standing.state {
+        State::Writing | State::Unknown | State::Resolved => false,
+        State::Parked if after == State::Parked => standing.parked.is_none_or(ParkKind::opens_with_new_content),
+        State::Planned
+        | State::Written
+        | State::Retry
+        | State::Held
+        | State::Parked
+        | State::Superseded
+        | State::Skipped => true,
+    }
 }
 
 fn split_digests(text: &str) -> Vec<String> {

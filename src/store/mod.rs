@@ -62,6 +62,9 @@ pub enum StoreError {
     /// The row changed since it was read: nothing was changed; read again.
     #[error("the row changed since it was read: nothing was changed")]
     Stale,
+    /// Another document is linked to that record already.
+    #[error("another document is linked to that IFS order already")]
+    Taken,
     /// The domain forbids the move.
     #[error(transparent)]
     Illegal(#[from] IllegalMove),
@@ -97,7 +100,7 @@ fn brief(error: &diesel::result::Error) -> String {
 impl StoreError {
     /// Whether the same call may succeed later without anybody's help.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Pool(_) | Self::Query(_) | Self::CutOff | Self::Stale)
+        matches!(self, Self::Pool(_) | Self::CutOff)
     }
 }
 

@@ -3,20 +3,37 @@
 use diesel::prelude::*;
 use jiff::Timestamp;
 
-use super::dialect::Db;
+use super::dialect::{self, Db};
 use super::documents::{Attempt, by_id, record, standing};
+use super::mapped::Wish;
 use super::rows::micros;
 use super::{Store, StoreError, schema};
 use crate::domain::document::{Event, next_state};
 use crate::domain::ids::DocumentId;
 
+/// What a person does.
+struct Act {
+    event: Event,
+    word: &'static str,
+    who: String,
+    note: Option<String>,
+    anew: Option<(Wish, String)>,
+}
+
 impl Store {
-    /// A person asks for another try of a parked, resolved, held or skipped document.
+    /// A person asks for another try of a parked, resolved, held or skipped document; `anew` is what its order asks for
+    /// under today's rules.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] under an open intent, or when nothing of ours is desired.
-    pub async fn retry_document(&self, id: DocumentId, who: String, now: Timestamp) -> Result<(), StoreError> {
-        self.operate(id, Event::OperatorRetry, "retry", who, None, now).await
+    /// [`StoreError::Refused`] under an open intent or in another state.
+    pub async fn retry_document(
+        &self,
+        id: DocumentId,
+        anew: Option<(Wish, String)>,
+        who: String,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.operate(id, Act { event: Event::OperatorRetry, word: "retry", who, note: None, anew }, now).await
     }
 
     /// A person closes a parked, held or failing document with a note.
@@ -30,20 +47,14 @@ impl Store {
         note: String,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.operate(id, Event::OperatorResolve, "resolve", who, Some(note), now).await
+        let note = Some(note);
+        self.operate(id, Act { event: Event::OperatorResolve, word: "resolve", who, note, anew: None }, now).await
     }
 
-    async fn operate(
-        &self,
-        id: DocumentId,
-        event: Event,
-        act: &'static str,
-        who: String,
-        note: Option<String>,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
+    async fn operate(&self, id: DocumentId, act: Act, now: Timestamp) -> Result<(), StoreError> {
         self.write(move |db| {
             use schema::documents::dsl;
+            dialect::lock_document(db, id.get())?;
             let raw = by_id(db, id.get())?.ok_or(StoreError::Refused("no document has that number"))?;
             let standing = standing(db, &raw)?;
             if standing.open_intent {
@@ -51,7 +62,7 @@ impl Store {
                     "a create of it may still be under way in IFS: its answer is looked up first; try again later",
                 ));
             }
-            let next = next_state(standing, event)
+            let next = next_state(standing, act.event)
                 .map_err(|_| StoreError::Refused("its state does not allow that: see `documents show`"))?;
             let now = micros(now);
             diesel::update(dsl::documents.filter(dsl::id.eq(id.get())))
@@ -65,9 +76,20 @@ impl Store {
                     dsl::updated_at.eq(now),
                 ))
                 .execute(db)?;
-            let done = Attempt { step: act.to_owned(), outcome: next.as_str().to_owned(), detail: note.clone() };
+            if let Some((wish, rules_revision)) = &act.anew {
+                diesel::update(dsl::documents.filter(dsl::id.eq(id.get())))
+                    .set((
+                        dsl::desired.eq(&wish.content),
+                        dsl::desired_digest.eq(&wish.digest),
+                        dsl::desired_version.eq(dsl::desired_version + 1),
+                        dsl::rules_revision.eq(rules_revision),
+                    ))
+                    .execute(db)?;
+            }
+            let outcome = next.as_str().to_owned();
+            let done = Attempt { step: act.word.to_owned(), outcome, detail: act.note.clone() };
             record(db, raw.id, now, &done, &raw.trace_id)?;
-            audit(db, now, &who, act, &format!("document {id}"), note.as_deref())
+            audit(db, now, &act.who, act.word, &format!("document {id}"), act.note.as_deref())
         })
         .await
     }

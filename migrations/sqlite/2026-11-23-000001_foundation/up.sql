@@ -42,6 +42,7 @@ CREATE TABLE inbox (
 );
 CREATE INDEX inbox_due ON inbox (connection, due_at, id) WHERE state = 'received';
 CREATE INDEX inbox_quarantined ON inbox (connection, id) WHERE state = 'quarantined';
+CREATE INDEX inbox_unclaimed ON inbox (id) WHERE state = 'unclaimed';
 CREATE INDEX inbox_order ON inbox (connection, order_id) WHERE order_id IS NOT NULL;
 
 CREATE TABLE orders (
@@ -60,7 +61,7 @@ CREATE TABLE orders (
     first_received_at BIGINT NOT NULL,
     UNIQUE (connection, order_id)
 );
-CREATE INDEX orders_name ON orders (connection, name);
+CREATE INDEX orders_name ON orders (name);
 
 CREATE TABLE documents (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -92,10 +93,11 @@ CREATE TABLE documents (
 );
 CREATE INDEX documents_due ON documents (connection, due_at, id)
     WHERE state IN ('planned', 'retry', 'unknown') AND claim IS NULL;
-CREATE INDEX documents_open ON documents (connection, state, id)
+CREATE INDEX documents_open ON documents (connection, state)
     WHERE state NOT IN ('written', 'superseded', 'skipped', 'resolved');
 CREATE INDEX documents_claimed ON documents (connection) WHERE claim IS NOT NULL;
 CREATE INDEX documents_order ON documents (connection, order_id);
+CREATE INDEX documents_by_order ON documents (order_id);
 
 CREATE TABLE order_links (
     document_id INTEGER PRIMARY KEY REFERENCES documents (id),
@@ -105,6 +107,7 @@ CREATE TABLE order_links (
     linked_at BIGINT NOT NULL,
     UNIQUE (connection, order_no)
 );
+CREATE INDEX order_links_number ON order_links (order_no);
 
 CREATE TABLE intents (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -48,6 +48,34 @@ impl Database {
         let texts = self.texts(&format!("SELECT CAST(({sql_of_value}) AS TEXT) AS value"));
         texts.first().and_then(|text| text.parse().ok()).expect("one number")
     }
+
+    /// Where a delivery stands: state and reason.
+    pub fn delivery(&self, webhook_id: &str) -> (String, Option<String>) {
+        let column = |name: &str| {
+            let sql = format!("SELECT COALESCE({name}, '') AS value FROM inbox WHERE webhook_id = '{webhook_id}'");
+            let mut found = self.texts(&sql);
+            assert_eq!(found.len(), 1, "one row of the delivery");
+            found.remove(0)
+        };
+        (column("state"), Some(column("reason")).filter(|reason| !reason.is_empty()))
+    }
+
+    /// The bytes that are stored of a delivery.
+    pub fn stored_body(&self, webhook_id: &str) -> Vec<u8> {
+        let column = if self.url.starts_with("sqlite:") { "hex(body)" } else { "encode(body, 'hex')" };
+        let found = self.texts(&format!("SELECT {column} AS value FROM inbox WHERE webhook_id = '{webhook_id}'"));
+        assert_eq!(found.len(), 1, "one row of the delivery");
+        hex::decode(&found[0]).expect("hex")
+    }
+
+    /// Keeps every other writer out until it is dropped (SQLite).
+    pub fn lock_for_writing(&self) -> SqliteConnection {
+        let file = self.url.strip_prefix("sqlite:").expect("an SQLite file");
+        let mut lite = SqliteConnection::establish(file).expect("the test's database opens");
+        sql_query("PRAGMA busy_timeout = 5000").execute(&mut lite).expect("a pragma");
+        sql_query("BEGIN IMMEDIATE").execute(&mut lite).expect("the lock is free");
+        lite
+    }
 }
 
 /// Runs one statement on a PostgreSQL server.

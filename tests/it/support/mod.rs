@@ -1,6 +1,7 @@
 //! What the tests stand on.
 
 pub mod database;
+pub mod http;
 pub mod postgres;
 pub mod served;
 pub mod webhook;

@@ -236,7 +236,7 @@ impl Steps {
 
     /// Maps every due delivery of a connection.
     pub async fn map(&self, link: &Connection) {
-        for received in self.store.take_received(&link.name, self.clock.now(), 1_000).await.expect("takes") {
+        for received in self.store.due_deliveries(&link.name, self.clock.now(), 1_000).await.expect("takes") {
             map_delivery::map_delivery(link, &received).await.expect("maps");
         }
     }

@@ -1,0 +1,117 @@
+//! Asking Shopify once for an order whose payload can't tell: its answer wins. An answer that never comes, or stays too
+//! old, leaves the order to a person.
+
+use jiff::Timestamp;
+
+use super::map_delivery::{ATTEMPTS_MAX, Ended, PAUSE, Version, commit, decode_re_read, postpone, quarantine};
+use super::wish::Wish;
+use super::{Connection, SecretUse};
+use crate::domain::verdict::{Scope, Verdict};
+use crate::shopify::ShopifyError;
+use crate::store::{Blame, Received, Snapshot, StoreError};
+
+/// A delivery whose order has to be re-read.
+pub(super) struct Case<'a> {
+    /// The connection.
+    pub(super) link: &'a Connection,
+    /// The delivery.
+    pub(super) received: &'a Received,
+    /// How often it was tried, this time included.
+    pub(super) attempts: i64,
+    /// The version that it brought.
+    pub(super) trigger: &'a Version,
+    /// The version that we know.
+    pub(super) snapshot: Option<&'a Snapshot>,
+}
+
+/// What came of asking.
+pub(super) enum ReRead {
+    /// The version that Shopify holds.
+    Newest(Box<Version>),
+    /// The delivery ended otherwise.
+    Ended(Ended),
+}
+
+/// Reads the order by its id.
+///
+/// # Errors
+/// The store's.
+pub(super) async fn re_read(case: &Case<'_>, why: &'static str) -> Result<ReRead, StoreError> {
+    let id = case.trigger.order.id;
+    let answer = match case.link.shopify.order_by_id(id.get()).await {
+        Ok(answer) => answer,
+        Err(error) => return case.failed(&error, why).await.map(ReRead::Ended),
+    };
+    let Some(bytes) = answer else {
+        return case.again_or_give_up("Shopify does not know the order").await.map(ReRead::Ended);
+    };
+    let mut fresh = match decode_re_read(&bytes) {
+        Ok(fresh) => fresh,
+        Err(reason) => return case.give_up(&format!("the re-read order: {reason}")).await.map(ReRead::Ended),
+    };
+    if fresh.order.id != id {
+        return case.give_up("Shopify answered another order").await.map(ReRead::Ended);
+    }
+    let known = case.snapshot.map_or(Timestamp::MIN, |known| known.updated_at);
+    if fresh.order.updated_at < case.trigger.order.updated_at.max(known) {
+        return case.again_or_give_up("Shopify answered an older version").await.map(ReRead::Ended);
+    }
+    // The answer wins; the digests that it settles are remembered for this updated_at.
+    if let Some(known) = case.snapshot.filter(|known| known.updated_at == fresh.order.updated_at) {
+        fresh.settled.clone_from(&known.reread_digests);
+        fresh.settled.push(known.digest.clone());
+    }
+    fresh.settled.push(case.trigger.digest.clone());
+    fresh.settled.sort();
+    fresh.settled.dedup();
+    Ok(ReRead::Newest(Box::new(fresh)))
+}
+
+impl Case<'_> {
+    async fn failed(&self, error: &ShopifyError, why: &'static str) -> Result<Ended, StoreError> {
+        let order_id = self.trigger.order.id.get();
+        tracing::warn!(trace_id = %self.received.trace_id, order_id, %error, why, "the re-read failed");
+        let reason = format!("re-read failed: {error}");
+        match error.verdict() {
+            Verdict::Retry { after, scope: Scope::Remote } => {
+                postpone(self.link, self.received, Blame::Remote, after.unwrap_or(PAUSE), &reason).await
+            }
+            Verdict::Done | Verdict::Ambiguous | Verdict::NotSent => {
+                postpone(self.link, self.received, Blame::Remote, PAUSE, &reason).await
+            }
+            Verdict::Retry { scope: Scope::Record, .. } => self.again_or_give_up(&reason).await,
+            Verdict::Reject => self.give_up(&format!("Shopify refused the re-read: {error}")).await,
+        }
+    }
+
+    async fn again_or_give_up(&self, reason: &str) -> Result<Ended, StoreError> {
+        if self.attempts >= ATTEMPTS_MAX {
+            self.give_up(reason).await
+        } else {
+            postpone(self.link, self.received, Blame::Delivery, PAUSE, reason).await
+        }
+    }
+
+    /// Leaves it to a person: no answer of Shopify's will make it whole. An order that only a shared secret vouches for
+    /// gets no rows at all: it may be another shop's.
+    async fn give_up(&self, reason: &str) -> Result<Ended, StoreError> {
+        if self.link.secret_use == SecretUse::SharedApp && self.snapshot.is_none() {
+            let reason = format!("{reason}; the shared webhook secret does not tell whose order it is");
+            return quarantine(self.link, self.received, reason).await;
+        }
+        let park = Wish::Park {
+            kind: "mapping".to_owned(),
+            code: "not_confirmed_by_shopify".to_owned(),
+            text: format!("{reason}; look at the order in Shopify, then run `documents retry`"),
+            cancel_reason: None,
+        };
+        match commit(self.link, self.received, self.trigger, self.snapshot, Some(park)).await {
+            Ok(state) => Ok(Ended::Mapped(state)),
+            Err(StoreError::Stale) => {
+                let reason = "the order changed while it was mapped";
+                postpone(self.link, self.received, Blame::Remote, PAUSE, reason).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
