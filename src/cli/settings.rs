@@ -36,6 +36,8 @@ enum MigrateCommand {
         /// Only this connection; else all of the settings.
         #[arg(long, value_name = "NAME")]
         connection: Option<String>,
+        #[command(flatten)]
+        shown: Shown,
     },
 }
 
@@ -63,7 +65,7 @@ pub(super) async fn migrate(settings: Settings, args: MigrateArgs) -> Result<(),
             }
             Ok(())
         }
-        Some(MigrateCommand::MarkRestored { connection }) => {
+        Some(MigrateCommand::MarkRestored { connection, shown }) => {
             let connections = chosen(&settings, connection)?;
             let names: Vec<String> = connections.iter().map(ToString::to_string).collect();
             let store = open_store(&settings).await?;

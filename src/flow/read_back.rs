@@ -10,6 +10,7 @@ use crate::domain::document::{ParkKind, State};
 use crate::domain::ids::IntentId;
 use crate::failpoint;
 use crate::ifs::error::IfsError;
+use crate::ifs::wire::names;
 use crate::ifs::{Answer, error::Undecodable};
 use crate::mapping::create::read_back_parts;
 use crate::mapping::desired::DesiredOrder;
@@ -119,8 +120,11 @@ fn differing(claimed: &Claimed, order: &DesiredOrder, read: &ReadOrder) -> Optio
     let mut base = link_rows(order, read).ok()?;
     let rows = base.rows.iter_mut().map(|row| &mut row.fields);
     for fields in [&mut base.header].into_iter().chain(base.address.as_mut()).chain(rows) {
-        for field in fields.values_mut() {
-            field.sent.clone_from(&field.answered);
+        for (name, field) in fields.iter_mut() {
+            // What we leave to IFS may be anything; an instruction to IFS is not kept as a value.
+            if field.sent.is_some() && name != names::IS_NEW_CUSTOMER {
+                field.sent.clone_from(&field.answered);
+            }
         }
     }
     let differs = plan(&base, None, order, read, ConflictPolicy::Park);

@@ -62,13 +62,19 @@ pub async fn receive(
     door: web::Data<WebhookDoor>,
     connection: web::Path<String>,
     request: HttpRequest,
-    payload: web::Payload,
+    mut payload: web::Payload,
 ) -> HttpResponse {
     let begun = Instant::now();
     let topic = header(request.headers(), "X-Shopify-Topic").unwrap_or_default();
-    let answer = match take(&door, &connection, &topic, &request, payload).await {
+    let answer = match take(&door, &connection, &topic, &request, &mut payload).await {
         Ok(()) => HttpResponse::Ok().finish(),
-        Err(refusal) => refuse(&refusal, &connection, &topic),
+        Err(refusal) => {
+            let mut answer = refuse(&refusal, &connection, &topic);
+            // A body that is not read to its end lives until the answer is sent, so that the connection is closed after it:
+            // actix drains a chunked one that was dropped before, however long it is.
+            answer.extensions_mut().insert(payload);
+            answer
+        }
     };
     let known = door.secrets.contains_key(connection.as_str());
     let label = if known { connection.into_inner() } else { "unknown".to_owned() };
@@ -83,7 +89,7 @@ async fn take(
     connection: &str,
     topic: &str,
     request: &HttpRequest,
-    payload: web::Payload,
+    payload: &mut web::Payload,
 ) -> Result<(), Refusal> {
     // 1. A bounded body, in bounded memory.
     let (body, _room) = read_body(door, request, payload).await?;
@@ -140,7 +146,7 @@ async fn commit(door: &WebhookDoor, delivery: crate::store::Delivery) -> Result<
 async fn read_body(
     door: &WebhookDoor,
     request: &HttpRequest,
-    mut payload: web::Payload,
+    payload: &mut web::Payload,
 ) -> Result<(Bytes, OwnedSemaphorePermit), Refusal> {
     let bytes_max = door.body_bytes_max;
     let announced = header(request.headers(), "Content-Length").and_then(|text| text.parse::<usize>().ok());
@@ -193,11 +199,8 @@ fn refuse(refusal: &Refusal, connection: &str, topic: &str) -> HttpResponse {
     };
     tracing::warn!(%connection, topic, status = status.as_u16(), reason, "a delivery is refused");
     let mut answer = HttpResponse::build(status);
-    match refusal {
-        Refusal::Busy(_) => drop(answer.insert_header((RETRY_AFTER, "5"))),
-        // The rest of the body is not read: a kept connection would go on taking it, however long it is.
-        Refusal::TooLarge | Refusal::TooSlow | Refusal::CutOff => drop(answer.force_close()),
-        Refusal::Unsigned(_) => {}
+    if matches!(refusal, Refusal::Busy(_)) {
+        answer.insert_header((RETRY_AFTER, "5"));
     }
     // What is wrong is for the operator's log: a sender without the secret learns nothing.
     answer.finish()

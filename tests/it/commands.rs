@@ -26,7 +26,7 @@ on_both!(a_credential_is_set_from_standard_input_or_a_file_and_never_shown, Setu
     assert_eq!(json_of(world, &set, second)["fingerprint"], changed["fingerprint"]);
     // Neither list, text or JSON, nor the table holds it.
     let told = [told.to_string(), run(world, &["credentials", "list"]), run(world, &["credentials", "list", "--json"])];
-    let audit = world.database.texts("SELECT COALESCE(detail, '') AS value FROM audit");
+    let audit = world.database.texts("SELECT COALESCE(note, '') AS value FROM audit");
     let sealed = world.database.texts("SELECT CAST(sealed AS TEXT) AS value FROM credentials");
     for text in told.iter().chain(&audit).chain(&sealed) {
         assert!(!text.contains(first) && !text.contains(second), "{text}");
@@ -94,14 +94,14 @@ on_both!(a_parked_document_is_found_retried_and_resolved, Setup::default(), asyn
     assert_eq!(json_of(world, &["documents", "retry", &number], "")["state"], "planned");
     world.quiet().await;
     let again = json_of(world, &["documents", "show", &number], "");
-    assert_eq!((&again["state"], again["steps"].as_array().map(Vec::len)), (&json!("parked"), Some(2)), "{again:#}");
+    assert_eq!((&again["state"], again["steps"].as_array().map(Vec::len)), (&json!("parked"), Some(3)), "{again:#}");
     // 3. Resolved: it stays so, and a written one cannot be.
     let resolve = ["documents", "resolve", &number, "--note", "keyed by hand as 4711"];
     assert_eq!(json_of(world, &resolve, "")["state"], "resolved");
     let written_number = all["items"][0]["id"].to_string();
     let (code, _, error) = world.command(&["documents", "resolve", &written_number, "--note", "x"], "");
-    assert!(code == 2 && error.contains("written"), "{code} {error}");
-    let audit = world.database.texts("SELECT COALESCE(detail, '') AS value FROM audit");
+    assert!(code == 2 && error.contains("its state does not allow that"), "{code} {error}");
+    let audit = world.database.texts("SELECT COALESCE(note, '') AS value FROM audit");
     assert!(audit.iter().any(|line| line.contains("keyed by hand as 4711")), "{audit:?}");
     assert_eq!(json_of(world, &["documents", "list", "--state", "parked"], "")["items"], json!([]));
     drop(served);
@@ -132,8 +132,8 @@ async fn what_does_not_exist_ends_with_2_and_says_what_was_expected() {
     for (arguments, says) in [
         (&["orders", "show", "#9999"][..], "a Shopify id, gid or name"),
         (&["documents", "show", "99"], "no document 99"),
-        (&["documents", "retry", "99"], "99"),
-        (&["documents", "resolve", "99", "--note", "x"], "99"),
+        (&["documents", "retry", "99"], "no document has that number"),
+        (&["documents", "resolve", "99", "--note", "x"], "no document has that number"),
         (&["documents", "list", "--state", "lost"], "planned, writing, written"),
         (&["documents", "resolve", "99"], "--note"),
         (&["documents", "show", "many"], "many"),
@@ -150,7 +150,7 @@ on_both!(migrating_twice_changes_nothing_the_second_time, Setup::default(), asyn
         assert_eq!(json_of(world, &["migrate"], ""), json!({"applied": []}));
     }
     assert!(run(world, &["migrate"]).contains("up to date"));
-    assert_eq!(json_of(world, &["migrate", "mark-restored"], "--json-is-not-read-here")["connections"], json!(["acme"]));
+    assert_eq!(json_of(world, &["migrate", "mark-restored"], "")["connections"], json!(["acme"]));
 });
 
 #[actix_rt::test]

@@ -5,4 +5,5 @@ mod support;
 mod clock;
 mod concurrency;
 mod kill;
+mod recovery;
 mod schema;
