@@ -70,7 +70,7 @@ pub(super) async fn migrate(settings: Settings, args: MigrateArgs) -> Result<(),
             let names: Vec<String> = connections.iter().map(ToString::to_string).collect();
             let store = open_store(&settings).await?;
             let touched = store.mark_restored(connections, who(), Timestamp::now()).await?;
-            match args.shown.format() {
+            match shown.format() {
                 Format::Json => say_json(&json!({"connections": names, "documents": touched})),
                 Format::Text => say(&format!(
                     "marked {}: orders are looked up before any create ({touched} waiting document(s) changed)",

@@ -8,7 +8,7 @@ use super::documents::{Attempt, by_id, record, standing};
 use super::mapped::Wish;
 use super::rows::micros;
 use super::{Store, StoreError, schema};
-use crate::domain::document::{Event, next_state};
+use crate::domain::document::{Event, State, next_state};
 use crate::domain::ids::DocumentId;
 
 /// What a person does.
@@ -76,6 +76,13 @@ impl Store {
                     dsl::updated_at.eq(now),
                 ))
                 .execute(db)?;
+            if next == State::Planned {
+                // Why it stood still is told by its steps; now it goes on.
+                let gone = None::<String>;
+                diesel::update(dsl::documents.filter(dsl::id.eq(id.get())))
+                    .set((dsl::reason_kind.eq(&gone), dsl::reason_code.eq(&gone), dsl::reason_text.eq(&gone)))
+                    .execute(db)?;
+            }
             if let Some((wish, rules_revision)) = &act.anew {
                 diesel::update(dsl::documents.filter(dsl::id.eq(id.get())))
                     .set((

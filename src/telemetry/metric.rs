@@ -15,12 +15,8 @@ pub const INBOX_ROWS: &str = "ml_connector_inbox_rows";
 pub const INBOX_OLDEST_SECONDS: &str = "ml_connector_inbox_oldest_seconds";
 /// Documents. Labels: `connection`, `kind`, `state`.
 pub const DOCUMENTS: &str = "ml_connector_documents";
-/// Age of the oldest document that is due and not written. Labels: `connection`, `kind`.
-pub const DOCUMENTS_OLDEST_SECONDS: &str = "ml_connector_documents_oldest_seconds";
 /// Documents settled. Labels: `connection`, `kind`, `outcome`.
 pub const SETTLES_TOTAL: &str = "ml_connector_settles_total";
-/// Time from the delivery to the settled write. Label: `connection`.
-pub const ORDER_LATENCY_SECONDS: &str = "ml_connector_order_latency_seconds";
 /// Intents that became unknown, and how that was resolved. Labels: `remote`, `outcome`.
 pub const UNKNOWN_INTENTS_TOTAL: &str = "ml_connector_unknown_intents_total";
 /// Calls to a remote. Labels: `remote`, `operation`, `outcome`.
@@ -37,8 +33,6 @@ pub const TOKEN_REFRESHES_TOTAL: &str = "ml_connector_token_refreshes_total";
 pub const ACTOR_ENDS_TOTAL: &str = "ml_connector_actor_ends_total";
 /// Panics anywhere in the process.
 pub const PANICS_TOTAL: &str = "ml_connector_panics_total";
-/// Failures of the store. Label: `kind`.
-pub const STORE_FAILURES_TOTAL: &str = "ml_connector_store_failures_total";
 
 /// Upper bounds of the duration buckets, in seconds: from a cached answer to IFS's longest statement.
 const DURATION_BUCKETS: [f64; 14] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0];
@@ -85,9 +79,7 @@ fn describe() {
     describe_gauge!(INBOX_ROWS, "rows of the inbox by state");
     describe_gauge!(INBOX_OLDEST_SECONDS, Unit::Seconds, "age of the oldest delivery that is not mapped");
     describe_gauge!(DOCUMENTS, "documents by kind and state");
-    describe_gauge!(DOCUMENTS_OLDEST_SECONDS, Unit::Seconds, "age of the oldest document that is due and not written");
     describe_counter!(SETTLES_TOTAL, "documents settled by outcome");
-    describe_histogram!(ORDER_LATENCY_SECONDS, Unit::Seconds, "time from the delivery to the settled write");
     describe_counter!(UNKNOWN_INTENTS_TOTAL, "creates whose answer never came, by how that was resolved");
     describe_counter!(REMOTE_CALLS_TOTAL, "calls to a remote by outcome");
     describe_histogram!(REMOTE_CALL_DURATION_SECONDS, Unit::Seconds, "duration of a call to a remote");
@@ -96,7 +88,6 @@ fn describe() {
     describe_counter!(TOKEN_REFRESHES_TOTAL, "access tokens asked for by outcome");
     describe_counter!(ACTOR_ENDS_TOTAL, "actors that ended when they should not");
     describe_counter!(PANICS_TOTAL, "panics anywhere in the process");
-    describe_counter!(STORE_FAILURES_TOTAL, "failures of the store by kind");
 }
 
 #[cfg(test)]

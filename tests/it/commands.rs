@@ -132,8 +132,8 @@ async fn what_does_not_exist_ends_with_2_and_says_what_was_expected() {
     for (arguments, says) in [
         (&["orders", "show", "#9999"][..], "a Shopify id, gid or name"),
         (&["documents", "show", "99"], "no document 99"),
-        (&["documents", "retry", "99"], "no document has that number"),
-        (&["documents", "resolve", "99", "--note", "x"], "no document has that number"),
+        (&["documents", "retry", "99"], "no document"),
+        (&["documents", "resolve", "99", "--note", "x"], "no document"),
         (&["documents", "list", "--state", "lost"], "planned, writing, written"),
         (&["documents", "resolve", "99"], "--note"),
         (&["documents", "show", "many"], "many"),

@@ -2,8 +2,12 @@
 
 mod support;
 
+mod bad_input;
 mod clock;
+mod commands;
 mod concurrency;
 mod kill;
+mod probes;
 mod recovery;
 mod schema;
+mod stopping;

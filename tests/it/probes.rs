@@ -28,9 +28,9 @@ on_both!(probes_and_metrics_are_open_and_the_status_is_not, Setup::default(), as
     let status: Value = serde_json::from_str(&answer.body).expect("JSON");
     let running = |name: &str| {
         let actors = status["actors"].as_array().expect("a list");
-        actors.iter().any(|actor| {
-            actor["path"].as_str().is_some_and(|path| path.contains(name)) && actor["state"] == "running"
-        })
+        actors
+            .iter()
+            .any(|actor| actor["path"].as_str().is_some_and(|path| path.contains(name)) && actor["state"] == "running")
     };
     for name in ["WebhookIngress", "OrderMapper", "IfsWriter", "LeaseKeeper", "TokenKeeper", "Janitor"] {
         assert!(running(name), "{name}: {status:#}");

@@ -65,7 +65,7 @@ on_both!(sigterm_under_load_loses_nothing_that_was_acknowledged, short_grace(), 
     }
     assert!(acknowledged.len() >= 3, "{} were acknowledged", acknowledged.len());
     for webhook in &acknowledged {
-        assert_eq!(world.database.delivery(&webhook.id).0.is_empty(), false);
+        assert!(!world.database.delivery(&webhook.id).0.is_empty());
     }
     let served = world.serve(None);
     for webhook in &turned_away {

@@ -158,7 +158,7 @@ async fn a_database_that_is_not_migrated_or_cannot_be_opened_ends_with_4() {
         assert_refused(&world, arguments, 4, &["migrate"]);
     }
     edit(&world, &format!("sqlite:{}", nowhere.display()), "sqlite:/no/such/folder/x.db");
-    assert_refused(&world, &["serve"], 4, &["database"]);
+    assert_refused(&world, &["documents", "list"], 4, &["database"]);
 }
 
 crate::on_both!(a_second_serve_on_one_database_is_refused, Setup::default(), async |world: &World| {

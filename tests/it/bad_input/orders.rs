@@ -107,8 +107,8 @@ async fn totals_that_contradict_each_other_are_parked_by_the_identity_that_break
 #[actix_rt::test]
 async fn money_that_does_not_close_in_the_buyers_currency_alone_is_parked() {
     let (world, served) = running().await;
-    let webhook = plain(&world)
-        .edited(|order| order["current_total_price_set"]["presentment_money"]["amount"] = json!("1.00"));
+    let webhook =
+        plain(&world).edited(|order| order["current_total_price_set"]["presentment_money"]["amount"] = json!("1.00"));
     let says = ["current_total_price says 1 and its parts", "(presentment currency)"];
     assert_parked(&world, &served, &webhook, "money_contradicts_itself", &says).await;
     let document = document_of(&world, &webhook).await.expect("a document");

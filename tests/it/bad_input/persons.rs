@@ -76,7 +76,8 @@ fn secrets_in(world: &World) -> Vec<String> {
 fn persons_in(webhook: &Webhook) -> Vec<String> {
     let order = webhook.json();
     let mut found = Vec::new();
-    for key in ["order_status_url", "token", "cart_token", "checkout_token", "email", "contact_email", "note", "phone"] {
+    for key in ["order_status_url", "token", "cart_token", "checkout_token", "email", "contact_email", "note", "phone"]
+    {
         found.push(&order[key]);
     }
     for address in [&order["shipping_address"], &order["billing_address"], &order["customer"]["default_address"]] {

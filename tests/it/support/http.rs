@@ -4,11 +4,13 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
+/// No answer of the service is longer.
+const BODY_BYTES_MAX: usize = 1_048_576;
+
 /// What was answered.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
-    pub retry_after: Option<String>,
     pub body: String,
 }
 
@@ -35,9 +37,14 @@ fn client() -> reqwest::Client {
 }
 
 async fn answer(request: reqwest::RequestBuilder) -> Answer {
-    let response = request.send().await.expect("the service answers");
-    let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    Answer { status: response.status().as_u16(), retry_after, body: response.text().await.expect("a text") }
+    let mut response = request.send().await.expect("the service answers");
+    let status = response.status().as_u16();
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.expect("the answer ends well") {
+        body.extend_from_slice(&chunk);
+        assert!(body.len() < BODY_BYTES_MAX, "an answer without end");
+    }
+    Answer { status, body: String::from_utf8(body).expect("UTF-8") }
 }
 
 /// A connection on which a test writes the bytes of a request itself.

@@ -28,6 +28,7 @@ pub fn fresh_database() -> Option<String> {
     Some(format!("postgres://postgres@127.0.0.1:{}/{name}", server.port))
 }
 
+#[expect(clippy::print_stderr, reason = "whoever runs the tests must see what they leave out")]
 fn start() -> Option<Server> {
     let Some(bin) = find_bin() else {
         eprintln!(
@@ -65,6 +66,7 @@ fn start() -> Option<Server> {
 }
 
 /// A server outlives the process that started it: a watcher stops it when the test process is gone, however it ended.
+#[expect(clippy::zombie_processes, reason = "it outlives this process on purpose")]
 fn stop_with_this_process(data: &Path) {
     let pid_file = data.join("postmaster.pid");
     let script = format!(

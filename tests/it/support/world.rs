@@ -15,7 +15,6 @@ use ml_connector::cli::demo_settings::{DemoSettings, ShopEndpoint};
 use ml_connector::clock::Clock;
 use ml_connector::config::{Settings, Sources};
 use ml_connector::domain::document::State;
-use ml_connector::domain::ids::ConnectionName;
 use ml_connector::flow::{Connection, map_delivery, writer};
 use ml_connector::sandbox::shopify::Shop;
 use ml_connector::sandbox::{Sandbox, SandboxSettings, ShopSettings};
@@ -257,11 +256,6 @@ impl Steps {
         self.clock.advance(Duration::from_secs(secs));
         world.sandbox.clock().advance(Duration::from_secs(secs));
     }
-}
-
-/// The name of a connection.
-pub fn name(text: &str) -> ConnectionName {
-    ConnectionName::parse(text).expect("a legal name")
 }
 
 /// Asserts the state of a document, showing why when it is another.
