@@ -60,3 +60,31 @@ fn without_secrets(webhook: &Webhook) -> Vec<u8> {
     assert!(!text.contains(token), "a secret is found elsewhere in the body");
     text.into_bytes()
 }
+
+#[test]
+fn the_table_in_docs_names_every_test_here_and_no_other() {
+    let table = include_str!("../../../docs/bad-input.md");
+    let sources = [
+        ("bodies", include_str!("bodies.rs")),
+        ("door", include_str!("door.rs")),
+        ("ifs", include_str!("ifs.rs")),
+        ("operator", include_str!("operator.rs")),
+        ("orders", include_str!("orders.rs")),
+        ("persons", include_str!("persons.rs")),
+        ("sizes", include_str!("sizes.rs")),
+    ];
+    let mut tests: Vec<String> = Vec::new();
+    for (module, source) in sources {
+        for after in source.split("#[actix_rt::test]\nasync fn ").skip(1).chain(source.split("on_both!(").skip(1)) {
+            let name = after.trim_start().split(['(', ',']).next().expect("a name");
+            tests.push(format!("{module}::{name}"));
+        }
+    }
+    for test in &tests {
+        assert!(table.contains(&format!("`{test}`")), "docs/bad-input.md does not name {test}");
+    }
+    let is_ours = |word: &&str| sources.iter().any(|(module, _)| word.starts_with(&format!("{module}::")));
+    for named in table.split('`').filter(is_ours) {
+        assert!(tests.iter().any(|test| test == named), "docs/bad-input.md names {named}, which does not exist");
+    }
+}

@@ -115,10 +115,12 @@ async fn a_wrong_master_key_is_refused_with_the_credentials_and_the_key_they_nee
     let world = world().await;
     let file = world.folder().join("master-key");
     let right = std::fs::read_to_string(&file).expect("reads");
-    for (id, needs) in [("test", "connections.acme"), ("another", "test")] {
+    let renamed = "was sealed with the master key \"test\", which the key ring lacks";
+    let replaced = "was sealed with another master key than the one that is now called \"test\"";
+    for (id, needs) in [("test", replaced), ("another", renamed)] {
         let wrong = generate_key_line(id).expect("a key");
         std::fs::write(&file, wrong.expose_secret()).expect("writes");
-        let says = ["ifs.sandbox", "connections.acme", "webhook_secret", "client_secret", needs, "master key"];
+        let says = ["ifs.sandbox", "connections.acme", "webhook_secret", "client_secret", needs];
         assert_refused(&world, &["serve"], 2, &says);
         let (_, _, error) = world.command(&["serve"], "");
         assert!(!error.contains(wrong.expose_secret().split(':').nth(1).expect("id:key")), "{error}");
