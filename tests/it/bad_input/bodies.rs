@@ -118,7 +118,14 @@ async fn nesting_of_any_depth_ends_neither_the_mapper_nor_the_process() {
     // 1. Where a value is read.
     let read = fresh(&world).edited(|order| order["note_attributes"] = json!([{"name": "x", "value": "HERE"}]));
     let read = read.replacing("\"HERE\"", &nested);
-    assert_quarantined(&world, &served, &read, &without_secrets_by_text(&read), "document: expected one JSON object, found").await;
+    assert_quarantined(
+        &world,
+        &served,
+        &read,
+        &without_secrets_by_text(&read),
+        "document: expected one JSON object, found",
+    )
+    .await;
     // 2. Where nothing is read: the order is whole, so it is written.
     let unread = fresh(&world).replacing("\"landing_site\":\"/\"", &format!("\"landing_site\":{nested}"));
     unread.is_taken(&served).await;
