@@ -144,8 +144,9 @@ fn check_tenant(reader: &mut Reader<'_>, egress: &Egress, name: &str, tenant: &T
     within(reader, &at("rate_per_minute"), u64::from(tenant.rate_per_minute.get()), 1, 100_000);
     within(reader, &at("burst_max"), u64::from(tenant.burst_max.get()), 1, 1_000);
     within(reader, &at("concurrency_max"), u64::from(tenant.concurrency_max.get()), 1, 100);
-    within(reader, &at("look_up_first_secs"), tenant.look_up_first_secs, 1, 3_600);
-    within(reader, &at("look_up_max_secs"), tenant.look_up_max_secs, tenant.look_up_first_secs, 86_400);
+    within(reader, &at("look_up_first_secs"), tenant.look_up_first_secs, 1, 3_000);
+    // Below an hour: a due time further away is taken for one set under a wall clock that was wrong.
+    within(reader, &at("look_up_max_secs"), tenant.look_up_max_secs, tenant.look_up_first_secs, 3_000);
     within(reader, &at("batch_parts_max"), tenant.batch_parts_max as u64, 4, 1_000);
     let (at, action) = (path(["ifs", name, "actions", "cancel"]), &tenant.actions.cancel);
     filled(reader, &at, action);

@@ -42,11 +42,11 @@ pub struct Settings {
 pub struct ServerSettings {
     /// Where webhooks arrive.
     pub webhook_listen: SocketAddr,
-    /// Probes, metrics, status, the operator's API.
+    /// Probes, metrics, status.
     pub operations_listen: SocketAddr,
     /// The file that held [`operator_token`](Self::operator_token).
     pub operator_token_file: Option<PathBuf>,
-    /// The bearer token of the operator's API; without one it answers 401.
+    /// The bearer token of `/status`; without one it answers 401.
     #[serde(skip)]
     pub operator_token: Option<SecretString>,
     /// Largest body of a webhook, in bytes.

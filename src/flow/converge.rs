@@ -1,10 +1,11 @@
 //! One claimed document towards what is desired: which step it needs now. An open intent is resolved before anything
 //! else, so that no create follows a lost one.
 
+use super::rejudge::rejudge;
 use super::settling::{Outcome, settle};
 use super::wish::{Wish, park_reason, skip_text};
 use super::{Connection, amend, cancel, create, look_up, read_back};
-use crate::domain::document::{ParkKind, State};
+use crate::domain::document::{ParkKind, State, Wanted};
 use crate::failpoint;
 use crate::mapping::desired::DesiredOrder;
 use crate::store::{Claimed, IntentKind, Reason, Settled, StoreError};
@@ -53,7 +54,10 @@ pub async fn converge(link: &Connection, claimed: &Claimed) -> Result<State, Sto
             let parked = Outcome::park("plan", claimed, ParkKind::Mapping, &rule, text);
             settle(link, claimed, parked.closing(open, "settled")).await
         }
-        (None, Wish::Write { order }) => create::create(link, claimed, &order).await,
+        (None, Wish::Write { order }) => match held_back(link, claimed).await? {
+            Some(stop) => settle(link, claimed, stop.closing(open, "settled")).await,
+            None => create::create(link, claimed, &order).await,
+        },
         (None, Wish::Cancel { .. }) => cancel::cancel_unlinked(link, claimed).await,
         (None, Wish::Skip { rule }) => {
             let reason = Reason { kind: None, text: skip_text(&rule), code: rule };
@@ -66,6 +70,24 @@ pub async fn converge(link: &Connection, claimed: &Claimed) -> Result<State, Sto
             settle(link, claimed, parked.closing(open, "settled")).await
         }
     }
+}
+
+/// What today's rules say against creating an order that was planned under other ones, as after `mode = "observe"`, or
+/// under another `orders_from`.
+async fn held_back(link: &Connection, claimed: &Claimed) -> Result<Option<Outcome>, StoreError> {
+    if claimed.rules_revision == link.rules.revision() {
+        return Ok(None);
+    }
+    let wish = rejudge(&link.store, &link.rules, &link.name, claimed.order_id).await?;
+    Ok(wish.and_then(|wish| {
+        let reason = wish.reason?;
+        let settled = match wish.wanted {
+            Wanted::Skip => Settled::Skipped(reason),
+            Wanted::Park => Settled::Parked(reason),
+            Wanted::Write | Wanted::Cancel(_) | Wanted::Hold => return None,
+        };
+        Some(Outcome::new("plan", claimed.desired_version, settled).detail("the rules have changed since it was planned"))
+    }))
 }
 
 /// The content that an intent announced.

@@ -11,6 +11,8 @@ use super::rows::rows;
 use super::rules::Rules;
 use crate::domain::order::{FinancialStatus, LineKind, Order};
 
+const TIP: &str = "the order holds a tip, which is not mapped yet: enter it by hand";
+
 /// What becomes of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Judgement {
@@ -76,27 +78,35 @@ pub fn judge(order: &Order, rules: &Rules) -> Judgement {
 }
 
 fn screened(order: &Order, rules: &Rules) -> Result<Current, Judgement> {
-    // 1. Orders from before the go-live are nobody's to look at.
-    if order.created_at < rules.orders_from() {
-        return Err(Judgement::Skip(SkipRule::BeforeOrdersFrom));
-    }
-    // 2. An order that is not whole has sums that nobody may trust.
+    // 1. An order that is not whole has sums that nobody may trust.
     if let Some(lacks) = order.not_whole() {
         let text = format!("the order came without {lacks}; the whole order was expected: it is re-read by its id");
         return Err(Judgement::Park(ParkReason::mapping("order_not_whole", text)));
     }
-    // 3. Its money. Before the filter of tests, since Shopify's own contradicting sample is one and shall say so.
+    // 2. The webhook tells a tip in the shop's currency alone, so an order in another one cannot be summed up.
+    if !order.totals.tip.is_zero() && order.currency != order.presentment_currency {
+        return Err(Judgement::Park(tip()));
+    }
+    // 3. Its money. Before the filters, since Shopify's own contradicting sample is old and a test, and shall say so.
     let now = identities::check(order, rules.side()).map_err(|broken| {
         let listed: Vec<String> = broken.iter().map(ToString::to_string).collect();
         let text =
             format!("the order's money contradicts itself: {}; compare it with Shopify's admin", listed.join("; "));
         Judgement::Park(ParkReason::money("money_contradicts_itself", text))
     })?;
-    // 4. Tests.
+    // 4. Orders from before the go-live are nobody's to write.
+    if order.created_at < rules.orders_from() {
+        return Err(Judgement::Skip(SkipRule::BeforeOrdersFrom));
+    }
+    // 5. Tests.
     if order.test && !rules.settings().test_orders {
         return Err(Judgement::Skip(SkipRule::TestOrder));
     }
     Ok(now)
+}
+
+fn tip() -> ParkReason {
+    ParkReason::mapping("tip", TIP)
 }
 
 /// What this version does not map: named, and never left out of an order.
@@ -117,11 +127,7 @@ fn not_mapped_yet(order: &Order) -> Option<ParkReason> {
             "estimated_taxes",
             "the order's taxes are estimates: wait until Shopify says the final ones",
         ),
-        (
-            !totals.tip.is_zero() || kind(LineKind::Tip),
-            "tip",
-            "the order holds a tip, which is not mapped yet: enter it by hand",
-        ),
+        (!totals.tip.is_zero() || kind(LineKind::Tip), "tip", TIP),
         (
             charged(totals.duties.as_ref())
                 || charged(totals.current_duties.as_ref())

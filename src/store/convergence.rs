@@ -39,6 +39,8 @@ pub struct Claimed {
     pub intent: Option<Intent>,
     /// Whether a look-up must come before a create.
     pub look_up_first: bool,
+    /// The revision of the rules that judged the desired content.
+    pub rules_revision: String,
     /// Own failures so far.
     pub attempts: i64,
     /// Proves the claim at the settle.
@@ -251,6 +253,7 @@ fn claim(db: &mut Db, lease: &Lease, id: i64, now: i64) -> Result<Claimed, Store
         order_no: link.map(|(order_no, _)| order_no),
         intent,
         look_up_first: raw.look_up_first != 0,
+        rules_revision: raw.rules_revision,
         attempts: raw.attempts,
         claim: token,
         trace_id: raw.trace_id,

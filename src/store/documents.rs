@@ -115,6 +115,7 @@ pub(super) struct Raw {
     pub(super) desired_version: i64,
     pub(super) written: Option<String>,
     pub(super) written_version: i64,
+    pub(super) rules_revision: String,
     pub(super) look_up_first: i64,
     pub(super) attempts: i64,
     pub(super) due_at: i64,

@@ -5,17 +5,17 @@ use std::sync::{Mutex, PoisonError};
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
-/// Deliveries answered. Labels: `connection`, `topic`, `status`.
+/// Deliveries answered. Labels: `connection`, `status`.
 pub const WEBHOOK_DELIVERIES_TOTAL: &str = "ml_connector_webhook_deliveries_total";
 /// Time from the request's head to its answer.
 pub const WEBHOOK_DURATION_SECONDS: &str = "ml_connector_webhook_duration_seconds";
-/// Rows of the inbox. Labels: `connection`, `state`.
+/// Rows of the inbox that wait or are quarantined. Label: `state`.
 pub const INBOX_ROWS: &str = "ml_connector_inbox_rows";
-/// Age of the oldest delivery that is not mapped. Label: `connection`.
+/// Age of the oldest delivery that is not mapped.
 pub const INBOX_OLDEST_SECONDS: &str = "ml_connector_inbox_oldest_seconds";
-/// Documents. Labels: `connection`, `kind`, `state`.
+/// Documents that are not at rest. Labels: `connection`, `state`.
 pub const DOCUMENTS: &str = "ml_connector_documents";
-/// Documents settled. Labels: `connection`, `kind`, `outcome`.
+/// Steps settled. Labels: `connection`, `outcome`.
 pub const SETTLES_TOTAL: &str = "ml_connector_settles_total";
 /// Intents that became unknown, and how that was resolved. Labels: `remote`, `outcome`.
 pub const UNKNOWN_INTENTS_TOTAL: &str = "ml_connector_unknown_intents_total";

@@ -20,6 +20,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::Request;
 use hyper::body::Incoming;
+use jiff::Timestamp;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::Value;
@@ -179,23 +180,23 @@ impl Shop {
     /// Something happens to an order: it gets a new version. Nothing is delivered. Unknown ids are ignored.
     pub fn change(&self, order_id: u64, change: Change) {
         let now = self.core.clock.now();
-        let mut state = self.lock();
-        let State { random, orders, .. } = &mut *state;
-        let Some(sold) = orders.get_mut(&order_id) else { return };
-        if let Some(last) = sold.versions.last() {
-            let at = play::next_at(last.updated_at, now);
-            let next = story::change(random, last, change, at);
-            sold.versions.push(next);
-        }
+        self.add_version(order_id, change, |last| play::next_at(last.updated_at, now));
     }
 
     /// Something happens to an order in the same second as its last version: equal `updated_at`, other content.
     pub fn change_in_the_same_second(&self, order_id: u64, change: Change) {
+        self.add_version(order_id, change, |last| last.updated_at);
+    }
+
+    /// Each change draws its luck from the seed, the order and the version, so that a day does not depend on the moments in
+    /// which its changes happen to run.
+    fn add_version(&self, order_id: u64, change: Change, at: impl FnOnce(&OrderVersion) -> Timestamp) {
         let mut state = self.lock();
-        let State { random, orders, .. } = &mut *state;
-        let Some(sold) = orders.get_mut(&order_id) else { return };
+        let Some(sold) = state.orders.get_mut(&order_id) else { return };
+        let version = sold.versions.len() as u64;
         if let Some(last) = sold.versions.last() {
-            let next = story::change(random, last, change, last.updated_at);
+            let mut random = StdRng::seed_from_u64(self.core.seed ^ order_id ^ (version << 56));
+            let next = story::change(&mut random, last, change, at(last));
             sold.versions.push(next);
         }
     }
