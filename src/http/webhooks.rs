@@ -30,7 +30,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Room made for a body before its first byte came.
 const FIRST_CAPACITY: usize = 8_192;
-/// Bytes of bodies in memory at once, in units of [`UNIT`]; who finds no room is answered 503.
+/// Bytes of bodies in memory at once, in KiB; who finds no room is answered 503.
 pub const ROOM_UNITS: usize = 64 * 1_024;
 const UNIT: usize = 1_024;
 
