@@ -86,7 +86,10 @@ async fn held_back(link: &Connection, claimed: &Claimed) -> Result<Option<Outcom
             Wanted::Park => Settled::Parked(reason),
             Wanted::Write | Wanted::Cancel(_) | Wanted::Hold => return None,
         };
-        Some(Outcome::new("plan", claimed.desired_version, settled).detail("the rules have changed since it was planned"))
+        Some(
+            Outcome::new("plan", claimed.desired_version, settled)
+                .detail("the rules have changed since it was planned"),
+        )
     }))
 }
 
