@@ -13,7 +13,7 @@ pub struct MappingSettings {
     pub company: String,
     /// The IFS site (`Contract`) that sells. Required.
     pub site: String,
-    /// The go-live instant, RFC 3339: older orders are linked if found, never created. Required.
+    /// The go-live instant, RFC 3339: older orders are skipped, never created. Required.
     pub orders_from: String,
     /// The shop's time zone, of the IANA list; decides which day an order belongs to.
     pub time_zone: String,
