@@ -144,7 +144,7 @@ async fn judged_anew(
     let Some((name, connection)) = known else {
         return Err(Failure::Usage(format!("the settings have no [connections.{}] any more", document.connection)));
     };
-    let wish = rejudge(store, &connection.rules, name, document.order_id).await?;
+    let wish = rejudge(store, &connection.rules, name, document.order_id, Timestamp::now()).await?;
     Ok(wish.map(|wish| (wish, connection.rules.revision().to_owned())))
 }
 

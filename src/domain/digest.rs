@@ -110,7 +110,7 @@ fn canon_head(canon: &mut Canon, order: &Order) {
     }
     canon_address(canon, "ship_to", order.shipping_address.as_ref());
     canon_address(canon, "bill_to", order.billing_address.as_ref());
-    canon.shown("refunds", order.refunds).maybe("payment_terms", order.payment_terms.as_deref());
+    canon.shown("refunds", order.refunds.len()).maybe("payment_terms", order.payment_terms.as_deref());
 }
 
 fn canon_totals(canon: &mut Canon, order: &Order) {
@@ -143,7 +143,7 @@ fn canon_line(canon: &mut Canon, order: &Order, line: &Line) {
         .pair("price", &line.price)
         .unordered("allocation", &line.allocations, |canon, share| canon_share(canon, order, share))
         .unordered("tax", &line.taxes, canon_tax)
-        .shown("duties", line.has_duties)
+        .shown("duties", !line.duties.is_empty())
         .unordered("property", &line.properties, canon_attribute);
 }
 

@@ -3,6 +3,36 @@
 
 use std::fmt;
 
+/// What a document is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DocumentKind {
+    /// A customer order in IFS.
+    CustomerOrder,
+    /// A customer in IFS.
+    Customer,
+    /// What Shopify is told about an order in IFS.
+    WriteBack,
+}
+
+impl DocumentKind {
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::CustomerOrder, Self::Customer, Self::WriteBack];
+
+    /// The word stored in the row.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CustomerOrder => "customer_order",
+            Self::Customer => "customer",
+            Self::WriteBack => "write_back",
+        }
+    }
+
+    /// The kind of that word, if it is one.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
 /// Where a document stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
@@ -66,7 +96,7 @@ impl State {
 
     /// Whether a writer looks at it when it is due.
     pub const fn is_claimable(self) -> bool {
-        matches!(self, Self::Planned | Self::Retry | Self::Unknown)
+        matches!(self, Self::Planned | Self::Retry | Self::Unknown | Self::Held)
     }
 }
 
@@ -181,6 +211,8 @@ pub enum Event {
     },
     /// A writer's step ended with the call's fate unknown.
     LostAnswer,
+    /// A writer's step found that a condition is not met yet.
+    Hold,
     /// A writer's step ended needing a person.
     Park,
     /// A writer's step found that nothing has to be there.
@@ -214,7 +246,7 @@ pub fn next_state(standing: Standing, event: Event) -> Result<State, IllegalMove
     match event {
         Event::Content(wanted) => Ok(after_content(standing, wanted)),
         Event::Claim => match state {
-            State::Planned | State::Retry => Ok(State::Writing),
+            State::Planned | State::Retry | State::Held => Ok(State::Writing),
             State::Unknown => Ok(State::Unknown),
             _ => Err(illegal),
         },
@@ -226,6 +258,7 @@ pub fn next_state(standing: Standing, event: Event) -> Result<State, IllegalMove
         Event::Wrote { .. }
         | Event::Failed { .. }
         | Event::LostAnswer
+        | Event::Hold
         | Event::Park
         | Event::Supersede
         | Event::Skip
@@ -234,13 +267,14 @@ pub fn next_state(standing: Standing, event: Event) -> Result<State, IllegalMove
             Err(illegal)
         }
         // An end would hide a create that may still commit: its intent closes first, in the same settle.
-        Event::Wrote { .. } | Event::Park | Event::Supersede | Event::Skip if open_intent => Err(illegal),
+        Event::Wrote { .. } | Event::Hold | Event::Park | Event::Supersede | Event::Skip if open_intent => Err(illegal),
         Event::Wrote { newer_desired: true } => Ok(State::Planned),
         Event::Wrote { newer_desired: false } => Ok(State::Written),
         Event::Failed { .. } if open_intent => Ok(State::Unknown),
         Event::Failed { own_fault: true } => Ok(State::Retry),
         Event::Failed { own_fault: false } => Ok(State::Planned),
         Event::LostAnswer => Ok(State::Unknown),
+        Event::Hold => Ok(State::Held),
         Event::Park => Ok(State::Parked),
         Event::Supersede => Ok(State::Superseded),
         Event::Skip => Ok(State::Skipped),

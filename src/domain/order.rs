@@ -97,8 +97,20 @@ pub struct Order {
     pub discounts: Vec<Discount>,
     /// The sums that Shopify states.
     pub totals: Totals,
-    /// How many refunds it has.
-    pub refunds: usize,
+    /// What was given back, and what was taken away with it.
+    pub refunds: Vec<Refund>,
+    /// Further fees, by name.
+    pub fees: Vec<Fee>,
+    /// The location where it was bought, at a till.
+    pub location_id: Option<u64>,
+    /// Who sold it at the till; only the webhook says so.
+    pub staff_id: Option<u64>,
+    /// The gateways that took the payments, sorted.
+    pub gateways: Vec<String>,
+    /// How risky Shopify thinks it is; only where [`Told::risk`].
+    pub risk: Option<Risk>,
+    /// Which facts beside the order itself this payload carries.
+    pub told: Told,
     /// The terms of payment, when it is sold on terms.
     pub payment_terms: Option<String>,
     /// The first thing that the payload lacked, see [`Order::not_whole`].
@@ -132,6 +144,14 @@ pub struct Customer {
     pub id: Option<u64>,
     /// The order's e-mail.
     pub email: Option<Personal>,
+    /// The order's telephone number.
+    pub phone: Option<Personal>,
+    /// Their given name.
+    pub first_name: Option<Personal>,
+    /// Their family name.
+    pub last_name: Option<Personal>,
+    /// The language they read, as `sv` or `pt-BR`.
+    pub locale: Option<String>,
 }
 
 /// The B2B company of an order.
@@ -141,6 +161,113 @@ pub struct Company {
     pub id: Option<u64>,
     /// Shopify's number of its location.
     pub location_id: Option<u64>,
+    /// Its name; only where [`Told::company`].
+    pub name: Option<Personal>,
+    /// The key that an ERP gave it (Shopify's `externalId`); only where [`Told::company`].
+    pub external_id: Option<String>,
+    /// The location's key of the same kind; only where [`Told::company`].
+    pub location_external_id: Option<String>,
+}
+
+/// Facts that not every road tells with an order. They take no part in the digest: a re-read that brings them is no new
+/// version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Told {
+    /// Each line's product type and bar code.
+    pub catalogue: bool,
+    /// The B2B company's name and keys.
+    pub company: bool,
+    /// The risk.
+    pub risk: bool,
+}
+
+/// How risky Shopify thinks an order is (GraphQL `OrderRiskSummary.recommendation`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Risk {
+    /// Nothing speaks against it.
+    Accept,
+    /// A person should look.
+    Investigate,
+    /// It should be cancelled.
+    Cancel,
+    /// Not assessed.
+    None,
+}
+
+/// A further fee on the order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fee {
+    /// Shopify's number.
+    pub id: u64,
+    /// As Shopify names it.
+    pub name: String,
+    /// How much it is, in the order's tax basis.
+    pub price: MoneyPair,
+    /// Its taxes.
+    pub taxes: Vec<TaxLine>,
+}
+
+/// An import duty on a line, for all units as placed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Duty {
+    /// Shopify's number.
+    pub id: u64,
+    /// How much it is, in the order's tax basis.
+    pub price: MoneyPair,
+    /// Its taxes.
+    pub taxes: Vec<TaxLine>,
+}
+
+/// Money given back, and the rows it was given back for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refund {
+    /// Shopify's number.
+    pub id: u64,
+    /// Rows given back.
+    pub lines: Vec<RefundLine>,
+    /// Shipping given back, in payloads that say so by row.
+    pub shipping: Vec<RefundShipping>,
+    /// What was given back beside the rows, or not given back with them.
+    pub adjustments: Vec<Adjustment>,
+    /// What went back to the customer: successful refund transactions.
+    pub paid_back: MoneyPair,
+}
+
+/// Units of one line given back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefundLine {
+    /// The line.
+    pub line_id: u64,
+    /// Units.
+    pub quantity: u32,
+    /// Their worth in the order's tax basis.
+    pub subtotal: MoneyPair,
+    /// Their tax.
+    pub tax: MoneyPair,
+}
+
+/// Shipping given back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefundShipping {
+    /// The shipping line, where the road names it.
+    pub shipping_line_id: Option<u64>,
+    /// In the order's tax basis.
+    pub subtotal: MoneyPair,
+    /// Its tax.
+    pub tax: MoneyPair,
+}
+
+/// An order adjustment, signed as Shopify signs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adjustment {
+    /// Shopify's number.
+    pub id: u64,
+    /// Shopify's kind in small letters: `refund_discrepancy`, `shipping_refund`.
+    pub kind: String,
+    /// How much, without tax where tax comes on top.
+    pub amount: MoneyPair,
+    /// Its tax.
+    pub tax: MoneyPair,
 }
 
 /// A named remark.
@@ -294,8 +421,12 @@ pub struct Line {
     pub allocations: Vec<Allocation>,
     /// Taxes, for all units as placed.
     pub taxes: Vec<TaxLine>,
-    /// Whether import duties hang on it.
-    pub has_duties: bool,
+    /// Import duties on it.
+    pub duties: Vec<Duty>,
+    /// What kind of product it is; only where [`Told::catalogue`].
+    pub product_type: Option<String>,
+    /// Its bar code; only where [`Told::catalogue`].
+    pub barcode: Option<String>,
     /// What the customer chose or wrote for it.
     pub properties: Vec<Attribute>,
 }

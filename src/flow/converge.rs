@@ -3,7 +3,7 @@
 
 use super::rejudge::rejudge;
 use super::settling::{Outcome, settle};
-use super::wish::{Wish, park_reason, skip_text};
+use super::wish::{Wish, hold_until, park_reason, skip_text};
 use super::{Connection, amend, cancel, create, look_up, read_back};
 use crate::domain::document::{ParkKind, State, Wanted};
 use crate::failpoint;
@@ -58,6 +58,12 @@ pub async fn converge(link: &Connection, claimed: &Claimed) -> Result<State, Sto
             Some(stop) => settle(link, claimed, stop.closing(open, "settled")).await,
             None => create::create(link, claimed, &order).await,
         },
+        (_, Wish::Hold { code, text, due_at }) => {
+            let reason = Reason { kind: None, code, text };
+            let held = Settled::Held { reason, due_at: hold_until(due_at) };
+            let held = Outcome::new("hold", claimed.desired_version, held);
+            settle(link, claimed, held.closing(open, "settled")).await
+        }
         (None, Wish::Cancel { .. }) => cancel::cancel_unlinked(link, claimed).await,
         (None, Wish::Skip { rule }) => {
             let reason = Reason { kind: None, text: skip_text(&rule), code: rule };
@@ -78,7 +84,7 @@ async fn held_back(link: &Connection, claimed: &Claimed) -> Result<Option<Outcom
     if claimed.rules_revision == link.rules.revision() {
         return Ok(None);
     }
-    let wish = rejudge(&link.store, &link.rules, &link.name, claimed.order_id).await?;
+    let wish = rejudge(&link.store, &link.rules, &link.name, claimed.order_id, link.clock.now()).await?;
     Ok(wish.and_then(|wish| {
         let reason = wish.reason?;
         let settled = match wish.wanted {
@@ -97,6 +103,6 @@ async fn held_back(link: &Connection, claimed: &Claimed) -> Result<Option<Outcom
 pub(super) fn announced(content: &str) -> Option<DesiredOrder> {
     match Wish::parse(content) {
         Ok(Wish::Write { order }) => Some(*order),
-        Ok(Wish::Cancel { .. } | Wish::Skip { .. } | Wish::Park { .. }) | Err(_) => None,
+        Ok(Wish::Cancel { .. } | Wish::Skip { .. } | Wish::Hold { .. } | Wish::Park { .. }) | Err(_) => None,
     }
 }

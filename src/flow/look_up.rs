@@ -193,7 +193,11 @@ pub async fn link_found(
         (None, Found::Fitting { order_no }) => {
             let again = Settled::Again { own_fault: false, due_at: link.clock.now(), reason: None };
             let outcome = Outcome::new("look_up", claimed.desired_version, again).closing(open, "found");
-            outcome.detail(format!("found as {order_no}")).linking(Link { order_no, origin: "adopted" })
+            outcome.detail(format!("found as {order_no}")).linking(Link {
+                order_no,
+                origin: "adopted",
+                reason: String::new(),
+            })
         }
         (None, _) => {
             let again = Settled::Again { own_fault: false, due_at: link.clock.now(), reason: None };

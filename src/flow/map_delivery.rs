@@ -121,7 +121,7 @@ pub(super) async fn commit(
     let look_up_first = !born_here || look_up_before.is_some_and(|mark| order.created_at <= mark);
     let key = order.id.to_string();
     let footing = footing(link, &key).await?;
-    let wish = given.unwrap_or_else(|| wish::judge(order, &link.rules, footing));
+    let wish = given.unwrap_or_else(|| wish::judge(order, &link.rules, footing, link.clock.now()));
     let trace = if look_up_first { Trace::Possible } else { Trace::Impossible };
     link.store
         .commit_mapped(Mapped {
@@ -142,6 +142,7 @@ pub(super) async fn commit(
             },
             business_key: key,
             wish: wish.for_store(trace),
+            customer: None,
             rules_revision: link.rules.revision().to_owned(),
             look_up_first,
             trace_id: received.trace_id.clone(),

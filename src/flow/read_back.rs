@@ -62,7 +62,7 @@ pub async fn after_create(
     order: &DesiredOrder,
     order_no: &str,
 ) -> Result<State, StoreError> {
-    let made = Link { order_no: order_no.to_owned(), origin: "created" };
+    let made = Link { order_no: order_no.to_owned(), origin: "created", reason: String::new() };
     match read_order(link, order_no, order).await {
         Ok(read) => {
             let outcome = judged(link, claimed.desired_version, "create", order, &read);
@@ -91,7 +91,7 @@ pub async fn adopt(
     sent: &DesiredOrder,
     order_no: &str,
 ) -> Result<State, StoreError> {
-    let found = Link { order_no: order_no.to_owned(), origin: "adopted" };
+    let found = Link { order_no: order_no.to_owned(), origin: "adopted", reason: String::new() };
     let version = intent.map_or(claimed.desired_version, |intent| intent.desired_version);
     let read = match read_order(link, order_no, sent).await {
         Ok(read) => read,

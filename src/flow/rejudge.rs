@@ -17,6 +17,7 @@ pub async fn rejudge(
     rules: &Rules,
     connection: &ConnectionName,
     order_id: u64,
+    now: jiff::Timestamp,
 ) -> Result<Option<Wish>, StoreError> {
     let Some(snapshot) = store.snapshot(connection, order_id).await? else { return Ok(None) };
     let Some(version) = version_of(&snapshot) else { return Ok(None) };
@@ -26,7 +27,7 @@ pub async fn rejudge(
         _ => Footing::NotInIfs,
     };
     // A person who asks may have keyed the order: nothing is believed to be impossible.
-    Ok(Some(wish::judge(&version.order, rules, footing).for_store(Trace::Possible)))
+    Ok(Some(wish::judge(&version.order, rules, footing, now).for_store(Trace::Possible)))
 }
 
 fn version_of(snapshot: &Snapshot) -> Option<Version> {

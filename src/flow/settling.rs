@@ -9,7 +9,7 @@ use crate::domain::document::{ParkKind, State};
 use crate::domain::ids::IntentId;
 use crate::domain::verdict::{Scope, Verdict};
 use crate::ifs::error::IfsError;
-use crate::store::{Attempt, Claimed, Link, Reason, Settle, Settled, StoreError};
+use crate::store::{Attempt, Claimed, FollowUp, Link, Reason, Settle, Settled, StoreError};
 use crate::telemetry::metric;
 
 /// The pause after trouble of the remote as a whole, when it did not name one.
@@ -24,6 +24,7 @@ pub struct Outcome {
     close: Option<(IntentId, &'static str)>,
     link: Option<Link>,
     written: Option<String>,
+    follow_ups: Vec<FollowUp>,
     detail: Option<String>,
     /// Whether anything was tried, so that the step deserves a row.
     tried: bool,
@@ -32,7 +33,17 @@ pub struct Outcome {
 impl Outcome {
     /// `step` ended so, having worked on `version` of the desired content.
     pub fn new(step: &'static str, version: i64, settled: Settled) -> Self {
-        Self { step, settled, version, close: None, link: None, written: None, detail: None, tried: true }
+        Self {
+            step,
+            settled,
+            version,
+            close: None,
+            link: None,
+            written: None,
+            follow_ups: Vec::new(),
+            detail: None,
+            tried: true,
+        }
     }
 
     /// A person must decide.
@@ -59,6 +70,13 @@ impl Outcome {
     #[must_use]
     pub fn with_base(mut self, written: String) -> Self {
         self.written = Some(written);
+        self
+    }
+
+    /// The same, opening another document in the same transaction.
+    #[must_use]
+    pub fn followed_by(mut self, follow_up: FollowUp) -> Self {
+        self.follow_ups.push(follow_up);
         self
     }
 
@@ -101,6 +119,7 @@ pub async fn settle(link: &Connection, claimed: &Claimed, outcome: Outcome) -> R
         close: outcome.close,
         link: outcome.link,
         written: outcome.written,
+        follow_ups: outcome.follow_ups,
         attempt: outcome.tried.then_some(attempt),
         now: link.clock.now(),
     };
@@ -144,6 +163,7 @@ async fn settle_contradiction(
         close: None,
         link: None,
         written: None,
+        follow_ups: Vec::new(),
         attempt: Some(attempt),
         now: link.clock.now(),
     };
@@ -214,6 +234,7 @@ fn word(settled: &Settled) -> &'static str {
         Settled::Written => "written",
         Settled::Again { .. } => "again",
         Settled::Unknown { .. } => "unknown",
+        Settled::Held { .. } => "held",
         Settled::Parked(_) => "parked",
         Settled::Superseded => "superseded",
         Settled::Skipped(_) => "skipped",
@@ -222,7 +243,7 @@ fn word(settled: &Settled) -> &'static str {
 
 fn reason(settled: &Settled) -> Option<&Reason> {
     match settled {
-        Settled::Parked(reason) | Settled::Skipped(reason) => Some(reason),
+        Settled::Parked(reason) | Settled::Skipped(reason) | Settled::Held { reason, .. } => Some(reason),
         Settled::Again { reason, .. } => reason.as_ref(),
         Settled::Written | Settled::Unknown { .. } | Settled::Superseded => None,
     }

@@ -1,5 +1,6 @@
 //! What the newest version of an order asks of its document, as it is stored in `documents.desired`.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -28,6 +29,15 @@ pub enum Wish {
     Skip {
         /// The rule.
         rule: String,
+    },
+    /// A condition is not met yet.
+    Hold {
+        /// A stable word.
+        code: String,
+        /// One sentence for a person.
+        text: String,
+        /// When it is looked at again, UTC microseconds.
+        due_at: i64,
     },
     /// A person must decide.
     Park {
@@ -71,10 +81,22 @@ impl Wish {
             Self::Skip { rule } => {
                 (Wanted::Skip, Some(Reason { kind: None, code: rule.clone(), text: skip_text(rule) }))
             }
+            Self::Hold { code, text, .. } => {
+                (Wanted::Hold, Some(Reason { kind: None, code: code.clone(), text: text.clone() }))
+            }
             Self::Park { kind, code, text, .. } => (Wanted::Park, Some(park_reason(kind, code, text))),
         };
-        store::Wish { wanted, content, digest, reason }
+        let due_at = match self {
+            Self::Hold { due_at, .. } => Some(hold_until(*due_at)),
+            Self::Write { .. } | Self::Cancel { .. } | Self::Skip { .. } | Self::Park { .. } => None,
+        };
+        store::Wish { wanted, content, digest, reason, due_at }
     }
+}
+
+/// The instant of a stored hold.
+pub fn hold_until(due_at: i64) -> Timestamp {
+    Timestamp::from_microsecond(due_at).unwrap_or(Timestamp::MAX)
 }
 
 /// The reason of a stored park.
@@ -92,9 +114,9 @@ pub fn skip_text(rule: &str) -> String {
 ///
 /// A cancelled one acts before the gate and before anything that we cannot map, where a record of it stands or may
 /// stand in IFS; else identities and filters come first.
-pub fn judge(order: &Order, rules: &Rules, footing: Footing) -> Wish {
+pub fn judge(order: &Order, rules: &Rules, footing: Footing, now: Timestamp) -> Wish {
     if !order.is_cancelled() {
-        return wish_of(judge::judge(order, rules), None);
+        return wish_of(judge::judge(order, rules, now), None);
     }
     let cancel_reason = judge::cancel_wish(order, rules).reason_code;
     match footing {
@@ -119,6 +141,9 @@ fn wish_of(judgement: Judgement, cancel_reason: Option<String>) -> Wish {
     match judgement {
         Judgement::Write(order) => Wish::Write { order },
         Judgement::Skip(rule) => Wish::Skip { rule: rule.code().to_owned() },
+        Judgement::Hold(hold) => {
+            Wish::Hold { code: hold.code.to_owned(), text: hold.text, due_at: hold.due_at.as_microsecond() }
+        }
         Judgement::Park(reason) => Wish::Park {
             kind: reason.kind.as_str().to_owned(),
             code: reason.code.to_owned(),

@@ -10,8 +10,11 @@ use jiff::Timestamp;
 
 use super::Connection;
 use super::converge::converge;
+use crate::domain::document::DocumentKind;
 use crate::store::StoreError;
 
+/// What this writer takes: every kind of record that stands in IFS.
+const KINDS: [DocumentKind; 1] = [DocumentKind::CustomerOrder];
 /// How soon to look again whether the remote may be called.
 const LEFT_ALONE_LOOK: Duration = Duration::from_secs(2);
 /// How long the loop waits for news while calls are under way.
@@ -34,7 +37,7 @@ pub async fn drain(link: &Connection) -> Result<Option<Duration>, StoreError> {
         let open = failure.is_none() && !link.is_stopping() && !link.tenant.ifs.is_left_alone();
         if open && under_way.len() < most {
             let room = i64::try_from(most - under_way.len()).unwrap_or(1);
-            match link.store.claim_due(&link.tenant.lease, &link.name, link.clock.now(), room).await {
+            match link.store.claim_due(&link.tenant.lease, &link.name, &KINDS, link.clock.now(), room).await {
                 Ok(claimed) => {
                     under_way
                         .extend(claimed.into_iter().map(|document| async move { converge(link, &document).await }));
@@ -86,7 +89,7 @@ async fn recover(link: &Connection) -> Result<(), StoreError> {
 }
 
 async fn next_wait(link: &Connection) -> Result<Option<Duration>, StoreError> {
-    let due = link.store.next_due(&link.name).await?;
+    let due = link.store.next_due(&link.name, &KINDS).await?;
     Ok(due.map(|due| wait_until(due, link.clock.now())))
 }
 

@@ -27,6 +27,13 @@ pub struct DesiredOrder {
     pub contract: String,
     /// The header.
     pub header: Fields,
+    /// The customer whose number the header still lacks: it is filled in from the link before the create. None where the
+    /// header names its customer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<CustomerRef>,
+    /// Whether we release the order in IFS once the gate finds nothing.
+    #[serde(default)]
+    pub release: bool,
     /// The order's own delivery address.
     pub address: Option<Fields>,
     /// The lines, in Shopify's order.
@@ -35,6 +42,13 @@ pub struct DesiredOrder {
     pub charges: Vec<DesiredRow>,
     /// What the rows must sum to in IFS.
     pub expected: Expected,
+}
+
+/// The customer document that an order waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CustomerRef {
+    /// Its business key: `customer:<Shopify id>`, `company:<location id>`, `email:<lower case>`, else `order:<id>`.
+    pub key: String,
 }
 
 /// One line or charge as IFS should hold it.

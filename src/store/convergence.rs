@@ -13,9 +13,10 @@ use super::dialect::{self, Db};
 use super::documents::{self, Attempt, Raw, Reason};
 use super::intents::{self, Intent, span};
 use super::leases::{self, Lease};
+use super::mapped::Wish;
 use super::rows::{micros, unsigned};
 use super::{Store, StoreError, schema};
-use crate::domain::document::{Event, ParkKind, Standing, State, next_state};
+use crate::domain::document::{DocumentKind, Event, ParkKind, Standing, State, next_state};
 use crate::domain::ids::{ConnectionName, DocumentId, IntentId};
 
 /// A document in the hands of one writer.
@@ -23,6 +24,8 @@ use crate::domain::ids::{ConnectionName, DocumentId, IntentId};
 pub struct Claimed {
     /// The row.
     pub id: DocumentId,
+    /// What it is.
+    pub kind: DocumentKind,
     /// The key that travels inside the IFS record.
     pub business_key: String,
     /// Shopify's order id.
@@ -41,6 +44,10 @@ pub struct Claimed {
     pub look_up_first: bool,
     /// The revision of the rules that judged the desired content.
     pub rules_revision: String,
+    /// Since when it has been waiting for a condition, when it has.
+    pub held_since: Option<Timestamp>,
+    /// The document that it waits for.
+    pub waits_for: Option<DocumentId>,
     /// Own failures so far.
     pub attempts: i64,
     /// Proves the claim at the settle.
@@ -52,10 +59,38 @@ pub struct Claimed {
 /// A record in IFS that now belongs to a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
-    /// IFS's `OrderNo`.
+    /// IFS's `OrderNo`; of a customer's document its `CustomerNo`.
     pub order_no: String,
-    /// `created` by us, or `adopted` after a look-up.
+    /// `created` by us, `adopted` after a look-up, or (customers) `found` as it stood.
     pub origin: &'static str,
+    /// Why this one: kept with a customer's link, "" with an order's.
+    pub reason: String,
+}
+
+/// Another document that a settle opens, or brings up to date, in its own transaction.
+#[derive(Debug, Clone)]
+pub struct FollowUp {
+    /// What it is.
+    pub kind: DocumentKind,
+    /// Its business key.
+    pub key: String,
+    /// Its content as JSON text.
+    pub content: String,
+    /// Digest of the content: an equal one changes nothing.
+    pub digest: String,
+}
+
+/// What a step reached on its way, committed while the document stays claimed.
+#[derive(Debug, Clone, Default)]
+pub struct Progress {
+    /// The intent to close, with its outcome in one word.
+    pub close: Option<(IntentId, &'static str)>,
+    /// The record found or made.
+    pub link: Option<Link>,
+    /// What was sent and answered, JSON text.
+    pub written: Option<String>,
+    /// What to remember of the step.
+    pub attempt: Option<Attempt>,
 }
 
 /// How a writer's step ended.
@@ -74,6 +109,13 @@ pub enum Settled {
     },
     /// The call's fate is unknown; look it up at that time.
     Unknown {
+        /// When.
+        due_at: Timestamp,
+    },
+    /// A condition is not met yet; looked at again at that time.
+    Held {
+        /// What is waited for.
+        reason: Reason,
         /// When.
         due_at: Timestamp,
     },
@@ -98,6 +140,8 @@ pub struct Settle {
     pub link: Option<Link>,
     /// What was sent and answered, JSON text.
     pub written: Option<String>,
+    /// Other documents that follow from it.
+    pub follow_ups: Vec<FollowUp>,
     /// What to remember of the step; `None` when nothing was tried.
     pub attempt: Option<Attempt>,
     /// The service's clock.
@@ -105,7 +149,7 @@ pub struct Settle {
 }
 
 impl Store {
-    /// Claims the due documents of a connection, oldest first, at most `limit`.
+    /// Claims the due documents of a connection and of these kinds, oldest first, at most `limit`.
     ///
     /// # Errors
     /// [`StoreError::Fenced`] when the lease is lost.
@@ -113,17 +157,20 @@ impl Store {
         &self,
         lease: &Lease,
         name: &ConnectionName,
+        kinds: &'static [DocumentKind],
         now: Timestamp,
         limit: i64,
     ) -> Result<Vec<Claimed>, StoreError> {
         let (lease, name, now) = (lease.clone(), name.as_str().to_owned(), micros(now));
         let peek = name.clone();
-        if !self.run(move |db| any_due(db, &peek, now)).await? {
+        let kinds: Vec<&'static str> = kinds.iter().map(|kind| kind.as_str()).collect();
+        let peeked = kinds.clone();
+        if !self.run(move |db| any_due(db, &peek, &peeked, now)).await? {
             return Ok(Vec::new());
         }
         self.write(move |db| {
             leases::hold(db, &lease)?;
-            let ids = dialect::lock_due(db, &name, now, limit)?;
+            let ids = dialect::lock_due(db, &name, &kinds, now, limit)?;
             ids.into_iter().map(|id| claim(db, &lease, id, now)).collect()
         })
         .await
@@ -133,13 +180,19 @@ impl Store {
     ///
     /// # Errors
     /// The database's refusal.
-    pub async fn next_due(&self, name: &ConnectionName) -> Result<Option<Timestamp>, StoreError> {
+    pub async fn next_due(
+        &self,
+        name: &ConnectionName,
+        kinds: &'static [DocumentKind],
+    ) -> Result<Option<Timestamp>, StoreError> {
         let name = name.as_str().to_owned();
+        let kinds: Vec<&'static str> = kinds.iter().map(|kind| kind.as_str()).collect();
         self.run(move |db| {
             use diesel::dsl::min;
             use schema::documents::dsl;
             let due: Option<i64> = dsl::documents
                 .filter(dsl::connection.eq(name))
+                .filter(dsl::kind.eq_any(kinds))
                 .filter(dialect::claimable())
                 .select(min(dsl::due_at))
                 .first(db)?;
@@ -167,11 +220,84 @@ impl Store {
             }
             // 3. The document moves as the domain allows.
             let state = move_document(db, &raw, &settle, now)?;
-            // 4. The step is remembered.
+            // 4. What waits for it, and what follows from it.
+            if state == State::Written {
+                wake_dependants(db, raw.id, now)?;
+            }
+            for follow_up in &settle.follow_ups {
+                super::follow_ups::open(db, &raw, follow_up, now)?;
+            }
+            // 5. The step is remembered.
             if let Some(attempt) = &settle.attempt {
                 documents::record(db, raw.id, now, attempt, &raw.trace_id)?;
             }
             Ok(state)
+        })
+        .await
+    }
+
+    /// Commits what a step reached on its way; the document stays claimed. After it a restart knows as much.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] when claim or lease are lost: nothing was changed.
+    pub async fn progress(
+        &self,
+        lease: &Lease,
+        claimed: &Claimed,
+        progress: Progress,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (lease, id, claim, now) = (lease.clone(), claimed.id, claimed.claim.clone(), micros(now));
+        self.write(move |db| {
+            use schema::documents::dsl;
+            let raw = fence(db, &lease, id.get(), &claim)?;
+            if let Some((intent, outcome)) = progress.close {
+                intents::close(db, intent.get(), outcome, now)?;
+            }
+            if let Some(link) = &progress.link {
+                put_link(db, &raw, link, now)?;
+            }
+            if let Some(written) = &progress.written {
+                diesel::update(dsl::documents.filter(dsl::id.eq(raw.id))).set(dsl::written.eq(written)).execute(db)?;
+            }
+            if let Some(attempt) = &progress.attempt {
+                documents::record(db, raw.id, now, attempt, &raw.trace_id)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Ends a step that judged the order anew: the claimed document gets that content, and stands where it puts it.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] when claim or lease are lost; [`StoreError::Stale`] when newer content came meanwhile.
+    pub async fn settle_judged_anew(
+        &self,
+        lease: &Lease,
+        claimed: &Claimed,
+        (wish, rules_revision): (Wish, String),
+        attempt: Attempt,
+        now: Timestamp,
+    ) -> Result<State, StoreError> {
+        let (lease, id, claim, now) = (lease.clone(), claimed.id, claimed.claim.clone(), micros(now));
+        let version = claimed.desired_version;
+        self.write(move |db| {
+            use schema::documents::dsl;
+            let raw = fence(db, &lease, id.get(), &claim)?;
+            if raw.desired_version != version {
+                return Err(StoreError::Stale);
+            }
+            let freed = next_state(documents::standing(db, &raw)?, Event::Failed { own_fault: false })?;
+            let standing = Standing { state: freed, ..documents::standing(db, &raw)? };
+            let after = next_state(standing, Event::Content(wish.wanted))?;
+            super::mapped::put_content(db, raw.id, &wish, &rules_revision, now)?;
+            super::mapped::put_state(db, &raw, after, &wish, now)?;
+            diesel::update(dsl::documents.filter(dsl::id.eq(raw.id)))
+                .set((dsl::claim.eq(None::<String>), dsl::claim_generation.eq(None::<i64>)))
+                .execute(db)?;
+            documents::record(db, raw.id, now, &attempt, &raw.trace_id)?;
+            Ok(after)
         })
         .await
     }
@@ -209,10 +335,11 @@ pub(super) fn fence(db: &mut Db, lease: &Lease, document: i64, claim: &str) -> R
     if raw.claim.as_deref() == Some(claim) { Ok(raw) } else { Err(StoreError::Fenced) }
 }
 
-fn any_due(db: &mut Db, name: &str, now: i64) -> Result<bool, StoreError> {
+fn any_due(db: &mut Db, name: &str, kinds: &[&'static str], now: i64) -> Result<bool, StoreError> {
     use schema::documents::dsl;
     let first: Option<i64> = dsl::documents
         .filter(dsl::connection.eq(name))
+        .filter(dsl::kind.eq_any(kinds))
         .filter(dialect::claimable())
         .filter(dialect::due("documents.due_at", now))
         .select(dsl::id)
@@ -225,7 +352,7 @@ fn claim(db: &mut Db, lease: &Lease, id: i64, now: i64) -> Result<Claimed, Store
     use schema::documents::dsl;
     let raw = documents::by_id(db, id)?.ok_or(StoreError::Stale)?;
     let intent = intents::open_of(db, id)?;
-    let link = documents::link_of(db, id)?;
+    let link = documents::link_of(db, &raw)?;
     let standing = Standing {
         state: documents::state_of(&raw)?,
         open_intent: intent.is_some(),
@@ -243,8 +370,10 @@ fn claim(db: &mut Db, lease: &Lease, id: i64, now: i64) -> Result<Claimed, Store
             dsl::updated_at.eq(now),
         ))
         .execute(db)?;
+    let kind = DocumentKind::parse(&raw.kind).ok_or(StoreError::Corrupt { table: "documents", column: "kind" })?;
     Ok(Claimed {
         id: DocumentId::new(id),
+        kind,
         business_key: raw.business_key,
         order_id: unsigned(raw.order_id),
         desired: raw.desired,
@@ -254,6 +383,8 @@ fn claim(db: &mut Db, lease: &Lease, id: i64, now: i64) -> Result<Claimed, Store
         intent,
         look_up_first: raw.look_up_first != 0,
         rules_revision: raw.rules_revision,
+        held_since: raw.held_since.map(super::rows::instant),
+        waits_for: raw.waits_for.map(DocumentId::new),
         attempts: raw.attempts,
         claim: token,
         trace_id: raw.trace_id,
@@ -261,8 +392,11 @@ fn claim(db: &mut Db, lease: &Lease, id: i64, now: i64) -> Result<Claimed, Store
 }
 
 fn put_link(db: &mut Db, raw: &Raw, link: &Link, now: i64) -> Result<(), StoreError> {
+    if raw.kind == DocumentKind::Customer.as_str() {
+        return super::customers::put_link(db, raw, link, now);
+    }
     use schema::order_links::dsl;
-    if let Some((order_no, _)) = documents::link_of(db, raw.id)? {
+    if let Some((order_no, _)) = documents::link_of(db, raw)? {
         return if order_no == link.order_no { Ok(()) } else { Err(StoreError::Stale) };
     }
     let taken: Option<i64> = dsl::order_links
@@ -295,6 +429,7 @@ fn move_document(db: &mut Db, raw: &Raw, settle: &Settle, now: i64) -> Result<St
     let opens = match &settle.settled {
         Settled::Parked(reason) => reason.kind != Some(ParkKind::Ambiguity),
         Settled::Superseded | Settled::Skipped(_) => true,
+        Settled::Held { .. } => true,
         Settled::Written | Settled::Again { .. } | Settled::Unknown { .. } => false,
     };
     if newer_desired && opens && !standing.open_intent {
@@ -306,9 +441,17 @@ fn move_document(db: &mut Db, raw: &Raw, settle: &Settle, now: i64) -> Result<St
             (reason.as_ref(), micros(*due_at), raw.attempts + i64::from(*own_fault))
         }
         Settled::Unknown { due_at } => (None, micros(*due_at), raw.attempts),
+        // What it waits for may have come while it was looked at.
+        Settled::Held { reason, due_at } => (Some(reason), if came(db, raw)? { now } else { micros(*due_at) }, 0),
         Settled::Parked(reason) | Settled::Skipped(reason) => (Some(reason), now, raw.attempts),
     };
     let reason = if after == State::Planned && newer_desired { None } else { reason };
+    let held_since = match after {
+        State::Held => Some(raw.held_since.unwrap_or(now)),
+        // Not met yet, as far as anybody knows: it waits on.
+        State::Planned | State::Retry | State::Unknown | State::Writing if !newer_desired => raw.held_since,
+        _ => None,
+    };
     let row = dsl::documents.filter(dsl::id.eq(raw.id));
     diesel::update(row)
         .set((
@@ -325,6 +468,7 @@ fn move_document(db: &mut Db, raw: &Raw, settle: &Settle, now: i64) -> Result<St
                 dsl::reason_text.eq(reason.map(|reason| reason.text.as_str())),
                 dsl::attempts.eq(attempts),
                 dsl::due_at.eq(due_at),
+                dsl::held_since.eq(held_since),
             ),
         ))
         .execute(db)?;
@@ -346,11 +490,33 @@ fn move_document(db: &mut Db, raw: &Raw, settle: &Settle, now: i64) -> Result<St
     Ok(after)
 }
 
+/// Whether the document that this one waits for is linked by now.
+fn came(db: &mut Db, raw: &Raw) -> Result<bool, StoreError> {
+    let Some(id) = raw.waits_for else { return Ok(false) };
+    match documents::by_id(db, id)? {
+        Some(awaited) => Ok(documents::link_of(db, &awaited)?.is_some()),
+        None => Ok(false),
+    }
+}
+
+/// What waited for a document looks again at once.
+fn wake_dependants(db: &mut Db, document: i64, now: i64) -> Result<(), StoreError> {
+    use schema::documents::dsl;
+    diesel::update(dsl::documents)
+        .filter(dsl::waits_for.eq(document))
+        .filter(sql::<Bool>("documents.state = 'held'"))
+        .filter(sql::<Bool>("documents.claim IS NULL"))
+        .set(dsl::due_at.eq(now))
+        .execute(db)?;
+    Ok(())
+}
+
 fn event_of(settled: &Settled, newer_desired: bool) -> Event {
     match settled {
         Settled::Written => Event::Wrote { newer_desired },
         Settled::Again { own_fault, .. } => Event::Failed { own_fault: *own_fault },
         Settled::Unknown { .. } => Event::LostAnswer,
+        Settled::Held { .. } => Event::Hold,
         Settled::Parked(_) => Event::Park,
         Settled::Superseded => Event::Supersede,
         Settled::Skipped(_) => Event::Skip,

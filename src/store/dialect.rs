@@ -155,7 +155,7 @@ pub(super) fn insert_delivery(db: &mut Db, row: &NewInbox) -> Result<Option<i64>
 /// What a writer may claim, in the very words of the partial index `documents_due`: SQLite uses one only where the
 /// query repeats its condition, and a bound value repeats nothing.
 pub(super) fn claimable() -> SqlLiteral<sql_types::Bool> {
-    sql("documents.state IN ('planned', 'retry', 'unknown') AND documents.claim IS NULL")
+    sql("documents.state IN ('planned', 'retry', 'unknown', 'held') AND documents.claim IS NULL")
 }
 
 /// Due now. A due time further away than any legal pause was set under a wall clock that has been corrected since.
@@ -165,11 +165,18 @@ pub(super) fn due(column: &'static str, now: i64) -> SqlLiteral<sql_types::Bool>
 }
 
 /// The ids of claimable documents, locked so that another claimer passes them by (`SKIP LOCKED`).
-pub(super) fn lock_due(db: &mut Db, name: &str, now: i64, limit: i64) -> Result<Vec<i64>, StoreError> {
-    use schema::documents::dsl::{connection, documents, due_at, id};
+pub(super) fn lock_due(
+    db: &mut Db,
+    name: &str,
+    kinds: &[&'static str],
+    now: i64,
+    limit: i64,
+) -> Result<Vec<i64>, StoreError> {
+    use schema::documents::dsl::{connection, documents, due_at, id, kind};
     let due = documents
         .select(id)
         .filter(connection.eq(name))
+        .filter(kind.eq_any(kinds))
         .filter(claimable())
         .filter(due("documents.due_at", now))
         .order((due_at, id))

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::dialect::Db;
 use super::rows::{instant, signed, unsigned};
 use super::{Store, StoreError, schema};
-use crate::domain::document::{ParkKind, Standing, State};
+use crate::domain::document::{DocumentKind, ParkKind, Standing, State};
 use crate::domain::ids::{ConnectionName, DocumentId};
 
 /// Why a document is parked, held or skipped.
@@ -47,7 +47,7 @@ pub struct DocumentRow {
     pub written: Option<String>,
     /// The desired version that IFS holds.
     pub written_version: i64,
-    /// IFS's `OrderNo`.
+    /// IFS's `OrderNo`; of a customer's document its `CustomerNo`.
     pub order_no: Option<String>,
     /// How the link came about: `created` or `adopted`.
     pub origin: Option<String>,
@@ -119,6 +119,8 @@ pub(super) struct Raw {
     pub(super) look_up_first: i64,
     pub(super) attempts: i64,
     pub(super) due_at: i64,
+    pub(super) waits_for: Option<i64>,
+    pub(super) held_since: Option<i64>,
     pub(super) claim: Option<String>,
     pub(super) trace_id: String,
     pub(super) created_at: i64,
@@ -167,7 +169,7 @@ impl Store {
     /// The database's refusal.
     pub async fn standing(&self, name: &ConnectionName, key: &str) -> Result<Option<Standing>, StoreError> {
         let (name, key) = (name.as_str().to_owned(), key.to_owned());
-        self.run(move |db| match by_key(db, &name, &key)? {
+        self.run(move |db| match by_key(db, DocumentKind::CustomerOrder, &name, &key)? {
             Some(raw) => standing(db, &raw).map(Some),
             None => Ok(None),
         })
@@ -268,11 +270,11 @@ pub(super) fn by_id(db: &mut Db, id: i64) -> Result<Option<Raw>, StoreError> {
     Ok(dsl::documents.filter(dsl::id.eq(id)).select(Raw::as_select()).first(db).optional()?)
 }
 
-pub(super) fn by_key(db: &mut Db, connection: &str, key: &str) -> Result<Option<Raw>, StoreError> {
+pub(super) fn by_key(db: &mut Db, kind: DocumentKind, connection: &str, key: &str) -> Result<Option<Raw>, StoreError> {
     use schema::documents::dsl;
     let found = dsl::documents
         .filter(dsl::connection.eq(connection))
-        .filter(dsl::kind.eq("customer_order"))
+        .filter(dsl::kind.eq(kind.as_str()))
         .filter(dsl::business_key.eq(key))
         .select(Raw::as_select())
         .first(db)
@@ -294,15 +296,25 @@ pub(super) fn standing(db: &mut Db, raw: &Raw) -> Result<Standing, StoreError> {
     Ok(Standing {
         state: state_of(raw)?,
         open_intent: super::intents::open_of(db, raw.id)?.is_some(),
-        linked: link_of(db, raw.id)?.is_some(),
+        linked: link_of(db, raw)?.is_some(),
         parked,
     })
 }
 
-pub(super) fn link_of(db: &mut Db, document: i64) -> Result<Option<(String, String)>, StoreError> {
+/// The remote's number of the record that belongs to a document, and how it came to.
+pub(super) fn link_of(db: &mut Db, raw: &Raw) -> Result<Option<(String, String)>, StoreError> {
+    if raw.kind == DocumentKind::Customer.as_str() {
+        use schema::customer_links::dsl;
+        let link = dsl::customer_links
+            .filter(dsl::document_id.eq(raw.id))
+            .select((dsl::customer_no, dsl::origin))
+            .first(db)
+            .optional()?;
+        return Ok(link);
+    }
     use schema::order_links::dsl;
     let link = dsl::order_links
-        .filter(dsl::document_id.eq(document))
+        .filter(dsl::document_id.eq(raw.id))
         .select((dsl::order_no, dsl::origin))
         .first(db)
         .optional()?;
@@ -314,7 +326,11 @@ fn find_ids(db: &mut Db, order: &str) -> Result<Vec<i64>, StoreError> {
     let digits = order.rsplit('/').next().unwrap_or(order);
     if let Ok(order_id) = digits.parse::<u64>() {
         use schema::documents::dsl;
-        let by_order: Vec<i64> = dsl::documents.filter(dsl::order_id.eq(signed(order_id)?)).select(dsl::id).load(db)?;
+        let by_order: Vec<i64> = dsl::documents
+            .filter(dsl::order_id.eq(signed(order_id)?))
+            .filter(dsl::kind.eq(DocumentKind::CustomerOrder.as_str()))
+            .select(dsl::id)
+            .load(db)?;
         ids.extend(by_order);
     }
     {
@@ -332,6 +348,7 @@ fn find_ids(db: &mut Db, order: &str) -> Result<Vec<i64>, StoreError> {
         let found: Vec<i64> = documents::table
             .filter(documents::connection.eq(connection))
             .filter(documents::order_id.eq(order_id))
+            .filter(documents::kind.eq(DocumentKind::CustomerOrder.as_str()))
             .select(documents::id)
             .load(db)?;
         ids.extend(found);
@@ -341,7 +358,7 @@ fn find_ids(db: &mut Db, order: &str) -> Result<Vec<i64>, StoreError> {
 
 fn shown(db: &mut Db, raw: Raw) -> Result<DocumentRow, StoreError> {
     let state = state_of(&raw)?;
-    let link = link_of(db, raw.id)?;
+    let link = link_of(db, &raw)?;
     let order_name = {
         use schema::orders::dsl;
         dsl::orders

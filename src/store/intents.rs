@@ -22,6 +22,14 @@ pub enum IntentKind {
     Amend,
     /// A cancellation under an ETag: a lost one is re-read.
     Cancel,
+    /// A new row of an order that is linked: a lost one is found among the rows that are new since.
+    Row,
+    /// Rows cancelled or deleted under their ETags: a lost one is re-read.
+    Remove,
+    /// The release of an order under its ETag: a lost one is re-read.
+    Release,
+    /// What Shopify is told, the same however often it is told.
+    WriteBack,
 }
 
 impl IntentKind {
@@ -31,11 +39,15 @@ impl IntentKind {
             Self::Create => "create",
             Self::Amend => "amend",
             Self::Cancel => "cancel",
+            Self::Row => "row",
+            Self::Remove => "remove",
+            Self::Release => "release",
+            Self::WriteBack => "write_back",
         }
     }
 
     fn parse(word: &str) -> Result<Self, StoreError> {
-        [Self::Create, Self::Amend, Self::Cancel]
+        [Self::Create, Self::Amend, Self::Cancel, Self::Row, Self::Remove, Self::Release, Self::WriteBack]
             .into_iter()
             .find(|kind| kind.as_str() == word)
             .ok_or(StoreError::Corrupt { table: "intents", column: "kind" })

@@ -9,7 +9,7 @@ use super::dialect::{self, Db};
 use super::documents::{self, Raw, Reason};
 use super::rows::{instant, micros, signed};
 use super::{Store, StoreError, schema};
-use crate::domain::document::{Event, ParkKind, Standing, State, Trace, Wanted, next_state};
+use crate::domain::document::{DocumentKind, Event, ParkKind, Standing, State, Trace, Wanted, next_state};
 use crate::domain::ids::{ConnectionName, InboxId};
 
 /// The newest version of an order that we know: its payload's bytes and the road they came by.
@@ -69,6 +69,17 @@ pub struct Wish {
     pub digest: String,
     /// Why it is parked, skipped or held.
     pub reason: Option<Reason>,
+    /// When it is looked at again, for one that is held.
+    pub due_at: Option<Timestamp>,
+}
+
+/// The customer document that an order waits for, as its newest version wants it.
+#[derive(Debug, Clone)]
+pub struct CustomerWish {
+    /// Its business key.
+    pub key: String,
+    /// Its content and what it asks for.
+    pub wish: Wish,
 }
 
 /// One transaction of the mapper.
@@ -84,6 +95,8 @@ pub struct Mapped {
     pub business_key: String,
     /// What is desired now.
     pub wish: Wish,
+    /// The customer document that it waits for; it is made or brought up to date in the same transaction.
+    pub customer: Option<CustomerWish>,
     /// The digest of the rules that judged it.
     pub rules_revision: String,
     /// Whether a look-up must come before a create.
@@ -142,8 +155,12 @@ impl Store {
         self.write(move |db| {
             // 1. The snapshot, by compare-and-set.
             put_snapshot(db, &mapped)?;
-            // 2. The document's content and state.
-            let state = put_wish(db, &mapped)?;
+            // 2. The customer's document, then the order's content and state.
+            let waits_for = match &mapped.customer {
+                Some(customer) => Some(put_customer(db, &mapped, customer)?),
+                None => None,
+            };
+            let state = put_wish(db, &mapped, &mapped.order_content(), waits_for)?;
             // 3. The delivery's end.
             let order = signed(mapped.snapshot.order_id)?;
             deliveries::finish(db, mapped.delivery, InboxState::Mapped, None, Some(order))?;
@@ -200,57 +217,89 @@ fn put_snapshot(db: &mut Db, mapped: &Mapped) -> Result<(), StoreError> {
     if changed == 1 { Ok(()) } else { Err(StoreError::Stale) }
 }
 
-fn put_wish(db: &mut Db, mapped: &Mapped) -> Result<State, StoreError> {
-    let present = documents::by_key(db, mapped.connection.as_str(), &mapped.business_key)?;
+/// A document's new content.
+struct Content<'a> {
+    kind: DocumentKind,
+    key: &'a str,
+    wish: &'a Wish,
+    look_up_first: bool,
+}
+
+impl Mapped {
+    fn order_content(&self) -> Content<'_> {
+        let (key, wish) = (self.business_key.as_str(), &self.wish);
+        Content { kind: DocumentKind::CustomerOrder, key, wish, look_up_first: self.look_up_first }
+    }
+}
+
+/// Makes the customer's document, or brings it up to date; gives its row.
+fn put_customer(db: &mut Db, mapped: &Mapped, customer: &CustomerWish) -> Result<i64, StoreError> {
+    // A customer may stand in IFS whoever we are: it is always looked up before it is made.
+    let content =
+        Content { kind: DocumentKind::Customer, key: &customer.key, wish: &customer.wish, look_up_first: true };
+    put_wish(db, mapped, &content, None)?;
+    let row = documents::by_key(db, content.kind, mapped.connection.as_str(), &customer.key)?;
+    row.map(|row| row.id).ok_or(StoreError::Stale)
+}
+
+fn put_wish(db: &mut Db, mapped: &Mapped, content: &Content<'_>, waits_for: Option<i64>) -> Result<State, StoreError> {
+    let present = documents::by_key(db, content.kind, mapped.connection.as_str(), content.key)?;
     match present {
-        None => insert_document(db, mapped),
+        None => insert_document(db, mapped, content, waits_for),
         Some(present) => {
             // Locked, then read again: a writer may have moved it meanwhile.
             dialect::lock_document(db, present.id)?;
             let present = documents::by_id(db, present.id)?.ok_or(StoreError::Stale)?;
             let state = documents::state_of(&present)?;
-            if present.desired_digest == mapped.wish.digest {
+            if present.desired_digest == content.wish.digest {
                 return Ok(state);
             }
             let standing = documents::standing(db, &present)?;
-            let wanted = match mapped.wish.wanted {
+            let wanted = match content.wish.wanted {
                 // A person's retry, or two records seen once, forbid to believe that nothing can be there.
                 Wanted::Cancel(Trace::Impossible) if present.look_up_first != 0 => Wanted::Cancel(Trace::Possible),
                 wanted => wanted,
             };
             let next = next_state(standing, Event::Content(wanted))?;
-            update_document(db, mapped, &present, standing, next)?;
+            update_document(db, mapped, content, &present, (standing, next), waits_for)?;
             Ok(next)
         }
     }
 }
 
-fn insert_document(db: &mut Db, mapped: &Mapped) -> Result<State, StoreError> {
+fn insert_document(
+    db: &mut Db,
+    mapped: &Mapped,
+    content: &Content<'_>,
+    waits_for: Option<i64>,
+) -> Result<State, StoreError> {
     use schema::documents::dsl;
     let fresh = Standing { state: State::Planned, open_intent: false, linked: false, parked: None };
-    let state = next_state(fresh, Event::Content(mapped.wish.wanted))?;
-    let reason = mapped.wish.reason.as_ref();
+    let state = next_state(fresh, Event::Content(content.wish.wanted))?;
+    let reason = content.wish.reason.as_ref();
     let now = micros(mapped.now);
     diesel::insert_into(dsl::documents)
         .values((
             (
                 dsl::connection.eq(mapped.connection.as_str()),
-                dsl::kind.eq("customer_order"),
-                dsl::business_key.eq(&mapped.business_key),
+                dsl::kind.eq(content.kind.as_str()),
+                dsl::business_key.eq(content.key),
                 dsl::order_id.eq(signed(mapped.snapshot.order_id)?),
                 dsl::state.eq(state.as_str()),
                 dsl::revision.eq(1),
-                dsl::desired.eq(&mapped.wish.content),
-                dsl::desired_digest.eq(&mapped.wish.digest),
+                dsl::desired.eq(&content.wish.content),
+                dsl::desired_digest.eq(&content.wish.digest),
                 dsl::desired_version.eq(1),
                 dsl::rules_revision.eq(&mapped.rules_revision),
+                dsl::waits_for.eq(waits_for),
+                dsl::held_since.eq((state == State::Held).then_some(now)),
             ),
             (
                 dsl::reason_kind.eq(reason.and_then(|reason| reason.kind).map(|kind| kind.as_str())),
                 dsl::reason_code.eq(reason.map(|reason| reason.code.as_str())),
                 dsl::reason_text.eq(reason.map(|reason| reason.text.as_str())),
-                dsl::look_up_first.eq(i64::from(mapped.look_up_first)),
-                dsl::due_at.eq(now),
+                dsl::look_up_first.eq(i64::from(content.look_up_first)),
+                dsl::due_at.eq(content.wish.due_at.map_or(now, micros)),
                 dsl::trace_id.eq(&mapped.trace_id),
                 dsl::created_at.eq(now),
                 dsl::updated_at.eq(now),
@@ -263,36 +312,52 @@ fn insert_document(db: &mut Db, mapped: &Mapped) -> Result<State, StoreError> {
 fn update_document(
     db: &mut Db,
     mapped: &Mapped,
+    content: &Content<'_>,
     present: &Raw,
-    standing: Standing,
-    after: State,
+    (standing, after): (Standing, State),
+    waits_for: Option<i64>,
 ) -> Result<(), StoreError> {
     use schema::documents::dsl;
     let now = micros(mapped.now);
     let row = dsl::documents.filter(dsl::id.eq(present.id));
-    diesel::update(row)
-        .set((
-            dsl::desired.eq(&mapped.wish.content),
-            dsl::desired_digest.eq(&mapped.wish.digest),
-            dsl::desired_version.eq(present.desired_version + 1),
-            dsl::rules_revision.eq(&mapped.rules_revision),
-            dsl::revision.eq(dsl::revision + 1),
-            dsl::trace_id.eq(&mapped.trace_id),
-            dsl::updated_at.eq(now),
-        ))
-        .execute(db)?;
+    put_content(db, present.id, content.wish, &mapped.rules_revision, now)?;
+    diesel::update(row).set((dsl::trace_id.eq(&mapped.trace_id), dsl::waits_for.eq(waits_for))).execute(db)?;
     if !judged_anew(standing, after) {
         return Ok(());
     }
-    let reason = mapped.wish.reason.as_ref();
-    diesel::update(row)
+    put_state(db, present, after, content.wish, now)
+}
+
+/// Writes new content into a document's row.
+pub(super) fn put_content(db: &mut Db, id: i64, wish: &Wish, rules_revision: &str, now: i64) -> Result<(), StoreError> {
+    use schema::documents::dsl;
+    diesel::update(dsl::documents.filter(dsl::id.eq(id)))
+        .set((
+            dsl::desired.eq(&wish.content),
+            dsl::desired_digest.eq(&wish.digest),
+            dsl::desired_version.eq(dsl::desired_version + 1),
+            dsl::rules_revision.eq(rules_revision),
+            dsl::revision.eq(dsl::revision + 1),
+            dsl::updated_at.eq(now),
+        ))
+        .execute(db)?;
+    Ok(())
+}
+
+/// Moves a document to where its new content puts it.
+pub(super) fn put_state(db: &mut Db, present: &Raw, after: State, wish: &Wish, now: i64) -> Result<(), StoreError> {
+    use schema::documents::dsl;
+    let reason = wish.reason.as_ref();
+    let held_since = (after == State::Held).then(|| present.held_since.unwrap_or(now));
+    diesel::update(dsl::documents.filter(dsl::id.eq(present.id)))
         .set((
             dsl::state.eq(after.as_str()),
             dsl::reason_kind.eq(reason.and_then(|reason| reason.kind).map(|kind| kind.as_str())),
             dsl::reason_code.eq(reason.map(|reason| reason.code.as_str())),
             dsl::reason_text.eq(reason.map(|reason| reason.text.as_str())),
             dsl::attempts.eq(0),
-            dsl::due_at.eq(now),
+            dsl::due_at.eq(wish.due_at.map_or(now, micros)),
+            dsl::held_since.eq(held_since),
         ))
         .execute(db)?;
     Ok(())

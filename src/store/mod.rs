@@ -3,9 +3,11 @@
 
 mod convergence;
 mod credentials;
+mod customers;
 mod deliveries;
 mod dialect;
 mod documents;
+mod follow_ups;
 mod inbox_view;
 mod intents;
 mod leases;
@@ -23,15 +25,16 @@ use tokio::sync::Semaphore;
 
 use crate::domain::document::IllegalMove;
 
-pub use convergence::{Claimed, Link, Settle, Settled};
+pub use convergence::{Claimed, FollowUp, Link, Progress, Settle, Settled};
 pub use credentials::{Credential, CredentialRow};
+pub use customers::CustomerStanding;
 pub use deliveries::{Blame, Delivery, InboxState, Received, Stored};
 pub use dialect::Backend;
 pub use documents::{Attempt, DocumentFilter, DocumentRow, Reason, StateCount};
 pub use inbox_view::{DeliveryView, InboxCounts};
 pub use intents::{Intent, IntentKind, NewIntent, Watch};
 pub use leases::{Lease, LeaseState, Takeover};
-pub use mapped::{Mapped, Snapshot, SnapshotChange, Wish};
+pub use mapped::{CustomerWish, Mapped, Snapshot, SnapshotChange, Wish};
 
 use dialect::Db;
 

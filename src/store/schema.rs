@@ -84,6 +84,8 @@ diesel::table! {
         look_up_first -> BigInt,
         attempts -> BigInt,
         due_at -> BigInt,
+        waits_for -> Nullable<BigInt>,
+        held_since -> Nullable<BigInt>,
         claim -> Nullable<Text>,
         claim_generation -> Nullable<BigInt>,
         trace_id -> Text,
@@ -98,6 +100,17 @@ diesel::table! {
         connection -> Text,
         order_no -> Text,
         origin -> Text,
+        linked_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    customer_links (document_id) {
+        document_id -> BigInt,
+        connection -> Text,
+        customer_no -> Text,
+        origin -> Text,
+        reason -> Text,
         linked_at -> BigInt,
     }
 }
@@ -155,4 +168,4 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(documents, order_links, intents, attempts, orders, inbox);
+diesel::allow_tables_to_appear_in_same_query!(documents, order_links, customer_links, intents, attempts, orders, inbox);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use ml_connector::clock::Clock;
-use ml_connector::domain::document::State;
+use ml_connector::domain::document::{DocumentKind, State};
 use ml_connector::sandbox::faults::Fault;
 use ml_connector::sandbox::ifs::RowOf;
 use ml_connector::sandbox::ledger::Class;
@@ -78,7 +78,13 @@ on_both!(two_tasks_that_claim_one_document_write_once, Setup::default(), async |
     steps.map(steps.link()).await;
     let claims = (0..8).map(|_| {
         let (store, link, now) = (steps.store.clone(), steps.link(), steps.clock.now());
-        async move { store.claim_due(&link.tenant.lease, &link.name, now, 10).await.expect("claims").len() }
+        async move {
+            store
+                .claim_due(&link.tenant.lease, &link.name, &[DocumentKind::CustomerOrder], now, 10)
+                .await
+                .expect("claims")
+                .len()
+        }
     });
     let claimed: Vec<usize> = futures::future::join_all(claims).await;
     assert_eq!(claimed.iter().sum::<usize>(), 1, "{claimed:?}");

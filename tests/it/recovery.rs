@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 use ml_connector::clock::Clock;
-use ml_connector::domain::document::State;
+use ml_connector::domain::document::{DocumentKind, State};
 use ml_connector::sandbox::faults::Fault;
 use ml_connector::sandbox::ledger::Class;
 use ml_connector::sandbox::shopify::{Change, Story};
@@ -27,7 +27,11 @@ on_both!(a_claim_that_a_broken_step_left_is_freed_without_a_restart, Setup::defa
     deliver(world, &steps, order, "orders/create").await;
     steps.map(steps.link()).await;
     let link = steps.link();
-    let claimed = steps.store.claim_due(&link.tenant.lease, &link.name, steps.clock.now(), 1).await.expect("claims");
+    let claimed = steps
+        .store
+        .claim_due(&link.tenant.lease, &link.name, &[DocumentKind::CustomerOrder], steps.clock.now(), 1)
+        .await
+        .expect("claims");
     assert_eq!(claimed.len(), 1);
     steps.write(link).await;
     assert_state(&world.document().await, State::Writing);

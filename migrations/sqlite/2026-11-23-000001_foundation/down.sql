@@ -2,6 +2,7 @@ DROP TABLE audit;
 DROP TABLE leases;
 DROP TABLE attempts;
 DROP TABLE intents;
+DROP TABLE customer_links;
 DROP TABLE order_links;
 DROP TABLE documents;
 DROP TABLE orders;

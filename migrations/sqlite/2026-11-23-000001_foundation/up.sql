@@ -66,7 +66,7 @@ CREATE INDEX orders_name ON orders (name);
 CREATE TABLE documents (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     connection TEXT NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN ('customer_order')),
+    kind TEXT NOT NULL CHECK (kind IN ('customer_order', 'customer', 'write_back')),
     business_key TEXT NOT NULL,
     order_id BIGINT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('planned', 'writing', 'written', 'retry', 'unknown', 'held', 'parked',
@@ -84,6 +84,8 @@ CREATE TABLE documents (
     look_up_first BIGINT NOT NULL,
     attempts BIGINT NOT NULL DEFAULT 0,
     due_at BIGINT NOT NULL,
+    waits_for BIGINT,
+    held_since BIGINT,
     claim TEXT,
     claim_generation BIGINT,
     trace_id TEXT NOT NULL,
@@ -92,10 +94,11 @@ CREATE TABLE documents (
     UNIQUE (connection, kind, business_key)
 );
 CREATE INDEX documents_due ON documents (connection, due_at, id)
-    WHERE state IN ('planned', 'retry', 'unknown') AND claim IS NULL;
+    WHERE state IN ('planned', 'retry', 'unknown', 'held') AND claim IS NULL;
 CREATE INDEX documents_open ON documents (connection, state)
     WHERE state NOT IN ('written', 'superseded', 'skipped', 'resolved');
 CREATE INDEX documents_claimed ON documents (connection) WHERE claim IS NOT NULL;
+CREATE INDEX documents_waiting ON documents (waits_for) WHERE state = 'held';
 CREATE INDEX documents_order ON documents (connection, order_id);
 CREATE INDEX documents_by_order ON documents (order_id);
 
@@ -109,10 +112,20 @@ CREATE TABLE order_links (
 );
 CREATE INDEX order_links_number ON order_links (order_no);
 
+CREATE TABLE customer_links (
+    document_id INTEGER PRIMARY KEY REFERENCES documents (id),
+    connection TEXT NOT NULL,
+    customer_no TEXT NOT NULL,
+    origin TEXT NOT NULL CHECK (origin IN ('found', 'created', 'adopted')),
+    reason TEXT NOT NULL,
+    linked_at BIGINT NOT NULL
+);
+CREATE INDEX customer_links_number ON customer_links (connection, customer_no);
+
 CREATE TABLE intents (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     document_id INTEGER NOT NULL REFERENCES documents (id),
-    kind TEXT NOT NULL CHECK (kind IN ('create', 'amend', 'cancel')),
+    kind TEXT NOT NULL CHECK (kind IN ('create', 'amend', 'cancel', 'row', 'remove', 'release', 'write_back')),
     business_key TEXT NOT NULL,
     content TEXT NOT NULL,
     desired_version BIGINT NOT NULL,

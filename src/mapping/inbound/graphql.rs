@@ -51,6 +51,7 @@ pub fn order_from_graphql(order: wire::Order) -> Result<Order, InboundError> {
         customer: Customer {
             id: order.customer.map(|customer| number(customer.id, "customer.id", "Customer")).transpose()?,
             email: personal(order.email),
+            ..Customer::default()
         },
         company: company(order.purchasing_entity),
         shipping_address: address(order.shipping_address),
@@ -69,7 +70,13 @@ pub fn order_from_graphql(order: wire::Order) -> Result<Order, InboundError> {
             .map(|application| Discount { name: name(application.code, application.title) })
             .collect(),
         totals,
-        refunds: order.refunds.len(),
+        refunds: Vec::new(),
+        fees: Vec::new(),
+        location_id: None,
+        staff_id: None,
+        gateways: Vec::new(),
+        risk: None,
+        told: Default::default(),
         payment_terms: order.payment_terms.map(|terms| terms.payment_terms_name.0),
         lacks,
     })
@@ -99,7 +106,13 @@ fn further_page(order: &wire::Order) -> Option<&'static str> {
 fn company(entity: Option<wire::PurchasingEntity>) -> Option<Company> {
     let entity = entity?;
     let company = entity.company?;
-    Some(Company { id: Some(company.id.id), location_id: entity.location.map(|location| location.id.id) })
+    Some(Company {
+        id: Some(company.id.id),
+        location_id: entity.location.map(|location| location.id.id),
+        name: None,
+        external_id: None,
+        location_external_id: None,
+    })
 }
 
 fn attributes(attributes: Vec<wire::Attribute>) -> Vec<Attribute> {
@@ -185,7 +198,9 @@ impl Reader {
             price: self.pair("lineItems.originalUnitPriceSet", &line.original_unit_price_set)?,
             allocations: self.allocations(&line.discount_allocations)?,
             taxes: self.taxes(line.tax_lines)?,
-            has_duties: !line.duties.is_empty(),
+            duties: Vec::new(),
+            product_type: None,
+            barcode: None,
             properties: attributes(line.custom_attributes),
         })
     }

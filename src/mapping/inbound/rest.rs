@@ -68,17 +68,28 @@ pub fn order_from_rest(order: wire::Order) -> Result<Order, InboundError> {
         customer: Customer {
             id: order.customer.and_then(|customer| customer.id).map(|id| id.0),
             email: personal(order.email),
+            ..Customer::default()
         },
-        company: order
-            .company
-            .map(|company| Company { id: company.id.map(|id| id.0), location_id: company.location_id.map(|id| id.0) }),
+        company: order.company.map(|company| Company {
+            id: company.id.map(|id| id.0),
+            location_id: company.location_id.map(|id| id.0),
+            name: None,
+            external_id: None,
+            location_external_id: None,
+        }),
         shipping_address: address(order.shipping_address),
         billing_address: address(order.billing_address),
         lines,
         shipping_lines,
         discounts,
         totals,
-        refunds: order.refunds.map_or(0, |refunds| refunds.len()),
+        refunds: Vec::new(),
+        fees: Vec::new(),
+        location_id: None,
+        staff_id: None,
+        gateways: Vec::new(),
+        risk: None,
+        told: Default::default(),
         payment_terms: order
             .payment_terms
             .map(|terms| said(terms.payment_terms_name).unwrap_or_else(|| "unnamed".into())),
@@ -232,7 +243,9 @@ impl Reader {
             price: self.pair("line_items.price_set", line.price_set.as_ref(), line.price)?,
             allocations: self.allocations(line.discount_allocations)?,
             taxes: self.taxes(line.tax_lines)?,
-            has_duties: line.duties.is_some_and(|duties| !duties.is_empty()),
+            duties: Vec::new(),
+            product_type: None,
+            barcode: None,
             properties: attributes(line.properties),
         })
     }

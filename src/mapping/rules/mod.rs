@@ -1,6 +1,12 @@
 //! The rules of one connection, checked: what `judge` and the writers ask. How they are written down: [`settings`].
 
+pub mod customers;
+pub mod filters;
+pub mod gl;
+pub mod holds;
 pub mod settings;
+pub mod updates;
+pub mod write_back;
 
 use std::collections::BTreeMap;
 

@@ -5,6 +5,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::customers::CustomerSettings;
+use super::filters::FilterSettings;
+use super::gl::GlSettings;
+use super::holds::HoldSettings;
+use super::updates::UpdateSettings;
+use super::write_back::WriteBackSettings;
+
 /// Every key of a connection that the mapping reads. Unknown keys are refused; amounts and rates are texts, never floats.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -100,6 +107,19 @@ pub struct MappingSettings {
     pub foreign_rows: ForeignRows,
     /// Most parts of one change set; an order that needs more parks.
     pub batch_parts_max: usize,
+
+    /// How IFS customers are found and made where `customer = "match_or_create"`.
+    pub customers: CustomerSettings,
+    /// Rules that choose order type, coordinator, charge types, tax codes and pre-posting by what an order is.
+    pub gl: GlSettings,
+    /// What an order waits for before it is written.
+    pub holds: HoldSettings,
+    /// Which orders stay out of IFS.
+    pub filters: FilterSettings,
+    /// What is done about a change, by the state in which IFS holds the order.
+    pub updates: UpdateSettings,
+    /// What Shopify is told about the order in IFS.
+    pub write_back: WriteBackSettings,
 }
 
 impl Default for MappingSettings {
@@ -147,6 +167,12 @@ impl Default for MappingSettings {
             conflict_policy: ConflictPolicy::Park,
             foreign_rows: ForeignRows::Park,
             batch_parts_max: 100,
+            customers: CustomerSettings::default(),
+            gl: GlSettings::default(),
+            holds: HoldSettings::default(),
+            filters: FilterSettings::default(),
+            updates: UpdateSettings::default(),
+            write_back: WriteBackSettings::default(),
         }
     }
 }
