@@ -30,6 +30,7 @@ pub(super) fn settings() -> MappingSettings {
         charge: ChargeSettings {
             shipping: BTreeMap::from([("default".into(), "FREIGHT".into())]),
             rounding: Some("ROUNDING".into()),
+            ..ChargeSettings::default()
         },
         ..MappingSettings::default()
     }
@@ -37,7 +38,7 @@ pub(super) fn settings() -> MappingSettings {
 
 /// One row of `tax_codes`.
 pub(super) fn tax_code(country: &str, rate: &str, code: &str) -> TaxCodeSetting {
-    TaxCodeSetting { country: country.into(), region: None, rate: rate.into(), on: None, code: code.into() }
+    TaxCodeSetting { country: country.into(), region: None, rate: rate.into(), on: None, when: None, code: code.into() }
 }
 
 /// Those settings, checked.

@@ -55,7 +55,7 @@ pub fn row_tax<'r>(
         })?,
         None => taxes.iter().filter_map(|tax| tax.rate).max().unwrap_or(Decimal::ZERO),
     };
-    let code = rules.tax_code(place.country, place.region, rate, on).ok_or_else(|| {
+    let code = rules.tax_code(place.country, place.region, rate, on, None).ok_or_else(|| {
         let region = place.region.map_or(String::new(), |region| format!(", region = \"{region}\""));
         let (country, rate, on) = (place.country, rate.normalize(), on.as_str());
         ParkReason::mapping(

@@ -4,6 +4,7 @@ pub mod customers;
 pub mod filters;
 pub mod gl;
 pub mod holds;
+pub mod money;
 pub mod settings;
 pub mod updates;
 pub mod write_back;
@@ -15,9 +16,10 @@ use jiff::{Timestamp, ToSpan as _};
 use rust_decimal::Decimal;
 use sha2::{Digest as _, Sha256};
 
+use money::{TaxCode, TaxSet};
 pub use settings::MappingSettings;
 use settings::{AmountCurrency, SkuCase};
-pub use settings::{ConflictPolicy, TaxedOn};
+pub use settings::{ConflictPolicy, TaxedOn, Untaxed};
 
 use crate::domain::money::Side;
 use crate::domain::order::CancelReason;
@@ -45,15 +47,7 @@ pub struct Rules {
     tax_gap_line: Decimal,
     tax_gap_order: Decimal,
     tax_codes: Vec<TaxCode>,
-}
-
-#[derive(Debug, Clone)]
-struct TaxCode {
-    country: String,
-    region: Option<String>,
-    rate: Decimal,
-    on: Option<TaxedOn>,
-    code: String,
+    tax_sets: Vec<TaxSet>,
 }
 
 /// How the order's three references go into IFS, with each field's length in characters.
@@ -74,13 +68,15 @@ impl Rules {
         let tax_gap_line = checks.gap("tax_gap_line", &settings.tax_gap_line);
         let tax_gap_order = checks.gap("tax_gap_order", &settings.tax_gap_order);
         let tax_codes = checks.tax_codes(&settings);
+        let tax_sets = checks.tax_sets(&settings);
+        checks.money(&settings);
         checks.bounds(&settings);
         if !checks.0.is_empty() {
             return Err(checks.0);
         }
         let written = serde_json::to_vec(&settings).expect("maps with text keys always serialise");
         let revision = hex::encode(Sha256::digest(written));
-        Ok(Self { settings, revision, orders_from, time_zone, tax_gap_line, tax_gap_order, tax_codes })
+        Ok(Self { settings, revision, orders_from, time_zone, tax_gap_line, tax_gap_order, tax_codes, tax_sets })
     }
 
     /// The digest of the rules: it changes when any of them does.
@@ -113,15 +109,48 @@ impl Rules {
         format!("{day}T00:00:00Z")
     }
 
-    /// The tax code of a place, rate and kind of row: the most particular row of `tax_codes` wins.
-    pub fn tax_code(&self, country: &str, region: Option<&str>, rate: Decimal, on: TaxedOn) -> Option<&str> {
+    /// The tax code of a place, rate and kind of row: the most particular row of `tax_codes` wins. `when` is why nothing is
+    /// taxed; a row that asks for another reason is none.
+    pub fn tax_code(
+        &self,
+        country: &str,
+        region: Option<&str>,
+        rate: Decimal,
+        on: TaxedOn,
+        when: Option<Untaxed>,
+    ) -> Option<&str> {
         self.tax_codes
             .iter()
-            .filter(|row| row.country == country && row.rate == rate)
+            .filter(|row| row.country.as_deref().is_none_or(|known| known == country) && row.rate == rate)
             .filter(|row| row.region.is_none() || row.region.as_deref() == region)
             .filter(|row| row.on.is_none_or(|kind| kind == on))
-            .max_by_key(|row| (row.region.is_some(), row.on.is_some()))
+            .filter(|row| row.when.is_none() || row.when == when)
+            .max_by_key(|row| (row.when.is_some(), row.country.is_some(), row.region.is_some(), row.on.is_some()))
             .map(|row| row.code.as_str())
+    }
+
+    /// IFS's structure for several taxes on one row, given by title and rate: the most particular row of `tax_sets` wins.
+    pub fn tax_structure(&self, country: &str, region: Option<&str>, taxes: &[(&str, Decimal)]) -> Option<&str> {
+        let named = |set: &TaxSet| set.taxes.iter().filter(|(title, _)| title.is_some()).count();
+        self.tax_sets
+            .iter()
+            .filter(|set| set.country.as_deref().is_none_or(|known| known == country))
+            .filter(|set| set.region.is_none() || set.region.as_deref() == region)
+            .filter(|set| set.is(taxes))
+            .max_by_key(|set| (set.country.is_some(), set.region.is_some(), named(set)))
+            .map(|set| set.structure.as_str())
+    }
+
+    /// Where a country lies, seen from the seller; none where no territory is set.
+    pub fn tax_territory(&self, country: &str) -> Option<Territory> {
+        let own = self.settings.tax_territory.first()?;
+        Some(if own == country {
+            Territory::Home
+        } else if self.settings.tax_territory.iter().any(|known| known == country) {
+            Territory::Inside
+        } else {
+            Territory::Outside
+        })
     }
 
     /// Most that one row's tax may differ from Shopify's.
@@ -137,6 +166,11 @@ impl Rules {
     /// The charge type of a shipping rate's code.
     pub fn shipping_charge(&self, code: Option<&str>) -> Option<&str> {
         with_default(&self.settings.charge.shipping, code)
+    }
+
+    /// The charge type of a further fee, by Shopify's name of it.
+    pub fn fee_charge(&self, name: &str) -> Option<&str> {
+        with_default(&self.settings.charge.fee, Some(name))
     }
 
     /// IFS's way of shipping for a rate's code; none leaves it to the customer's default.
@@ -177,6 +211,17 @@ impl Rules {
     pub fn reference_chars_max(field: &str) -> usize {
         REFERENCE_FIELDS.iter().find(|(name, _)| *name == field).map_or(0, |(_, chars)| *chars)
     }
+}
+
+/// Where a country lies, seen from the seller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Territory {
+    /// The seller's own country.
+    Home,
+    /// Another country of the seller's tax territory.
+    Inside,
+    /// Beyond it.
+    Outside,
 }
 
 fn with_default<'a>(map: &'a BTreeMap<String, String>, code: Option<&str>) -> Option<&'a str> {
@@ -256,40 +301,6 @@ impl Checks {
         }
     }
 
-    fn tax_codes(&mut self, settings: &MappingSettings) -> Vec<TaxCode> {
-        let mut codes: Vec<TaxCode> = Vec::new();
-        for (index, row) in settings.tax_codes.iter().enumerate() {
-            let key = |field: &str| format!("tax_codes[{index}].{field}");
-            if row.country.len() != 2 || !row.country.bytes().all(|byte| byte.is_ascii_uppercase()) {
-                self.refuse(key("country"), &row.country, "two capitals, as \"SE\"");
-            }
-            if row.code.trim().is_empty() {
-                self.refuse(key("code"), "", "an IFS tax code");
-            }
-            let rate = match Decimal::from_str_exact(&row.rate) {
-                Ok(rate) if !rate.is_sign_negative() && rate < Decimal::ONE => rate.normalize(),
-                _ => {
-                    self.refuse(key("rate"), &row.rate, "a share below 1 as text, \"0.25\" for 25 %");
-                    continue;
-                }
-            };
-            let same = |known: &TaxCode| {
-                known.country == row.country && known.region == row.region && known.rate == rate && known.on == row.on
-            };
-            if codes.iter().any(same) {
-                self.refuse(key("code"), &row.code, "one code only for the same country, region, rate and kind");
-            }
-            codes.push(TaxCode {
-                country: row.country.clone(),
-                region: row.region.clone(),
-                rate,
-                on: row.on,
-                code: row.code.clone(),
-            });
-        }
-        codes
-    }
-
     fn bounds(&mut self, settings: &MappingSettings) {
         if settings.price_decimals > 12 {
             self.refuse("price_decimals", &settings.price_decimals.to_string(), "0 to 12");
@@ -302,6 +313,7 @@ impl Checks {
         }
         for (key, map) in [
             ("charge.shipping", &settings.charge.shipping),
+            ("charge.fee", &settings.charge.fee),
             ("ship_via", &settings.ship_via),
             ("payment_terms", &settings.payment_terms),
             ("cancel_reasons", &settings.cancel_reasons),
@@ -354,10 +366,10 @@ mod tests {
         ];
         let rules = Rules::new(settings).expect("legal");
         let rate = Decimal::new(13, 2);
-        assert_eq!(rules.tax_code("CA", Some("ON"), rate, TaxedOn::Goods), Some("ONT"));
-        assert_eq!(rules.tax_code("CA", Some("BC"), rate, TaxedOn::Goods), Some("GEN"));
-        assert_eq!(rules.tax_code("CA", None, rate, TaxedOn::Shipping), Some("SHIP"));
-        assert_eq!(rules.tax_code("CA", None, Decimal::new(5, 2), TaxedOn::Goods), None);
+        assert_eq!(rules.tax_code("CA", Some("ON"), rate, TaxedOn::Goods, None), Some("ONT"));
+        assert_eq!(rules.tax_code("CA", Some("BC"), rate, TaxedOn::Goods, None), Some("GEN"));
+        assert_eq!(rules.tax_code("CA", None, rate, TaxedOn::Shipping, None), Some("SHIP"));
+        assert_eq!(rules.tax_code("CA", None, Decimal::new(5, 2), TaxedOn::Goods, None), None);
     }
 
     #[test]

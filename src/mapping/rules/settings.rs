@@ -9,6 +9,10 @@ use super::customers::CustomerSettings;
 use super::filters::FilterSettings;
 use super::gl::GlSettings;
 use super::holds::HoldSettings;
+pub use super::money::{
+    AmountCurrency, ChannelLiable, ChargeSettings, DiscountMode, GoodwillTax, PriceBasis, ShippingDiscount,
+    TaxCodeSetting, TaxMode, TaxOfSet, TaxSetSetting, TaxedOn, UnevenLine, Untaxed,
+};
 use super::updates::UpdateSettings;
 use super::write_back::WriteBackSettings;
 
@@ -59,6 +63,8 @@ pub struct MappingSettings {
     pub discount_mode: DiscountMode,
     /// What happens to a line whose worth is no multiple of its quantity.
     pub uneven_line: UnevenLine,
+    /// How discounts of shipping reach IFS.
+    pub shipping_discount: ShippingDiscount,
     /// The literal of `PriceFreeze` that keeps IFS from recalculating our price.
     pub price_freeze_on: String,
 
@@ -66,12 +72,20 @@ pub struct MappingSettings {
     pub tax_mode: TaxMode,
     /// IFS's tax codes by country, region, rate and kind of row.
     pub tax_codes: Vec<TaxCodeSetting>,
+    /// IFS's tax structures by a name of the operator's, for rows that carry several taxes.
+    pub tax_sets: BTreeMap<String, TaxSetSetting>,
+    /// The countries of the seller's tax territory, the seller's own first; `when = "reverse"` and `"export"` ask for it.
+    pub tax_territory: Vec<String>,
+    /// What happens to taxes that a marketplace owes.
+    pub channel_liable: ChannelLiable,
     /// The literal of `FetchTaxFromDefaults` that keeps IFS from overriding our tax code.
     pub fetch_tax_off: String,
     /// Most that the tax of one row may differ between Shopify and IFS, in the order's currency.
     pub tax_gap_line: String,
     /// Most that the tax of an order may differ; closed by a row of `charge.rounding` where tax comes on top.
     pub tax_gap_order: String,
+    /// The tax of a refund by amount only.
+    pub goodwill_tax: GoodwillTax,
 
     /// Charge types.
     pub charge: ChargeSettings,
@@ -96,6 +110,10 @@ pub struct MappingSettings {
     pub sku_case: SkuCase,
     /// `CatalogNo` by SKU, before the other SKU rules.
     pub sku_map: BTreeMap<String, String>,
+    /// `CatalogNo` of the non-inventory part for lines that are typed in; without it such orders park.
+    pub custom_part: Option<String>,
+    /// `CatalogNo` of the non-inventory part for gift cards that are sold; without it such orders park.
+    pub gift_card_part: Option<String>,
 
     /// `CancelReason` where `cancel_reasons` has none. Required.
     pub cancel_reason: String,
@@ -145,12 +163,17 @@ impl Default for MappingSettings {
             price_decimals: 8,
             discount_mode: DiscountMode::NetPrice,
             uneven_line: UnevenLine::LongPrice,
+            shipping_discount: ShippingDiscount::Net,
             price_freeze_on: "Frozen".into(),
             tax_mode: TaxMode::IfsCalculates,
             tax_codes: Vec::new(),
+            tax_sets: BTreeMap::new(),
+            tax_territory: Vec::new(),
+            channel_liable: ChannelLiable::Park,
             fetch_tax_off: "FALSE".into(),
             tax_gap_line: "0".into(),
             tax_gap_order: "0".into(),
+            goodwill_tax: GoodwillTax::Zero,
             charge: ChargeSettings::default(),
             ship_via: BTreeMap::new(),
             delivery_terms: String::new(),
@@ -162,6 +185,8 @@ impl Default for MappingSettings {
             sku_prefix_strip: String::new(),
             sku_case: SkuCase::Keep,
             sku_map: BTreeMap::new(),
+            custom_part: None,
+            gift_card_part: None,
             cancel_reason: String::new(),
             cancel_reasons: BTreeMap::new(),
             conflict_policy: ConflictPolicy::Park,
@@ -173,54 +198,6 @@ impl Default for MappingSettings {
             filters: FilterSettings::default(),
             updates: UpdateSettings::default(),
             write_back: WriteBackSettings::default(),
-        }
-    }
-}
-
-/// Charge types (`ChargeType`).
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ChargeSettings {
-    /// By Shopify's shipping code, `default` for all others.
-    pub shipping: BTreeMap<String, String>,
-    /// Of the row that closes a rounding gap; without it such orders park.
-    pub rounding: Option<String>,
-}
-
-/// One row of `tax_codes`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TaxCodeSetting {
-    /// Country of delivery, two capitals.
-    pub country: String,
-    /// Province code; without it all regions of the country.
-    #[serde(default)]
-    pub region: Option<String>,
-    /// A share as text: "0.25" for 25 %.
-    pub rate: String,
-    /// Kind of row; without it all kinds.
-    #[serde(default)]
-    pub on: Option<TaxedOn>,
-    /// IFS's tax code.
-    pub code: String,
-}
-
-/// Kinds of rows that tax codes tell apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TaxedOn {
-    /// Lines.
-    Goods,
-    /// Shipping.
-    Shipping,
-}
-
-impl TaxedOn {
-    /// The word in the configuration.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Goods => "goods",
-            Self::Shipping => "shipping",
         }
     }
 }
@@ -239,43 +216,6 @@ choice!(
     CustomerMode {
         /// All orders belong to `customer_no`, each with its own delivery address.
         OneDefault,
-    }
-);
-choice!(
-    /// `currency`.
-    AmountCurrency {
-        /// The shop's.
-        Shop,
-        /// The one that the customer saw.
-        Presentment,
-    }
-);
-choice!(
-    /// `price_basis`.
-    PriceBasis {
-        /// With tax where Shopify's prices include it.
-        AsShopify,
-    }
-);
-choice!(
-    /// `discount_mode`.
-    DiscountMode {
-        /// The line's price is what is left after its discounts.
-        NetPrice,
-    }
-);
-choice!(
-    /// `uneven_line`.
-    UnevenLine {
-        /// One line with a price of as many decimals as it takes.
-        LongPrice,
-    }
-);
-choice!(
-    /// `tax_mode`.
-    TaxMode {
-        /// IFS computes by the code that we send; the result is compared.
-        IfsCalculates,
     }
 );
 choice!(
