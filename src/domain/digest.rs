@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::address::Address;
 use super::money::MoneyPair;
-use super::order::{Allocation, Attribute, Line, Order, ShippingLine, TaxLine};
+use super::order::{Allocation, Attribute, Duty, Line, Order, Refund, ShippingLine, TaxLine};
 
 /// A text of `name=value` entries whose values cannot run into each other, built up and hashed.
 #[derive(Default)]
@@ -62,8 +62,9 @@ impl Order {
     /// SHA-256, in hex, over every field that decides what IFS should hold, and over `updated_at`.
     ///
     /// Equal for both roads. Lists whose order the remote does not promise are taken without it. Left out: what only one road
-    /// tells (`total_line_items_price`, removed shipping), Shopify's place numbers of discounts, and product and variant, which
-    /// change when the catalogue does.
+    /// tells (`total_line_items_price`, removed shipping, who was at the till, the names of fees, all of [`super::order::Told`]) or
+    /// tells otherwise (location, gateways), Shopify's place numbers of discounts, and product, variant and the customer's
+    /// name, which change when the catalogue or the customer does.
     pub fn digest(&self) -> String {
         let mut canon = Canon::default();
         canon_head(&mut canon, self);
@@ -101,7 +102,9 @@ fn canon_head(canon: &mut Canon, order: &Order) {
         })
         .maybe("source_name", order.source_name.as_deref())
         .maybe("customer", order.customer.id.map(|id| id.to_string()).as_deref())
-        .maybe("email", order.customer.email.as_ref().map(|email| email.as_str()));
+        .maybe("email", order.customer.email.as_ref().map(|email| email.as_str()))
+        .maybe("phone", order.customer.phone.as_ref().map(|phone| phone.as_str()))
+        .maybe("locale", order.customer.locale.as_deref());
     if let Some(company) = &order.company {
         canon
             .text("company", "")
@@ -110,7 +113,7 @@ fn canon_head(canon: &mut Canon, order: &Order) {
     }
     canon_address(canon, "ship_to", order.shipping_address.as_ref());
     canon_address(canon, "bill_to", order.billing_address.as_ref());
-    canon.shown("refunds", order.refunds.len()).maybe("payment_terms", order.payment_terms.as_deref());
+    canon.unordered("refund", &order.refunds, canon_refund).maybe("payment_terms", order.payment_terms.as_deref());
 }
 
 fn canon_totals(canon: &mut Canon, order: &Order) {
@@ -143,7 +146,7 @@ fn canon_line(canon: &mut Canon, order: &Order, line: &Line) {
         .pair("price", &line.price)
         .unordered("allocation", &line.allocations, |canon, share| canon_share(canon, order, share))
         .unordered("tax", &line.taxes, canon_tax)
-        .shown("duties", !line.duties.is_empty())
+        .unordered("duty", &line.duties, canon_duty)
         .unordered("property", &line.properties, canon_attribute);
 }
 
@@ -157,6 +160,34 @@ fn canon_shipping(canon: &mut Canon, order: &Order, line: &ShippingLine) {
         .maybe_pair("current", line.current().as_ref())
         .unordered("allocation", &line.allocations, |canon, share| canon_share(canon, order, share))
         .unordered("tax", &line.taxes, canon_tax);
+}
+
+fn canon_duty(canon: &mut Canon, duty: &Duty) {
+    canon.shown("id", duty.id).pair("price", &duty.price).unordered("tax", &duty.taxes, canon_tax);
+}
+
+/// Shipping and adjustments by what they are worth: older payloads do not name the shipping line, and only one road names
+/// the kind of an adjustment.
+fn canon_refund(canon: &mut Canon, refund: &Refund) {
+    canon
+        .shown("id", refund.id)
+        .unordered("line", &refund.lines, |canon, line| {
+            canon
+                .shown("id", line.line_id)
+                .shown("quantity", line.quantity)
+                .pair("subtotal", &line.subtotal)
+                .pair("tax", &line.tax);
+        })
+        .unordered("shipping", &refund.shipping, |canon, line| {
+            canon.pair("subtotal", &line.subtotal).pair("tax", &line.tax);
+        })
+        .unordered("duty", &refund.duties, |canon, duty| {
+            canon.maybe("id", duty.duty_id.map(|id| id.to_string()).as_deref()).pair("amount", &duty.amount);
+        })
+        .unordered("adjustment", &refund.adjustments, |canon, adjustment| {
+            canon.pair("amount", &adjustment.amount).pair("tax", &adjustment.tax);
+        })
+        .pair("paid_back", &refund.paid_back);
 }
 
 fn canon_share(canon: &mut Canon, order: &Order, share: &Allocation) {

@@ -7,4 +7,5 @@ pub mod ids;
 pub mod money;
 pub mod order;
 pub mod personal;
+pub mod refund;
 pub mod verdict;

@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 use super::address::Address;
 use super::money::{Currency, MoneyPair};
 use super::personal::Personal;
+pub use super::refund::{Adjustment, Goodwill, Refund, RefundDuty, RefundLine, RefundShipping};
 
 /// Shopify's number of an order: its legacy resource id, also the end of its gid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -99,7 +100,7 @@ pub struct Order {
     pub totals: Totals,
     /// What was given back, and what was taken away with it.
     pub refunds: Vec<Refund>,
-    /// Further fees, by name.
+    /// Further fees, by name; a webhook states their sum alone, so that one with fees is not whole.
     pub fees: Vec<Fee>,
     /// The location where it was bought, at a till.
     pub location_id: Option<u64>,
@@ -216,58 +217,6 @@ pub struct Duty {
     pub price: MoneyPair,
     /// Its taxes.
     pub taxes: Vec<TaxLine>,
-}
-
-/// Money given back, and the rows it was given back for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refund {
-    /// Shopify's number.
-    pub id: u64,
-    /// Rows given back.
-    pub lines: Vec<RefundLine>,
-    /// Shipping given back, in payloads that say so by row.
-    pub shipping: Vec<RefundShipping>,
-    /// What was given back beside the rows, or not given back with them.
-    pub adjustments: Vec<Adjustment>,
-    /// What went back to the customer: successful refund transactions.
-    pub paid_back: MoneyPair,
-}
-
-/// Units of one line given back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefundLine {
-    /// The line.
-    pub line_id: u64,
-    /// Units.
-    pub quantity: u32,
-    /// Their worth in the order's tax basis.
-    pub subtotal: MoneyPair,
-    /// Their tax.
-    pub tax: MoneyPair,
-}
-
-/// Shipping given back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefundShipping {
-    /// The shipping line, where the road names it.
-    pub shipping_line_id: Option<u64>,
-    /// In the order's tax basis.
-    pub subtotal: MoneyPair,
-    /// Its tax.
-    pub tax: MoneyPair,
-}
-
-/// An order adjustment, signed as Shopify signs it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Adjustment {
-    /// Shopify's number.
-    pub id: u64,
-    /// Shopify's kind in small letters: `refund_discrepancy`, `shipping_refund`.
-    pub kind: String,
-    /// How much, without tax where tax comes on top.
-    pub amount: MoneyPair,
-    /// Its tax.
-    pub tax: MoneyPair,
 }
 
 /// A named remark.
@@ -509,6 +458,8 @@ pub struct Totals {
     pub duties: Option<MoneyPair>,
     /// Further fees as placed.
     pub fees: Option<MoneyPair>,
+    /// What refunds in cash were rounded by: the payment's, never the order's.
+    pub refund_rounding: Option<MoneyPair>,
     /// The whole as placed.
     pub total: MoneyPair,
     /// Lines less discounts, now.

@@ -3,8 +3,9 @@
 
 use rust_decimal::Decimal;
 
-use super::identities::{Broken, Reading};
+use super::identities::{Broken, Reading, Tip};
 use super::prorate::{Part, share};
+use crate::domain::money::MoneyPair;
 use crate::domain::money::Side;
 use crate::domain::order::{LineKind, Order, TaxLine};
 
@@ -14,7 +15,14 @@ pub struct Current {
     /// Beside `Order::lines`.
     pub lines: Vec<CurrentLine>,
     /// Beside `Order::shipping_lines`.
-    pub shipping: Vec<CurrentShipping>,
+    pub shipping: Vec<CurrentCharge>,
+    /// Beside `Order::lines`, and there beside each line's duties. Nothing where the prices contain the duties.
+    pub duties: Vec<Vec<CurrentCharge>>,
+    /// Beside `Order::fees`.
+    pub fees: Vec<CurrentCharge>,
+    /// The tip, untaxed. It is counted here alone: a line of kind [`LineKind::Tip`] tells the same money once more, whatever
+    /// stands beside it in `lines`.
+    pub tip: Decimal,
 }
 
 /// What remains of one line.
@@ -35,82 +43,183 @@ impl CurrentLine {
     }
 }
 
-/// What remains of one shipping line.
+/// What remains of a shipping line, a duty or a fee.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CurrentShipping {
-    /// The discounted price; nothing when removed.
+pub struct CurrentCharge {
+    /// In the order's tax basis, after discounts; nothing when removed.
     pub amount: Decimal,
-    /// Beside the shipping line's taxes.
+    /// Beside its taxes.
     pub taxes: Vec<Decimal>,
 }
 
 /// Pro-rates one side of an order to the current quantities.
 ///
 /// # Errors
-/// [`Broken`]: `current_subtotal_price` or `current_total_tax` is nothing that rounding the shares could sum to.
-pub fn current(order: &Order, side: Side, reading: Reading) -> Result<Current, Broken> {
+/// [`Broken`]: a stated current sum is nothing that rounding the shares could sum to.
+pub fn current(order: &Order, side: Side, reading: Reading, tip: Decimal) -> Result<Current, Broken> {
     let unit = order_currency(order, side).minor_unit();
-    let totals = &order.totals;
-
-    // 1. Lines before discounts.
+    let shares = Shares { order, side, unit, reading };
+    // 1. Lines before discounts, and the share of the discounts.
     let gross: Vec<Decimal> =
         order.lines.iter().map(|line| line.price.on(side).amount() * Decimal::from(line.current_quantity)).collect();
-    let counted = |kind: LineKind| reading == Reading::TipIsALine || kind != LineKind::Tip;
-    let gross_counted: Decimal =
-        order.lines.iter().zip(&gross).filter(|(line, _)| counted(line.kind)).map(|(_, gross)| *gross).sum();
-
-    // 2. Discounts: their sum is what the stated subtotal leaves of the lines.
-    let mut parts = Vec::new();
-    for line in order.lines.iter().filter(|line| counted(line.kind)) {
-        let of = |amount| Part { amount, numerator: line.current_quantity.into(), denominator: line.quantity.into() };
-        parts.extend(line.allocations.iter().map(|share| of(share.amount.on(side).amount())));
-    }
-    let stated = totals.current_subtotal.on(side).amount();
-    let discounts = share(&parts, gross_counted - stated, unit)
-        .map_err(|limits| Broken::new("current_subtotal_price", side, stated, gross_counted - limits.least))?;
-
-    // 3. Taxes of lines and shipping: their sum is what Shopify states.
-    let mut parts = Vec::new();
-    for line in order.lines.iter().filter(|line| counted(line.kind)) {
-        let of = |tax: &TaxLine| Part {
-            amount: tax.price.on(side).amount(),
-            numerator: line.current_quantity.into(),
-            denominator: line.quantity.into(),
-        };
-        parts.extend(line.taxes.iter().map(of));
-    }
-    for line in &order.shipping_lines {
-        let (numerator, denominator) = shipping_ratio(line, side, unit);
-        parts.extend(line.taxes.iter().map(|tax| Part { amount: tax.price.on(side).amount(), numerator, denominator }));
-    }
-    let stated = totals.current_tax.on(side).amount();
-    let taxes =
-        share(&parts, stated, unit).map_err(|limits| Broken::new("current_total_tax", side, stated, limits.least))?;
-
+    let mut discounts = shares.discounts(&gross)?.into_iter();
+    // 2. Duties and fees.
+    let duties = shares.duties()?;
+    let fees = shares.fees()?;
+    // 3. Taxes of all of them.
+    let mut taxes = shares.taxes(&duties, &fees)?.into_iter();
     // 4. Deal the shares out to their rows again.
-    let (mut discounts, mut taxes) = (discounts.into_iter(), taxes.into_iter());
-    let lines = order
-        .lines
-        .iter()
-        .zip(gross)
-        .map(|(line, gross)| {
-            let count = |rows: usize| if counted(line.kind) { rows } else { 0 };
-            CurrentLine {
-                gross,
-                discounts: discounts.by_ref().take(count(line.allocations.len())).collect(),
-                taxes: taxes.by_ref().take(count(line.taxes.len())).collect(),
+    let mut lines = Vec::with_capacity(order.lines.len());
+    for (line, gross) in order.lines.iter().zip(gross) {
+        let count = |rows: usize| if reading.counts(line.kind) { rows } else { 0 };
+        let discounts = discounts.by_ref().take(count(line.allocations.len())).collect();
+        lines.push(CurrentLine { gross, discounts, taxes: taxes.by_ref().take(count(line.taxes.len())).collect() });
+    }
+    let mut charge = |amount: Decimal, rows: &[TaxLine], counted: bool| CurrentCharge {
+        amount,
+        taxes: if counted { taxes.by_ref().take(rows.len()).collect() } else { vec![Decimal::ZERO; rows.len()] },
+    };
+    let shipping = order.shipping_lines.iter().map(|line| {
+        let amount = line.current().map_or(Decimal::ZERO, |pair| pair.on(side).amount());
+        charge(amount, &line.taxes, true)
+    });
+    let shipping = shipping.collect();
+    let mut amounts = duties.into_iter();
+    let duties = order.lines.iter().map(|line| {
+        let of_line = line.duties.iter().zip(amounts.by_ref());
+        of_line.map(|(duty, amount)| charge(amount, &duty.taxes, reading.tax.counts_duties())).collect()
+    });
+    let duties = duties.collect();
+    let fees = order.fees.iter().zip(fees);
+    let fees = fees.map(|(fee, amount)| charge(amount, &fee.taxes, reading.tax.counts_fees())).collect();
+    let tip = match reading.tip {
+        Tip::IsASum => tip,
+        Tip::IsALine => {
+            let rows = order.lines.iter().zip(&lines).filter(|(line, _)| line.kind == LineKind::Tip);
+            rows.map(|(_, now)| now.worth()).sum()
+        }
+    };
+    Ok(Current { lines, shipping, duties, fees, tip })
+}
+
+/// One side of an order, from which shares are taken.
+struct Shares<'a> {
+    order: &'a Order,
+    side: Side,
+    unit: Decimal,
+    reading: Reading,
+}
+
+impl Shares<'_> {
+    fn on(&self, pair: &MoneyPair) -> Decimal {
+        pair.on(self.side).amount()
+    }
+
+    fn or_nothing(&self, pair: Option<&MoneyPair>) -> Decimal {
+        pair.map_or(Decimal::ZERO, |pair| self.on(pair))
+    }
+
+    /// Their sum is what the stated subtotal leaves of the lines.
+    fn discounts(&self, gross: &[Decimal]) -> Result<Vec<Decimal>, Broken> {
+        let lines = || self.order.lines.iter().filter(|line| self.reading.counts(line.kind));
+        let with_gross = self.order.lines.iter().zip(gross);
+        let gross: Decimal =
+            with_gross.filter(|(line, _)| self.reading.counts(line.kind)).map(|(_, gross)| *gross).sum();
+        let parts: Vec<Part> = lines()
+            .flat_map(|line| {
+                line.allocations.iter().map(|share| Part {
+                    amount: self.on(&share.amount),
+                    numerator: line.current_quantity.into(),
+                    denominator: line.quantity.into(),
+                })
+            })
+            .collect();
+        let stated = self.on(&self.order.totals.current_subtotal);
+        share(&parts, gross - stated, self.unit)
+            .map_err(|limits| Broken::new("current_subtotal_price", self.side, stated, gross - limits.least))
+    }
+
+    /// Each duty's amount now. Units taken away take their share; a duty may be given back without them, too.
+    fn duties(&self) -> Result<Vec<Decimal>, Broken> {
+        let duties = || self.order.lines.iter().flat_map(|line| line.duties.iter().map(move |duty| (line, duty)));
+        if self.order.duties_included {
+            return Ok(duties().map(|_| Decimal::ZERO).collect());
+        }
+        let stated = self.or_nothing(self.order.totals.current_duties.as_ref());
+        let parts: Vec<Part> = duties()
+            .map(|(line, duty)| Part {
+                amount: self.on(&duty.price),
+                numerator: line.current_quantity.into(),
+                denominator: line.quantity.into(),
+            })
+            .collect();
+        let by_units = match share(&parts, stated, self.unit) {
+            Ok(shares) => return Ok(shares),
+            Err(limits) => limits.least,
+        };
+        let less_given_back: Vec<Decimal> = duties()
+            .map(|(_, duty)| {
+                let back = self.order.refunds.iter().flat_map(|refund| &refund.duties);
+                let back = back.filter(|back| back.duty_id == Some(duty.id)).map(|back| self.on(&back.amount));
+                self.on(&duty.price) - back.sum::<Decimal>()
+            })
+            .collect();
+        if less_given_back.iter().sum::<Decimal>() == stated {
+            return Ok(less_given_back);
+        }
+        if stated.is_zero() {
+            return Ok(vec![Decimal::ZERO; parts.len()]);
+        }
+        Err(Broken::new("current_total_duties", self.side, stated, by_units))
+    }
+
+    /// Each fee's amount now: all shrink alike.
+    fn fees(&self) -> Result<Vec<Decimal>, Broken> {
+        let stated = self.or_nothing(self.order.totals.current_fees.as_ref());
+        let sum: Decimal = self.order.fees.iter().map(|fee| self.on(&fee.price)).sum();
+        let (numerator, denominator) = ratio(stated, sum, self.unit);
+        let of = |amount| Part { amount, numerator, denominator };
+        let parts: Vec<Part> = self.order.fees.iter().map(|fee| of(self.on(&fee.price))).collect();
+        share(&parts, stated, self.unit)
+            .map_err(|limits| Broken::new("current_total_additional_fees", self.side, stated, limits.least))
+    }
+
+    /// Their sum is what Shopify states.
+    fn taxes(&self, duties: &[Decimal], fees: &[Decimal]) -> Result<Vec<Decimal>, Broken> {
+        let mut parts = Vec::new();
+        let mut add = |taxes: &[TaxLine], (numerator, denominator): (u64, u64)| {
+            parts.extend(taxes.iter().map(|tax| Part { amount: self.on(&tax.price), numerator, denominator }));
+        };
+        for line in self.order.lines.iter().filter(|line| self.reading.counts(line.kind)) {
+            add(&line.taxes, (line.current_quantity.into(), line.quantity.into()));
+        }
+        for line in &self.order.shipping_lines {
+            let now = line.current().map(|pair| self.on(&pair));
+            // Its current price against the price it was taxed on.
+            add(&line.taxes, now.map_or((0, 1), |now| ratio(now, self.on(&line.discounted), self.unit)));
+        }
+        if self.reading.tax.counts_duties() {
+            let of_lines = self.order.lines.iter().flat_map(|line| &line.duties);
+            for (duty, now) in of_lines.zip(duties) {
+                add(&duty.taxes, ratio(*now, self.on(&duty.price), self.unit));
             }
-        })
-        .collect();
-    let shipping = order
-        .shipping_lines
-        .iter()
-        .map(|line| CurrentShipping {
-            amount: line.current().map_or(Decimal::ZERO, |pair| pair.on(side).amount()),
-            taxes: taxes.by_ref().take(line.taxes.len()).collect(),
-        })
-        .collect();
-    Ok(Current { lines, shipping })
+        }
+        if self.reading.tax.counts_fees() {
+            for (fee, now) in self.order.fees.iter().zip(fees) {
+                add(&fee.taxes, ratio(*now, self.on(&fee.price), self.unit));
+            }
+        }
+        let stated = self.on(&self.order.totals.current_tax);
+        share(&parts, stated, self.unit)
+            .map_err(|limits| Broken::new("current_total_tax", self.side, stated, limits.least))
+    }
+}
+
+/// What is left of an amount, in units of both.
+fn ratio(now: Decimal, placed: Decimal, unit: Decimal) -> (u64, u64) {
+    use rust_decimal::prelude::ToPrimitive as _;
+    let units = |amount: Decimal| amount.checked_div(unit).and_then(|units| units.to_u64()).unwrap_or(0);
+    if now == placed { (1, 1) } else { (units(now), units(placed)) }
 }
 
 /// The order's currency on one side.
@@ -119,13 +228,4 @@ pub fn order_currency(order: &Order, side: Side) -> crate::domain::money::Curren
         Side::Shop => order.currency,
         Side::Presentment => order.presentment_currency,
     }
-}
-
-/// Which share of a shipping line's tax is still owed: its current price against the price it was taxed on.
-fn shipping_ratio(line: &crate::domain::order::ShippingLine, side: Side, unit: Decimal) -> (u64, u64) {
-    use rust_decimal::prelude::ToPrimitive as _;
-    let Some(current) = line.current() else { return (0, 1) };
-    let units = |amount: Decimal| amount.checked_div(unit).and_then(|units| units.to_u64()).unwrap_or(0);
-    let (current, placed) = (current.on(side).amount(), line.discounted.on(side).amount());
-    if current == placed { (1, 1) } else { (units(current), units(placed)) }
 }

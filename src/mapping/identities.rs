@@ -33,33 +33,82 @@ impl std::fmt::Display for Broken {
     }
 }
 
+/// How the parts of an order are counted where Shopify's payloads leave it open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// What a tip is.
+    pub tip: Tip,
+    /// What the sum of taxes is made of.
+    pub tax: TaxOf,
+}
+
+impl Reading {
+    /// Whether a line of this kind counts among the lines.
+    pub fn counts(self, kind: LineKind) -> bool {
+        self.tip == Tip::IsALine || kind != LineKind::Tip
+    }
+}
+
 /// How a tip is counted. It stands in the order's tip figure and as a row too; it is money once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reading {
+pub enum Tip {
     /// The rows of tips are left out, the tip figure counts.
-    TipIsASum,
+    IsASum,
     /// The rows of tips are lines like others, the tip figure is left out.
-    TipIsALine,
+    IsALine,
+}
+
+/// Whose taxes the sum of taxes holds, beside those of lines and shipping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaxOf {
+    /// Nobody's.
+    Rows,
+    /// Those of duties and fees.
+    RowsDutiesAndFees,
+    /// Those of duties.
+    RowsAndDuties,
+    /// Those of fees.
+    RowsAndFees,
+}
+
+impl TaxOf {
+    const ALL: [Self; 4] = [Self::Rows, Self::RowsDutiesAndFees, Self::RowsAndDuties, Self::RowsAndFees];
+
+    /// Whether it holds those of duties.
+    pub const fn counts_duties(self) -> bool {
+        matches!(self, Self::RowsDutiesAndFees | Self::RowsAndDuties)
+    }
+
+    /// Whether it holds those of fees.
+    pub const fn counts_fees(self) -> bool {
+        matches!(self, Self::RowsDutiesAndFees | Self::RowsAndFees)
+    }
+}
+
+/// The readings that the order leaves open, the likeliest first.
+fn readings(order: &Order) -> Vec<Reading> {
+    let has_tip = !order.totals.tip.is_zero() || order.lines.iter().any(|line| line.kind == LineKind::Tip);
+    let tips: &[Tip] = if has_tip { &[Tip::IsASum, Tip::IsALine] } else { &[Tip::IsASum] };
+    let duties = order.lines.iter().flat_map(|line| &line.duties).flat_map(|duty| &duty.taxes);
+    let taxed = duties.chain(order.fees.iter().flat_map(|fee| &fee.taxes)).any(|tax| !tax.price.is_zero());
+    let taxes: &[TaxOf] = if taxed { &TaxOf::ALL } else { &TaxOf::ALL[..1] };
+    tips.iter().flat_map(|&tip| taxes.iter().map(move |&tax| Reading { tip, tax })).collect()
 }
 
 /// Checks every identity on both sides and reads what the rows are worth now on `side`.
 ///
 /// # Errors
-/// All identities that break, under the reading of tips that breaks the fewest.
+/// All identities that break, under the reading that breaks the fewest.
 pub fn check(order: &Order, side: Side) -> Result<Current, Vec<Broken>> {
-    let mut broken = match check_as(order, side, Reading::TipIsASum) {
-        Ok(current) => return Ok(current),
-        Err(broken) => broken,
-    };
-    let has_tip = !order.totals.tip.is_zero() || order.lines.iter().any(|line| line.kind == LineKind::Tip);
-    if has_tip {
-        match check_as(order, side, Reading::TipIsALine) {
+    let mut fewest: Option<Vec<Broken>> = None;
+    for reading in readings(order) {
+        match check_as(order, side, reading) {
             Ok(current) => return Ok(current),
-            Err(other) if other.len() < broken.len() => broken = other,
+            Err(broken) if fewest.as_ref().is_none_or(|fewest| broken.len() < fewest.len()) => fewest = Some(broken),
             Err(_) => {}
         }
     }
-    Err(broken)
+    Err(fewest.unwrap_or_default())
 }
 
 fn check_as(order: &Order, wanted: Side, reading: Reading) -> Result<Current, Vec<Broken>> {
@@ -70,6 +119,7 @@ fn check_as(order: &Order, wanted: Side, reading: Reading) -> Result<Current, Ve
         sums.sane();
         if sums.broken.is_empty() {
             sums.as_placed();
+            sums.as_given_back();
             if let Some(now) = sums.as_it_stands()
                 && side == wanted
             {
@@ -109,13 +159,45 @@ impl Sums<'_> {
 
     fn lines(&self) -> impl Iterator<Item = &crate::domain::order::Line> {
         let reading = self.reading;
-        self.order.lines.iter().filter(move |line| reading == Reading::TipIsALine || line.kind != LineKind::Tip)
+        self.order.lines.iter().filter(move |line| reading.counts(line.kind))
     }
 
     fn tip(&self) -> Decimal {
-        match self.reading {
-            Reading::TipIsASum => self.on(&self.order.totals.tip),
-            Reading::TipIsALine => Decimal::ZERO,
+        match self.reading.tip {
+            Tip::IsASum => self.on(&self.order.totals.tip),
+            Tip::IsALine => Decimal::ZERO,
+        }
+    }
+
+    /// What the tip may be worth now, the likeliest first: its rows tell what is left of it, where there are rows; a cancelled
+    /// order may leave nothing of it.
+    fn tips_now(&self) -> Vec<Decimal> {
+        let placed = self.tip();
+        let rows = || self.order.lines.iter().filter(|line| line.kind == LineKind::Tip);
+        let worth = |units: fn(&crate::domain::order::Line) -> u32| -> Decimal {
+            rows().map(|line| self.on(&line.price) * Decimal::from(units(line))).sum()
+        };
+        let mut tips = Vec::new();
+        if self.reading.tip == Tip::IsASum && rows().next().is_some() && worth(|line| line.quantity) == placed {
+            tips.push(worth(|line| line.current_quantity));
+        }
+        tips.push(placed);
+        if self.order.is_cancelled() {
+            tips.push(Decimal::ZERO);
+        }
+        tips
+    }
+
+    /// Duties that come on top of the prices.
+    fn duties(&self, stated: Option<&MoneyPair>) -> Decimal {
+        if self.order.duties_included { Decimal::ZERO } else { self.maybe(stated) }
+    }
+
+    /// A sum and its rows. Rows that came by an edit stand in the current sum only.
+    fn must_be_one_of(&mut self, identity: &'static str, stated: [Option<&MoneyPair>; 2], computed: Decimal) {
+        let [placed, now] = stated.map(|stated| self.maybe(stated));
+        if computed != now {
+            self.must_be(identity, placed, computed);
         }
     }
 
@@ -133,6 +215,7 @@ impl Sums<'_> {
             &totals.subtotal,
             &totals.shipping,
             &totals.tax,
+            &totals.tip,
             &totals.total,
             &totals.current_subtotal,
             &totals.current_tax,
@@ -140,6 +223,13 @@ impl Sums<'_> {
         ]
         .map(|pair| self.on(pair))
         .to_vec();
+        let sums = [&totals.duties, &totals.fees, &totals.current_duties, &totals.current_fees];
+        figures.extend(sums.map(|pair| self.maybe(pair.as_ref())));
+        let charged = self.order.lines.iter().flat_map(|line| &line.duties).map(|duty| (&duty.price, &duty.taxes));
+        for (price, taxes) in charged.chain(self.order.fees.iter().map(|fee| (&fee.price, &fee.taxes))) {
+            figures.push(self.on(price));
+            figures.extend(taxes.iter().map(|tax| self.on(&tax.price)));
+        }
         for line in &self.order.lines {
             figures.push(self.on(&line.price));
             figures.extend(line.allocations.iter().map(|share| self.on(&share.amount)));
@@ -177,12 +267,18 @@ impl Sums<'_> {
             .map(|share| self.on(&share.amount))
             .sum();
         let shipping: Decimal = self.order.shipping_lines.iter().map(|line| self.on(&line.discounted)).sum();
-        let taxes: Decimal = self
-            .lines()
-            .flat_map(|line| &line.taxes)
-            .chain(self.order.shipping_lines.iter().flat_map(|line| &line.taxes))
+        let of_rows = self.lines().flat_map(|line| &line.taxes);
+        let of_rows = of_rows.chain(self.order.shipping_lines.iter().flat_map(|line| &line.taxes));
+        let on_duties = self.order.lines.iter().flat_map(|line| &line.duties).flat_map(|duty| &duty.taxes);
+        let on_fees = self.order.fees.iter().flat_map(|fee| &fee.taxes);
+        let taxes: Decimal = of_rows
+            .chain(on_duties.filter(|_| self.reading.tax.counts_duties()))
+            .chain(on_fees.filter(|_| self.reading.tax.counts_fees()))
             .map(|tax| self.on(&tax.price))
             .sum();
+        let duties: Decimal =
+            self.order.lines.iter().flat_map(|line| &line.duties).map(|duty| self.on(&duty.price)).sum();
+        let fees: Decimal = self.order.fees.iter().map(|fee| self.on(&fee.price)).sum();
 
         if let Some(stated) = &totals.line_items {
             self.must_be("total_line_items_price", self.on(stated), goods);
@@ -195,9 +291,35 @@ impl Sums<'_> {
             + self.on(&totals.shipping)
             + self.tax_on_top(&totals.tax)
             + self.tip()
-            + self.maybe(totals.duties.as_ref())
+            + self.duties(totals.duties.as_ref())
             + self.maybe(totals.fees.as_ref());
         self.must_be("total_price", self.on(&totals.total), whole);
+        if !self.order.duties_included {
+            let stated = [totals.duties.as_ref(), totals.current_duties.as_ref()];
+            self.must_be_one_of("original_total_duties", stated, duties);
+        }
+        let stated = [totals.fees.as_ref(), totals.current_fees.as_ref()];
+        self.must_be_one_of("original_total_additional_fees", stated, fees);
+    }
+
+    /// What went back to the customer is what the rows and adjustments of its refund say.
+    ///
+    /// Nothing is asked of a refund without a successful transaction: an edit that takes units away makes one, and money under way
+    /// is not given back yet. In another currency than the shop's the shop's side is left out: it carries the rates of two
+    /// days (GraphQL `currencyExchangeAdjustment`). Rounded cash is the payment's.
+    fn as_given_back(&mut self) {
+        if self.side == Side::Shop && self.order.currency != self.order.presentment_currency {
+            return;
+        }
+        let rounded = self.maybe(self.order.totals.refund_rounding.as_ref()).abs();
+        for refund in &self.order.refunds {
+            let (stated, computed) =
+                (self.on(&refund.paid_back), refund.explained(self.side, self.order.taxes_included));
+            let gap = (stated - computed).abs();
+            if !stated.is_zero() && gap != rounded {
+                self.must_be("refund", stated, computed);
+            }
+        }
     }
 
     /// The family `current_*`, and what the rows are worth in it.
@@ -207,14 +329,16 @@ impl Sums<'_> {
         if let Some(stated) = &totals.current_shipping {
             self.must_be("current_shipping_price", self.on(stated), shipping);
         }
-        let whole = self.on(&totals.current_subtotal)
+        let but_the_tip = self.on(&totals.current_subtotal)
             + shipping
             + self.tax_on_top(&totals.current_tax)
-            + self.tip()
-            + self.maybe(totals.current_duties.as_ref())
+            + self.duties(totals.current_duties.as_ref())
             + self.maybe(totals.current_fees.as_ref());
-        self.must_be("current_total_price", self.on(&totals.current_total), whole);
-        match current(self.order, self.side, self.reading) {
+        let (stated, tips) = (self.on(&totals.current_total), self.tips_now());
+        let fitting = tips.iter().copied().find(|tip| but_the_tip + tip == stated);
+        let tip = fitting.or(tips.first().copied()).unwrap_or_default();
+        self.must_be("current_total_price", stated, but_the_tip + tip);
+        match current(self.order, self.side, self.reading, tip) {
             Ok(rows) => Some(rows),
             Err(broken) => {
                 self.broken.push(broken);

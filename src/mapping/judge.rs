@@ -99,30 +99,22 @@ fn screened(order: &Order, rules: &Rules) -> Result<Current, Judgement> {
         let text = format!("the order came without {lacks}; the whole order was expected: it is re-read by its id");
         return Err(Judgement::Park(ParkReason::mapping("order_not_whole", text)));
     }
-    // 2. The webhook tells a tip in the shop's currency alone, so an order in another one cannot be summed up.
-    if !order.totals.tip.is_zero() && order.currency != order.presentment_currency {
-        return Err(Judgement::Park(tip()));
-    }
-    // 3. Its money. Before the filters, since Shopify's own contradicting sample is old and a test, and shall say so.
+    // 2. Its money. Before the filters, since Shopify's own contradicting sample is old and a test, and shall say so.
     let now = identities::check(order, rules.side()).map_err(|broken| {
         let listed: Vec<String> = broken.iter().map(ToString::to_string).collect();
         let text =
             format!("the order's money contradicts itself: {}; compare it with Shopify's admin", listed.join("; "));
         Judgement::Park(ParkReason::money("money_contradicts_itself", text))
     })?;
-    // 4. Orders from before the go-live are nobody's to write.
+    // 3. Orders from before the go-live are nobody's to write.
     if order.created_at < rules.orders_from() {
         return Err(Judgement::Skip(SkipRule::BeforeOrdersFrom));
     }
-    // 5. Tests.
+    // 4. Tests.
     if order.test && !rules.settings().test_orders {
         return Err(Judgement::Skip(SkipRule::TestOrder));
     }
     Ok(now)
-}
-
-fn tip() -> ParkReason {
-    ParkReason::mapping("tip", TIP)
 }
 
 /// What this version does not map: named, and never left out of an order.

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::address;
-use super::current::{Current, CurrentLine, CurrentShipping};
+use super::current::{Current, CurrentCharge, CurrentLine};
 use super::desired::{DesiredRow, Expect, Fields};
 use super::note;
 use super::park::ParkReason;
@@ -121,7 +121,7 @@ impl Mapper<'_> {
         Ok(DesiredRow { key: format!("line:{}", line.id), fields, expect: Expect { amount: worth, tax: tax.stated } })
     }
 
-    fn shipping(&mut self, index: usize, line: &ShippingLine, now: &CurrentShipping) -> Result<DesiredRow, ParkReason> {
+    fn shipping(&mut self, index: usize, line: &ShippingLine, now: &CurrentCharge) -> Result<DesiredRow, ParkReason> {
         let id = line.id.map_or_else(|| format!("#{index}"), |id| id.to_string());
         let row = format!("shipping line {id}");
         let code = line.code.as_deref();

@@ -26,6 +26,8 @@ use crate::telemetry::metric;
 
 const ORDER_BY_ID: Document = Document { operation: "OrderById", text: include_str!("graphql/order_by_id.graphql") };
 const ORDER_LINES: Document = Document { operation: "OrderLines", text: include_str!("graphql/order_lines.graphql") };
+const REFUND_LINES: Document =
+    Document { operation: "RefundLines", text: include_str!("graphql/refund_lines.graphql") };
 /// The version that made an answer.
 const VERSION_HEADER: &str = "X-Shopify-API-Version";
 /// Pause after a 429 that does not say how long.
@@ -102,11 +104,12 @@ impl ShopifyClient {
         })))
     }
 
-    /// The order with this id as the JSON of `data.order`, all its lines included; `None` when the shop has no such order (or the token
+    /// The order with this id as the JSON of `data.order`, all its lines and those of its refunds included; `None` when the shop has no such order (or the token
     /// may not see it: orders older than 60 days need `read_all_orders`).
     ///
     /// 1. The order with its first lines. Nearly always that is all.
     /// 2. The other pages of lines, joined to the first; when the order changed meanwhile, all again.
+    /// 3. The other pages of refunds, which never change.
     ///
     /// # Errors
     /// It could not be read whole. It was tried again where that is of use.
@@ -117,13 +120,19 @@ impl ShopifyClient {
             let data = self.query(&ORDER_BY_ID, json!({ "id": id })).await?;
             let Some(order) = order_of(&data)? else { return Ok(None) };
             let first: LinePage = serde_json::from_str(order.get())?;
-            if !first.line_items.page_info.has_next_page {
+            let one_page = |page: &Lines| !page.page_info.has_next_page;
+            if one_page(&first.line_items) && first.refunds.iter().all(|refund| one_page(&refund.refund_line_items)) {
                 return Ok(Some(Bytes::copy_from_slice(order.get().as_bytes())));
             }
             // 2.
-            if let Some(lines) = self.further_lines(&id, first).await? {
-                return Ok(Some(joined(&order, lines)?));
+            let LinePage { updated_at, line_items, refunds } = first;
+            let Some(lines) = self.further_lines(&id, &updated_at, line_items).await? else { continue };
+            // 3.
+            let mut of_refunds = Vec::with_capacity(refunds.len());
+            for refund in refunds {
+                of_refunds.push(self.further_refund_lines(&refund.id, refund.refund_line_items).await?);
             }
+            return Ok(Some(joined(&order, lines, of_refunds)?));
         }
         Err(ShopifyError::Restless)
     }
@@ -134,25 +143,39 @@ impl ShopifyClient {
     }
 
     /// All lines of an order from its first page on; `None` when it changed meanwhile.
-    async fn further_lines(&self, id: &str, first: LinePage) -> Result<Option<Vec<Value>>, ShopifyError> {
-        let LinePage { updated_at, mut line_items } = first;
-        let mut lines = line_items.nodes;
+    async fn further_lines(
+        &self,
+        id: &str,
+        updated_at: &str,
+        mut page: Lines,
+    ) -> Result<Option<Vec<Value>>, ShopifyError> {
+        let mut lines = std::mem::take(&mut page.nodes);
         for _ in 0..LINE_PAGES_MAX {
-            if !line_items.page_info.has_next_page {
-                return Ok(Some(lines));
-            }
-            let after = line_items.page_info.end_cursor;
-            let after = after.ok_or(ShopifyError::NotWhole { what: "a page of lines has no cursor" })?;
+            let Some(after) = page.after()? else { return Ok(Some(lines)) };
             let data = self.query(&ORDER_LINES, json!({ "id": id, "after": after })).await?;
             let Some(order) = order_of(&data)? else { return Ok(None) };
-            let page: LinePage = serde_json::from_str(order.get())?;
-            if page.updated_at != updated_at {
+            let next: LinePage = serde_json::from_str(order.get())?;
+            if next.updated_at != updated_at {
                 return Ok(None);
             }
-            line_items = page.line_items;
-            lines.append(&mut line_items.nodes);
+            page = next.line_items;
+            lines.append(&mut page.nodes);
         }
         Err(ShopifyError::NotWhole { what: "the pages of lines do not end" })
+    }
+
+    /// All rows of a refund from its first page on.
+    async fn further_refund_lines(&self, id: &str, mut page: Lines) -> Result<Vec<Value>, ShopifyError> {
+        let mut lines = std::mem::take(&mut page.nodes);
+        for _ in 0..LINE_PAGES_MAX {
+            let Some(after) = page.after()? else { return Ok(lines) };
+            let data = self.query(&REFUND_LINES, json!({ "id": id, "after": after })).await?;
+            let data: RefundData = serde_json::from_str(data.get())?;
+            let refund = data.refund.ok_or(ShopifyError::NotWhole { what: "a refund is gone" })?;
+            page = refund.refund_line_items;
+            lines.append(&mut page.nodes);
+        }
+        Err(ShopifyError::NotWhole { what: "the pages of a refund do not end" })
     }
 
     async fn query(&self, document: &Document, variables: Value) -> Result<Box<RawValue>, ShopifyError> {
@@ -258,6 +281,27 @@ struct Extensions {
 struct LinePage {
     updated_at: String,
     line_items: Lines,
+    /// In the first page only.
+    #[serde(default)]
+    refunds: Vec<RefundPage>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RefundPage {
+    id: String,
+    refund_line_items: Lines,
+}
+
+#[derive(Deserialize)]
+struct RefundData {
+    refund: Option<RefundRows>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RefundRows {
+    refund_line_items: Lines,
 }
 
 #[derive(Deserialize)]
@@ -265,6 +309,17 @@ struct LinePage {
 struct Lines {
     nodes: Vec<Value>,
     page_info: PageInfo,
+}
+
+impl Lines {
+    /// Where the next page begins; none after the last one.
+    fn after(&self) -> Result<Option<&str>, ShopifyError> {
+        if !self.page_info.has_next_page {
+            return Ok(None);
+        }
+        let cursor = self.page_info.end_cursor.as_deref();
+        cursor.map(Some).ok_or(ShopifyError::NotWhole { what: "a page of lines has no cursor" })
+    }
 }
 
 #[derive(Deserialize)]
@@ -283,10 +338,13 @@ fn order_of(data: &RawValue) -> Result<Option<Box<RawValue>>, ShopifyError> {
     Ok(data.order)
 }
 
-/// Puts all lines into the order. Numbers keep their own text: serde_json is built with arbitrary precision.
-fn joined(order: &RawValue, lines: Vec<Value>) -> Result<Bytes, ShopifyError> {
+/// Puts all lines into the order and its refunds. Numbers keep their own text: serde_json is built with arbitrary precision.
+fn joined(order: &RawValue, lines: Vec<Value>, of_refunds: Vec<Vec<Value>>) -> Result<Bytes, ShopifyError> {
+    let whole = |nodes: Vec<Value>| json!({ "nodes": nodes, "pageInfo": { "hasNextPage": false, "endCursor": null } });
     let mut order: Value = serde_json::from_str(order.get())?;
-    order["lineItems"]["nodes"] = Value::Array(lines);
-    order["lineItems"]["pageInfo"] = json!({ "hasNextPage": false, "endCursor": null });
+    order["lineItems"] = whole(lines);
+    for (index, lines) in of_refunds.into_iter().enumerate() {
+        order["refunds"][index]["refundLineItems"] = whole(lines);
+    }
     Ok(Bytes::from(order.to_string()))
 }

@@ -1,19 +1,19 @@
-//! GraphQL's order. It states everything, so that only further pages can make it less than whole.
+//! GraphQL's order. It states everything but who is at the till, so that only further pages can make it less than whole.
 
+use super::refunds::AsTold;
 use super::{Currencies, InboundError, currency, full_name, personal, said, sorted_tags};
 use crate::domain::address::Address;
 use crate::domain::money::MoneyPair;
 use crate::domain::order::{
-    Allocation, Attribute, CancelReason, Company, Customer, Discount, FinancialStatus, Line, LineKind, Order,
-    ShippingLine, ShopifyOrderId, TaxLine, Totals,
+    Adjustment, Allocation, Attribute, CancelReason, Company, Customer, Discount, Duty, Fee, FinancialStatus, Line,
+    LineKind, Order, Refund, RefundDuty, RefundLine, RefundShipping, Risk, ShippingLine, ShopifyOrderId, TaxLine, Told,
+    Totals,
 };
 use crate::domain::personal::Personal;
 use crate::shopify::wire::graphql as wire;
 use crate::shopify::wire::{Gid, Text};
 
 /// The order of an `order_by_id` answer.
-///
-/// Tips are not told apart from goods here: the schema has no mark for them.
 ///
 /// # Errors
 /// [`InboundError`] for currencies that do not exist or do not agree, ids of another type, shares of unknown discounts.
@@ -26,6 +26,11 @@ pub fn order_from_graphql(order: wire::Order) -> Result<Order, InboundError> {
     };
     let lacks = further_page(&order);
     let totals = reader.totals(&order)?;
+    let taxes_included = order.taxes_included;
+    let may_be_tips: Vec<bool> = order.line_items.nodes.iter().map(may_be_a_tip).collect();
+    let mut lines: Vec<Line> =
+        order.line_items.nodes.into_iter().map(|line| reader.line(line)).collect::<Result<_, _>>()?;
+    mark_tips(&mut lines, &may_be_tips, &totals.tip);
     Ok(Order {
         id: ShopifyOrderId::new(number(order.id, "id", "Order")?),
         name: order.name.0,
@@ -49,14 +54,15 @@ pub fn order_from_graphql(order: wire::Order) -> Result<Order, InboundError> {
         tags: sorted_tags(order.tags.iter().map(|tag| tag.0.as_str())),
         source_name: said(order.source_name),
         customer: Customer {
-            id: order.customer.map(|customer| number(customer.id, "customer.id", "Customer")).transpose()?,
             email: personal(order.email),
-            ..Customer::default()
+            phone: personal(order.phone),
+            locale: said(order.customer_locale),
+            ..order.customer.map(customer).transpose()?.unwrap_or_default()
         },
         company: company(order.purchasing_entity),
         shipping_address: address(order.shipping_address),
         billing_address: address(order.billing_address),
-        lines: order.line_items.nodes.into_iter().map(|line| reader.line(line)).collect::<Result<_, _>>()?,
+        lines,
         shipping_lines: order
             .shipping_lines
             .nodes
@@ -70,13 +76,17 @@ pub fn order_from_graphql(order: wire::Order) -> Result<Order, InboundError> {
             .map(|application| Discount { name: name(application.code, application.title) })
             .collect(),
         totals,
-        refunds: Vec::new(),
-        fees: Vec::new(),
-        location_id: None,
+        refunds: order
+            .refunds
+            .into_iter()
+            .map(|refund| reader.refund(refund, taxes_included))
+            .collect::<Result<_, _>>()?,
+        fees: order.additional_fees.into_iter().map(|fee| reader.fee(fee)).collect::<Result<_, _>>()?,
+        location_id: order.retail_location.map(|location| location.id.id),
         staff_id: None,
-        gateways: Vec::new(),
-        risk: None,
-        told: Default::default(),
+        gateways: sorted_tags(order.payment_gateway_names.iter().map(|name| name.0.as_str())),
+        risk: Some(risk(&order.risk.recommendation)),
+        told: Told { catalogue: true, company: true, risk: true },
         payment_terms: order.payment_terms.map(|terms| terms.payment_terms_name.0),
         lacks,
     })
@@ -100,18 +110,80 @@ fn further_page(order: &wire::Order) -> Option<&'static str> {
     if more(&order.shipping_lines) {
         return Some("shippingLines beyond the first page");
     }
-    more(&order.discount_applications).then_some("discountApplications beyond the first page")
+    if more(&order.discount_applications) {
+        return Some("discountApplications beyond the first page");
+    }
+    let refund = |refund: &wire::Refund| {
+        more(&refund.refund_line_items) || more(&refund.refund_shipping_lines) || more(&refund.order_adjustments)
+    };
+    order.refunds.iter().any(refund).then_some("rows of a refund beyond the first page")
+}
+
+fn customer(customer: wire::Customer) -> Result<Customer, InboundError> {
+    Ok(Customer {
+        id: Some(number(customer.id, "customer.id", "Customer")?),
+        first_name: personal(customer.first_name),
+        last_name: personal(customer.last_name),
+        ..Customer::default()
+    })
+}
+
+fn risk(word: &Text) -> Risk {
+    match word.0.as_str() {
+        "ACCEPT" => Risk::Accept,
+        "CANCEL" => Risk::Cancel,
+        "NONE" => Risk::None,
+        // A word that Shopify added reads as the one that asks a person to look.
+        _ => Risk::Investigate,
+    }
+}
+
+/// Whether a row looks like a tip. The schema has no mark for tips: `nonFulfillableQuantity` says that nobody can ship one, which
+/// is also true of units taken away.
+fn may_be_a_tip(line: &wire::LineItem) -> bool {
+    let from_catalogue = line.product.is_some() || line.variant.is_some() || line.is_gift_card;
+    !from_catalogue && !line.requires_shipping && line.non_fulfillable_quantity.0 >= line.quantity.0
+}
+
+/// Marks the rows that make up the order's tip: all that look like tips, else the only one that is worth as much.
+fn mark_tips(lines: &mut [Line], may_be: &[bool], tip: &MoneyPair) {
+    if tip.is_zero() {
+        return;
+    }
+    let worth = |line: &Line| {
+        let units = rust_decimal::Decimal::from(line.quantity);
+        [line.price.shop.amount() * units, line.price.presentment.amount() * units]
+    };
+    let wanted = [tip.shop.amount(), tip.presentment.amount()];
+    let candidates: Vec<usize> = (0..lines.len()).filter(|&index| may_be[index]).collect();
+    let all = candidates
+        .iter()
+        .map(|&index| worth(&lines[index]))
+        .fold([rust_decimal::Decimal::ZERO; 2], |sum, add| [sum[0] + add[0], sum[1] + add[1]]);
+    let exact: Vec<usize> = candidates.iter().copied().filter(|&index| worth(&lines[index]) == wanted).collect();
+    let tips = match (all == wanted, exact.as_slice()) {
+        (true, _) => candidates,
+        (false, [_]) => exact,
+        (false, _) => Vec::new(),
+    };
+    for index in tips {
+        lines[index].kind = LineKind::Tip;
+    }
 }
 
 fn company(entity: Option<wire::PurchasingEntity>) -> Option<Company> {
     let entity = entity?;
     let company = entity.company?;
+    let (location_id, location_external_id) = match entity.location {
+        Some(location) => (Some(location.id.id), said(location.external_id)),
+        None => (None, None),
+    };
     Some(Company {
         id: Some(company.id.id),
-        location_id: entity.location.map(|location| location.id.id),
-        name: None,
-        external_id: None,
-        location_external_id: None,
+        location_id,
+        name: personal(company.name),
+        external_id: said(company.external_id),
+        location_external_id,
     })
 }
 
@@ -172,6 +244,9 @@ impl Reader {
             tip: self.pair("totalTipReceivedSet", &order.total_tip_received_set)?,
             duties: self.maybe("originalTotalDutiesSet", order.original_total_duties_set.as_ref())?,
             fees: self.maybe("originalTotalAdditionalFeesSet", order.original_total_additional_fees_set.as_ref())?,
+            refund_rounding: Some(
+                self.pair("totalCashRoundingAdjustment.refundSet", &order.total_cash_rounding_adjustment.refund_set)?,
+            ),
             total: self.pair("totalPriceSet", &order.total_price_set)?,
             current_subtotal: self.pair("currentSubtotalPriceSet", &order.current_subtotal_price_set)?,
             current_shipping: self.maybe("currentShippingPriceSet", order.current_shipping_price_set.as_ref())?,
@@ -184,12 +259,20 @@ impl Reader {
     }
 
     fn line(&self, line: wire::LineItem) -> Result<Line, InboundError> {
+        let (product_id, product_type) = match line.product {
+            Some(product) => (Some(product.id.id), said(product.product_type)),
+            None => (None, None),
+        };
+        let (variant_id, barcode) = match line.variant {
+            Some(variant) => (Some(variant.id.id), said(variant.barcode)),
+            None => (None, None),
+        };
         Ok(Line {
             id: number(line.id, "lineItems.id", "LineItem")?,
             kind: if line.is_gift_card { LineKind::GiftCard } else { LineKind::Goods },
             sku: said(line.sku),
-            product_id: line.product.map(|product| product.id.id),
-            variant_id: line.variant.map(|variant| variant.id.id),
+            product_id,
+            variant_id,
             title: line.title.0,
             variant_title: said(line.variant_title),
             vendor: said(line.vendor),
@@ -198,11 +281,69 @@ impl Reader {
             price: self.pair("lineItems.originalUnitPriceSet", &line.original_unit_price_set)?,
             allocations: self.allocations(&line.discount_allocations)?,
             taxes: self.taxes(line.tax_lines)?,
-            duties: Vec::new(),
-            product_type: None,
-            barcode: None,
+            duties: line.duties.into_iter().map(|duty| self.duty(duty)).collect::<Result<_, _>>()?,
+            product_type,
+            barcode,
             properties: attributes(line.custom_attributes),
         })
+    }
+
+    fn duty(&self, duty: wire::Duty) -> Result<Duty, InboundError> {
+        Ok(Duty {
+            id: number(duty.id, "lineItems.duties.id", "Duty")?,
+            price: self.pair("lineItems.duties.price", &duty.price)?,
+            taxes: self.taxes(duty.tax_lines)?,
+        })
+    }
+
+    fn fee(&self, fee: wire::AdditionalFee) -> Result<Fee, InboundError> {
+        Ok(Fee {
+            id: number(fee.id, "additionalFees.id", "AdditionalFee")?,
+            name: fee.name.0,
+            price: self.pair("additionalFees.price", &fee.price)?,
+            taxes: self.taxes(fee.tax_lines)?,
+        })
+    }
+
+    fn refund(&self, refund: wire::Refund, taxes_included: bool) -> Result<Refund, InboundError> {
+        let line = |line: wire::RefundLineItem| {
+            Ok(RefundLine {
+                line_id: number(line.line_item.id, "refundLineItems.lineItem.id", "LineItem")?,
+                quantity: line.quantity.0,
+                subtotal: self.pair("refundLineItems.subtotalSet", &line.subtotal_set)?,
+                tax: self.pair("refundLineItems.totalTaxSet", &line.total_tax_set)?,
+            })
+        };
+        let shipping = |line: wire::RefundShippingLine| {
+            Ok(RefundShipping {
+                shipping_line_id: line.shipping_line.id.map(|id| id.id),
+                subtotal: self.pair("refundShippingLines.subtotalAmountSet", &line.subtotal_amount_set)?,
+                tax: self.pair("refundShippingLines.taxAmountSet", &line.tax_amount_set)?,
+            })
+        };
+        let adjustment = |adjustment: wire::OrderAdjustment| {
+            Ok(Adjustment {
+                id: number(adjustment.id, "orderAdjustments.id", "OrderAdjustment")?,
+                kind: said(adjustment.reason).map_or(String::new(), |reason| reason.to_ascii_lowercase()),
+                amount: self.pair("orderAdjustments.amountSet", &adjustment.amount_set)?,
+                tax: self.pair("orderAdjustments.taxAmountSet", &adjustment.tax_amount_set)?,
+            })
+        };
+        let duty = |duty: wire::RefundDuty| {
+            Ok(RefundDuty {
+                duty_id: duty.original_duty.map(|duty| duty.id.id),
+                amount: self.pair("refunds.duties.amountSet", &duty.amount_set)?,
+            })
+        };
+        let refund = Refund {
+            id: number(refund.id, "refunds.id", "Refund")?,
+            paid_back: self.pair("refunds.totalRefundedSet", &refund.total_refunded_set)?,
+            lines: refund.refund_line_items.nodes.into_iter().map(line).collect::<Result<_, _>>()?,
+            shipping: refund.refund_shipping_lines.nodes.into_iter().map(shipping).collect::<Result<_, _>>()?,
+            duties: refund.duties.unwrap_or_default().into_iter().map(duty).collect::<Result<_, _>>()?,
+            adjustments: refund.order_adjustments.nodes.into_iter().map(adjustment).collect::<Result<_, _>>()?,
+        };
+        Ok(AsTold { refund, taxes_included }.read())
     }
 
     fn shipping_line(&self, line: wire::ShippingLine) -> Result<ShippingLine, InboundError> {

@@ -2,6 +2,7 @@
 //! what cannot be read as an order at all is an [`InboundError`].
 
 mod graphql;
+mod refunds;
 mod rest;
 #[cfg(test)]
 mod tests;
@@ -82,6 +83,10 @@ impl Currencies {
             shop: amount(field, shop, self.shop)?,
             presentment: amount(field, presentment, self.presentment)?,
         })
+    }
+
+    fn differ(self) -> bool {
+        self.shop != self.presentment
     }
 
     /// The same figure on both sides: right for one currency, a stand-in where a payload is not whole.

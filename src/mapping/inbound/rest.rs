@@ -2,15 +2,17 @@
 
 use rust_decimal::Decimal;
 
+use super::refunds::AsTold;
 use super::{Currencies, InboundError, currency, full_name, personal, said, sorted_tags};
 use crate::domain::address::Address;
 use crate::domain::money::MoneyPair;
 use crate::domain::order::{
-    Allocation, Attribute, CancelReason, Company, Customer, Discount, FinancialStatus, Line, LineKind, Order,
-    ShippingLine, ShopifyOrderId, TaxLine, Totals,
+    Adjustment, Allocation, Attribute, CancelReason, Company, Customer, Discount, Duty, FinancialStatus, Line,
+    LineKind, Order, Refund, RefundDuty, RefundLine, RefundShipping, ShippingLine, ShopifyOrderId, TaxLine, Told,
+    Totals,
 };
 use crate::domain::personal::Personal;
-use crate::shopify::wire::rest as wire;
+use crate::shopify::wire::{Amount, refund, rest as wire};
 
 /// A webhook lists at most this many lines; at the limit there may be more.
 const LINES_PAGE: usize = 250;
@@ -34,7 +36,10 @@ pub fn order_from_rest(order: wire::Order) -> Result<Order, InboundError> {
     }
     let totals = reader.totals(&order)?;
     let lines = order.line_items.into_iter().map(|line| reader.line(line)).collect::<Result<Vec<_>, _>>()?;
-    let totals = Totals { tip: reader.tip(totals.tip, &lines), ..totals };
+    let taxes_included = reader.flag("taxes_included", order.taxes_included);
+    let refunds = order.refunds.unwrap_or_default().into_iter();
+    let refunds = refunds.map(|refund| reader.refund(refund, taxes_included)).collect::<Result<Vec<_>, _>>()?;
+    let gateways = order.payment_gateway_names.unwrap_or_default();
     let shipping_lines = order
         .shipping_lines
         .unwrap_or_default()
@@ -52,7 +57,7 @@ pub fn order_from_rest(order: wire::Order) -> Result<Order, InboundError> {
         cancel_reason: said(order.cancel_reason).map(|word| CancelReason::parse(&word)),
         test: reader.flag("test", order.test),
         confirmed: reader.flag("confirmed", order.confirmed),
-        taxes_included: reader.flag("taxes_included", order.taxes_included),
+        taxes_included,
         // Older versions have no such flags, since they had no such orders.
         estimated_taxes: order.estimated_taxes.unwrap_or(false),
         tax_exempt: order.tax_exempt.unwrap_or(false),
@@ -66,9 +71,10 @@ pub fn order_from_rest(order: wire::Order) -> Result<Order, InboundError> {
         tags: sorted_tags(order.tags.as_ref().map_or("", |tags| tags.0.as_str()).split(',')),
         source_name: said(order.source_name),
         customer: Customer {
-            id: order.customer.and_then(|customer| customer.id).map(|id| id.0),
             email: personal(order.email),
-            ..Customer::default()
+            phone: personal(order.phone),
+            locale: said(order.customer_locale),
+            ..order.customer.map(customer).unwrap_or_default()
         },
         company: order.company.map(|company| Company {
             id: company.id.map(|id| id.0),
@@ -83,13 +89,13 @@ pub fn order_from_rest(order: wire::Order) -> Result<Order, InboundError> {
         shipping_lines,
         discounts,
         totals,
-        refunds: Vec::new(),
+        refunds,
         fees: Vec::new(),
-        location_id: None,
-        staff_id: None,
-        gateways: Vec::new(),
+        location_id: order.location_id.map(|id| id.0),
+        staff_id: order.user_id.map(|id| id.0),
+        gateways: sorted_tags(gateways.iter().map(|name| name.0.as_str())),
         risk: None,
-        told: Default::default(),
+        told: Told::default(),
         payment_terms: order
             .payment_terms
             .map(|terms| said(terms.payment_terms_name).unwrap_or_else(|| "unnamed".into())),
@@ -102,6 +108,15 @@ fn discounts(applications: &[wire::DiscountApplication]) -> Vec<Discount> {
         application.code.as_ref().or(application.title.as_ref()).map_or(String::new(), |name| name.0.clone())
     };
     applications.iter().map(|application| Discount { name: name(application) }).collect()
+}
+
+fn customer(customer: wire::Customer) -> Customer {
+    Customer {
+        id: customer.id.map(|id| id.0),
+        first_name: personal(customer.first_name),
+        last_name: personal(customer.last_name),
+        ..Customer::default()
+    }
 }
 
 fn attributes(properties: Option<Vec<wire::Property>>) -> Vec<Attribute> {
@@ -162,13 +177,31 @@ impl Reader {
         &mut self,
         field: &'static str,
         set: Option<&wire::MoneySet>,
-        figure: Option<crate::shopify::wire::Amount>,
+        figure: Option<Amount>,
     ) -> Result<MoneyPair, InboundError> {
         if let Some(pair) = self.maybe(field, set)? {
             return Ok(pair);
         }
         self.lack(field);
         Ok(self.currencies.same(figure.map_or(Decimal::ZERO, |figure| figure.0)))
+    }
+
+    /// REST states the tip in one unnamed currency: enough where there is only one.
+    fn tip(&mut self, stated: Option<Amount>) -> MoneyPair {
+        let tip = self.currencies.same(stated.map_or(Decimal::ZERO, |tip| tip.0));
+        if !tip.is_zero() && self.currencies.differ() {
+            self.lack("the tip in both currencies");
+        }
+        tip
+    }
+
+    /// REST states further fees by their sum alone, and IFS wants each by its name.
+    fn fees(&mut self, field: &'static str, set: Option<&wire::MoneySet>) -> Result<Option<MoneyPair>, InboundError> {
+        let sum = self.maybe(field, set)?;
+        if sum.is_some_and(|sum| !sum.is_zero()) {
+            self.lack("the names of its further fees");
+        }
+        Ok(sum)
     }
 
     fn totals(&mut self, order: &wire::Order) -> Result<Totals, InboundError> {
@@ -179,10 +212,13 @@ impl Reader {
             subtotal: self.pair("subtotal_price_set", order.subtotal_price_set.as_ref(), order.subtotal_price)?,
             shipping: self.pair("total_shipping_price_set", order.total_shipping_price_set.as_ref(), None)?,
             tax: self.pair("total_tax_set", order.total_tax_set.as_ref(), order.total_tax)?,
-            tip: self.currencies.same(order.total_tip_received.map_or(Decimal::ZERO, |tip| tip.0)),
+            tip: self.tip(order.total_tip_received),
             duties: self.maybe("original_total_duties_set", order.original_total_duties_set.as_ref())?,
-            fees: self
-                .maybe("original_total_additional_fees_set", order.original_total_additional_fees_set.as_ref())?,
+            fees: self.fees("original_total_additional_fees_set", order.original_total_additional_fees_set.as_ref())?,
+            refund_rounding: self.maybe(
+                "total_cash_rounding_refund_adjustment_set",
+                order.total_cash_rounding_refund_adjustment_set.as_ref(),
+            )?,
             total: self.pair("total_price_set", order.total_price_set.as_ref(), order.total_price)?,
             current_subtotal: self.pair(
                 "current_subtotal_price_set",
@@ -204,19 +240,6 @@ impl Reader {
                 current_total,
             )?,
         })
-    }
-
-    /// REST tells the tip in one unnamed currency. Zero is zero in both; else the rows of tips tell the customer's side.
-    fn tip(&self, stated: MoneyPair, lines: &[Line]) -> MoneyPair {
-        if stated.is_zero() || self.currencies.shop == self.currencies.presentment {
-            return stated;
-        }
-        let rows: Decimal = lines
-            .iter()
-            .filter(|line| line.kind == LineKind::Tip)
-            .map(|line| line.price.presentment.amount() * Decimal::from(line.quantity))
-            .sum();
-        MoneyPair { shop: stated.shop, presentment: self.currencies.same(rows).presentment }
     }
 
     fn line(&mut self, line: wire::LineItem) -> Result<Line, InboundError> {
@@ -243,11 +266,78 @@ impl Reader {
             price: self.pair("line_items.price_set", line.price_set.as_ref(), line.price)?,
             allocations: self.allocations(line.discount_allocations)?,
             taxes: self.taxes(line.tax_lines)?,
-            duties: Vec::new(),
+            duties: line
+                .duties
+                .unwrap_or_default()
+                .into_iter()
+                .map(|duty| self.duty(duty))
+                .collect::<Result<_, _>>()?,
             product_type: None,
             barcode: None,
             properties: attributes(line.properties),
         })
+    }
+
+    fn duty(&mut self, duty: wire::Duty) -> Result<Duty, InboundError> {
+        let price = match (&duty.shop_money, &duty.presentment_money) {
+            (Some(shop), Some(presentment)) => self.currencies.pair(
+                "line_items.duties",
+                (shop.amount, &shop.currency_code),
+                (presentment.amount, &presentment.currency_code),
+            )?,
+            _ => self.pair("line_items.duties.shop_money", None, None)?,
+        };
+        Ok(Duty { id: duty.id.0, price, taxes: self.taxes(duty.tax_lines)? })
+    }
+
+    fn refund(&mut self, refund: refund::Refund, taxes_included: bool) -> Result<Refund, InboundError> {
+        let paid_back = self.paid_back(refund.transactions.as_deref().unwrap_or_default());
+        let (mut lines, mut shipping, mut adjustments, mut duties) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for line in refund.refund_line_items.unwrap_or_default() {
+            lines.push(RefundLine {
+                line_id: line.line_item_id.0,
+                quantity: line.quantity.0,
+                subtotal: self.pair("refund_line_items.subtotal_set", line.subtotal_set.as_ref(), line.subtotal)?,
+                tax: self.pair("refund_line_items.total_tax_set", line.total_tax_set.as_ref(), line.total_tax)?,
+            });
+        }
+        for line in refund.refund_shipping_lines.unwrap_or_default() {
+            let (amount, tax) = ("refund_shipping_lines.subtotal_amount_set", "refund_shipping_lines.tax_amount_set");
+            shipping.push(RefundShipping {
+                shipping_line_id: line.shipping_line_id.map(|id| id.0),
+                subtotal: self.pair(amount, line.subtotal_amount_set.as_ref(), None)?,
+                tax: self.pair(tax, line.tax_amount_set.as_ref(), None)?,
+            });
+        }
+        for row in refund.order_adjustments.unwrap_or_default() {
+            adjustments.push(Adjustment {
+                id: row.id.0,
+                kind: said(row.kind).map_or(String::new(), |kind| kind.to_ascii_lowercase()),
+                amount: self.pair("order_adjustments.amount_set", row.amount_set.as_ref(), row.amount)?,
+                tax: self.pair("order_adjustments.tax_amount_set", row.tax_amount_set.as_ref(), row.tax_amount)?,
+            });
+        }
+        for duty in refund.duties.map_or(Vec::new(), |duties| duties.0) {
+            duties.push(RefundDuty {
+                duty_id: duty.duty_id.map(|id| id.0),
+                amount: self.pair("refunds.duties.amount_set", duty.amount_set.as_ref(), None)?,
+            });
+        }
+        let refund = Refund { id: refund.id.0, lines, shipping, duties, adjustments, paid_back };
+        Ok(AsTold { refund, taxes_included }.read())
+    }
+
+    /// The successful refunds among a refund's transactions. REST states each in one currency: enough where there is only one.
+    fn paid_back(&mut self, transactions: &[refund::Transaction]) -> MoneyPair {
+        let is = |text: &Option<crate::shopify::wire::Text>, word: &str| {
+            text.as_ref().is_some_and(|text| text.0.eq_ignore_ascii_case(word))
+        };
+        let paid = transactions.iter().filter(|row| is(&row.kind, "refund") && is(&row.status, "success"));
+        let paid: Decimal = paid.filter_map(|row| row.amount).map(|amount| amount.0).sum();
+        if !paid.is_zero() && self.currencies.differ() {
+            self.lack("the transactions of its refunds in both currencies");
+        }
+        self.currencies.same(paid)
     }
 
     fn shipping_line(&mut self, line: wire::ShippingLine) -> Result<ShippingLine, InboundError> {

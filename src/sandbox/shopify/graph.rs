@@ -40,7 +40,7 @@ fn facts(order: &OrderVersion) -> Value {
         "displayFinancialStatus": financial(order.financial), "displayFulfillmentStatus": "UNFULFILLED", "dutiesIncluded": false,
         "edited": order.updated_at != order.created_at, "estimatedTaxes": false, "fullyPaid": paid, "unpaid": !paid,
         "paymentGatewayNames": if paid { json!(["shopify_payments"]) } else { json!(["manual"]) }, "paymentTerms": null,
-        "requiresShipping": true, "sourceIdentifier": null, "sourceName": "web", "tags": [], "taxExempt": false,
+        "retailLocation": null, "risk": {"recommendation": "NONE"}, "requiresShipping": true, "sourceIdentifier": null, "sourceName": "web", "tags": [], "taxExempt": false,
         "taxesIncluded": order.taxes == Taxes::Included, "customerLocale": order.locale,
         "totalWeight": order.lines.iter().map(|line| u64::from(line.grams) * u64::from(line.quantity)).sum::<u64>().to_string(),
         "currentSubtotalLineItemsQuantity": order.lines.iter().map(|line| line.current_quantity).sum::<u32>(),
@@ -162,7 +162,7 @@ fn line(line: &Line, order: &OrderVersion, applications: &[Value]) -> Value {
         "totalDiscountSet": bag(currencies, line.allocated()), "discountedUnitPriceAfterAllDiscountsSet": bag(currencies, unit(line.total())),
         "discountAllocations": allocations(&line.allocations, currencies, applications),
         "taxLines": line.taxes.iter().map(|row| tax_line(row, currencies)).collect::<Vec<_>>(),
-        "product": {"id": gid("Product", line.product_id), "legacyResourceId": line.product_id.to_string()},
+        "product": {"id": gid("Product", line.product_id), "legacyResourceId": line.product_id.to_string(), "productType": "Goods"},
         "variant": {"id": gid("ProductVariant", line.variant_id), "legacyResourceId": line.variant_id.to_string(), "sku": line.sku},
     })
 }
@@ -237,8 +237,8 @@ fn refund(refund: &Refund, order: &OrderVersion) -> Value {
     json!({
         "id": gid("Refund", refund.id), "legacyResourceId": refund.id.to_string(), "createdAt": time(refund.at), "updatedAt": time(refund.at),
         "processedAt": time(refund.at), "note": null, "totalRefundedSet": bag(currencies, refund.amount), "refundLineItems": [],
-        "orderAdjustments": [{
-            "id": gid("OrderAdjustment", refund.id + 2), "amountSet": bag(currencies, back), "taxAmountSet": bag(currencies, Both::default()),
+        "refundShippingLines": [], "duties": [], "orderAdjustments": [{
+            "id": gid("OrderAdjustment", refund.id + 2), "reason": "REFUND_DISCREPANCY", "amountSet": bag(currencies, back), "taxAmountSet": bag(currencies, Both::default()),
         }],
     })
 }

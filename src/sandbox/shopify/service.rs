@@ -197,6 +197,15 @@ impl Shop {
                 let sold = id.and_then(|id| id.parse().ok()).and_then(|id: u64| state.orders.get(&id));
                 sold.and_then(|sold| sold.versions.last()).map_or(Value::Null, graph::order)
             }
+            "refund" => {
+                let id = arguments.get("id").unwrap_or(&Value::Null);
+                let state = self.lock();
+                let orders = state.orders.values().filter_map(|sold| sold.versions.last());
+                let refunds = orders
+                    .filter(|order| !order.refunds.is_empty())
+                    .flat_map(|order| graph::order(order)["refunds"].as_array().cloned().unwrap_or_default());
+                refunds.into_iter().find(|refund| refund["id"] == *id).unwrap_or(Value::Null)
+            }
             _ => Value::Null,
         }
     }

@@ -31,7 +31,12 @@ pub struct Order {
     pub custom_attributes: Vec<Attribute>,
     pub tags: Vec<Text>,
     pub source_name: Option<Text>,
+    pub retail_location: Option<Node>,
+    pub risk: Risk,
+    pub payment_gateway_names: Vec<Text>,
     pub email: Option<Text>,
+    pub phone: Option<Text>,
+    pub customer_locale: Option<Text>,
     pub customer: Option<Customer>,
     pub purchasing_entity: Option<PurchasingEntity>,
     pub shipping_address: Option<Address>,
@@ -40,6 +45,8 @@ pub struct Order {
     pub shipping_lines: Connection<ShippingLine>,
     pub discount_applications: Connection<DiscountApplication>,
     pub refunds: Vec<Refund>,
+    pub additional_fees: Vec<AdditionalFee>,
+    pub total_cash_rounding_adjustment: CashRounding,
     pub payment_terms: Option<PaymentTerms>,
     pub total_discounts_set: Option<MoneyBag>,
     pub subtotal_price_set: Option<MoneyBag>,
@@ -102,18 +109,168 @@ pub struct Node {
     pub id: Gid,
 }
 
+/// The same where the schema lets the id be missing.
+#[derive(Deserialize)]
+pub struct MaybeNode {
+    /// Its global id.
+    pub id: Option<Gid>,
+}
+
+/// The product of a line.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Product {
+    /// Its global id.
+    pub id: Gid,
+    /// As the merchant types it.
+    pub product_type: Option<Text>,
+}
+
+/// The variant of a line.
+#[derive(Deserialize)]
+pub struct Variant {
+    /// Its global id.
+    pub id: Gid,
+    /// Its bar code.
+    pub barcode: Option<Text>,
+}
+
 /// Who bought.
-pub type Customer = Node;
-/// A refund; only their number matters here.
-pub type Refund = Node;
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Customer {
+    /// Its global id.
+    pub id: Gid,
+    /// Their given name.
+    pub first_name: Option<Text>,
+    /// Their family name.
+    pub last_name: Option<Text>,
+}
 
 /// A customer, or a company's location: the latter has both fields.
 #[derive(Deserialize)]
 pub struct PurchasingEntity {
     /// The B2B company.
-    pub company: Option<Node>,
+    pub company: Option<Company>,
     /// Its location.
-    pub location: Option<Node>,
+    pub location: Option<CompanyLocation>,
+}
+
+/// A B2B company.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Company {
+    /// Its global id.
+    pub id: Gid,
+    /// Its name.
+    pub name: Option<Text>,
+    /// The key that an ERP gave it.
+    pub external_id: Option<Text>,
+}
+
+/// A location of a B2B company.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CompanyLocation {
+    /// Its global id.
+    pub id: Gid,
+    /// The key that an ERP gave it.
+    pub external_id: Option<Text>,
+}
+
+/// How risky Shopify thinks an order is.
+#[derive(Deserialize)]
+pub struct Risk {
+    /// `ACCEPT`, `INVESTIGATE`, `CANCEL` or `NONE`.
+    pub recommendation: Text,
+}
+
+/// What the whole order was rounded by in cash.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CashRounding {
+    /// In refunds.
+    pub refund_set: MoneyBag,
+}
+
+/// A further fee.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AdditionalFee {
+    /// Its global id.
+    pub id: Gid,
+    /// As the shop names it.
+    pub name: Text,
+    /// How much it is.
+    pub price: MoneyBag,
+    /// Its taxes.
+    pub tax_lines: Vec<TaxLine>,
+}
+
+/// An import duty on a line.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Duty {
+    /// Its global id.
+    pub id: Gid,
+    /// How much it is.
+    pub price: MoneyBag,
+    /// Its taxes.
+    pub tax_lines: Vec<TaxLine>,
+}
+
+/// Money given back.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the names are Shopify's own and documented there")]
+pub struct Refund {
+    pub id: Gid,
+    pub total_refunded_set: MoneyBag,
+    pub refund_line_items: Connection<RefundLineItem>,
+    pub refund_shipping_lines: Connection<RefundShippingLine>,
+    pub order_adjustments: Connection<OrderAdjustment>,
+    pub duties: Option<Vec<RefundDuty>>,
+}
+
+/// Units of a line given back.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the names are Shopify's own and documented there")]
+pub struct RefundLineItem {
+    pub line_item: Node,
+    pub quantity: Quantity,
+    pub subtotal_set: MoneyBag,
+    pub total_tax_set: MoneyBag,
+}
+
+/// Shipping given back.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the names are Shopify's own and documented there")]
+pub struct RefundShippingLine {
+    pub shipping_line: MaybeNode,
+    pub subtotal_amount_set: MoneyBag,
+    pub tax_amount_set: MoneyBag,
+}
+
+/// A difference between what the rows are worth and what was given back.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the names are Shopify's own and documented there")]
+pub struct OrderAdjustment {
+    pub id: Gid,
+    pub reason: Option<Text>,
+    pub amount_set: MoneyBag,
+    pub tax_amount_set: MoneyBag,
+}
+
+/// A duty given back.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the names are Shopify's own and documented there")]
+pub struct RefundDuty {
+    pub amount_set: MoneyBag,
+    pub original_duty: Option<Node>,
 }
 
 /// A postal address.
@@ -149,18 +306,21 @@ pub struct Attribute {
 pub struct LineItem {
     pub id: Gid,
     pub sku: Option<Text>,
-    pub product: Option<Node>,
-    pub variant: Option<Node>,
+    pub product: Option<Product>,
+    pub variant: Option<Variant>,
     pub title: Text,
     pub variant_title: Option<Text>,
     pub vendor: Option<Text>,
     pub quantity: Quantity,
     pub current_quantity: Quantity,
+    /// Units that nobody can ship: removed ones, and all of a tip.
+    pub non_fulfillable_quantity: Quantity,
     pub original_unit_price_set: MoneyBag,
     pub is_gift_card: bool,
+    pub requires_shipping: bool,
     pub discount_allocations: Vec<DiscountAllocation>,
     pub tax_lines: Vec<TaxLine>,
-    pub duties: Vec<serde::de::IgnoredAny>,
+    pub duties: Vec<Duty>,
     pub custom_attributes: Vec<Attribute>,
 }
 

@@ -3,6 +3,7 @@
 
 use serde::Deserialize;
 
+use super::refund::Refund;
 use super::scalar::{Amount, Id, Instant, Loose, Quantity, Rate, Text};
 
 /// The order as a webhook carries it. No `Debug`: it is full of persons' data.
@@ -31,7 +32,14 @@ pub struct Order {
     /// Separated by commas.
     pub tags: Option<Text>,
     pub source_name: Option<Text>,
+    /// Where it was sold, at a till.
+    pub location_id: Option<Id>,
+    /// Who sold it, at a till.
+    pub user_id: Option<Id>,
+    pub payment_gateway_names: Option<Vec<Text>>,
     pub email: Option<Text>,
+    pub phone: Option<Text>,
+    pub customer_locale: Option<Text>,
     pub customer: Option<Customer>,
     pub company: Option<Company>,
     pub shipping_address: Option<Address>,
@@ -39,7 +47,7 @@ pub struct Order {
     pub line_items: Vec<LineItem>,
     pub shipping_lines: Option<Vec<ShippingLine>>,
     pub discount_applications: Option<Vec<DiscountApplication>>,
-    pub refunds: Option<Vec<serde::de::IgnoredAny>>,
+    pub refunds: Option<Vec<Refund>>,
     pub payment_terms: Option<PaymentTerms>,
     pub total_line_items_price: Option<Amount>,
     pub total_line_items_price_set: Option<MoneySet>,
@@ -54,6 +62,7 @@ pub struct Order {
     pub total_tip_received: Option<Amount>,
     pub original_total_duties_set: Option<MoneySet>,
     pub original_total_additional_fees_set: Option<MoneySet>,
+    pub total_cash_rounding_refund_adjustment_set: Option<MoneySet>,
     pub total_price: Option<Amount>,
     pub total_price_set: Option<MoneySet>,
     pub current_subtotal_price: Option<Amount>,
@@ -90,6 +99,10 @@ pub struct Money {
 pub struct Customer {
     /// Shopify's number.
     pub id: Option<Id>,
+    /// Their given name.
+    pub first_name: Option<Text>,
+    /// Their family name.
+    pub last_name: Option<Text>,
 }
 
 /// The B2B company it was bought for.
@@ -148,8 +161,18 @@ pub struct LineItem {
     pub tip_payment_method: Option<serde::de::IgnoredAny>,
     pub discount_allocations: Option<Vec<DiscountAllocation>>,
     pub tax_lines: Option<Vec<TaxLine>>,
-    pub duties: Option<Vec<serde::de::IgnoredAny>>,
+    pub duties: Option<Vec<Duty>>,
     pub properties: Option<Vec<Property>>,
+}
+
+/// An import duty on a line. Unlike all other amounts it carries its two moneys itself.
+#[derive(Deserialize)]
+#[expect(missing_docs, reason = "the names are Shopify's own and documented there")]
+pub struct Duty {
+    pub id: Id,
+    pub shop_money: Option<Money>,
+    pub presentment_money: Option<Money>,
+    pub tax_lines: Option<Vec<TaxLine>>,
 }
 
 /// One way of shipping.
