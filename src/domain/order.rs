@@ -182,6 +182,23 @@ pub struct Told {
     pub risk: bool,
 }
 
+impl Told {
+    /// Whether all of `needed` was told.
+    pub const fn covers(self, needed: Self) -> bool {
+        (self.catalogue || !needed.catalogue) && (self.company || !needed.company) && (self.risk || !needed.risk)
+    }
+
+    /// What either of the two tells or needs.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            catalogue: self.catalogue || other.catalogue,
+            company: self.company || other.company,
+            risk: self.risk || other.risk,
+        }
+    }
+}
+
 /// How risky Shopify thinks an order is (GraphQL `OrderRiskSummary.recommendation`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Risk {

@@ -22,7 +22,7 @@ use settings::{AmountCurrency, SkuCase};
 pub use settings::{ConflictPolicy, TaxedOn, Untaxed};
 
 use crate::domain::money::Side;
-use crate::domain::order::CancelReason;
+use crate::domain::order::{CancelReason, Told};
 use crate::ifs::wire::names;
 
 /// A setting that cannot be meant.
@@ -195,6 +195,12 @@ impl Rules {
             SkuCase::Keep => stripped.to_owned(),
             SkuCase::Upper => stripped.to_uppercase(),
         }
+    }
+
+    /// Which facts beside the order itself these rules read: where a payload lacks one of them, the order is read again by its
+    /// id. Each group of rules adds its own.
+    pub fn needs(&self) -> Told {
+        Told::default()
     }
 
     /// How the header's note is put together.
