@@ -9,29 +9,72 @@ pub const REALM: &str = "sandbox";
 pub const SHOP_DOMAIN: &str = "sandbox-shop.myshopify.com";
 /// Second shop's domain, for runs with two connections.
 pub const SECOND_SHOP_DOMAIN: &str = "second-shop.myshopify.com";
-/// The only customer known to IFS.
+/// The customer of all web orders that have none of their own.
 pub const CUSTOMER_NO: &str = "WEB-DEFAULT";
+
+/// Customers whose order and company data a new customer may copy; nobody can order for them.
+pub const TEMPLATE_CUSTOMERS: [&str; 2] = ["TEMPLATE-SE", "TEMPLATE-DE"];
 
 /// Sites and the company each belongs to.
 pub(super) const SITES: [(&str, &str); 2] = [("S10", "10"), ("S20", "20")];
-/// Address ids of the customer, for bills and deliveries alike.
+/// Address ids of the web customer, for bills and deliveries alike.
 pub(super) const ADDRESS_IDS: [&str; 1] = ["1"];
 /// Coordinators and the letter of their number series.
-pub(super) const COORDINATORS: [(&str, &str); 2] = [("WEB", "W"), ("DESK", "D")];
-pub(super) const ORDER_TYPES: [&str; 1] = ["NO"];
-pub(super) const PAY_TERMS: [&str; 2] = ["0", "30"];
-pub(super) const SHIP_VIAS: [&str; 2] = ["STD", "EXP"];
-pub(super) const DELIVERY_TERMS: [&str; 1] = ["DAP"];
-pub(super) const CHARGE_TYPES: [&str; 2] = ["FREIGHT", "ROUNDING"];
-pub(super) const CANCEL_REASONS: [&str; 1] = ["WEB"];
+pub(super) const COORDINATORS: [(&str, &str); 3] = [("WEB", "W"), ("DESK", "D"), ("B2B", "B")];
+pub(super) const ORDER_TYPES: [&str; 2] = ["NO", "WEBX"];
+pub(super) const PAY_TERMS: [&str; 5] = ["0", "14", "30", "60", "90"];
+pub(super) const SHIP_VIAS: [&str; 3] = ["STD", "EXP", "PIC"];
+pub(super) const DELIVERY_TERMS: [&str; 3] = ["DAP", "DDP", "EXW"];
+pub(super) const CHARGE_TYPES: [&str; 10] = [
+    "FREIGHT",
+    "ROUNDING",
+    "TIP",
+    "DUTY",
+    "FEE",
+    "GOODWILL",
+    "DISCOUNT",
+    "TAX",
+    "MARKETTAX",
+    // IFS's own promotions; never the integration's.
+    "PROMOTION",
+];
+pub(super) const CANCEL_REASONS: [&str; 3] = ["WEB", "FRAUD", "CUSTOMER"];
+pub(super) const MARKET_CODES: [&str; 4] = ["WEB", "B2B", "POS", "EXPORT"];
 /// Currencies and their decimals.
-pub(super) const CURRENCIES: [(&str, u32); 6] =
-    [("EUR", 2), ("SEK", 2), ("USD", 2), ("GBP", 2), ("NOK", 2), ("JPY", 0)];
-/// Tax codes and their percentages.
-pub(super) const TAX_CODES: [(&str, u32); 8] =
-    [("V00", 0), ("V06", 6), ("V07", 7), ("V10", 10), ("V13", 13), ("V19", 19), ("V20", 20), ("V25", 25)];
+pub(super) const CURRENCIES: [(&str, u32); 12] = [
+    ("EUR", 2),
+    ("SEK", 2),
+    ("USD", 2),
+    ("GBP", 2),
+    ("NOK", 2),
+    ("DKK", 2),
+    ("CHF", 2),
+    ("PLN", 2),
+    ("CAD", 2),
+    ("AUD", 2),
+    ("JPY", 0),
+    ("KWD", 3),
+];
+/// Tax codes and their percentages, in thousandths of a percent.
+pub(super) const TAX_CODES: [(&str, i64); 11] = [
+    ("V00", 0),
+    ("V05", 5_000),
+    ("V06", 6_000),
+    ("V07", 7_000),
+    ("V10", 10_000),
+    ("V13", 13_000),
+    ("V19", 19_000),
+    ("V20", 20_000),
+    ("V25", 25_000),
+    ("GST5", 5_000),
+    ("QST9975", 9_975),
+];
+/// Tax calculation structures: codes that all count on one base.
+pub(super) const TAX_STRUCTURES: [(&str, &[&str]); 1] = [("GSTQST", &["GST5", "QST9975"])];
 /// The code that IFS takes when it is asked to fetch taxes from its own defaults.
 pub(super) const DEFAULT_TAX_CODE: &str = "V25";
+/// Non-inventory sales parts: their description is the order line's to give.
+pub(super) const NON_INVENTORY_PARTS: [&str; 3] = ["CUSTOM", "GIFTCARD", "DEFAULT-PART"];
 /// Parts that the shop never sells: only persons in IFS use them.
 pub(super) const DESK_PARTS: [&str; 3] = ["DESK-SERVICE", "DESK-SPARE", "DESK-OLD"];
 
@@ -77,15 +120,33 @@ pub(super) fn variant(index: usize) -> Variant {
     Variant { sku: format!("{code}-{:03}", index + 1), title, price: Decimal::new(cents, 2), grams: 100 + number * 35 }
 }
 
-/// IFS's own list price of a part: never what the shop asks, so that an unfrozen price shows.
-pub(super) fn list_price(catalog_no: &str) -> Option<Decimal> {
+/// What a sales part is to IFS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PartKind {
+    Inventory,
+    NonInventory,
+}
+
+/// A sales part as IFS knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SalesPart {
+    pub(super) kind: PartKind,
+    /// IFS's own list price: never what the shop asks, so that an unfrozen price shows.
+    pub(super) list_price: Decimal,
+}
+
+/// The sales part of this number, if there is one.
+pub(super) fn sales_part(catalog_no: &str) -> Option<SalesPart> {
     if DESK_PARTS.contains(&catalog_no) {
-        return Some(Decimal::new(1000, 2));
+        return Some(SalesPart { kind: PartKind::Inventory, list_price: Decimal::new(1000, 2) });
+    }
+    if NON_INVENTORY_PARTS.contains(&catalog_no) {
+        return Some(SalesPart { kind: PartKind::NonInventory, list_price: Decimal::new(777, 2) });
     }
     (0..CATALOGUE_LEN)
         .map(variant)
         .find(|variant| variant.sku == catalog_no)
-        .map(|variant| variant.price + Decimal::new(1111, 2))
+        .map(|variant| SalesPart { kind: PartKind::Inventory, list_price: variant.price + Decimal::new(1111, 2) })
 }
 
 pub(super) fn company_of_site(contract: &str) -> Option<&'static str> {
@@ -96,13 +157,32 @@ pub(super) fn currency_decimals(code: &str) -> Option<u32> {
     CURRENCIES.iter().find(|(currency, _)| *currency == code).map(|(_, decimals)| *decimals)
 }
 
+/// Percentage of a tax code.
 pub(super) fn tax_percent(code: &str) -> Option<Decimal> {
-    TAX_CODES.iter().find(|(tax_code, _)| *tax_code == code).map(|(_, percent)| Decimal::from(*percent))
+    TAX_CODES.iter().find(|(tax_code, _)| *tax_code == code).map(|(_, thousandths)| Decimal::new(*thousandths, 3))
+}
+
+/// Percentages of a tax calculation structure, in its order.
+pub(super) fn tax_structure(id: &str) -> Option<Vec<Decimal>> {
+    let (_, codes) = TAX_STRUCTURES.iter().find(|(structure, _)| *structure == id)?;
+    codes.iter().map(|code| tax_percent(code)).collect()
+}
+
+/// Whether a salesman is known: `100` to `199`, as are the values of the pre-posting code parts.
+pub(super) fn is_hundred(code: &str) -> bool {
+    code.len() == 3 && code.starts_with('1') && code.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_structure_gives_the_rates_of_its_codes_and_an_unknown_one_none() {
+        assert_eq!(tax_structure("GSTQST"), Some(vec![Decimal::new(5000, 3), Decimal::new(9975, 3)]));
+        assert_eq!((tax_structure("VAT"), tax_percent("V05")), (None, Some(Decimal::from(5))));
+        assert!(is_hundred("100") && is_hundred("199") && !is_hundred("200") && !is_hundred("1x0"));
+    }
 
     #[test]
     fn the_catalogue_holds_sixty_distinct_parts_with_prices_above_one() {
@@ -111,6 +191,6 @@ mod tests {
         skus.dedup();
         assert_eq!(skus.len(), CATALOGUE_LEN);
         assert!((0..CATALOGUE_LEN).all(|index| variant(index).price >= Decimal::ONE));
-        assert_eq!(list_price("NO-SUCH-PART"), None);
+        assert_eq!(sales_part("NO-SUCH-PART"), None);
     }
 }

@@ -187,7 +187,7 @@ on_both!(amendments_of_existing_rows_arrive_to_the_cent, Setup::default(), async
 on_both!(a_change_beyond_released_waits_for_a_person, Setup::default(), async |world: &World| {
     let steps = begin(world).await;
     let (order, order_no) = written(world, &steps, Story::NoteChanged).await;
-    world.sandbox.ifs().person_sets_state(&order_no, "Picked").expect("picking may");
+    world.sandbox.ifs().set_state(&order_no, "Picked").expect("picking may");
     let before = writes(world);
     change(world, &steps, order, Change::Note).await;
     assert_eq!(world.document().await.reason.expect("a reason").code, "state_forbids_change");

@@ -1,4 +1,4 @@
-//! What IFS computes on an order's rows: the tax code it takes, amounts, taxes, the other price, the total.
+//! What IFS computes on an order's rows: the tax codes it takes, amounts, taxes, the other price, the total.
 
 use rust_decimal::Decimal;
 
@@ -21,9 +21,13 @@ pub(super) fn recompute(order: &mut Order) -> Result<(), OdataError> {
     Ok(())
 }
 
+/// The tax code that IFS takes by itself: when it is asked to, or when the row names none.
 pub(super) fn default_tax(row: &mut Row) {
     let fetched = row.text("FetchTaxFromDefaults") == "TRUE";
-    if fetched || row.cell("TaxCode").is_none() {
+    if fetched {
+        row.remove("TaxCalcStructureId");
+    }
+    if fetched || (row.cell("TaxCode").is_none() && row.cell("TaxCalcStructureId").is_none()) {
         row.put("TaxCode", Cell::Text(world::DEFAULT_TAX_CODE.into()));
     }
 }
@@ -31,13 +35,12 @@ pub(super) fn default_tax(row: &mut Row) {
 struct Basics {
     basis: Basis,
     decimals: u32,
-    tax_percent: Decimal,
+    tax_percents: Vec<Decimal>,
 }
 
 fn basics(header: &Row, row: &Row) -> Result<Basics, OdataError> {
-    let tax_code = row.text("TaxCode");
-    let tax_percent = world::tax_percent(tax_code).ok_or_else(|| OdataError::no_such("StatutoryFee", tax_code))?;
-    if row.text("TaxLiability") == "EXEMPT" && !tax_percent.is_zero() {
+    let tax_percents = tax_percents(row)?;
+    if row.text("TaxLiability") == "EXEMPT" && tax_percents.iter().any(|percent| !percent.is_zero()) {
         return Err(OdataError::database(
             20105,
             "CustomerOrderLine.EXEMPT: An exempt line needs a tax code of 0 percent.",
@@ -45,11 +48,26 @@ fn basics(header: &Row, row: &Row) -> Result<Basics, OdataError> {
     }
     let basis = if header.flag("UsePriceInclTax") { Basis::InclTax } else { Basis::Net };
     let decimals = world::currency_decimals(header.text("CurrencyCode")).unwrap_or(2);
-    Ok(Basics { basis, decimals, tax_percent })
+    Ok(Basics { basis, decimals, tax_percents })
+}
+
+/// Percentages of the row's tax code, or of the codes of its tax calculation structure.
+fn tax_percents(row: &Row) -> Result<Vec<Decimal>, OdataError> {
+    let (code, structure) = (row.text("TaxCode"), row.text("TaxCalcStructureId"));
+    match (code, structure) {
+        (_, "") => world::tax_percent(code)
+            .map(|percent| vec![percent])
+            .ok_or_else(|| OdataError::no_such("StatutoryFee", code)),
+        ("", _) => world::tax_structure(structure).ok_or_else(|| OdataError::no_such("TaxCalcStructure", structure)),
+        _ => Err(OdataError::database(
+            20105,
+            "TaxHandling.CODE_AND_STRUCTURE: A tax code and a tax calculation structure can not be used together.",
+        )),
+    }
 }
 
 pub(super) fn compute_line(header: &Row, line: &mut Row) -> Result<(), OdataError> {
-    let Basics { basis, decimals, tax_percent } = basics(header, line)?;
+    let Basics { basis, decimals, tax_percents } = basics(header, line)?;
     let qty = line.decimal("BuyQtyDue").unwrap_or_default();
     if qty <= Decimal::ZERO {
         return Err(OdataError::database(20105, "CustomerOrderLine.QTY: The quantity must be greater than zero."));
@@ -59,7 +77,7 @@ pub(super) fn compute_line(header: &Row, line: &mut Row) -> Result<(), OdataErro
         Basis::InclTax => ("UnitPriceInclTax", "SaleUnitPrice"),
     };
     if line.text("PriceFreeze") == "Free" {
-        let own = world::list_price(line.text("CatalogNo")).unwrap_or_default();
+        let own = world::sales_part(line.text("CatalogNo")).map(|part| part.list_price).unwrap_or_default();
         line.put(price_field, Cell::Decimal(own));
     }
     let price = line.decimal(price_field).unwrap_or_default();
@@ -68,8 +86,8 @@ pub(super) fn compute_line(header: &Row, line: &mut Row) -> Result<(), OdataErro
     if price.is_sign_negative() || discount.is_sign_negative() || discount > Decimal::ONE_HUNDRED {
         return Err(OdataError::database(20105, "CustomerOrderLine.PRICE: Price and discount must not be negative."));
     }
-    let computed = amounts(basis, price, qty, discount, tax_percent, decimals);
-    line.put(other_field, Cell::Decimal(other_price(basis, price, tax_percent)));
+    let computed = amounts(basis, price, qty, discount, &tax_percents, decimals);
+    line.put(other_field, Cell::Decimal(other_price(basis, price, &tax_percents)));
     line.put("NetAmountCurr", Cell::Decimal(computed.net));
     line.put("TaxAmountCurr", Cell::Decimal(computed.tax));
     line.put("GrossAmountCurr", Cell::Decimal(computed.gross));
@@ -77,15 +95,18 @@ pub(super) fn compute_line(header: &Row, line: &mut Row) -> Result<(), OdataErro
 }
 
 pub(super) fn compute_charge(header: &Row, charge: &mut Row) -> Result<(), OdataError> {
-    let Basics { basis, decimals, tax_percent } = basics(header, charge)?;
+    let Basics { basis, decimals, tax_percents } = basics(header, charge)?;
     let (price_field, other_field) = match basis {
         Basis::Net => ("ChargeAmount", "ChargeAmountInclTax"),
         Basis::InclTax => ("ChargeAmountInclTax", "ChargeAmount"),
     };
     let qty = charge.decimal("ChargedQty").unwrap_or_default();
+    if qty <= Decimal::ZERO {
+        return Err(OdataError::database(20105, "CustomerOrderCharge.QTY: The quantity must be greater than zero."));
+    }
     let price = charge.decimal(price_field).unwrap_or_default();
-    let computed = amounts(basis, price, qty, Decimal::ZERO, tax_percent, decimals);
-    charge.put(other_field, Cell::Decimal(other_price(basis, price, tax_percent)));
+    let computed = amounts(basis, price, qty, Decimal::ZERO, &tax_percents, decimals);
+    charge.put(other_field, Cell::Decimal(other_price(basis, price, &tax_percents)));
     charge.put("NetAmtCurr", Cell::Decimal(computed.net));
     charge.put("TaxAmountCurrency", Cell::Decimal(computed.tax));
     charge.put("GrossAmtCurr", Cell::Decimal(computed.gross));

@@ -15,6 +15,7 @@ mod schema;
 mod service;
 mod tables;
 mod token;
+mod warehouse;
 mod work;
 
 use std::collections::BTreeMap;
@@ -152,12 +153,82 @@ impl Ifs {
         Ok(people::edit(&mut lock(&self.core.tables), order_no, row, field, value)?)
     }
 
-    /// A person (or picking, delivery, invoicing) moves an order to this `Objstate`.
+    /// Moves an order to this `Objstate` with lines and charges that fit it: `Reserved` reserves one unit of each
+    /// line, `Picked` picks all, `PartiallyDelivered` delivers one unit of the first line, `Delivered` and `Closed`
+    /// deliver all, `Invoiced` invoices all.
     ///
     /// # Errors
-    /// No such order or state.
-    pub fn person_sets_state(&self, order_no: &str, objstate: &str) -> Result<(), PersonRefused> {
-        Ok(people::set_state(&mut lock(&self.core.tables), order_no, objstate)?)
+    /// No such order or state, or one unit that should be delivered in part.
+    pub fn set_state(&self, order_no: &str, objstate: &str) -> Result<(), PersonRefused> {
+        Ok(warehouse::set_state(&mut lock(&self.core.tables), order_no, objstate)?)
+    }
+
+    /// Reserves some of a line of a released order.
+    ///
+    /// # Errors
+    /// No such line, not so much left, or the order's state does not allow it.
+    pub fn reserve(&self, order_no: &str, line_no: &str, qty: Decimal) -> Result<(), PersonRefused> {
+        Ok(warehouse::reserve(&mut lock(&self.core.tables), order_no, line_no, qty)?)
+    }
+
+    /// Puts what is reserved for a line on a pick list.
+    ///
+    /// # Errors
+    /// No such line, nothing reserved, or the order's state does not allow it.
+    pub fn pick(&self, order_no: &str, line_no: &str) -> Result<(), PersonRefused> {
+        Ok(warehouse::pick(&mut lock(&self.core.tables), order_no, line_no)?)
+    }
+
+    /// Delivers some of a line of a released order.
+    ///
+    /// # Errors
+    /// No such line, not so much left, or the order's state does not allow it.
+    pub fn deliver(&self, order_no: &str, line_no: &str, qty: Decimal) -> Result<(), PersonRefused> {
+        Ok(warehouse::deliver(&mut lock(&self.core.tables), order_no, line_no, qty)?)
+    }
+
+    /// Invoices what is delivered of an order, with its charges.
+    ///
+    /// # Errors
+    /// No such order, or nothing to invoice.
+    pub fn invoice(&self, order_no: &str) -> Result<(), PersonRefused> {
+        Ok(warehouse::invoice(&mut lock(&self.core.tables), order_no)?)
+    }
+
+    /// Blocks an order with this `BlockedReason`.
+    ///
+    /// # Errors
+    /// No such order, or its state does not allow it.
+    pub fn block(&self, order_no: &str, reason: &str) -> Result<(), PersonRefused> {
+        Ok(warehouse::block(&mut lock(&self.core.tables), order_no, reason)?)
+    }
+
+    /// A person edits one field of a header.
+    ///
+    /// # Errors
+    /// As [`Ifs::person_edits`].
+    pub fn edit(&self, order_no: &str, field: &str, value: &str) -> Result<(), PersonRefused> {
+        self.person_edits(order_no, RowOf::Header, field, value)
+    }
+
+    /// A person edits one field of many rows at once, nothing of the integration coming between: (order, row, field,
+    /// value). Gives those that were refused, by their position.
+    pub fn edit_many(&self, edits: &[(&str, RowOf<'_>, &str, &str)]) -> Vec<(usize, PersonRefused)> {
+        let mut tables = lock(&self.core.tables);
+        let each = edits.iter().enumerate();
+        each.filter_map(|(position, (order_no, row, field, value))| {
+            let refused = people::edit(&mut tables, order_no, *row, field, value).err()?;
+            Some((position, refused.into()))
+        })
+        .collect()
+    }
+
+    /// A person adds a line of another part, one unit for 10.00, to an order.
+    ///
+    /// # Errors
+    /// No such order, or its state does not allow it.
+    pub fn add_foreign_row(&self, order_no: &str) -> Result<(), PersonRefused> {
+        self.person_adds_line(order_no, "DESK-SERVICE", Decimal::ONE, Decimal::TEN)
     }
 
     /// A person cancels an order.
@@ -270,3 +341,6 @@ fn row_view(entity: &Entity, row: &Row) -> RowView {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,8 @@ pub(super) enum Target {
     Address(String),
     /// A bound action of an order, by its full name.
     Action(String, String),
+    /// A bound action of a line, by its full name.
+    LineAction(String, LineKey, String),
 }
 
 /// Key of a line within its order.
@@ -79,6 +81,10 @@ fn target(segments: &[String]) -> Result<Target, OdataError> {
         [_] => Ok(Target::Order(order_no.clone())),
         [_, action] if action.starts_with("IfsApp.") => Ok(Target::Action(order_no.clone(), action.clone())),
         [_, navigation] => child(order_no, navigation),
+        [_, navigation, action] if action.starts_with("IfsApp.") => match child(order_no, navigation)? {
+            Target::Line(order_no, key) => Ok(Target::LineAction(order_no, key, action.clone())),
+            _ => Err(no_such_path()),
+        },
         _ => Err(no_such_path()),
     }
 }
@@ -254,6 +260,11 @@ mod tests {
         assert_eq!(target, Target::Order("O'Neil/1".into()));
         let (target, _) = parse("CustomerOrderSet(OrderNo='W1')/IfsApp.X.Y").expect("an action");
         assert_eq!(target, Target::Action("W1".into(), "IfsApp.X.Y".into()));
+        let url =
+            "CustomerOrderSet(OrderNo='W1')/OrderLinesArray(OrderNo='W1',LineNo='2',RelNo='1',LineItemNo=0)/IfsApp.X.Z";
+        let (target, _) = parse(url).expect("a line's action");
+        let key = LineKey { line_no: "2".into(), rel_no: "1".into(), line_item_no: 0 };
+        assert_eq!(target, Target::LineAction("W1".into(), key, "IfsApp.X.Z".into()));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What persons do in IFS beside the integration: they edit fields, change states, key orders. Takes no
+//! What persons do in IFS beside the integration: they edit fields, add rows, key orders. Takes no
 //! ETag, as a person's client takes care of its own.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use super::body::{DecimalForm, Fields, for_update};
 use super::error::OdataError;
 use super::path::Target;
 use super::rules;
-use super::schema::{ADDRESS, CHARGE, Cell, Entity, HEADER, LINE, OBJSTATES};
+use super::schema::{ADDRESS, CHARGE, Cell, Entity, HEADER, LINE};
 use super::tables::{Row, Tables};
 
 /// Which row of an order a person edits.
@@ -58,18 +58,6 @@ fn one_field(entity: &Entity, field: &str, value: &str) -> Result<Fields, OdataE
         _ => serde_json::Value::String(value.to_owned()),
     };
     for_update(entity, &[(field.to_owned(), value)].into_iter().collect(), DecimalForm::Text)
-}
-
-/// Moves an order to any state, as picking, delivery and invoicing would.
-pub(super) fn set_state(tables: &mut Tables, order_no: &str, state: &str) -> Result<(), OdataError> {
-    if !OBJSTATES.contains(&state) {
-        return Err(OdataError::bad_request(format!("'{state}' is no state of an order")));
-    }
-    let version = tables.next_version();
-    let order = tables.order_mut(order_no).ok_or_else(|| OdataError::not_found("no such order"))?;
-    order.header.put("Objstate", Cell::Text(state.to_owned()));
-    order.header.touch(version);
-    Ok(())
 }
 
 /// Keys an order by hand, with one line when `part` is given.
@@ -131,14 +119,18 @@ pub(super) fn add_line(
 /// Edits some field that the integration does not own, so that the record's ETag is stale.
 pub(super) fn disturb(tables: &mut Tables, target: &Target) {
     let version = tables.next_version();
-    let (Target::Order(no) | Target::Action(no, _) | Target::Address(no) | Target::Line(no, _) | Target::Charge(no, _)) =
-        target
+    let (Target::Order(no)
+    | Target::Action(no, _)
+    | Target::Address(no)
+    | Target::Line(no, _)
+    | Target::LineAction(no, ..)
+    | Target::Charge(no, _)) = target
     else {
         return;
     };
     let Some(order) = tables.order_mut(no) else { return };
     let (row, field) = match target {
-        Target::Line(_, key) => match order.line_index(key) {
+        Target::Line(_, key) | Target::LineAction(_, key, _) => match order.line_index(key) {
             Some(index) => (&mut order.lines[index], Some("CatalogDesc")),
             None => return,
         },

@@ -1,4 +1,4 @@
-//! IFS's arithmetic of a row: amount, tax and gross from price, quantity, discounts and one tax code.
+//! IFS's arithmetic of a row: amount, tax and gross from price, quantity, discounts and tax codes.
 //! Rounds half away from zero to the currency's decimals, once per amount.
 
 use rust_decimal::{Decimal, RoundingStrategy};
@@ -23,39 +23,45 @@ pub(super) fn round(value: Decimal, decimals: u32) -> Decimal {
     value.round_dp_with_strategy(decimals, RoundingStrategy::MidpointAwayFromZero)
 }
 
-/// Amounts of a row. A discount's amount is rounded by itself, then subtracted.
+/// Amounts of a row. A discount's amount is rounded by itself, then subtracted; the rates of several tax codes
+/// count on one base and each code's amount is rounded by itself.
 pub(super) fn amounts(
     basis: Basis,
     price: Decimal,
     qty: Decimal,
     discount_percent: Decimal,
-    tax_percent: Decimal,
+    tax_percents: &[Decimal],
     decimals: u32,
 ) -> Amounts {
     let base = round(price * qty, decimals);
     let amount = base - round(base * discount_percent / Decimal::ONE_HUNDRED, decimals);
-    match basis {
-        Basis::Net => {
-            let tax = round(amount * tax_percent / Decimal::ONE_HUNDRED, decimals);
+    match (basis, tax_percents) {
+        (Basis::Net, percents) => {
+            let tax = percents.iter().map(|percent| round(amount * percent / Decimal::ONE_HUNDRED, decimals)).sum();
             Amounts { net: amount, tax, gross: amount + tax }
         }
-        Basis::InclTax => {
-            let net = round(amount / factor(tax_percent), decimals);
+        (Basis::InclTax, [percent]) => {
+            let net = round(amount / factor(&[*percent]), decimals);
             Amounts { net, tax: amount - net, gross: amount }
+        }
+        (Basis::InclTax, percents) => {
+            let whole = Decimal::ONE_HUNDRED + percents.iter().sum::<Decimal>();
+            let tax = percents.iter().map(|percent| round(amount * percent / whole, decimals)).sum();
+            Amounts { net: amount - tax, tax, gross: amount }
         }
     }
 }
 
 /// The price on the other basis, at 8 decimals.
-pub(super) fn other_price(basis: Basis, price: Decimal, tax_percent: Decimal) -> Decimal {
+pub(super) fn other_price(basis: Basis, price: Decimal, tax_percents: &[Decimal]) -> Decimal {
     match basis {
-        Basis::Net => round(price * factor(tax_percent), 8),
-        Basis::InclTax => round(price / factor(tax_percent), 8),
+        Basis::Net => round(price * factor(tax_percents), 8),
+        Basis::InclTax => round(price / factor(tax_percents), 8),
     }
 }
 
-fn factor(tax_percent: Decimal) -> Decimal {
-    Decimal::ONE + tax_percent / Decimal::ONE_HUNDRED
+fn factor(tax_percents: &[Decimal]) -> Decimal {
+    Decimal::ONE + tax_percents.iter().sum::<Decimal>() / Decimal::ONE_HUNDRED
 }
 
 #[cfg(test)]
@@ -67,7 +73,8 @@ mod tests {
     }
 
     fn row(basis: Basis, price: &str, qty: &str, discount: &str, tax: &str, decimals: u32) -> [String; 3] {
-        let a = amounts(basis, dec(price), dec(qty), dec(discount), dec(tax), decimals);
+        let taxes: Vec<Decimal> = tax.split('+').map(dec).collect();
+        let a = amounts(basis, dec(price), dec(qty), dec(discount), &taxes, decimals);
         [a.net, a.tax, a.gross].map(|amount| amount.normalize().to_string())
     }
 
@@ -82,6 +89,24 @@ mod tests {
     fn an_inclusive_row_keeps_its_gross() {
         assert_eq!(row(Basis::InclTax, "9.99", "3", "0", "19", 2), ["25.18", "4.79", "29.97"]);
         assert_eq!(row(Basis::InclTax, "1234.5", "1", "0", "10", 0), ["1123", "112", "1235"]);
+    }
+
+    #[test]
+    fn several_taxes_count_on_one_base_and_are_rounded_each() {
+        // 0.05 (0.045) and 0.09 (0.089775): 0.14; in one go 14.975 % would be 0.13.
+        assert_eq!(row(Basis::Net, "0.90", "1", "0", "5+9.975", 2), ["0.9", "0.14", "1.04"]);
+        assert_eq!(row(Basis::InclTax, "114.98", "1", "0", "5+9.975", 2), ["100", "14.98", "114.98"]);
+    }
+
+    #[test]
+    fn negative_amounts_round_as_positive_ones_do() {
+        assert_eq!(row(Basis::Net, "-0.50", "1", "0", "25", 2), ["-0.5", "-0.13", "-0.63"]);
+        assert_eq!(row(Basis::InclTax, "-9.99", "3", "0", "19", 2), ["-25.18", "-4.79", "-29.97"]);
+    }
+
+    #[test]
+    fn three_decimals_stay_three() {
+        assert_eq!(row(Basis::Net, "0.333", "3", "0", "5", 3), ["0.999", "0.05", "1.049"]);
     }
 
     #[test]

@@ -16,7 +16,8 @@ use super::schema::{ADDRESS, CHARGE, Cell, Entity, HEADER, LINE};
 use super::tables::{Order, Row, Tables};
 
 const PAGE_ROWS: usize = 100;
-const ACTIONS: &str = "IfsApp.CustomerOrderHandling.CustomerOrder_";
+const ORDER_ACTIONS: &str = "IfsApp.CustomerOrderHandling.CustomerOrder_";
+const LINE_ACTIONS: &str = "IfsApp.CustomerOrderHandling.CustomerOrderLine_";
 
 /// One operation: a request, or a part of a batch.
 #[derive(Clone, Debug)]
@@ -96,7 +97,7 @@ impl Engine<'_> {
             Target::Lines(no) => self.page(&LINE, self.order(no)?.lines.iter().collect(), query, operation),
             Target::Charges(no) => self.page(&CHARGE, self.order(no)?.charges.iter().collect(), query, operation),
             Target::Addresses(no) => self.page(&ADDRESS, self.order(no)?.address.iter().collect(), query, operation),
-            Target::Action(..) => Err(OdataError::method_not_allowed()),
+            Target::Action(..) | Target::LineAction(..) => Err(OdataError::method_not_allowed()),
             _ => {
                 let (entity, row) = self.row(target)?;
                 entity_answer(StatusCode::OK, entity, row, query, operation, None)
@@ -185,6 +186,7 @@ impl Engine<'_> {
                 self.created(&Target::Charge(no.clone(), sequence_no), operation)
             }
             Target::Action(no, name) => self.act(no, name, &object, operation),
+            Target::LineAction(no, key, name) => self.act_on_line(no, key, name, &object, operation),
             _ => Err(OdataError::method_not_allowed()),
         }
     }
@@ -196,25 +198,32 @@ impl Engine<'_> {
         object: &Map<String, Value>,
         operation: &Operation,
     ) -> Result<Done, OdataError> {
-        let action = name
-            .strip_prefix(ACTIONS)
-            .ok_or_else(|| OdataError::not_found(format!("Action '{name}' does not exist")))?;
+        let action = name.strip_prefix(ORDER_ACTIONS).ok_or_else(|| no_such_action(name))?;
         self.precondition(&Target::Order(no.to_owned()), operation)?;
-        match (action, object.len()) {
-            ("SetReleased", 0) => rules::release(self.tables, no, self.setup.credit_check)?,
-            ("SetCancelled", 1) => match object.get("CancelReason") {
-                Some(Value::String(reason)) => rules::cancel(self.tables, no, reason)?,
-                _ => return Err(OdataError::deserialization("Invalid value for parameter 'CancelReason'")),
-            },
-            ("SetCancelled", 0) => {
-                return Err(OdataError::database(20124, "CustomerOrder.NULLVALUE: Field [CancelReason] is mandatory."));
-            }
-            ("SetReleased" | "SetCancelled", _) => {
-                return Err(OdataError::deserialization("The action has no such parameter"));
-            }
-            _ => return Err(OdataError::not_found(format!("Action '{name}' does not exist"))),
+        match action {
+            "SetReleased" if object.is_empty() => rules::release(self.tables, no, self.setup.credit_check)?,
+            "SetReleased" => return Err(OdataError::deserialization("The action has no such parameter")),
+            "SetCancelled" => rules::cancel(self.tables, no, cancel_reason(object)?)?,
+            _ => return Err(no_such_action(name)),
         }
-        Ok(Done { status: StatusCode::NO_CONTENT, etag: None, location: None, body: None })
+        Ok(nothing())
+    }
+
+    fn act_on_line(
+        &mut self,
+        no: &str,
+        key: &LineKey,
+        name: &str,
+        object: &Map<String, Value>,
+        operation: &Operation,
+    ) -> Result<Done, OdataError> {
+        if name.strip_prefix(LINE_ACTIONS) != Some("SetCancelled") {
+            return Err(no_such_action(name));
+        }
+        self.precondition(&Target::Line(no.to_owned(), key.clone()), operation)?;
+        let index = self.order(no)?.line_index(key).ok_or_else(vanished)?;
+        rules::cancel_line(self.tables, no, index, cancel_reason(object)?)?;
+        Ok(nothing())
     }
 
     fn patch(&mut self, target: &Target, operation: &Operation) -> Result<Done, OdataError> {
@@ -245,7 +254,7 @@ impl Engine<'_> {
         self.precondition(target, operation)?;
         let index = self.order(no)?.charge_index(*sequence_no).ok_or_else(vanished)?;
         rules::delete_charge(self.tables, no, index)?;
-        Ok(Done { status: StatusCode::NO_CONTENT, etag: None, location: None, body: None })
+        Ok(nothing())
     }
 
     /// `If-Match` against the row: missing 428, stale 412, no row 404. `*` switches the check off, as in
@@ -412,6 +421,25 @@ fn location(target: &Target) -> String {
         }
         _ => String::new(),
     }
+}
+
+/// The one parameter of both cancel actions; IFS demands it.
+fn cancel_reason(object: &Map<String, Value>) -> Result<&str, OdataError> {
+    match (object.len(), object.get("CancelReason")) {
+        (0, _) => Err(OdataError::database(20124, "CustomerOrder.NULLVALUE: Field [CancelReason] is mandatory.")),
+        (1, Some(Value::String(reason))) => Ok(reason),
+        (1, Some(_)) => Err(OdataError::deserialization("Invalid value for parameter 'CancelReason'")),
+        _ => Err(OdataError::deserialization("The action has no such parameter")),
+    }
+}
+
+/// The answer of an action or a deletion.
+fn nothing() -> Done {
+    Done { status: StatusCode::NO_CONTENT, etag: None, location: None, body: None }
+}
+
+fn no_such_action(name: &str) -> OdataError {
+    OdataError::not_found(format!("Action '{name}' does not exist"))
 }
 
 fn vanished() -> OdataError {

@@ -71,6 +71,8 @@ pub(super) struct Order {
     pub(super) address: Option<Row>,
     pub(super) lines: Vec<Row>,
     pub(super) charges: Vec<Row>,
+    /// Highest `SequenceNo` ever given, deleted charges included.
+    pub(super) charges_ever: i64,
 }
 
 impl Order {

@@ -146,6 +146,7 @@ fn order_no(target: &Target) -> Option<&str> {
         Target::Order(no)
         | Target::Lines(no)
         | Target::Line(no, _)
+        | Target::LineAction(no, ..)
         | Target::Charges(no)
         | Target::Charge(no, _)
         | Target::Addresses(no)
