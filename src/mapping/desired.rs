@@ -38,7 +38,7 @@ pub struct DesiredOrder {
     pub address: Option<Fields>,
     /// The lines, in Shopify's order.
     pub lines: Vec<DesiredRow>,
-    /// Shipping, then a rounding row where one is needed.
+    /// Discounts, shipping, tip, duties, fees, goodwill, taxes that are charges, then a rounding row where one is needed.
     pub charges: Vec<DesiredRow>,
     /// What the rows must sum to in IFS.
     pub expected: Expected,
@@ -54,7 +54,9 @@ pub struct CustomerRef {
 /// One line or charge as IFS should hold it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DesiredRow {
-    /// Names the row for life: `line:<id>`, `shipping:<id>`, `rounding`.
+    /// Names the row for life: `line:<id>` (and `line:<id>/2` of a split one), `shipping:<id>`, `tip`, `duty:<line id>`,
+    /// `fee:<id>`, `discount:<line id or shipping:<id>>:<n>:<tax code>`, `goodwill:<refund id>`, `tax:<title>:<rate>`,
+    /// `marketplace_tax`, `rounding`.
     pub key: String,
     /// Its fields.
     pub fields: Fields,
@@ -68,7 +70,7 @@ pub struct Expect {
     /// With tax where the order's prices include it, else without.
     #[serde(with = "exact")]
     pub amount: Decimal,
-    /// The tax that Shopify states for it.
+    /// The tax that Shopify states for it, as far as IFS computes taxes.
     #[serde(with = "exact")]
     pub tax: Decimal,
 }
@@ -80,10 +82,10 @@ pub struct Expected {
     pub currency: String,
     /// Whether rows' amounts contain the tax.
     pub tax_included: bool,
-    /// With tax: Shopify's current total.
+    /// With tax: Shopify's current total less goodwill.
     #[serde(with = "exact")]
     pub total: Decimal,
-    /// Shopify's current tax.
+    /// The tax that IFS must come to: Shopify's current tax less a marketplace's; nothing where taxes are charges.
     #[serde(with = "exact")]
     pub tax: Decimal,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::desired::DesiredOrder;
 use super::judge::{Judgement, judge};
-use super::rules::settings::{ChargeSettings, TaxCodeSetting};
+use super::rules::settings::{ChargeSettings, TaxCodeSetting, TaxOfSet, TaxSetSetting};
 use super::rules::{MappingSettings, Rules};
 use crate::domain::order::Order;
 use crate::shopify::wire;
@@ -25,12 +25,24 @@ pub(super) fn settings() -> MappingSettings {
             tax_code("DE", "0", "V00"),
             tax_code("SE", "0.25", "V25"),
             tax_code("CA", "0.13", "V13"),
+            tax_code("SE", "0.06", "V06"),
+            tax_code("CA", "0.05", "V05"),
             tax_code("JP", "0.10", "V10"),
+            tax_code("*", "0", "V00"),
         ],
+        tax_sets: BTreeMap::from([("quebec".into(), quebec())]),
+        custom_part: Some("CUSTOM".into()),
+        gift_card_part: Some("GIFTCARD".into()),
         charge: ChargeSettings {
             shipping: BTreeMap::from([("default".into(), "FREIGHT".into())]),
             rounding: Some("ROUNDING".into()),
-            ..ChargeSettings::default()
+            tip: Some("TIP".into()),
+            duty: Some("DUTY".into()),
+            fee: BTreeMap::from([("default".into(), "FEE".into())]),
+            discount: Some("DISCOUNT".into()),
+            goodwill: Some("GOODWILL".into()),
+            marketplace_tax: Some("MARKETTAX".into()),
+            tax: Some("TAX".into()),
         },
         ..MappingSettings::default()
     }
@@ -39,6 +51,17 @@ pub(super) fn settings() -> MappingSettings {
 /// One row of `tax_codes`.
 pub(super) fn tax_code(country: &str, rate: &str, code: &str) -> TaxCodeSetting {
     TaxCodeSetting { country: country.into(), region: None, rate: rate.into(), on: None, when: None, code: code.into() }
+}
+
+/// Quebec's two taxes.
+fn quebec() -> TaxSetSetting {
+    let tax = |title: &str, rate: &str| TaxOfSet { title: Some(title.into()), rate: rate.into() };
+    TaxSetSetting {
+        structure: "GSTQST".into(),
+        country: Some("CA".into()),
+        region: Some("QC".into()),
+        taxes: vec![tax("GST", "0.05"), tax("QST", "0.09975")],
+    }
 }
 
 /// Those settings, checked.

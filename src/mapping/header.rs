@@ -3,6 +3,7 @@
 use super::desired::Fields;
 use super::note;
 use super::park::ParkReason;
+use super::rows::tax_included;
 use super::rules::Rules;
 use super::scalar::Scalar;
 use crate::domain::money::Currency;
@@ -58,7 +59,7 @@ pub(super) fn header_fields(order: &Order, rules: &Rules, currency: Currency) ->
         text(field, &value);
     }
     fields.insert(names::IS_NEW_CUSTOMER.to_owned(), Scalar::Bool(false));
-    fields.insert(names::USE_PRICE_INCL_TAX.to_owned(), Scalar::Bool(order.taxes_included));
+    fields.insert(names::USE_PRICE_INCL_TAX.to_owned(), Scalar::Bool(tax_included(order, rules)));
     // Against a discount that IFS would take from the customer.
     fields.insert(names::ADDITIONAL_DISCOUNT.to_owned(), Scalar::decimal(Decimal::ZERO));
     Ok(fields)

@@ -20,6 +20,7 @@ mod address;
 mod header;
 mod note;
 mod rows;
+mod sku;
 pub mod tax;
 
 pub mod desired;

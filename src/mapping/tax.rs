@@ -1,11 +1,12 @@
-//! From Shopify's tax lines to IFS's tax code, and what IFS will compute with it.
+//! From Shopify's tax lines to IFS's tax code or structure, and what IFS will compute with it.
 
 use rust_decimal::Decimal;
 
 use super::park::ParkReason;
-use super::rules::{Rules, TaxedOn};
+use super::rules::settings::TaxMode;
+use super::rules::{Rules, TaxedOn, Territory, Untaxed};
 use crate::domain::money::Currency;
-use crate::domain::order::TaxLine;
+use crate::domain::order::{Order, TaxLine};
 
 /// Where something is delivered, as far as taxes care.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,74 +15,186 @@ pub struct TaxPlace<'a> {
     pub country: &'a str,
     /// The province's code, when there is one.
     pub region: Option<&'a str>,
+    /// Why nothing may be taxed there, the strongest reason first.
+    pub untaxed: &'a [Untaxed],
+}
+
+/// How IFS is told which taxes a row bears.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TaxKey {
+    /// One code (`TaxCode`).
+    Code(String),
+    /// Several codes by a structure (`TaxCalcStructureId`).
+    Structure(String),
+    /// Nothing is sent: a tax engine beside IFS knows.
+    Engine,
+}
+
+impl std::fmt::Display for TaxKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Code(code) => f.write_str(code),
+            Self::Structure(structure) => f.write_str(structure),
+            Self::Engine => f.write_str("engine"),
+        }
+    }
 }
 
 /// The tax of one row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RowTax<'a> {
-    /// IFS's code.
-    pub code: &'a str,
-    /// Its rate, as a share.
-    pub rate: Decimal,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowTax {
+    /// What IFS is sent.
+    pub key: TaxKey,
+    /// The rates behind it, as shares; none for nothing.
+    pub rates: Vec<Decimal>,
     /// What Shopify states.
     pub stated: Decimal,
 }
 
-/// Finds the code for a row's taxes; `amounts` runs beside `taxes` and is what remains of each.
+/// One row's taxes as Shopify tells them, and what remains of each.
+#[derive(Debug, Clone, Copy)]
+pub struct Stated<'a> {
+    /// The row's name in sentences.
+    pub row: &'a str,
+    /// What kind of row it is.
+    pub on: TaxedOn,
+    /// What the row is worth, in the order's tax basis.
+    pub worth: Decimal,
+    /// Its currency.
+    pub currency: Currency,
+    /// Shopify's taxes.
+    pub taxes: &'a [TaxLine],
+    /// Beside `taxes`: what remains of each.
+    pub amounts: &'a [Decimal],
+}
+
+/// Why an order may be without tax, the strongest reason first.
+pub fn untaxed(order: &Order, rules: &Rules, country: &str) -> Vec<Untaxed> {
+    let territory = rules.tax_territory(country);
+    let export = (territory == Some(Territory::Outside)).then_some(Untaxed::Export);
+    let reverse = (territory == Some(Territory::Inside) && order.company.is_some()).then_some(Untaxed::Reverse);
+    let exempt = order.tax_exempt.then_some(Untaxed::Exempt);
+    [export, reverse, exempt].into_iter().flatten().collect()
+}
+
+/// Finds what a row's taxes are called in IFS.
 ///
 /// # Errors
-/// Parks several taxes on one row, a tax without a rate, and what `tax_codes` has no row for.
-pub fn row_tax<'r>(
-    rules: &'r Rules,
-    place: TaxPlace<'_>,
-    on: TaxedOn,
-    row: &str,
-    taxes: &[TaxLine],
-    amounts: &[Decimal],
-) -> Result<RowTax<'r>, ParkReason> {
-    let stated = amounts.iter().sum();
-    let mut owed = taxes.iter().zip(amounts).filter(|(_, amount)| !amount.is_zero()).map(|(tax, _)| tax);
-    let first = owed.next();
-    if owed.next().is_some() {
-        let text =
-            format!("{row} carries several taxes; only one tax a row can be mapped yet: enter the order by hand");
-        return Err(ParkReason::mapping("several_taxes", text));
+/// Parks a tax without a rate, several taxes that `tax_sets` does not have, and what `tax_codes` has no row for.
+pub fn row_tax(rules: &Rules, place: TaxPlace<'_>, stated: &Stated<'_>) -> Result<RowTax, ParkReason> {
+    let sum = stated.amounts.iter().sum();
+    let mut named = Vec::new();
+    for (tax, amount) in stated.taxes.iter().zip(stated.amounts) {
+        if let Some(rate) = bears(tax, *amount, stated, place)? {
+            named.push((tax.title.as_str(), rate));
+        }
     }
-    // Without money the highest rate named still says which code it is; without a tax line it is the zero rate.
-    let rate = match first {
-        Some(tax) => tax.rate.ok_or_else(|| {
-            let text = format!("{row} carries a tax without a rate; a rate was expected: look at the order in Shopify");
-            ParkReason::mapping("tax_without_rate", text)
-        })?,
-        None => taxes.iter().filter_map(|tax| tax.rate).max().unwrap_or(Decimal::ZERO),
+    let rates = named.iter().map(|(_, rate)| *rate).collect();
+    let key = match (rules.settings().tax_mode, named.as_slice()) {
+        (TaxMode::External, _) => TaxKey::Engine,
+        (TaxMode::IfsCalculates | TaxMode::AsCharge, []) => {
+            TaxKey::Code(code(rules, place, stated, Decimal::ZERO)?.to_owned())
+        }
+        (TaxMode::IfsCalculates | TaxMode::AsCharge, [(_, rate)]) => {
+            TaxKey::Code(code(rules, place, stated, *rate)?.to_owned())
+        }
+        (TaxMode::IfsCalculates | TaxMode::AsCharge, several) => {
+            TaxKey::Structure(structure(rules, place, stated, several)?.to_owned())
+        }
     };
-    let code = rules.tax_code(place.country, place.region, rate, on, None).ok_or_else(|| {
+    Ok(RowTax { key, rates, stated: sum })
+}
+
+/// The rate of a tax that a row really bears; none for a tax that is told and not owed.
+///
+/// A tax of nothing is owed where its rate comes to nothing on the row's worth: a free gift keeps the code of its kind.
+fn bears(
+    tax: &TaxLine,
+    amount: Decimal,
+    stated: &Stated<'_>,
+    place: TaxPlace<'_>,
+) -> Result<Option<Decimal>, ParkReason> {
+    if amount.is_zero() {
+        let comes_to_nothing =
+            |rate: &Decimal| !rate.is_zero() && stated.currency.round(stated.worth * *rate).is_zero();
+        let exempt = place.untaxed.contains(&Untaxed::Exempt);
+        return Ok(tax.rate.map(|rate| rate.normalize()).filter(comes_to_nothing).filter(|_| !exempt));
+    }
+    let rate = tax.rate.ok_or_else(|| {
+        let row = stated.row;
+        let text = format!("{row} carries a tax without a rate; a rate was expected: look at the order in Shopify");
+        ParkReason::mapping("tax_without_rate", text)
+    })?;
+    Ok(Some(rate.normalize()))
+}
+
+fn code<'r>(rules: &'r Rules, place: TaxPlace<'_>, stated: &Stated<'_>, rate: Decimal) -> Result<&'r str, ParkReason> {
+    let why: &[Untaxed] = if rate.is_zero() { place.untaxed } else { &[] };
+    rules.tax_code(place.country, place.region, rate, stated.on, why).ok_or_else(|| {
         let region = place.region.map_or(String::new(), |region| format!(", region = \"{region}\""));
-        let (country, rate, on) = (place.country, rate.normalize(), on.as_str());
+        let (row, country, rate, on) = (stated.row, place.country, rate.normalize(), stated.on.as_str());
         ParkReason::mapping(
             "tax_code_missing",
             format!(
                 "tax_codes has no row for {row}: add {{ country = \"{country}\"{region}, rate = \"{rate}\", on = \"{on}\", code = … }}"
             ),
         )
-    })?;
-    Ok(RowTax { code, rate, stated })
+    })
 }
 
-/// The tax that IFS will compute on an amount: rounded half up for each row (documented for a code's own tax).
-pub fn predicted(amount: Decimal, rate: Decimal, tax_included: bool, currency: Currency) -> Decimal {
-    if tax_included { amount - currency.round(amount / (Decimal::ONE + rate)) } else { currency.round(amount * rate) }
+fn structure<'r>(
+    rules: &'r Rules,
+    place: TaxPlace<'_>,
+    stated: &Stated<'_>,
+    taxes: &[(&str, Decimal)],
+) -> Result<&'r str, ParkReason> {
+    rules.tax_structure(place.country, place.region, taxes).ok_or_else(|| {
+        let listed: Vec<String> =
+            taxes.iter().map(|(title, rate)| format!("{{ title = \"{title}\", rate = \"{rate}\" }}")).collect();
+        let (row, country, taxes) = (stated.row, place.country, listed.join(", "));
+        ParkReason::mapping(
+            "tax_set_missing",
+            format!(
+                "tax_sets has no set for the taxes of {row}: add NAME = {{ structure = …, country = \"{country}\", taxes = [{taxes}] }}"
+            ),
+        )
+    })
+}
+
+/// The tax that IFS will compute on an amount: several rates count on one base, and each one's amount is rounded half up by
+/// itself (documented).
+pub fn predicted(amount: Decimal, rates: &[Decimal], tax_included: bool, currency: Currency) -> Decimal {
+    let whole = Decimal::ONE + rates.iter().sum::<Decimal>();
+    match (tax_included, rates) {
+        (true, [_]) => amount - currency.round(amount / whole),
+        (true, rates) => rates.iter().map(|rate| currency.round(amount * rate / whole)).sum(),
+        (false, rates) => rates.iter().map(|rate| currency.round(amount * rate)).sum(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn figure(text: &str) -> Decimal {
+        Decimal::from_str_exact(text).expect("a test's figure")
+    }
+
     #[test]
     fn tax_is_rounded_a_row_at_a_time() {
         let euro = Currency::from_code("EUR").expect("exists");
-        let rate = Decimal::new(19, 2);
-        assert_eq!(predicted(Decimal::new(333, 2), rate, false, euro), Decimal::new(63, 2));
-        assert_eq!(predicted(Decimal::new(999, 2), rate, true, euro), Decimal::new(160, 2));
+        let rate = [figure("0.19")];
+        assert_eq!(predicted(figure("3.33"), &rate, false, euro), figure("0.63"));
+        assert_eq!(predicted(figure("9.99"), &rate, true, euro), figure("1.60"));
+        assert_eq!(predicted(figure("9.99"), &[], true, euro), Decimal::ZERO);
+    }
+
+    #[test]
+    fn several_taxes_count_on_one_base_and_are_rounded_each() {
+        let dollar = Currency::from_code("CAD").expect("exists");
+        let quebec = [figure("0.05"), figure("0.09975")];
+        // 0.045 and 0.089775: 0.05 + 0.09; in one go it would be 0.13.
+        assert_eq!(predicted(figure("0.90"), &quebec, false, dollar), figure("0.14"));
+        assert_eq!(predicted(figure("114.98"), &quebec, true, dollar), figure("14.98"));
     }
 }

@@ -26,13 +26,25 @@ fn figure(row: &Map<String, Value>, fields: [&str; 2]) -> Decimal {
     found.and_then(crate::ifs::wire::decimal_of).expect("one of the price fields")
 }
 
+/// The rates behind a row's code, V and the percent, or behind its structure.
+fn rates_of(row: &Map<String, Value>) -> Vec<Decimal> {
+    match row.get(names::TAX_CODE) {
+        Some(code) => vec![Decimal::new(code.as_str().expect("a code")[1..].parse().expect("V and the percent"), 2)],
+        None => {
+            assert_eq!(row.get(names::TAX_CALC_STRUCTURE_ID), Some(&json!("GSTQST")));
+            vec![Decimal::new(5, 2), Decimal::new(9975, 5)]
+        }
+    }
+}
+
 /// Net, tax and gross as IFS computes them for one row.
 fn computed(row: &Map<String, Value>, desired: &DesiredOrder, price: Decimal, quantity: Decimal) -> [Value; 3] {
     let currency = Currency::from_code(&desired.expected.currency).expect("a real one");
-    let code = row["TaxCode"].as_str().expect("a code");
-    let rate = Decimal::new(code[1..].parse().expect("V and the percent"), 2);
+    let rates = rates_of(row);
+    let percent = row.get(names::DISCOUNT).and_then(crate::ifs::wire::decimal_of).unwrap_or_default();
     let amount = currency.round(price * quantity);
-    let tax = super::tax::predicted(amount, rate, desired.expected.tax_included, currency);
+    let amount = amount - currency.round(amount * percent / Decimal::ONE_HUNDRED);
+    let tax = super::tax::predicted(amount, &rates, desired.expected.tax_included, currency);
     let (net, gross) = if desired.expected.tax_included { (amount - tax, amount) } else { (amount, amount + tax) };
     [net, tax, gross].map(|figure| json!(figure.to_string()))
 }
@@ -313,7 +325,7 @@ fn random_order(lines: &[(u32, u32, u32)], shipping: u32, percent: u32, included
         MoneyPair { shop: money, presentment: money }
     };
     let rate = Decimal::new(19, 2);
-    let tax_of = |amount: Decimal| super::tax::predicted(amount, rate, included, currency);
+    let tax_of = |amount: Decimal| super::tax::predicted(amount, &[rate], included, currency);
     let template = order.lines[0].clone();
     let (mut goods, mut off, mut tax) = (Decimal::ZERO, Decimal::ZERO, Decimal::ZERO);
     order.lines = lines

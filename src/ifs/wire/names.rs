@@ -80,6 +80,8 @@ pub const REL_NO: &str = "RelNo";
 pub const LINE_ITEM_NO: &str = "LineItemNo";
 /// Line: the sales part.
 pub const CATALOG_NO: &str = "CatalogNo";
+/// Line: the sales part's description, written where the part stands for many things.
+pub const CATALOG_DESC: &str = "CatalogDesc";
 /// Line: ordered quantity.
 pub const BUY_QTY_DUE: &str = "BuyQtyDue";
 /// Line: price without tax; only where the header's flag is false.
@@ -94,6 +96,8 @@ pub const DISCOUNT: &str = "Discount";
 pub const ORDER_DISCOUNT: &str = "OrderDiscount";
 /// Line, charge: the tax code.
 pub const TAX_CODE: &str = "TaxCode";
+/// Line, charge: a structure of several tax codes, in the place of one code.
+pub const TAX_CALC_STRUCTURE_ID: &str = "TaxCalcStructureId";
 /// Line: whether IFS overrides the tax code by its defaults.
 pub const FETCH_TAX_FROM_DEFAULTS: &str = "FetchTaxFromDefaults";
 /// Line, 50 characters: the customer's line number; carries Shopify's line id by default.

@@ -109,24 +109,29 @@ impl Rules {
         format!("{day}T00:00:00Z")
     }
 
-    /// The tax code of a place, rate and kind of row: the most particular row of `tax_codes` wins. `when` is why nothing is
-    /// taxed; a row that asks for another reason is none.
+    /// The tax code of a place, rate and kind of row: the most particular row of `tax_codes` wins. `untaxed` is why nothing is
+    /// taxed, the strongest reason first; a row that asks for another reason is none.
     pub fn tax_code(
         &self,
         country: &str,
         region: Option<&str>,
         rate: Decimal,
         on: TaxedOn,
-        when: Option<Untaxed>,
+        untaxed: &[Untaxed],
     ) -> Option<&str> {
+        // Without a reason 0, else the more the stronger; none for a reason that is not given.
+        let strength = |row: &TaxCode| match row.when {
+            None => Some(0),
+            Some(when) => untaxed.iter().rev().position(|known| *known == when).map(|place| place + 1),
+        };
         self.tax_codes
             .iter()
             .filter(|row| row.country.as_deref().is_none_or(|known| known == country) && row.rate == rate)
             .filter(|row| row.region.is_none() || row.region.as_deref() == region)
             .filter(|row| row.on.is_none_or(|kind| kind == on))
-            .filter(|row| row.when.is_none() || row.when == when)
-            .max_by_key(|row| (row.when.is_some(), row.country.is_some(), row.region.is_some(), row.on.is_some()))
-            .map(|row| row.code.as_str())
+            .filter_map(|row| Some((strength(row)?, row)))
+            .max_by_key(|(why, row)| (*why, row.country.is_some(), row.region.is_some(), row.on.is_some()))
+            .map(|(_, row)| row.code.as_str())
     }
 
     /// IFS's structure for several taxes on one row, given by title and rate: the most particular row of `tax_sets` wins.
@@ -372,10 +377,10 @@ mod tests {
         ];
         let rules = Rules::new(settings).expect("legal");
         let rate = Decimal::new(13, 2);
-        assert_eq!(rules.tax_code("CA", Some("ON"), rate, TaxedOn::Goods, None), Some("ONT"));
-        assert_eq!(rules.tax_code("CA", Some("BC"), rate, TaxedOn::Goods, None), Some("GEN"));
-        assert_eq!(rules.tax_code("CA", None, rate, TaxedOn::Shipping, None), Some("SHIP"));
-        assert_eq!(rules.tax_code("CA", None, Decimal::new(5, 2), TaxedOn::Goods, None), None);
+        assert_eq!(rules.tax_code("CA", Some("ON"), rate, TaxedOn::Goods, &[]), Some("ONT"));
+        assert_eq!(rules.tax_code("CA", Some("BC"), rate, TaxedOn::Goods, &[]), Some("GEN"));
+        assert_eq!(rules.tax_code("CA", None, rate, TaxedOn::Shipping, &[]), Some("SHIP"));
+        assert_eq!(rules.tax_code("CA", None, Decimal::new(5, 2), TaxedOn::Goods, &[]), None);
     }
 
     #[test]

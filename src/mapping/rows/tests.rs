@@ -1,0 +1,1 @@
+//! The rows of whole orders, to the digit.

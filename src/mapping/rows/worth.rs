@@ -1,0 +1,153 @@
+//! What a row of Shopify's is worth in IFS's terms: its amount on the basis that IFS gets, its tax without the taxes that are not
+//! IFS's to compute, and how Shopify's tax is shared out where one row becomes several.
+
+use rust_decimal::Decimal;
+
+use super::super::park::ParkReason;
+use super::super::rules::TaxedOn;
+use super::super::rules::settings::{ChannelLiable, TaxMode};
+use super::super::tax::{RowTax, Stated, predicted, row_tax};
+use super::{Mapper, Taxed};
+use crate::domain::order::TaxLine;
+
+/// A row of Shopify's as IFS sees it.
+pub(super) struct Worth {
+    /// On IFS's basis.
+    pub(super) amount: Decimal,
+    /// What IFS computes.
+    pub(super) tax: RowTax,
+    /// Every rate that the amount was freed from, where IFS gets another basis than Shopify's; none where it gets the same.
+    pub(super) taken_out: Option<Decimal>,
+}
+
+impl Mapper<'_> {
+    /// Reads a row's worth and taxes. Taxes that become charges are noted.
+    ///
+    /// # Errors
+    /// As [`row_tax`], and taxes that a marketplace owes where they are not to be cleared.
+    pub(super) fn worth(
+        &mut self,
+        row: &str,
+        on: TaxedOn,
+        worth: Decimal,
+        taxes: &[TaxLine],
+        amounts: &[Decimal],
+    ) -> Result<Worth, ParkReason> {
+        // 1. Taxes that a marketplace owes are not the seller's: a charge of their own.
+        let (mut ours, mut ours_left) = (Vec::new(), Vec::new());
+        let mut channel = Decimal::ZERO;
+        let mut rates_all = Decimal::ZERO;
+        for (tax, amount) in taxes.iter().zip(amounts) {
+            if !amount.is_zero() {
+                rates_all += tax.rate.unwrap_or_default();
+            }
+            if tax.channel_liable == Some(true) && !amount.is_zero() {
+                channel += *amount;
+            } else {
+                ours.push(tax.clone());
+                ours_left.push(*amount);
+            }
+        }
+        if !channel.is_zero() && self.rules.settings().channel_liable == ChannelLiable::Park {
+            let text = format!(
+                "{row} bears {channel} tax that a marketplace owes: set channel_liable = \"clearing\", or enter the order by hand"
+            );
+            return Err(ParkReason::mapping("channel_liable_tax", text));
+        }
+        self.channel_tax += channel;
+        // 2. The amount on IFS's basis.
+        let stated: Decimal = ours_left.iter().sum();
+        let amount = match (self.order.taxes_included, self.tax_included) {
+            (true, false) => worth - channel - stated,
+            (true, true) => worth - channel,
+            (false, _) => worth,
+        };
+        let same_basis = !self.order.taxes_included || (self.tax_included && channel.is_zero());
+        let taken_out = (!same_basis).then(|| {
+            if self.tax_included {
+                // Only the marketplace's tax is out; the others stay in.
+                taxes
+                    .iter()
+                    .zip(amounts)
+                    .filter(|(tax, amount)| tax.channel_liable == Some(true) && !amount.is_zero())
+                    .filter_map(|(tax, _)| tax.rate)
+                    .sum()
+            } else {
+                rates_all
+            }
+        });
+        // 3. What IFS is told.
+        let (ours, ours_left) = match self.rules.settings().tax_mode {
+            TaxMode::AsCharge => {
+                for (tax, amount) in ours.iter().zip(&ours_left).filter(|(_, amount)| !amount.is_zero()) {
+                    *self.tax_charges.entry(charge_of(tax)).or_default() += *amount;
+                }
+                (&[][..], &[][..])
+            }
+            TaxMode::IfsCalculates | TaxMode::External => (ours.as_slice(), ours_left.as_slice()),
+        };
+        let told = Stated { row, on, worth: amount, currency: self.currency, taxes: ours, amounts: ours_left };
+        let tax = row_tax(self.rules, self.place, &told)?;
+        // 4. For goodwill that is shared out.
+        let with_tax = if self.order.taxes_included { worth - channel } else { worth + stated };
+        let mut charges: Vec<(String, String)> = Vec::new();
+        if self.rules.settings().tax_mode == TaxMode::AsCharge {
+            let owed = taxes.iter().zip(amounts).filter(|(_, amount)| !amount.is_zero());
+            charges = owed.filter(|(tax, _)| tax.channel_liable != Some(true)).map(|(tax, _)| charge_of(tax)).collect();
+            charges.sort();
+        }
+        let rates = match self.rules.settings().tax_mode {
+            TaxMode::AsCharge => charges.iter().filter_map(|(_, rate)| Decimal::from_str_exact(rate).ok()).collect(),
+            TaxMode::IfsCalculates | TaxMode::External => tax.rates.clone(),
+        };
+        *self.taxed.entry(Taxed { key: tax.key.clone(), rates, charges }).or_default() += with_tax;
+        Ok(Worth { amount, tax, taken_out })
+    }
+
+    /// A row without tax: IFS's code for that.
+    ///
+    /// # Errors
+    /// Parks when `tax_codes` has no row for nothing.
+    pub(super) fn no_tax(&self, row: &str, on: TaxedOn) -> Result<RowTax, ParkReason> {
+        let told = Stated { row, on, worth: Decimal::ZERO, currency: self.currency, taxes: &[], amounts: &[] };
+        row_tax(self.rules, self.place, &told)
+    }
+
+    /// Shares Shopify's tax of one row out over the rows that it becomes in IFS, as IFS will compute each; the first bears the gap.
+    ///
+    /// # Errors
+    /// Parks a gap beyond `tax_gap_line`, before anything is written.
+    pub(super) fn share_tax(
+        &mut self,
+        row: &str,
+        tax: &RowTax,
+        amounts: &[Decimal],
+    ) -> Result<Vec<Decimal>, ParkReason> {
+        let mut shares: Vec<Decimal> =
+            amounts.iter().map(|amount| predicted(*amount, &tax.rates, self.tax_included, self.currency)).collect();
+        let computed: Decimal = shares.iter().sum();
+        let gap = tax.stated - computed;
+        if let Some(first) = shares.first_mut() {
+            *first += gap;
+        }
+        if self.rules.settings().tax_mode == TaxMode::External {
+            return Ok(shares);
+        }
+        let bound = self.rules.tax_gap_line();
+        if gap.abs() > bound {
+            let (stated, key) = (tax.stated, &tax.key);
+            let text = format!(
+                "{row}: Shopify says {stated} tax, IFS will compute {computed} with {key}; at most {bound} was expected between them: raise tax_gap_line, or correct tax_codes"
+            );
+            return Err(ParkReason::money("tax_gap_line", text));
+        }
+        self.tax_gap += gap;
+        Ok(shares)
+    }
+}
+
+/// Title and rate of a tax, as its charge is named.
+pub(super) fn charge_of(tax: &TaxLine) -> (String, String) {
+    let rate = tax.rate.map_or_else(String::new, |rate| rate.normalize().to_string());
+    (tax.title.clone(), rate)
+}
