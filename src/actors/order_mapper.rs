@@ -90,7 +90,7 @@ async fn give_back(link: &Connection, received: &Received) {
 fn by_order(taken: Vec<Received>) -> Vec<Vec<Received>> {
     let mut groups: BTreeMap<(Option<u64>, i64), Vec<Received>> = BTreeMap::new();
     for received in taken {
-        let key = match order_id_of(&received.body) {
+        let key = match order_id_of(&received) {
             Some(order) => (Some(order), 0),
             None => (None, received.id.get()),
         };

@@ -13,8 +13,22 @@ use crate::shopify::wire::cut::cut_secrets;
 use crate::store::Delivery;
 use crate::telemetry::TraceId;
 
+/// An order was edited; its body names the order and holds none.
+pub const ORDER_EDITED: &str = "orders/edited";
+/// Money was given back; its body names the order and holds none.
+pub const REFUND_CREATED: &str = "refunds/create";
+
 /// The topics that a flow takes; all others are stored `unclaimed`.
-pub const CLAIMED_TOPICS: [&str; 4] = ["orders/create", "orders/updated", "orders/paid", "orders/cancelled"];
+pub const CLAIMED_TOPICS: [&str; 8] = [
+    "orders/create",
+    "orders/updated",
+    "orders/paid",
+    "orders/cancelled",
+    "orders/partially_fulfilled",
+    "orders/fulfilled",
+    ORDER_EDITED,
+    REFUND_CREATED,
+];
 
 /// What Shopify says about a delivery in its headers, none of it signed.
 #[derive(Debug, Clone, Default)]

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::ingest::{ORDER_EDITED, REFUND_CREATED};
+use super::map_event::{Event, map_event};
 use super::re_read::{Case, ReRead, re_read};
 use super::version::{Choice, choose};
 use super::wish::{self, Footing, Wish};
@@ -13,7 +15,7 @@ use crate::domain::document::{State, Trace};
 use crate::domain::order::Order;
 use crate::mapping::inbound;
 use crate::shopify::wire::cut::cut_secrets;
-use crate::shopify::wire::{decode_graphql_order, decode_rest_order};
+use crate::shopify::wire::{decode_graphql_order, decode_order_edited, decode_refund_created, decode_rest_order};
 use crate::store::{Blame, InboxState, Mapped, Received, Snapshot, SnapshotChange, StoreError};
 
 /// How often a delivery may be tried before it is given up: a payload that ends the mapper is quarantined then.
@@ -48,9 +50,17 @@ pub(super) struct Version {
     pub(super) settled: Vec<String>,
 }
 
+/// What a delivery tells.
+enum Told {
+    /// A version of an order.
+    Version(Box<Version>),
+    /// That something happened to an order.
+    Event(Event),
+}
+
 /// Maps one delivery.
 ///
-/// 1. Decode: what does not decode is quarantined.
+/// 1. Decode: what does not decode is quarantined. What only names its order goes its own way.
 /// 2. Choose the version: drop what is known, ask Shopify once where the payload can't tell.
 /// 3. Judge it and commit; if the snapshot moved meanwhile, choose again.
 ///
@@ -65,8 +75,9 @@ pub async fn map_delivery(link: &Connection, received: &Received) -> Result<Ende
         return quarantine(link, received, reason).await;
     }
     // 1. Decode.
-    let version = match decode(&received.body) {
-        Ok(version) => version,
+    let version = match told(received) {
+        Ok(Told::Version(version)) => version,
+        Ok(Told::Event(event)) => return map_event(link, received, attempts, event).await,
         Err(reason) => return quarantine(link, received, reason).await,
     };
     // 2. and 3.
@@ -79,9 +90,9 @@ pub async fn map_delivery(link: &Connection, received: &Received) -> Result<Ende
             }
             Choice::Take => None,
             Choice::ReRead(why) => {
-                match re_read(&Case { link, received, attempts, trigger: &version, snapshot: snapshot.as_ref() }, why)
-                    .await?
-                {
+                let order_id = version.order.id.get();
+                let (trigger, snapshot) = (Some(version.as_ref()), snapshot.as_ref());
+                match re_read(&Case { link, received, attempts, order_id, trigger, snapshot }, why).await? {
                     ReRead::Newest(fresh) => Some(fresh),
                     ReRead::Ended(ended) => return Ok(ended),
                 }
@@ -98,7 +109,7 @@ pub async fn map_delivery(link: &Connection, received: &Received) -> Result<Ende
 }
 
 fn choice(link: &Connection, version: &Version, snapshot: Option<&Snapshot>) -> Choice {
-    let choice = choose(&version.order, &version.digest, snapshot);
+    let choice = choose(&version.order, &version.digest, link.rules.needs(), snapshot);
     if link.secret_use == SecretUse::SharedApp && snapshot.is_none() && choice == Choice::Take {
         return Choice::ReRead("the webhook secret is shared: the shop itself must confirm a new order");
     }
@@ -163,15 +174,38 @@ fn is_birth(topic: &str, received_at: Timestamp, created_at: Timestamp) -> bool 
     topic == "orders/create" && received_at.duration_since(created_at).abs() <= BIRTH_WINDOW
 }
 
-/// The order that a body tells of, as far as that can be read without decoding it.
-pub fn order_id_of(body: &[u8]) -> Option<u64> {
+/// The order that a delivery tells of, as far as that can be read without decoding it.
+pub fn order_id_of(received: &Received) -> Option<u64> {
     #[derive(serde::Deserialize)]
     struct OnlyId<'a> {
         #[serde(borrow)]
         id: &'a serde_json::value::RawValue,
     }
-    let only: OnlyId<'_> = serde_json::from_slice(body).ok()?;
-    only.id.get().trim_matches('"').parse().ok()
+    match received.topic.as_str() {
+        ORDER_EDITED | REFUND_CREATED => match told(received).ok()? {
+            Told::Event(event) => Some(event.order_id),
+            Told::Version(version) => Some(version.order.id.get()),
+        },
+        _ => {
+            let only: OnlyId<'_> = serde_json::from_slice(&received.body).ok()?;
+            only.id.get().trim_matches('"').parse().ok()
+        }
+    }
+}
+
+fn told(received: &Received) -> Result<Told, String> {
+    let body = &received.body;
+    match received.topic.as_str() {
+        ORDER_EDITED => {
+            let edit = decode_order_edited(body).map_err(|error| error.to_string())?.order_edit;
+            Ok(Told::Event(Event { order_id: edit.order_id.0, refund_id: None }))
+        }
+        REFUND_CREATED => {
+            let refund = decode_refund_created(body).map_err(|error| error.to_string())?;
+            Ok(Told::Event(Event { order_id: refund.order_id.0, refund_id: Some(refund.id.0) }))
+        }
+        _ => decode(body).map(|version| Told::Version(Box::new(version))),
+    }
 }
 
 pub(super) fn decode(body: &[u8]) -> Result<Version, String> {

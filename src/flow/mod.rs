@@ -9,6 +9,7 @@ pub mod create;
 pub mod ingest;
 pub mod look_up;
 pub mod map_delivery;
+mod map_event;
 mod re_read;
 pub mod read_back;
 pub mod rejudge;

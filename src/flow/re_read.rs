@@ -18,8 +18,10 @@ pub(super) struct Case<'a> {
     pub(super) received: &'a Received,
     /// How often it was tried, this time included.
     pub(super) attempts: i64,
-    /// The version that it brought.
-    pub(super) trigger: &'a Version,
+    /// The order that it tells of.
+    pub(super) order_id: u64,
+    /// The version that it brought; the known one where it only names its order.
+    pub(super) trigger: Option<&'a Version>,
     /// The version that we know.
     pub(super) snapshot: Option<&'a Snapshot>,
 }
@@ -37,8 +39,7 @@ pub(super) enum ReRead {
 /// # Errors
 /// The store's.
 pub(super) async fn re_read(case: &Case<'_>, why: &'static str) -> Result<ReRead, StoreError> {
-    let id = case.trigger.order.id;
-    let answer = match case.link.shopify.order_by_id(id.get()).await {
+    let answer = match case.link.shopify.order_by_id(case.order_id).await {
         Ok(answer) => answer,
         Err(error) => return case.failed(&error, why).await.map(ReRead::Ended),
     };
@@ -49,11 +50,12 @@ pub(super) async fn re_read(case: &Case<'_>, why: &'static str) -> Result<ReRead
         Ok(fresh) => fresh,
         Err(reason) => return case.give_up(&format!("the re-read order: {reason}")).await.map(ReRead::Ended),
     };
-    if fresh.order.id != id {
+    if fresh.order.id.get() != case.order_id {
         return case.give_up("Shopify answered another order").await.map(ReRead::Ended);
     }
     let known = case.snapshot.map_or(Timestamp::MIN, |known| known.updated_at);
-    if fresh.order.updated_at < case.trigger.order.updated_at.max(known) {
+    let told = case.trigger.map_or(Timestamp::MIN, |trigger| trigger.order.updated_at);
+    if fresh.order.updated_at < told.max(known) {
         return case.again_or_give_up("Shopify answered an older version").await.map(ReRead::Ended);
     }
     // The answer wins; the digests that it settles are remembered for this updated_at.
@@ -61,7 +63,7 @@ pub(super) async fn re_read(case: &Case<'_>, why: &'static str) -> Result<ReRead
         fresh.settled.clone_from(&known.reread_digests);
         fresh.settled.push(known.digest.clone());
     }
-    fresh.settled.push(case.trigger.digest.clone());
+    fresh.settled.extend(case.trigger.map(|trigger| trigger.digest.clone()));
     fresh.settled.sort();
     fresh.settled.dedup();
     Ok(ReRead::Newest(Box::new(fresh)))
@@ -69,7 +71,7 @@ pub(super) async fn re_read(case: &Case<'_>, why: &'static str) -> Result<ReRead
 
 impl Case<'_> {
     async fn failed(&self, error: &ShopifyError, why: &'static str) -> Result<Ended, StoreError> {
-        let order_id = self.trigger.order.id.get();
+        let order_id = self.order_id;
         tracing::warn!(trace_id = %self.received.trace_id, order_id, %error, why, "the re-read failed");
         let reason = format!("re-read failed: {error}");
         match error.verdict() {
@@ -93,8 +95,12 @@ impl Case<'_> {
     }
 
     /// Leaves it to a person: no answer of Shopify's will make it whole. An order that only a shared secret vouches for
-    /// gets no rows at all: it may be another shop's.
+    /// gets no rows at all: it may be another shop's. Nor does one of which no version is known.
     async fn give_up(&self, reason: &str) -> Result<Ended, StoreError> {
+        let Some(trigger) = self.trigger else {
+            let reason = format!("{reason}; nothing is known of order {} but its number", self.order_id);
+            return quarantine(self.link, self.received, reason).await;
+        };
         if self.link.secret_use == SecretUse::SharedApp && self.snapshot.is_none() {
             let reason = format!("{reason}; the shared webhook secret does not tell whose order it is");
             return quarantine(self.link, self.received, reason).await;
@@ -105,7 +111,7 @@ impl Case<'_> {
             text: format!("{reason}; look at the order in Shopify, then run `documents retry`"),
             cancel_reason: None,
         };
-        match commit(self.link, self.received, self.trigger, self.snapshot, Some(park)).await {
+        match commit(self.link, self.received, trigger, self.snapshot, Some(park)).await {
             Ok(state) => Ok(Ended::Mapped(state)),
             Err(StoreError::Stale) => {
                 let reason = "the order changed while it was mapped";

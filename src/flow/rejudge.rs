@@ -30,7 +30,8 @@ pub async fn rejudge(
     Ok(Some(wish::judge(&version.order, rules, footing, now).for_store(Trace::Possible)))
 }
 
-fn version_of(snapshot: &Snapshot) -> Option<Version> {
+/// The version that a snapshot keeps; `None` when its bytes do not decode any more.
+pub(super) fn version_of(snapshot: &Snapshot) -> Option<Version> {
     let decoded = match snapshot.road.as_str() {
         "rest" => decode(&snapshot.payload),
         _ => decode_re_read(&snapshot.payload),

@@ -1,7 +1,7 @@
 //! Which of two versions of an order wins. `updated_at` is not a version: two deliveries with different content can
 //! carry the same one, so equal times with different content are settled by asking Shopify once.
 
-use crate::domain::order::Order;
+use crate::domain::order::{Order, Told};
 use crate::store::Snapshot;
 
 /// What to do with a delivered version.
@@ -15,15 +15,25 @@ pub enum Choice {
     ReRead(&'static str),
 }
 
+/// Why an order is read again that is whole.
+const FACTS: &str = "facts that the rules need";
+
+/// Only a re-read tells every fact; it is remembered by its road.
+const TELLS_ALL: &str = "graphql";
+
 /// Judges a delivered version against the snapshot.
-pub fn choose(order: &Order, digest: &str, snapshot: Option<&Snapshot>) -> Choice {
+///
+/// A version that lacks facts which the rules need is re-read, and once only: the snapshot of the answer is known by then.
+pub fn choose(order: &Order, digest: &str, needs: Told, snapshot: Option<&Snapshot>) -> Choice {
+    let lacks_facts = !order.told.covers(needs);
     if let Some(known) = snapshot {
         if order.updated_at < known.updated_at {
             return Choice::Drop("a newer version is known");
         }
         if order.updated_at == known.updated_at {
             if digest == known.digest {
-                return Choice::Drop("this version is known");
+                let again = lacks_facts && known.road != TELLS_ALL;
+                return if again { Choice::ReRead(FACTS) } else { Choice::Drop("this version is known") };
             }
             if known.reread_digests.iter().any(|seen| seen == digest) {
                 return Choice::Drop("this version was settled by a re-read");
@@ -33,6 +43,57 @@ pub fn choose(order: &Order, digest: &str, snapshot: Option<&Snapshot>) -> Choic
     }
     match order.not_whole() {
         Some(lacks) => Choice::ReRead(lacks),
+        None if lacks_facts => Choice::ReRead(FACTS),
         None => Choice::Take,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CATALOGUE: Told = Told { catalogue: true, company: false, risk: false };
+
+    fn order() -> Order {
+        let path = format!("{}/tests/fixtures/orders/plain-eur/webhook.json", env!("CARGO_MANIFEST_DIR"));
+        let body = std::fs::read(path).expect("the fixture is there");
+        super::super::map_delivery::decode(&body).expect("it decodes").order
+    }
+
+    fn snapshot(order: &Order, road: &str) -> Snapshot {
+        Snapshot {
+            revision: 1,
+            updated_at: order.updated_at,
+            digest: order.digest(),
+            road: road.into(),
+            payload: Vec::new(),
+            born_here: true,
+            reread_digests: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn facts_that_no_rule_needs_cost_no_re_read() {
+        let order = order();
+        assert_eq!(choose(&order, &order.digest(), Told::default(), None), Choice::Take);
+    }
+
+    #[test]
+    fn facts_that_a_rule_needs_are_read_once_for_each_version() {
+        let (order, digest) = (order(), order().digest());
+        assert_eq!(choose(&order, &digest, CATALOGUE, None), Choice::ReRead(FACTS));
+        // The same version again: not while the answer with the facts is known, but once where it is not.
+        let told = snapshot(&order, "graphql");
+        assert_eq!(choose(&order, &digest, CATALOGUE, Some(&told)), Choice::Drop("this version is known"));
+        let untold = snapshot(&order, "rest");
+        assert_eq!(choose(&order, &digest, CATALOGUE, Some(&untold)), Choice::ReRead(FACTS));
+        // A newer version lacks them too.
+        let mut older = told;
+        older.updated_at = jiff::Timestamp::UNIX_EPOCH;
+        assert_eq!(choose(&order, &digest, CATALOGUE, Some(&older)), Choice::ReRead(FACTS));
+        // One that tells them is taken as it is.
+        let mut whole = order;
+        whole.told = CATALOGUE;
+        assert_eq!(choose(&whole, &digest, CATALOGUE, Some(&older)), Choice::Take);
     }
 }

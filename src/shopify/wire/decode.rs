@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
-use super::{graphql, rest};
+use super::{event, graphql, rest};
 
 /// A payload that is not what Shopify documents.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +33,22 @@ pub fn decode_rest_order(body: &[u8]) -> Result<rest::Order, DecodeError> {
 /// [`DecodeError`] for the first place that does not fit.
 pub fn decode_graphql_order(order: &[u8]) -> Result<graphql::Order, DecodeError> {
     decode(order)
+}
+
+/// Decodes the body of an `orders/edited` webhook.
+///
+/// # Errors
+/// [`DecodeError`] for the first place that does not fit.
+pub fn decode_order_edited(body: &[u8]) -> Result<event::OrderEdited, DecodeError> {
+    decode(body)
+}
+
+/// Decodes the body of a `refunds/create` webhook.
+///
+/// # Errors
+/// [`DecodeError`] for the first place that does not fit.
+pub fn decode_refund_created(body: &[u8]) -> Result<event::RefundCreated, DecodeError> {
+    decode(body)
 }
 
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {

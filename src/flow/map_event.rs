@@ -1,0 +1,71 @@
+//! One delivery that tells of an order without being one: an edit, a refund. The order is read again by its id, and what
+//! Shopify answers is mapped like any version.
+
+use super::Connection;
+use super::map_delivery::{Ended, PAUSE, commit, postpone};
+use super::re_read::{Case, ReRead, re_read};
+use super::rejudge::version_of;
+use crate::store::{Blame, Received, StoreError};
+
+/// What such a delivery names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Event {
+    /// The order.
+    pub(super) order_id: u64,
+    /// The refund that was made.
+    pub(super) refund_id: Option<u64>,
+}
+
+/// Maps the order that an event names.
+///
+/// 1. A refund that the newest known version holds already tells nothing new: Shopify sends `orders/updated` beside it.
+/// 2. Read the order by its id. An answer that is known already tells nothing new either.
+/// 3. Judge it and commit; if the snapshot moved meanwhile, begin again.
+///
+/// # Errors
+/// The store's; the delivery stays `received` then.
+pub(super) async fn map_event(
+    link: &Connection,
+    received: &Received,
+    attempts: i64,
+    event: Event,
+) -> Result<Ended, StoreError> {
+    for _ in 0..3 {
+        let snapshot = link.store.snapshot(&link.name, event.order_id).await?;
+        // 1.
+        let known = snapshot.as_ref().and_then(version_of);
+        let refunds = known.iter().flat_map(|known| &known.order.refunds);
+        if event.refund_id.is_some_and(|id| refunds.clone().any(|refund| refund.id == id)) {
+            return supersede(link, received, event, "the refund is known").await;
+        }
+        // 2.
+        let (order_id, snapshot) = (event.order_id, snapshot.as_ref());
+        let case = Case { link, received, attempts, order_id, trigger: known.as_ref(), snapshot };
+        let fresh = match re_read(&case, "the delivery names an order without telling it").await? {
+            ReRead::Newest(fresh) => fresh,
+            ReRead::Ended(ended) => return Ok(ended),
+        };
+        let is_known =
+            snapshot.is_some_and(|known| known.updated_at == fresh.order.updated_at && known.digest == fresh.digest);
+        if is_known {
+            return supersede(link, received, event, "this version is known").await;
+        }
+        // 3.
+        match commit(link, received, &fresh, snapshot, None).await {
+            Ok(state) => return Ok(Ended::Mapped(state)),
+            Err(StoreError::Stale) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    postpone(link, received, Blame::Remote, PAUSE, "the order changed while it was mapped").await
+}
+
+async fn supersede(
+    link: &Connection,
+    received: &Received,
+    event: Event,
+    reason: &'static str,
+) -> Result<Ended, StoreError> {
+    link.store.supersede_delivery(received.id, event.order_id, reason).await?;
+    Ok(Ended::Superseded)
+}
