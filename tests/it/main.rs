@@ -6,6 +6,7 @@ mod bad_input;
 mod clock;
 mod commands;
 mod concurrency;
+mod events;
 mod kill;
 mod probes;
 mod recovery;
