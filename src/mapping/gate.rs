@@ -4,11 +4,12 @@
 use rust_decimal::Decimal;
 
 use super::desired::{DesiredOrder, DesiredRow};
-use super::link::link;
+use super::link::link_with_base;
 use super::park::ParkReason;
-use super::read::{ReadOrder, Target};
+use super::read::{ReadOrder, Target, line_key};
 use super::rules::Rules;
 use super::scalar::Scalar;
+use super::written::WrittenOrder;
 use crate::ifs::wire::{Row, names};
 
 /// One difference.
@@ -38,10 +39,20 @@ pub fn park(order_no: &str, gaps: &[Gap]) -> ParkReason {
     ParkReason::money("ifs_differs", text)
 }
 
-/// Compares what was read back with what was wanted; nothing in the list means that they agree.
+/// Compares what was read back after a create with what was wanted; nothing in the list means that they agree.
 pub fn gate(desired: &DesiredOrder, read: &ReadOrder, rules: &Rules) -> Vec<Gap> {
+    gate_with_base(desired, read, rules, None)
+}
+
+/// Compares what was read back of an order that was linked before, whose rows are known by their links first.
+pub fn gate_with_base(
+    desired: &DesiredOrder,
+    read: &ReadOrder,
+    rules: &Rules,
+    base: Option<&WrittenOrder>,
+) -> Vec<Gap> {
     let mut found = Findings { gaps: Vec::new(), tax_included: desired.expected.tax_included, rules };
-    let linked = link(desired, read);
+    let linked = link_with_base(desired, read, base);
 
     // 1. Rows: the planned ones, and none foreign.
     for row in &linked.missing {
@@ -142,7 +153,7 @@ impl Findings<'_> {
 
 /// Names a row that is not ours by its key and kind, without any text of a person's.
 fn foreign_name(row: &Row) -> String {
-    let line = row.text(names::LINE_NO).map(|line| format!("line {line}"));
+    let line = line_key(row).map(|key| format!("line {}/{}/{}", key.line_no, key.rel_no, key.line_item_no));
     let charge = row.int(names::SEQUENCE_NO).map(|sequence| format!("charge {sequence}"));
     let kind = row.text(names::CATALOG_NO).or_else(|| row.text(names::CHARGE_TYPE)).unwrap_or("");
     format!("{} {kind}", line.or(charge).unwrap_or_else(|| "a row without a key".into()))
