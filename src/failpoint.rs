@@ -15,9 +15,53 @@ pub const CREATED_RECEIVED: &str = "created_received";
 /// The order was read back; the gate and the settle are still to come.
 pub const READ_BACK_DONE: &str = "read_back_done";
 
+/// The intent of a change under ETags is committed; no byte left.
+pub const AMEND_INTENT_COMMITTED: &str = "amend_intent_committed";
+/// IFS answered a change under ETags; nothing of it is committed.
+pub const AMEND_ANSWERED: &str = "amend_answered";
+/// The intent of a new row is committed; no byte left.
+pub const ROW_INTENT_COMMITTED: &str = "row_intent_committed";
+/// The bytes of a new row left for IFS; its answer was not read.
+pub const ROW_BYTES_SENT: &str = "row_bytes_sent";
+/// IFS answered that the row exists; nothing of it is committed.
+pub const ROW_ANSWERED: &str = "row_answered";
+/// The new row is linked and its intent closed; the rest of the order is still to come.
+pub const ROW_LINKED: &str = "row_linked";
+/// The intent of a row's cancellation or deletion is committed; no byte left.
+pub const REMOVE_INTENT_COMMITTED: &str = "remove_intent_committed";
+/// IFS answered that the row is gone; nothing of it is committed.
+pub const REMOVE_ANSWERED: &str = "remove_answered";
+/// The intent of a release is committed; no byte left.
+pub const RELEASE_INTENT_COMMITTED: &str = "release_intent_committed";
+/// IFS answered the release; nothing of it is committed.
+pub const RELEASE_ANSWERED: &str = "release_answered";
+/// The intent of an order's cancellation is committed; no byte left.
+pub const CANCEL_INTENT_COMMITTED: &str = "cancel_intent_committed";
+/// IFS answered the cancellation; nothing of it is committed.
+pub const CANCEL_ANSWERED: &str = "cancel_answered";
+
 /// Every point, in the order in which an order passes them.
-pub const ALL: [&str; 7] =
-    [BODY_READ, INBOX_COMMITTED, CLAIMED, INTENT_COMMITTED, BYTES_SENT, CREATED_RECEIVED, READ_BACK_DONE];
+pub const ALL: [&str; 19] = [
+    BODY_READ,
+    INBOX_COMMITTED,
+    CLAIMED,
+    INTENT_COMMITTED,
+    BYTES_SENT,
+    CREATED_RECEIVED,
+    READ_BACK_DONE,
+    AMEND_INTENT_COMMITTED,
+    AMEND_ANSWERED,
+    ROW_INTENT_COMMITTED,
+    ROW_BYTES_SENT,
+    ROW_ANSWERED,
+    ROW_LINKED,
+    REMOVE_INTENT_COMMITTED,
+    REMOVE_ANSWERED,
+    RELEASE_INTENT_COMMITTED,
+    RELEASE_ANSWERED,
+    CANCEL_INTENT_COMMITTED,
+    CANCEL_ANSWERED,
+];
 
 #[cfg(any(debug_assertions, feature = "failpoints"))]
 pub use armed::{hit, is_armed};

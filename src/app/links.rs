@@ -214,6 +214,8 @@ fn build_tenant(
         look_up_max: Duration::from_secs(settings.look_up_max_secs),
         batch_parts_max: settings.batch_parts_max,
         cancel_action: settings.actions.cancel.clone(),
+        cancel_line_action: settings.actions.cancel_line.clone(),
+        release_action: settings.actions.release.clone(),
         concurrency_max: usize::try_from(settings.concurrency_max.get()).unwrap_or(usize::MAX),
     };
     Ok(Arc::new(Tenant { name: name.clone(), ifs, limits, lease }))

@@ -148,10 +148,15 @@ fn check_tenant(reader: &mut Reader<'_>, egress: &Egress, name: &str, tenant: &T
     // Below an hour: a due time further away is taken for one set under a wall clock that was wrong.
     within(reader, &at("look_up_max_secs"), tenant.look_up_max_secs, tenant.look_up_first_secs, 3_000);
     within(reader, &at("batch_parts_max"), tenant.batch_parts_max as u64, 4, 1_000);
-    let (at, action) = (path(["ifs", name, "actions", "cancel"]), &tenant.actions.cancel);
-    filled(reader, &at, action);
-    if action.contains(['/', '(', ' ']) {
-        reader.refuse(&at, None, "is more than an action's name");
+    let actions = &tenant.actions;
+    for (key, action) in
+        [("cancel", &actions.cancel), ("cancel_line", &actions.cancel_line), ("release", &actions.release)]
+    {
+        let at = path(["ifs", name, "actions", key]);
+        filled(reader, &at, action);
+        if action.contains(['/', '(', ' ']) {
+            reader.refuse(&at, None, "is more than an action's name");
+        }
     }
 }
 

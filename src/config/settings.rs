@@ -136,6 +136,10 @@ pub struct TenantSettings {
 pub struct ActionNames {
     /// Cancels an order.
     pub cancel: String,
+    /// Cancels a line.
+    pub cancel_line: String,
+    /// Releases an order.
+    pub release: String,
 }
 
 /// `[connections.NAME]`

@@ -1,27 +1,26 @@
-//! An order that was cancelled in Shopify must not be live in IFS. While IFS says Planned or Released we cancel it there;
-//! in any other state a person does.
-
-use std::time::Duration;
+//! An order that was cancelled in Shopify must not be live in IFS. We cancel it there while its state lets us; of an order
+//! that is delivered in part we cancel the lines that are not, and what is left is a person's.
 
 use super::Connection;
+use super::amend::{Step, Work, base_of};
 use super::look_up::{self, Found};
-use super::read_back::vanished;
-use super::settling::{Outcome, failed, failed_itself, later, refusal_text, settle};
+use super::read_back::read_rows;
+use super::settling::{Outcome, failed, failed_itself, settle};
 use super::wish::Wish;
 use crate::domain::document::{ParkKind, State};
-use crate::domain::ids::IntentId;
-use crate::domain::verdict::Verdict;
+use crate::failpoint;
 use crate::ifs::error::IfsError;
-use crate::ifs::wire::{Objstate, key, names};
+use crate::ifs::wire::PartRequest;
 use crate::mapping::create::cancel_part;
-use crate::store::{Claimed, IntentKind, NewIntent, Settled, StoreError};
+use crate::mapping::merge::removals_of_rest;
+use crate::mapping::read::ReadOrder;
+use crate::mapping::rules::updates::{Action, Change};
+use crate::mapping::written::WrittenOrder;
+use crate::store::{Claimed, IntentKind, Settled, StoreError};
 
 /// Rounds of read and cancel within one step when IFS answers 412 each time.
 const ROUNDS_MAX: usize = 5;
-/// The bytes leave within this time of the intent's commit.
-const SEND_WITHIN: Duration = Duration::from_secs(5);
-
-/// Cancels a linked order in IFS.
+/// Cancels a linked order in IFS, as far as its state there lets us.
 ///
 /// # Errors
 /// The store's.
@@ -32,88 +31,114 @@ pub async fn cancel(
     cancel_reason: &str,
 ) -> Result<State, StoreError> {
     // A lost cancellation or change is read again: its intent closes with this step.
-    let mut open = claimed.intent.as_ref().map(|intent| intent.id);
+    let open = claimed.intent.as_ref().map(|intent| intent.id);
+    let base = base_of(claimed);
+    let base_is_known = base.is_some();
+    let base = base.unwrap_or_else(|| WrittenOrder::linked(order_no));
+    let mut work = Work { link, claimed, order_no, base, base_is_known, open, step: "cancel" };
     for _ in 0..ROUNDS_MAX {
-        if let Some(outcome) = round(link, claimed, order_no, cancel_reason, &mut open).await? {
-            let outcome = if outcome.keeps_intent() { outcome } else { outcome.closing(open, "settled") };
-            return settle(link, claimed, outcome).await;
+        match work.cancel_round(cancel_reason).await? {
+            Step::Over(outcome) => return work.settle(*outcome).await,
+            Step::On(_) | Step::Stale => {}
         }
     }
-    let text = format!("IFS order {order_no} was changed by somebody else in each of {ROUNDS_MAX} rounds");
-    let outcome = failed_itself(link, claimed, "cancel", None, &text);
-    settle(link, claimed, outcome.closing(open, "overtaken")).await
+    let outcome = work.overtaken();
+    work.settle(outcome).await
 }
 
-/// One round: read by key, cancel under that ETag. `None`: the ETag was stale.
-async fn round(
-    link: &Connection,
-    claimed: &Claimed,
-    order_no: &str,
-    cancel_reason: &str,
-    open: &mut Option<IntentId>,
-) -> Result<Option<Outcome>, StoreError> {
-    let header = match link.tenant.ifs.query(&key::order(order_no)).await.and_then(|answer| answer.row()) {
-        Ok(header) => header,
-        Err(IfsError::NotFound { .. }) => return Ok(Some(vanished(claimed, order_no))),
-        Err(error) => return Ok(Some(failed(link, claimed, "cancel", &error))),
-    };
-    let state = Objstate::parse(header.text(names::OBJSTATE).unwrap_or_default());
-    if state.is_cancelled() {
-        return Ok(Some(Outcome::new("cancel", claimed.desired_version, Settled::Written)));
+impl Work<'_> {
+    /// One round: read, and do what the table says for this state. A cancellation that IFS confirms is believed when it is
+    /// read: the next round sees it.
+    async fn cancel_round(&mut self, reason: &str) -> Result<Step, StoreError> {
+        let read = match read_rows(self.link, self.order_no).await {
+            Ok(read) => read,
+            Err(error) => return Ok(Step::over(self.read_failed(&error))),
+        };
+        let state = read.state();
+        if state.is_cancelled() {
+            return Ok(Step::over(Outcome::new(self.step, self.claimed.desired_version, Settled::Written)));
+        }
+        match self.link.rules.updates().action(Change::CancelOrder, &state) {
+            Action::CancelOrder => self.cancel_order(&read, reason).await,
+            Action::CancelRest => self.cancel_rest(read, reason).await,
+            Action::Credit => Ok(Step::over(self.park_cancel(
+                "credit_needed",
+                format!("IFS order {} is {}: credit what was delivered", self.order_no, state.as_str()),
+            ))),
+            Action::Amend
+            | Action::NewRow
+            | Action::CancelRow
+            | Action::SecondOrder
+            | Action::Park
+            | Action::Release
+            | Action::Show
+            | Action::Nothing => Ok(Step::over(self.park_cancel(
+                "state_forbids_cancel",
+                format!("IFS order {} is {}: cancel or credit it in IFS", self.order_no, state.as_str()),
+            ))),
+        }
     }
-    let Some(etag) = header.etag.as_deref().filter(|_| state.lets_us_cancel()) else {
-        let text = format!(
-            "Shopify cancelled the order, but IFS order {order_no} is {}: cancel or credit it in IFS, then run `documents resolve`",
-            state.as_str()
-        );
-        return Ok(Some(Outcome::park("cancel", claimed, ParkKind::Conflict, "state_forbids_cancel", text)));
-    };
-    send(link, claimed, order_no, etag, cancel_reason, open).await
-}
 
-async fn send(
-    link: &Connection,
-    claimed: &Claimed,
-    order_no: &str,
-    etag: &str,
-    cancel_reason: &str,
-    open: &mut Option<IntentId>,
-) -> Result<Option<Outcome>, StoreError> {
-    let ready = match link.tenant.ifs.ready().await {
-        Ok(ready) => ready,
-        Err(error) => return Ok(Some(failed(link, claimed, "cancel", &error))),
-    };
-    if let Some(earlier) = open.take() {
-        link.store.close_unsent_intent(&link.tenant.lease, claimed, earlier, link.clock.now()).await?;
+    fn park_cancel(&self, code: &str, what: String) -> Outcome {
+        let text = format!("Shopify cancelled the order, but {what}, then run `documents resolve`");
+        Outcome::park(self.step, self.claimed, ParkKind::Conflict, code, text)
     }
-    let new = NewIntent {
-        kind: IntentKind::Cancel,
-        content: Wish::Cancel { cancel_reason: cancel_reason.to_owned() }.to_text(),
-        desired_version: claimed.desired_version,
-        parts: 1,
-        send_by: later(link, SEND_WITHIN),
-        needed: Duration::ZERO,
-    };
-    *open = Some(link.store.open_intent(&link.tenant.lease, claimed, new, link.clock.now()).await?);
-    let part = cancel_part(order_no, etag, &link.tenant.limits.cancel_action, cancel_reason);
-    // A cancellation that IFS confirms is believed when it is read: the next round sees it.
-    let error = match link.tenant.ifs.write(ready, &part).await {
-        Ok(_) => return Ok(None),
-        Err(error) => error,
-    };
-    Ok(match error.verdict() {
-        _ if matches!(error, IfsError::Changed { .. }) => None,
-        Verdict::Ambiguous | Verdict::Done => {
-            let due_at = later(link, link.tenant.limits.look_up_first);
-            let unknown = Outcome::new("cancel", claimed.desired_version, Settled::Unknown { due_at });
-            Some(unknown.detail(error.to_string()))
+
+    async fn cancel_order(&mut self, read: &ReadOrder, reason: &str) -> Result<Step, StoreError> {
+        let Some(etag) = read.header.etag.as_deref() else {
+            let text = "the header was read without an ETag: a cancellation without one might meet another order";
+            return Ok(Step::over(failed_itself(self.link, self.claimed, self.step, None, text)));
+        };
+        let ready = match self.link.tenant.ifs.ready().await {
+            Ok(ready) => ready,
+            Err(error) => return Ok(Step::over(failed(self.link, self.claimed, self.step, &error))),
+        };
+        let content = Wish::Cancel { cancel_reason: reason.to_owned() }.to_text();
+        self.announce(IntentKind::Cancel, content, 1).await?;
+        failpoint::hit(failpoint::CANCEL_INTENT_COMMITTED);
+        let part = cancel_part(self.order_no, etag, &self.link.tenant.limits.cancel_action, reason);
+        if let Err(error) = self.link.tenant.ifs.write(ready, &part).await {
+            return Ok(self.refused_guarded(&error, ParkKind::Conflict, "cancel_refused_by_ifs"));
         }
-        Verdict::Reject => {
-            let text = refusal_text(&error.to_string());
-            Some(Outcome::park("cancel", claimed, ParkKind::Conflict, "cancel_refused_by_ifs", text))
+        failpoint::hit(failpoint::CANCEL_ANSWERED);
+        Ok(Step::On(None))
+    }
+
+    /// Cancels the lines of which nothing is reserved or delivered; what is left is a person's.
+    async fn cancel_rest(&mut self, mut read: ReadOrder, reason: &str) -> Result<Step, StoreError> {
+        let (targets, parts): (Vec<_>, Vec<_>) = removals_of_rest(&self.base, &read)
+            .iter()
+            .map(|removal| (removal.target.clone(), PartRequest::get(&removal.url)))
+            .unzip();
+        if parts.is_empty() {
+            return Ok(Step::over(self.park_cancel(
+                "state_forbids_cancel",
+                format!(
+                    "IFS order {} is {}: its other lines are cancelled, take back and credit what was delivered",
+                    self.order_no,
+                    read.state().as_str()
+                ),
+            )));
         }
-        Verdict::Retry { .. } | Verdict::NotSent => Some(failed(link, claimed, "cancel", &error)),
-    })
+        let answers = match self.link.tenant.ifs.batch_read(&parts).await {
+            Ok(answers) => answers,
+            Err(error) => return Ok(Step::over(self.read_failed(&error))),
+        };
+        for (target, answer) in targets.iter().zip(answers) {
+            match answer.and_then(|answer| answer.row()) {
+                Ok(row) => read.absorb(target, row),
+                Err(IfsError::NotFound { .. }) => read.forget(target),
+                Err(error) => return Ok(Step::over(self.read_failed(&error))),
+            }
+        }
+        for removal in removals_of_rest(&self.base, &read) {
+            match self.remove_row(&removal, reason).await? {
+                Step::On(_) => {}
+                other @ (Step::Stale | Step::Over(_)) => return Ok(other),
+            }
+        }
+        Ok(Step::On(None))
+    }
 }
 
 /// A cancelled order that we never wrote: look whether it stands in IFS all the same.

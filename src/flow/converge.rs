@@ -4,7 +4,7 @@
 use super::rejudge::rejudge;
 use super::settling::{Outcome, settle};
 use super::wish::{Wish, hold_until, park_reason, skip_text};
-use super::{Connection, amend, cancel, create, look_up, read_back};
+use super::{Connection, amend, cancel, create, look_up, read_back, rows};
 use crate::domain::document::{ParkKind, State, Wanted};
 use crate::failpoint;
 use crate::mapping::desired::DesiredOrder;
@@ -19,12 +19,17 @@ use crate::store::{Claimed, IntentKind, Reason, Settled, StoreError};
 /// The store's; the claim ends with this process's lease then.
 pub async fn converge(link: &Connection, claimed: &Claimed) -> Result<State, StoreError> {
     failpoint::hit(failpoint::CLAIMED);
-    // 1. The open intent of a create.
+    // 1. The open intent of a create, of an order or of a row.
     let wish = Wish::parse(&claimed.desired);
     if let Some(intent) = &claimed.intent
         && intent.kind == IntentKind::Create
     {
         return look_up::resolve(link, claimed, intent, wish.as_ref().ok()).await;
+    }
+    if let Some(intent) = &claimed.intent
+        && intent.kind == IntentKind::Row
+    {
+        return rows::resolve(link, claimed, intent).await;
     }
     // An open intent of a guarded write ends with this step: every one of them reads the record first.
     let open = claimed.intent.as_ref().map(|intent| intent.id);

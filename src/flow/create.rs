@@ -14,8 +14,9 @@ use crate::ifs::batch::BatchError;
 use crate::ifs::error::{IfsError, Undecodable};
 use crate::ifs::wire::{PartRequest, names};
 use crate::ifs::{Answer, Ready};
-use crate::mapping::create::create_parts;
+use crate::mapping::create::{create_parts, header_only};
 use crate::mapping::desired::DesiredOrder;
+use crate::mapping::rules::CreateMode;
 use crate::store::{Claimed, IntentKind, NewIntent, Settled, StoreError};
 
 /// The bytes leave within this time of the intent's commit, or a new intent is committed.
@@ -30,16 +31,12 @@ const SENDS_MAX: usize = 2;
 /// # Errors
 /// The store's.
 pub async fn create(link: &Connection, claimed: &Claimed, order: &DesiredOrder) -> Result<State, StoreError> {
-    let parts = create_parts(order);
     let most = link.tenant.limits.batch_parts_max;
-    if parts.len() > most {
-        let text = format!(
-            "the order needs {} rows in one request, ifs.{}.batch_parts_max is {most}: key it by hand, then run `documents resolve`",
-            parts.len(),
-            link.tenant.name
-        );
-        return settle(link, claimed, Outcome::park("create", claimed, ParkKind::Mapping, "too_many_rows", text)).await;
-    }
+    // What does not fit one change set, or shall not go in one, begins with its header; the rows follow one by one.
+    let rows_follow = link.rules.settings().create == CreateMode::Sequential || order.create_parts() > most;
+    let header = rows_follow.then(|| header_only(order));
+    let sent = header.as_ref().unwrap_or(order);
+    let parts = create_parts(sent);
     // An order that we did not see being born may stand in IFS already.
     if claimed.look_up_first {
         match look_up::find(link, order).await {
@@ -49,7 +46,7 @@ pub async fn create(link: &Connection, claimed: &Claimed, order: &DesiredOrder) 
         }
     }
     for _ in 0..SENDS_MAX {
-        if let Some(state) = announce_and_send(link, claimed, order, &parts).await? {
+        if let Some(state) = announce_and_send(link, claimed, sent, &parts).await? {
             return Ok(state);
         }
     }

@@ -98,10 +98,8 @@ pub async fn resolve(
     intent: &Intent,
     wish: Option<&Wish>,
 ) -> Result<State, StoreError> {
-    // 1. The watched time counts up to the beginning of this look-up, never beyond it.
-    let watched = link.watches.look(intent.id, link.clock.monotonic());
-    link.store.watch_intent(&link.tenant.lease, claimed, intent.id, Watch { watched }).await?;
-    let watched = intent.watched + watched;
+    // 1.
+    let watched = watch(link, claimed, intent).await?;
     // What is to be cancelled, or cannot be compared, is found by its key alone.
     let order = announced(&intent.content).filter(|_| !cancels(wish));
     let found = match &order {
@@ -128,6 +126,16 @@ pub async fn resolve(
         (found, Some(order)) => settle_found(link, claimed, Some(intent), &order, found).await,
         (found, None) => link_found(link, claimed, Some(intent), found).await,
     }
+}
+
+/// Adds the time since the last look to the intent's row; it counts up to the beginning of this look-up, never beyond it.
+///
+/// # Errors
+/// The store's.
+pub(super) async fn watch(link: &Connection, claimed: &Claimed, intent: &Intent) -> Result<Duration, StoreError> {
+    let watched = link.watches.look(intent.id, link.clock.monotonic());
+    link.store.watch_intent(&link.tenant.lease, claimed, intent.id, Watch { watched }).await?;
+    Ok(intent.watched + watched)
 }
 
 /// 3. Nothing came, and nothing can come any more.
@@ -231,13 +239,13 @@ impl Found {
 }
 
 /// The pause before the next look-up: doubling up to a limit, and never much beyond the end of the wait.
-fn pause(link: &Connection, intent: &Intent, left: Duration) -> Duration {
+pub(super) fn pause(link: &Connection, intent: &Intent, left: Duration) -> Duration {
     let limits = &link.tenant.limits;
     let doubled =
         u32::try_from(intent.look_ups).map_or(u32::MAX, |tries| 2_u32.saturating_pow(tries.saturating_add(1)));
     limits.look_up_first.saturating_mul(doubled).min(limits.look_up_max).min(left).max(Duration::from_millis(50))
 }
 
-fn count(outcome: &'static str) {
+pub(super) fn count(outcome: &'static str) {
     metrics::counter!(metric::UNKNOWN_INTENTS_TOTAL, "remote" => "ifs", "outcome" => outcome).increment(1);
 }

@@ -13,6 +13,9 @@ mod map_event;
 mod re_read;
 pub mod read_back;
 pub mod rejudge;
+mod release;
+mod remove;
+pub mod rows;
 pub mod settling;
 pub mod version;
 pub mod wish;
@@ -54,6 +57,10 @@ pub struct TenantLimits {
     pub batch_parts_max: usize,
     /// Name of the bound action that cancels an order (unproven: a setting).
     pub cancel_action: String,
+    /// Name of the bound action that cancels a line.
+    pub cancel_line_action: String,
+    /// Name of the bound action that releases an order.
+    pub release_action: String,
     /// Documents converged at once.
     pub concurrency_max: usize,
 }

@@ -10,12 +10,12 @@ use crate::domain::document::{ParkKind, State};
 use crate::domain::ids::IntentId;
 use crate::failpoint;
 use crate::ifs::error::IfsError;
-use crate::ifs::wire::names;
+use crate::ifs::wire::{PartRequest, key, names};
 use crate::ifs::{Answer, error::Undecodable};
-use crate::mapping::create::read_back_parts;
+use crate::mapping::create::{is_header_only, read_back_parts};
 use crate::mapping::desired::DesiredOrder;
 use crate::mapping::gate;
-use crate::mapping::merge::plan;
+use crate::mapping::merge::{PlanRules, plan};
 use crate::mapping::read::ReadOrder;
 use crate::mapping::rules::ConflictPolicy;
 use crate::mapping::written::{WrittenOrder, link_rows};
@@ -26,19 +26,35 @@ use crate::store::{Claimed, Intent, Link, Settled, StoreError};
 /// # Errors
 /// The remote's; [`IfsError::NotFound`] when the order is gone.
 pub async fn read_order(link: &Connection, order_no: &str, order: &DesiredOrder) -> Result<ReadOrder, IfsError> {
-    let answers = link.tenant.ifs.batch_read(&read_back_parts(order_no, order)).await?;
+    read(link, &read_back_parts(order_no, order)).await
+}
+
+/// The answers to header, lines, charges, and the address where it is among the parts.
+async fn read(link: &Connection, parts: &[PartRequest]) -> Result<ReadOrder, IfsError> {
+    let answers = link.tenant.ifs.batch_read(parts).await?;
     let mut answers = answers.into_iter();
     let mut next = || answers.next().unwrap_or(Err(IfsError::NotReached));
     let mut header = next()?;
     let (lines, charges) = (next()?, next()?);
-    let address = match order.address.as_ref().map(|_| next()) {
+    let address = match parts.get(3).map(|_| next()) {
         None | Some(Err(IfsError::NotFound { .. })) => None,
         Some(Ok(address)) => Some(with_etag(address)),
         Some(Err(error)) => return Err(error),
     };
     header.body = with_etag(header.clone());
+    let (lines, charges) = (link.tenant.ifs.whole_list(lines).await?, link.tenant.ifs.whole_list(charges).await?);
     ReadOrder::parse(&header.body, &lines.body, &charges.body, address.as_ref())
         .map_err(|error| IfsError::from(Undecodable::from(error)))
+}
+
+/// Reads an order without its address.
+///
+/// # Errors
+/// As [`read_order`].
+pub async fn read_rows(link: &Connection, order_no: &str) -> Result<ReadOrder, IfsError> {
+    let [header, lines, charges] = [key::order(order_no), key::lines(order_no), key::charges(order_no)];
+    let parts = [header, lines, charges].map(PartRequest::get);
+    read(link, &parts).await
 }
 
 /// The record with the ETag of its header where the body has none.
@@ -127,17 +143,15 @@ fn differing(claimed: &Claimed, order: &DesiredOrder, read: &ReadOrder) -> Optio
             }
         }
     }
-    let differs = plan(&base, None, order, read, ConflictPolicy::Park);
-    if differs.nothing_to_do() {
+    let differs = plan(&base, None, order, read, PlanRules::with_policy(ConflictPolicy::Park));
+    if differs.nothing_to_do() && differs.passed.is_empty() {
         return None;
     }
-    let fields = differs.patches.iter().flat_map(|patch| patch.fields.keys().chain(&patch.cleared));
-    let fields: Vec<&str> = fields.map(String::as_str).chain(differs.structural.iter().map(String::as_str)).collect();
     let text = format!(
         "IFS order {} was found by our key, but holds something else ({}): a newer version of the order, or a person's \
          work; compare both, then run `documents retry` or `documents resolve`",
         read.order_no(),
-        fields.join(", ")
+        differs.told()
     );
     Some(Outcome::park("adopt", claimed, ParkKind::Refusal, "found_order_differs", text))
 }
@@ -160,7 +174,21 @@ fn judged(link: &Connection, version: i64, step: &'static str, order: &DesiredOr
             return Outcome::new(step, version, Settled::Parked(reason));
         }
     };
-    gated(link, version, step, order, read, &base)
+    // Made row by row: the rows are still to come, and the gate after them.
+    if is_header_only(order) {
+        return next(link, version, step, &base).detail("the header stands; its rows follow");
+    }
+    let outcome = gated(link, version, step, order, read, &base);
+    if outcome.is_written() && order.release {
+        return next(link, version, step, &base).detail("the gate found nothing; the release follows");
+    }
+    outcome
+}
+
+/// The order is linked, and more is to be done at once: by the next step, which goes on from the base.
+fn next(link: &Connection, version: i64, step: &'static str, base: &WrittenOrder) -> Outcome {
+    let now = Settled::Again { own_fault: false, due_at: link.clock.now(), reason: None };
+    Outcome::new(step, version, now).with_base(base_text(base))
 }
 
 /// The gate over a reading, with the base to keep either way.

@@ -80,6 +80,11 @@ impl Outcome {
         self
     }
 
+    /// Whether IFS was found to hold the version that was sent.
+    pub fn is_written(&self) -> bool {
+        matches!(self.settled, Settled::Written)
+    }
+
     /// Whether an intent of a guarded write stays open: the next step reads what became of it.
     pub fn keeps_intent(&self) -> bool {
         matches!(self.settled, Settled::Unknown { .. } | Settled::Again { .. })

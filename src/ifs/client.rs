@@ -28,6 +28,10 @@ const ORDERS_SERVICE: &str = "CustomerOrderHandling.svc";
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 /// How long reads keep an idle connection.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Most pages of one list.
+const PAGES_MAX: usize = 50;
+/// Where a list says that it goes on.
+const NEXT_LINK: &str = "@odata.nextLink";
 /// Pause after a 429 that does not say how long.
 const PAUSE_UNSAID: Duration = Duration::from_secs(1);
 
@@ -155,7 +159,7 @@ impl IfsClient {
     /// # Errors
     /// Read [`IfsError::verdict`]: only `Ambiguous` leaves open what became of it.
     pub async fn send_create(&self, ready: Ready, parts: &[PartRequest]) -> Result<Vec<Answer>, IfsError> {
-        self.write_changes(ready, "create", parts, Mark::BytesSent).await
+        self.write_changes(ready, "create", parts, Mark::At(failpoint::BYTES_SENT)).await
     }
 
     /// Sends a change set of changes guarded by ETags, once; gives the answer to each part, in order.
@@ -166,13 +170,45 @@ impl IfsClient {
         self.write_changes(ready, "change", parts, Mark::Nothing).await
     }
 
-    /// Sends one write alone, once: a PATCH, a POST or the call of a bound action.
+    /// Sends one write alone, once: a PATCH, a DELETE or the call of a bound action.
     ///
     /// # Errors
     /// As [`send_create`](Self::send_create).
     pub async fn write(&self, ready: Ready, part: &PartRequest) -> Result<Answer, IfsError> {
         let token = ready.token.clone();
-        self.observe(ready, "action", self.write_one(&token, part)).await
+        self.observe(ready, "action", self.write_one(&token, part, Mark::Nothing)).await
+    }
+
+    /// Sends the POST of a row to an order that stands, once, on a connection of its own.
+    ///
+    /// # Errors
+    /// As [`send_create`](Self::send_create).
+    pub async fn send_row(&self, ready: Ready, part: &PartRequest) -> Result<Answer, IfsError> {
+        let token = ready.token.clone();
+        self.observe(ready, "create_row", self.write_one(&token, part, Mark::At(failpoint::ROW_BYTES_SENT))).await
+    }
+
+    /// The rest of a list that came in pages, the first page included. A link to anywhere but this projection is not
+    /// followed.
+    ///
+    /// # Errors
+    /// A page could not be read, or there were more than any order has.
+    pub async fn whole_list(&self, mut first: Answer) -> Result<Answer, IfsError> {
+        let mut next = next_page(&first.body)?;
+        for _ in 0..PAGES_MAX {
+            let Some(path) = next.take() else { return Ok(first) };
+            let mut page = self.query(&path).await?;
+            next = next_page(&page.body)?;
+            let more = page.body.get_mut("value").and_then(Value::as_array_mut).map(std::mem::take);
+            let (Some(more), Some(rows)) = (more, first.body.get_mut("value").and_then(Value::as_array_mut)) else {
+                return Err(Undecodable::new("a page of a list holds no rows").into());
+            };
+            rows.extend(more);
+            if let Some(body) = first.body.as_object_mut() {
+                body.remove(NEXT_LINK);
+            }
+        }
+        Err(Undecodable::new("a list has more pages than any order").into())
     }
 
     /// Calls a bound action on the record that still has this ETag.
@@ -222,7 +258,7 @@ impl IfsClient {
         }
     }
 
-    async fn write_one(&self, token: &AccessToken, part: &PartRequest) -> Result<Answer, IfsError> {
+    async fn write_one(&self, token: &AccessToken, part: &PartRequest, mark: Mark) -> Result<Answer, IfsError> {
         let method = reqwest::Method::from_bytes(part.method.as_str().as_bytes()).expect("a method of ours");
         let mut request = self.request(&self.0.fresh, method, token, &part.url).header(CONTENT_TYPE, batch::JSON_TYPE);
         if let Some(etag) = &part.if_match {
@@ -232,7 +268,7 @@ impl IfsClient {
             request = request.header(PREFER, format!("wait={secs}"));
         }
         let body = part.body.as_ref().map(ToString::to_string).unwrap_or_default();
-        self.receive(send(request, body.into(), Mark::Nothing).await?).await?.decode()
+        self.receive(send(request, body.into(), mark).await?).await?.decode()
     }
 
     async fn read_batch(
@@ -367,19 +403,35 @@ impl std::fmt::Debug for IfsClient {
 /// Whether a failpoint stands between the sending of the bytes and the answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mark {
-    BytesSent,
+    At(&'static str),
     Nothing,
 }
 
+/// Where the next page of a list is, relative to the projection; none where this is the last one.
+fn next_page(body: &Value) -> Result<Option<String>, Undecodable> {
+    let Some(link) = body.get(NEXT_LINK) else { return Ok(None) };
+    let foreign = || Undecodable::new("the link to the next page leads elsewhere");
+    let link = link.as_str().ok_or_else(foreign)?;
+    match link.split_once("://") {
+        None => Ok(Some(link.to_owned())),
+        Some((_, absolute)) => {
+            let root = format!("/{ORDERS_SERVICE}/");
+            absolute.split_once(&root).map(|(_, path)| Some(path.to_owned())).ok_or_else(foreign)
+        }
+    }
+}
+
 async fn send(request: RequestBuilder, body: Bytes, mark: Mark) -> Result<Response, IfsError> {
-    if mark == Mark::BytesSent && failpoint::is_armed(failpoint::BYTES_SENT) {
-        return send_and_stop(request, body).await.map_err(IfsError::from_transport);
+    if let Mark::At(point) = mark
+        && failpoint::is_armed(point)
+    {
+        return send_and_stop(request, body, point).await.map_err(IfsError::from_transport);
     }
     request.body(body).send().await.map_err(IfsError::from_transport)
 }
 
 /// As any send, but passes the failpoint when the bytes have left, before the answer is looked at.
-async fn send_and_stop(request: RequestBuilder, body: Bytes) -> Result<Response, reqwest::Error> {
+async fn send_and_stop(request: RequestBuilder, body: Bytes, point: &'static str) -> Result<Response, reqwest::Error> {
     /// More than the connection's task needs to write what it took.
     const FLUSHED: Duration = Duration::from_millis(50);
     let (body, gone) = OutgoingBody::watched(body);
@@ -390,7 +442,7 @@ async fn send_and_stop(request: RequestBuilder, body: Bytes) -> Result<Response,
         () = gone.notified() => tokio::time::sleep(FLUSHED).await,
         never_sent = &mut sending => return never_sent,
     }
-    failpoint::hit(failpoint::BYTES_SENT);
+    failpoint::hit(point);
     sending.await
 }
 

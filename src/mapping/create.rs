@@ -24,6 +24,16 @@ pub fn create_parts(desired: &DesiredOrder) -> Vec<PartRequest> {
     (HEADER_ID..).zip(parts).map(|(content_id, part)| part.with_content_id(content_id)).collect()
 }
 
+/// The order without its rows: what a sequential create announces and sends first. The rows follow one by one.
+pub fn header_only(desired: &DesiredOrder) -> DesiredOrder {
+    DesiredOrder { lines: Vec::new(), charges: Vec::new(), ..desired.clone() }
+}
+
+/// Whether this is an order whose rows are still to follow.
+pub fn is_header_only(desired: &DesiredOrder) -> bool {
+    desired.lines.is_empty() && desired.charges.is_empty()
+}
+
 /// The reads after a write, in this order: header by key, lines, charges, and the address by key where we write one.
 pub fn read_back_parts(order_no: &str, desired: &DesiredOrder) -> Vec<PartRequest> {
     let mut parts = vec![
@@ -63,11 +73,24 @@ pub fn look_up_part(key_field: &str, business_key: &str, contract: &str) -> Part
 
 /// The bound action that cancels an order. `action` is its name without namespace, as IFS's release has it.
 pub fn cancel_part(order_no: &str, etag: &str, action: &str, reason_code: &str) -> PartRequest {
-    let url = format!("{}/IfsApp.CustomerOrderHandling.{action}", key::order(order_no));
-    PartRequest::post(url, json!({ names::CANCEL_REASON: reason_code })).with_if_match(etag)
+    cancel_line_part(&key::order(order_no), etag, action, reason_code)
 }
 
-fn body(fields: &Fields) -> Value {
+/// The bound action that cancels a line, by its URL.
+pub fn cancel_line_part(url: &str, etag: &str, action: &str, reason_code: &str) -> PartRequest {
+    PartRequest::post(bound(url, action), json!({ names::CANCEL_REASON: reason_code })).with_if_match(etag)
+}
+
+/// The bound action that releases an order.
+pub fn release_part(order_no: &str, etag: &str, action: &str) -> PartRequest {
+    PartRequest::post(bound(&key::order(order_no), action), json!({})).with_if_match(etag)
+}
+
+fn bound(url: &str, action: &str) -> String {
+    format!("{url}/IfsApp.CustomerOrderHandling.{action}")
+}
+
+pub(super) fn body(fields: &Fields) -> Value {
     Value::Object(fields.iter().map(|(field, value)| (field.clone(), value.to_json())).collect::<Map<_, _>>())
 }
 

@@ -7,7 +7,7 @@ use super::desired::{DesiredOrder, DesiredRow};
 use super::link::link_with_base;
 use super::park::ParkReason;
 use super::read::{ReadOrder, Target, line_key};
-use super::rules::Rules;
+use super::rules::{ForeignRows, Rules};
 use super::scalar::Scalar;
 use super::written::WrittenOrder;
 use crate::ifs::wire::{Row, names};
@@ -58,7 +58,9 @@ pub fn gate_with_base(
     for row in &linked.missing {
         found.differ(format!("{} row", row.key), "one row", "none");
     }
-    for row in &linked.foreign {
+    // A person's rows that the settings leave alone count for nothing, rows and money.
+    let ignored: &[&Row] = if rules.settings().foreign_rows == ForeignRows::Ignore { &linked.foreign } else { &[] };
+    for row in linked.foreign.iter().filter(|_| ignored.is_empty()) {
         found.differ("foreign row", "none", foreign_name(row));
     }
     // 2. Identity of header and rows.
@@ -84,7 +86,7 @@ pub fn gate_with_base(
     // 4. The order: sums of the rows read back.
     let rows = read.lines.iter().map(|row| (row, &LINE)).chain(read.charges.iter().map(|row| (row, &CHARGE)));
     let (mut total, mut tax) = (Decimal::ZERO, Decimal::ZERO);
-    for (row, figures) in rows {
+    for (row, figures) in rows.filter(|(row, _)| !ignored.iter().any(|foreign| std::ptr::eq(*foreign, *row))) {
         total += row.decimal(figures.gross).unwrap_or_default();
         tax += row.decimal(figures.tax).unwrap_or_default();
     }

@@ -1,16 +1,23 @@
 //! The three-way merge of an order that was written before: base (sent, answered), desired, current.
-//! Shopify changed a field when desired differs from sent; a person in IFS did when current differs from answered.
+//! Shopify changed a field when desired differs from sent; a person in IFS did when current differs from answered. What is
+//! done about a change is the table's (`rules::updates`); what a plan comes to is `verdict`'s.
 
 use std::collections::BTreeSet;
 
-use super::desired::{DesiredOrder, Fields};
-use super::park::ParkReason;
+use rust_decimal::Decimal;
+
+use super::change::{Meaning, is_customer, meaning, of_charge};
+use super::desired::{DesiredOrder, DesiredRow, Fields};
 pub use super::patch::{NoEtag, PatchRow, patch_parts};
-use super::read::{ReadOrder, Target};
-use super::rules::ConflictPolicy;
+use super::read::{ReadOrder, Target, charges_of_line, taken_units};
+use super::rules::conflicts::{ConflictPolicies, FieldGroup};
+use super::rules::updates::{Action, Change, UpdateTable};
+use super::rules::{ConflictPolicy, Rules};
 use super::scalar::Scalar;
-use super::written::{WrittenField, WrittenFields, WrittenOrder};
-use crate::ifs::wire::{Objstate, PartRequest, Row, key, names};
+use super::spread::{is_further, spread};
+pub use super::verdict::{Refusal, Verdict, Why};
+use super::written::{WrittenField, WrittenFields, WrittenOrder, WrittenRow};
+use crate::ifs::wire::{Objstate, Row, key, names};
 
 /// A field that both sides changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,141 +32,280 @@ pub struct Conflict {
     pub ifs: Option<Scalar>,
 }
 
-/// What is to be done about an order that was written before.
+/// A row of ours that is to leave the order: a line is cancelled, a charge deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removal {
+    /// Our name for the row.
+    pub key: String,
+    /// Which row.
+    pub target: Target,
+    /// Its URL.
+    pub url: String,
+    /// The ETag that it was read with by its key; none when it has to be read first.
+    pub etag: Option<String>,
+}
+
+/// What is to be done about an order that was written before: the patches first, in one change set, then the new rows, each
+/// by itself, then the rows to take away, charges before lines. New rows come first so that no order stands empty meanwhile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MergePlan {
     /// The order's number in IFS.
     pub order_no: String,
     /// The state in which IFS holds it.
     pub state: Objstate,
+    /// What IFS should hold, row by row: a line that grew may stand on several.
+    pub wanted: DesiredOrder,
     /// The changes to write, the header's first.
     pub patches: Vec<PatchRow>,
+    /// The rows to add.
+    pub creates: Vec<DesiredRow>,
+    /// The rows to take away, charges first.
+    pub removals: Vec<Removal>,
     /// Fields that both changed and that the policy leaves to a person.
     pub conflicts: Vec<Conflict>,
     /// Fields that both changed and where the policy lets IFS win.
     pub yielded: Vec<Conflict>,
-    /// Changes that need a new row, a row less, or a field that cannot be amended.
-    pub structural: Vec<String>,
+    /// Changes that are a person's: one of them stops the whole plan.
+    pub refused: Vec<Refusal>,
+    /// Changes about which nothing is done in this state.
+    pub passed: Vec<String>,
+    /// What is done about the wish to release the order, where there is one.
+    pub release: Option<Action>,
 }
 
-/// What the plan comes to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// IFS holds what Shopify asks for, as far as we write it.
-    Nothing,
-    /// The patches are to be written.
-    Patch,
-    /// The whole change parks.
-    Park(ParkReason),
+/// What a plan asks of its connection.
+#[derive(Debug, Clone, Copy)]
+pub struct PlanRules {
+    /// Who wins where both sides changed a field.
+    pub conflicts: ConflictPolicies,
+    /// What is done about which change in which state.
+    pub updates: UpdateTable,
 }
 
-/// Header fields that may be amended; all others park the change.
-const HEADER: [&str; 7] = [
-    names::WANTED_DELIVERY_DATE,
-    names::PAY_TERM_ID,
-    names::SHIP_VIA_CODE,
-    names::DELIVERY_TERMS,
-    names::NOTE_TEXT,
-    names::INTERNAL_REF,
-    names::EXTERNAL_REF,
-];
-/// Line fields that may be amended.
-const LINE: [&str; 6] = [
-    names::BUY_QTY_DUE,
-    names::SALE_UNIT_PRICE,
-    names::UNIT_PRICE_INCL_TAX,
-    names::TAX_CODE,
-    names::NOTE_TEXT,
-    names::WANTED_DELIVERY_DATE,
-];
-/// Charge fields that may be amended.
-const CHARGE: [&str; 4] = [names::CHARGED_QTY, names::CHARGE_AMOUNT, names::CHARGE_AMOUNT_INCL_TAX, names::TAX_CODE];
-/// Address fields that may be amended.
-const ADDRESS: [&str; 7] =
-    [names::NAME, names::ADDRESS1, names::ADDRESS2, names::ZIP_CODE, names::CITY, names::STATE, names::COUNTRY];
+impl PlanRules {
+    /// The rules of a connection.
+    pub fn of(rules: &Rules) -> Self {
+        Self { conflicts: rules.conflicts(), updates: rules.updates() }
+    }
 
-/// Plans the way from what IFS holds to what it should hold.
+    /// The default table, and one policy for all fields.
+    pub fn with_policy(policy: ConflictPolicy) -> Self {
+        Self { conflicts: ConflictPolicies::all(policy), updates: UpdateTable::default() }
+    }
+}
+
+/// Plans the way from what IFS holds to what it should hold. Nothing in it is done by halves: see [`MergePlan::verdict`].
 ///
-/// `before` is what the rules of today make of the order version that was written last; give it when the rules changed
-/// since, so that only fields whose source in Shopify changed travel. None takes what was sent.
+/// `before` is what the rules of today make of the order version that was written last: give it, and only fields whose
+/// source in Shopify changed travel, whatever else today's rules say otherwise. None compares with what was sent, so that
+/// changed rules travel too: that is what `documents remap` wants, with the order mapped anew as `desired`.
 pub fn plan(
     base: &WrittenOrder,
     before: Option<&DesiredOrder>,
     desired: &DesiredOrder,
     current: &ReadOrder,
-    policy: ConflictPolicy,
+    rules: PlanRules,
 ) -> MergePlan {
-    let mut planner = Planner {
-        policy,
-        current,
-        plan: MergePlan {
-            order_no: base.order_no.clone(),
-            state: current.state(),
-            patches: Vec::new(),
-            conflicts: Vec::new(),
-            yielded: Vec::new(),
-            structural: Vec::new(),
-        },
+    let state = current.state();
+    let mut refused = Vec::new();
+    let wanted = spread(base, desired, &state, rules.updates).unwrap_or_else(|text| {
+        refused.push(Refusal { what: text, why: Why::Unsplittable });
+        desired.clone()
+    });
+    let before = before.map(|before| spread(base, before, &state, rules.updates).unwrap_or_else(|_| before.clone()));
+    let plan = MergePlan {
+        order_no: base.order_no.clone(),
+        state,
+        wanted: DesiredOrder { lines: Vec::new(), charges: Vec::new(), ..wanted.clone() },
+        patches: Vec::new(),
+        creates: Vec::new(),
+        removals: Vec::new(),
+        conflicts: Vec::new(),
+        yielded: Vec::new(),
+        refused,
+        passed: Vec::new(),
+        release: None,
     };
-    planner.record(
-        "header",
-        &Target::Header,
-        &HEADER,
-        &base.header,
-        before.map(|order| &order.header),
-        &desired.header,
-    );
-    match (&base.address, &desired.address) {
-        (Some(base), Some(desired)) => {
-            let before = before.and_then(|order| order.address.as_ref());
-            planner.record("address", &Target::Address, &ADDRESS, base, before, desired);
+    let mut planner = Planner { rules, base, current, wanted: &wanted, before: before.as_ref(), plan };
+    planner.order();
+    let mut plan = planner.plan;
+    plan.wanted = wanted;
+    plan
+}
+
+/// The fields that both sides changed, whatever the policy says about them: three columns for a person.
+pub fn conflicts(base: &WrittenOrder, desired: &DesiredOrder, current: &ReadOrder) -> Vec<Conflict> {
+    plan(base, None, desired, current, PlanRules::with_policy(ConflictPolicy::Park)).conflicts
+}
+
+/// The rows of an order that is cancelled after a part of it was delivered: lines of ours of which nothing is reserved,
+/// delivered or invoiced, each after our charges that are tied to it. A line that carries a person's charge stays.
+pub fn removals_of_rest(base: &WrittenOrder, current: &ReadOrder) -> Vec<Removal> {
+    let removal = |row: &WrittenRow| {
+        let etag = current.row(&row.target)?.etag.clone();
+        let url = url_of(&base.order_no, &row.target);
+        Some(Removal { key: row.key.clone(), target: row.target.clone(), url, etag })
+    };
+    let mut rest = Vec::new();
+    for row in &base.rows {
+        let (Target::Line(line), Some(found)) = (&row.target, current.row(&row.target)) else { continue };
+        if taken_units(found) > Decimal::ZERO || is_invoiced(&row.target, found) {
+            continue;
         }
-        (None, Some(_)) => planner.plan.structural.push("new address".into()),
-        (Some(_), None) => planner.plan.structural.push("address taken away".into()),
-        (None, None) => {}
+        let tied: Vec<Target> = charges_of_line(current, line).map(Target::Charge).collect();
+        let ours: Vec<&WrittenRow> = base.rows.iter().filter(|row| tied.contains(&row.target)).collect();
+        if ours.len() == tied.len() {
+            rest.extend(ours.into_iter().chain([row]).filter_map(removal));
+        }
     }
-    planner.rows(base, before, desired);
-    planner.plan
+    rest
 }
 
 struct Planner<'a> {
-    policy: ConflictPolicy,
+    rules: PlanRules,
+    base: &'a WrittenOrder,
     current: &'a ReadOrder,
+    wanted: &'a DesiredOrder,
+    before: Option<&'a DesiredOrder>,
     plan: MergePlan,
 }
 
-impl Planner<'_> {
-    fn rows(&mut self, base: &WrittenOrder, before: Option<&DesiredOrder>, desired: &DesiredOrder) {
-        let rows_of = |order: &'_ DesiredOrder, name: &str| -> Option<Fields> {
-            let mut rows = order.lines.iter().chain(&order.charges);
-            rows.find(|row| row.key == name).map(|row| row.fields.clone())
-        };
-        let kept: BTreeSet<&str> = base.rows.iter().map(|row| row.key.as_str()).collect();
-        for row in desired.lines.iter().chain(&desired.charges) {
-            if !kept.contains(row.key.as_str()) {
-                self.plan.structural.push(format!("new row {}", row.key));
+impl<'a> Planner<'a> {
+    /// 1. Header and address. 2. Rows that stand. 3. Rows to come. 4. The release.
+    fn order(&mut self) {
+        let (base, wanted) = (self.base, self.wanted);
+        // 1.
+        let before = self.before.map(|order| &order.header);
+        self.record("header", &Target::Header, &base.header, before, &wanted.header);
+        match (&base.address, &wanted.address) {
+            (Some(base), Some(wanted)) => {
+                let before = self.before.and_then(|order| order.address.as_ref());
+                self.record("address", &Target::Address, base, before, wanted);
+            }
+            (None, Some(_)) => self.refuse("new address", Why::NotAmendable),
+            (Some(_), None) => self.refuse("address taken away", Why::NotAmendable),
+            (None, None) => {}
+        }
+        // 2.
+        for row in &base.rows {
+            match row_of(wanted, &row.key) {
+                Some(wanted) if !self.is_another_charge(row, wanted) => {
+                    let before = self.before.and_then(|order| row_of(order, &row.key)).map(|row| &row.fields);
+                    self.record(&row.key, &row.target, &row.fields, before, &wanted.fields);
+                }
+                _ => self.removed(row),
             }
         }
-        for row in &base.rows {
-            let Some(wanted) = rows_of(desired, &row.key) else {
-                self.plan.structural.push(format!("row taken away {}", row.key));
-                continue;
-            };
-            let amendable: &[&str] = if matches!(row.target, Target::Line(_)) { &LINE } else { &CHARGE };
-            let before = before.and_then(|order| rows_of(order, &row.key));
-            self.record(&row.key, &row.target, amendable, &row.fields, before.as_ref(), &wanted);
+        self.plan.removals.sort_by_key(|removal| matches!(removal.target, Target::Line(_)));
+        // 3.
+        let kept: BTreeSet<&str> = base.rows.iter().map(|row| row.key.as_str()).collect();
+        for row in wanted.lines.iter().filter(|row| !kept.contains(row.key.as_str())) {
+            self.added(row, if is_further(&row.key) { Change::QuantityUp } else { Change::NewLine });
+        }
+        for row in wanted.charges.iter().filter(|row| !kept.contains(row.key.as_str())) {
+            self.added(row, of_charge(&row.key));
+        }
+        // 4.
+        if wanted.release && !base.released {
+            let action = self.rules.updates.action(Change::Paid, &self.plan.state);
+            match action {
+                Action::Release | Action::Show | Action::Nothing => self.plan.release = Some(action),
+                other => self.refuse("release", Why::State(Change::Paid, other)),
+            }
         }
     }
 
-    fn record(
-        &mut self,
-        name: &str,
-        target: &Target,
-        amendable: &[&str],
-        base: &WrittenFields,
-        before: Option<&Fields>,
-        desired: &Fields,
-    ) {
+    /// A charge whose type changed is another charge: the old one goes, and once it is gone the new one comes.
+    fn is_another_charge(&self, row: &WrittenRow, wanted: &DesiredRow) -> bool {
+        let sent = row.fields.get(names::CHARGE_TYPE).and_then(|field| field.sent.as_ref());
+        matches!(row.target, Target::Charge(_)) && sent.is_some() && sent != wanted.fields.get(names::CHARGE_TYPE)
+    }
+
+    fn refuse(&mut self, what: impl Into<String>, why: Why) {
+        self.plan.refused.push(Refusal { what: what.into(), why });
+    }
+
+    /// A row that is wanted no more.
+    fn removed(&mut self, row: &WrittenRow) {
+        // It is gone already: only the base still has to learn it.
+        let Some(found) = self.current.row(&row.target) else { return };
+        let what = format!("{} taken away", row.key);
+        let change = match row.target {
+            Target::Line(_) => Change::LineRemoved,
+            Target::Charge(_) | Target::Header | Target::Address => of_charge(&row.key),
+        };
+        let action = self.rules.updates.action(change, &self.plan.state);
+        if action == Action::Nothing {
+            self.plan.passed.push(what);
+            return;
+        }
+        if !self.may_take(row, found) {
+            return;
+        }
+        // A goodwill goes by a person's hand only: its money was told to the customer.
+        let allowed = matches!(action, Action::CancelRow | Action::Amend);
+        if is_invoiced(&row.target, found) {
+            return self.refuse(what, Why::State(change, Action::Credit));
+        }
+        if !allowed {
+            return self.refuse(what, Why::State(change, action));
+        }
+        if matches!(row.target, Target::Line(_)) && self.is_under_way(found) {
+            return self.refuse(what, Why::UnderWay);
+        }
+        if let Target::Line(line) = &row.target
+            && let Some(charge) = self.tied_charge_that_stays(line)
+        {
+            return self.refuse(format!("{what}: charge {charge} is tied to it"), Why::Tied);
+        }
+        self.plan.removals.push(Removal {
+            key: row.key.clone(),
+            target: row.target.clone(),
+            url: url_of(&self.plan.order_no, &row.target),
+            etag: found.etag.clone(),
+        });
+    }
+
+    /// Whether something of a line that shall be cancelled is delivered already, or reserved for a part delivery.
+    fn is_under_way(&self, line: &Row) -> bool {
+        let shipped = line.decimal(names::QTY_SHIPPED).unwrap_or_default();
+        let taken = if self.plan.state == Objstate::PartiallyDelivered { taken_units(line) } else { shipped };
+        taken > Decimal::ZERO
+    }
+
+    /// A charge that is tied to a line in IFS and is not taken away with it.
+    fn tied_charge_that_stays(&self, line: &key::LineKey) -> Option<i64> {
+        charges_of_line(self.current, line).find(|sequence| {
+            let ours = self.base.rows.iter().find(|row| row.target == Target::Charge(*sequence));
+            ours.is_none_or(|row| row_of(self.wanted, &row.key).is_some())
+        })
+    }
+
+    /// Whether a row that Shopify took away may go although a person changed what it sells.
+    fn may_take(&mut self, row: &WrittenRow, found: &Row) -> bool {
+        let mut may = true;
+        for (field, written) in &row.fields {
+            let Some(Meaning { group, .. }) = meaning(&row.target, &row.key, field) else { continue };
+            let counts = matches!(group, FieldGroup::Quantity | FieldGroup::Price | FieldGroup::Charge);
+            let now = held(found, field, None, written);
+            if counts && written.sent.is_some() && now != written.answered {
+                may &= self.shopify_wins(&row.key, field, group, None, written, now);
+            }
+        }
+        may
+    }
+
+    /// A row that is not there yet.
+    fn added(&mut self, row: &DesiredRow, change: Change) {
+        let what = format!("new row {}", row.key);
+        match self.rules.updates.action(change, &self.plan.state) {
+            Action::NewRow | Action::Amend => self.plan.creates.push(row.clone()),
+            Action::Nothing => self.plan.passed.push(what),
+            other => self.refuse(what, Why::State(change, other)),
+        }
+    }
+
+    fn record(&mut self, name: &str, target: &Target, base: &WrittenFields, before: Option<&Fields>, desired: &Fields) {
         let found = self.current.row(target);
         let mut patch = Fields::new();
         let mut cleared = Vec::new();
@@ -172,12 +318,12 @@ impl Planner<'_> {
                 Some(before) => before.get(field),
                 None => written.sent.as_ref(),
             };
-            // 1. Shopify did not change it: whatever a person made of it stays.
-            if wanted == reference {
+            // 1. Shopify did not change it, or it comes from the customer's link: whatever a person made of it stays.
+            if wanted == reference || (wanted.is_none() && self.is_from_the_link(target, field)) {
                 continue;
             }
             let Some(row) = found else {
-                self.plan.structural.push(format!("{name} is gone in IFS"));
+                self.refuse(format!("{name} is gone in IFS"), Why::Gone);
                 return;
             };
             // 2. IFS holds it already.
@@ -185,12 +331,8 @@ impl Planner<'_> {
             if now.as_ref() == wanted {
                 continue;
             }
-            if !amendable.contains(&field.as_str()) {
-                self.plan.structural.push(format!("{name} {field}"));
-                continue;
-            }
-            // 3. A person changed it too.
-            if now != written.answered && !self.shopify_wins(name, field, wanted, written, now) {
+            // 3. The table, then a person who changed it too.
+            if !self.may_write(name, target, field, row, wanted, written, now) {
                 continue;
             }
             match wanted {
@@ -205,11 +347,74 @@ impl Planner<'_> {
         }
     }
 
+    /// Whether a header field is left out because the customer's link fills it in.
+    fn is_from_the_link(&self, target: &Target, field: &str) -> bool {
+        *target == Target::Header
+            && self.wanted.customer.is_some()
+            && (is_customer(field) || field == names::SHIP_ADDR_NO)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one difference, seen from all three sides")]
+    fn may_write(
+        &mut self,
+        name: &str,
+        target: &Target,
+        field: &str,
+        row: &Row,
+        wanted: Option<&Scalar>,
+        written: &WrittenField,
+        now: Option<Scalar>,
+    ) -> bool {
+        let what = format!("{name} {field}");
+        let Some(Meaning { mut change, group }) = meaning(target, name, field) else {
+            let customer = *target == Target::Header && is_customer(field);
+            match self.rules.updates.action(Change::Customer, &self.plan.state) {
+                Action::Nothing if customer => self.plan.passed.push(what),
+                action if customer => self.refuse(what, Why::State(Change::Customer, action)),
+                _ => self.refuse(what, Why::NotAmendable),
+            }
+            return false;
+        };
+        let (figure, present) = (number(wanted), number(now.as_ref()));
+        if group == FieldGroup::Quantity && figure > present {
+            change = Change::QuantityUp;
+        }
+        let action = self.rules.updates.action(change, &self.plan.state);
+        if action == Action::Nothing {
+            self.plan.passed.push(what);
+            return false;
+        }
+        if now != written.answered && !self.shopify_wins(name, field, group, wanted, written, now) {
+            return false;
+        }
+        // A row that is invoiced is past all changes of its money.
+        let money = matches!(group, FieldGroup::Price | FieldGroup::Tax | FieldGroup::Charge | FieldGroup::Quantity);
+        if money && is_invoiced(target, row) {
+            self.refuse(what, Why::State(change, Action::Credit));
+            return false;
+        }
+        match action {
+            Action::Amend => {}
+            // A further refund of money is a row of its own; the same one may still be corrected.
+            Action::NewRow if change == Change::Goodwill => {}
+            other => {
+                self.refuse(what, Why::State(change, other));
+                return false;
+            }
+        }
+        if change == Change::QuantityDown && figure.is_none_or(|figure| figure < taken_units(row)) {
+            self.refuse(what, Why::UnderWay);
+            return false;
+        }
+        true
+    }
+
     /// Settles a field that both changed by the policy, and notes it where Shopify does not win.
     fn shopify_wins(
         &mut self,
         name: &str,
         field: &str,
+        group: FieldGroup,
         wanted: Option<&Scalar>,
         written: &WrittenField,
         now: Option<Scalar>,
@@ -220,13 +425,34 @@ impl Planner<'_> {
             shopify: wanted.cloned(),
             ifs: now,
         };
-        match self.policy {
+        match self.rules.conflicts.of(group) {
             ConflictPolicy::Park => self.plan.conflicts.push(conflict),
             ConflictPolicy::IfsWins => self.plan.yielded.push(conflict),
             ConflictPolicy::ShopifyWins => return true,
         }
         false
     }
+}
+
+fn row_of<'a>(order: &'a DesiredOrder, key: &str) -> Option<&'a DesiredRow> {
+    order.lines.iter().chain(&order.charges).find(|row| row.key == key)
+}
+
+fn number(value: Option<&Scalar>) -> Option<Decimal> {
+    match value {
+        Some(Scalar::Decimal(figure)) => Some(*figure),
+        Some(Scalar::Text(_) | Scalar::Int(_) | Scalar::Bool(_)) | None => None,
+    }
+}
+
+/// Whether a row's money has left on an invoice.
+fn is_invoiced(target: &Target, row: &Row) -> bool {
+    let field = match target {
+        Target::Line(_) => names::QTY_INVOICED,
+        Target::Charge(_) => names::INVOICED_QTY,
+        Target::Header | Target::Address => return false,
+    };
+    row.decimal(field).is_some_and(|quantity| quantity > Decimal::ZERO)
 }
 
 /// What IFS holds in a field, read as the kind of value that we want or sent.
@@ -243,54 +469,5 @@ fn url_of(order_no: &str, target: &Target) -> String {
         Target::Address => key::address(order_no),
         Target::Line(line) => key::line(order_no, line),
         Target::Charge(sequence) => key::charge(order_no, *sequence),
-    }
-}
-
-impl MergePlan {
-    /// Whether IFS already holds everything.
-    pub fn nothing_to_do(&self) -> bool {
-        self.patches.is_empty() && self.conflicts.is_empty() && self.structural.is_empty()
-    }
-
-    /// What the plan comes to: one conflict, one structural change or a state beyond Released parks the whole of it.
-    pub fn verdict(&self) -> Verdict {
-        if self.nothing_to_do() {
-            return Verdict::Nothing;
-        }
-        let order_no = &self.order_no;
-        if !self.conflicts.is_empty() {
-            let fields: Vec<&str> = self.conflicts.iter().map(|conflict| conflict.field.as_str()).collect();
-            let text = format!(
-                "a person changed IFS order {order_no} where Shopify changed too ({}); one side only was expected: settle it in IFS, then run `documents retry`",
-                fields.join(", ")
-            );
-            return Verdict::Park(ParkReason::conflict("both_sides_changed", text));
-        }
-        if !self.structural.is_empty() {
-            let text = format!(
-                "IFS order {order_no} needs more than a change of its fields ({}), which is not done by itself yet: change it in IFS, then run `documents resolve`",
-                self.structural.join(", ")
-            );
-            return Verdict::Park(ParkReason::conflict("rows_changed", text));
-        }
-        if !self.state.lets_us_amend() {
-            let text = format!(
-                "IFS order {order_no} is {}; Planned or Released was expected for a change: change it in IFS, then run `documents resolve`",
-                self.state.as_str()
-            );
-            return Verdict::Park(ParkReason::conflict("state_forbids_change", text));
-        }
-        Verdict::Patch
-    }
-
-    /// The reads by key of those records that are to be patched and whose ETag is not known yet, with what each reads.
-    ///
-    /// Put the answers in with [`ReadOrder::absorb`] and plan again.
-    pub fn key_reads(&self) -> Vec<(Target, PartRequest)> {
-        self.patches
-            .iter()
-            .filter(|patch| patch.etag.is_none())
-            .map(|patch| (patch.target.clone(), PartRequest::get(&patch.url)))
-            .collect()
     }
 }

@@ -30,10 +30,14 @@ pub mod create;
 pub mod gate;
 pub mod merge;
 pub mod read;
+pub mod row_create;
 pub mod written;
 
+mod change;
 mod link;
 mod patch;
+mod spread;
+mod verdict;
 
 #[cfg(test)]
 mod fixtures;

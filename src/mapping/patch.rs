@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::desired::{DesiredOrder, Fields};
+use super::desired::Fields;
 use super::merge::{MergePlan, held};
 use super::read::{ReadOrder, Target};
 use super::written::{WrittenField, WrittenFields, WrittenOrder};
-use crate::ifs::wire::{PartRequest, Row};
+use crate::ifs::wire::{Objstate, PartRequest, Row};
 
 /// The changes of one record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,13 +51,15 @@ pub fn patch_parts(plan: &MergePlan) -> Result<Vec<PartRequest>, NoEtag> {
 }
 
 impl WrittenOrder {
-    /// The base after a plan was carried out and read back, or found that there is nothing to write.
+    /// The base after a plan's patches were written and read back, or found that there is nothing to write.
     ///
     /// Only what Shopify changed moves. A field that a person changed keeps its old answer, so that a later change of
-    /// Shopify's still meets that person; a yielded one counts as sent, so that it does not come up again by itself.
+    /// Shopify's still meets that person; a yielded one counts as sent, so that it does not come up again by itself. A row
+    /// that is neither wanted nor there any more is forgotten.
     #[must_use]
-    pub fn after(&self, plan: &MergePlan, desired: &DesiredOrder, read: &ReadOrder) -> Self {
+    pub fn after(&self, plan: &MergePlan, read: &ReadOrder) -> Self {
         let nothing = Row::default();
+        let desired = &plan.wanted;
         let rows: BTreeMap<&str, &Fields> =
             desired.lines.iter().chain(&desired.charges).map(|row| (row.key.as_str(), &row.fields)).collect();
         let mut after = self.clone();
@@ -66,6 +68,9 @@ impl WrittenOrder {
             let row = read.address.as_ref().unwrap_or(&nothing);
             settle(plan, &Target::Address, "address", base, wanted, row);
         }
+        let state = read.state();
+        after.released |= desired.release && !matches!(state, Objstate::Planned | Objstate::Blocked);
+        after.rows.retain(|row| rows.contains_key(row.key.as_str()) || read.row(&row.target).is_some());
         for row in &mut after.rows {
             if let Some(wanted) = rows.get(row.key.as_str()) {
                 let answered = read.row(&row.target).unwrap_or(&nothing);

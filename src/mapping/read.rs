@@ -1,5 +1,6 @@
 //! An order as IFS holds it now: the answers of the read-back, parsed. What they mean is judged by `gate` and `merge`.
 
+use rust_decimal::Decimal;
 use serde_json::Value;
 
 use crate::ifs::wire::key::LineKey;
@@ -28,6 +29,8 @@ pub struct ReadOrder {
     pub header: Row,
     /// The lines that are not cancelled.
     pub lines: Vec<Row>,
+    /// The lines that are: they count for nothing, but one of them may be what a lost call made.
+    pub cancelled_lines: Vec<Row>,
     /// The charges.
     pub charges: Vec<Row>,
     /// The order's own address, when it has one.
@@ -38,7 +41,7 @@ impl ReadOrder {
     /// Parses the bodies of the read-back: header by key, lines, charges, address by key.
     ///
     /// ETags of rows in lists are dropped, since only those of a get by key are sure. Lines that are cancelled count for
-    /// nothing and are left out.
+    /// nothing and are kept apart.
     ///
     /// # Errors
     /// [`RowError`] for bodies of another shape.
@@ -48,12 +51,13 @@ impl ReadOrder {
             return Err(RowError { field: names::ORDER_NO.into(), expected: "a text", found: "something else" });
         }
         let address = address.filter(|value| !value.is_null()).map(Row::from_json).transpose()?;
-        let mut lines = without_etags(Row::list_from_json(lines)?);
-        lines.retain(|line| line.text(names::ORDER_STATE) != Some("Cancelled"));
+        let mut lines: Vec<Row> = without_etags(Row::list_from_json(lines)?);
         lines.sort_by_key(line_rank);
+        let (cancelled_lines, lines) =
+            lines.into_iter().partition(|line| line.text(names::ORDER_STATE) == Some("Cancelled"));
         let mut charges = without_etags(Row::list_from_json(charges)?);
         charges.sort_by_key(|charge| charge.int(names::SEQUENCE_NO));
-        Ok(Self { header, lines, charges, address })
+        Ok(Self { header, lines, cancelled_lines, charges, address })
     }
 
     /// The order's number in IFS; empty only for an order that was never parsed.
@@ -76,6 +80,24 @@ impl ReadOrder {
         }
     }
 
+    /// Adds a row that was just made.
+    pub fn add(&mut self, row: Row) {
+        match target_of(&row) {
+            Some(Target::Charge(_)) => self.charges.push(row),
+            Some(Target::Line(_) | Target::Header | Target::Address) | None => self.lines.push(row),
+        }
+    }
+
+    /// Takes out a row that was found to be gone.
+    pub fn forget(&mut self, target: &Target) {
+        match target {
+            Target::Header => {}
+            Target::Address => self.address = None,
+            Target::Line(key) => self.lines.retain(|row| line_key(row).as_ref() != Some(key)),
+            Target::Charge(sequence) => self.charges.retain(|row| row.int(names::SEQUENCE_NO) != Some(*sequence)),
+        }
+    }
+
     /// Puts a record that was read by its key, ETag and all, in the place of what a list told of it.
     pub fn absorb(&mut self, target: &Target, fresh: Row) {
         let place = match target {
@@ -89,6 +111,26 @@ impl ReadOrder {
         if let Some(place) = place {
             *place = fresh;
         }
+    }
+}
+
+/// The units of a line that are reserved, picked or delivered: its quantity may not go below them.
+pub(super) fn taken_units(line: &Row) -> Decimal {
+    let units = |field| line.decimal(field).unwrap_or_default();
+    units(names::QTY_ASSIGNED).max(units(names::QTY_PICKED)) + units(names::QTY_SHIPPED)
+}
+
+/// The charges that are tied to a line.
+pub(super) fn charges_of_line<'a>(read: &'a ReadOrder, line: &'a LineKey) -> impl Iterator<Item = i64> + 'a {
+    let tied = move |charge: &&Row| line_key(charge).as_ref() == Some(line);
+    read.charges.iter().filter(tied).filter_map(|charge| charge.int(names::SEQUENCE_NO))
+}
+
+/// The target of a row that was answered by itself; none when the answer lacks its key.
+pub fn target_of(row: &Row) -> Option<Target> {
+    match row.int(names::SEQUENCE_NO) {
+        Some(sequence) => Some(Target::Charge(sequence)),
+        None => line_key(row).map(Target::Line),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::desired::{DesiredOrder, Fields};
+use super::desired::{DesiredOrder, DesiredRow, Fields};
 use super::gate::Gap;
 use super::link::link;
 use super::read::{ReadOrder, Target};
@@ -47,6 +47,9 @@ pub struct WrittenOrder {
     pub address: Option<WrittenFields>,
     /// Lines and charges.
     pub rows: Vec<WrittenRow>,
+    /// Whether it was released, by us or by a person: it is not released again.
+    #[serde(default)]
+    pub released: bool,
 }
 
 /// Rows of ours that cannot be found in IFS.
@@ -75,6 +78,18 @@ const TRACKED_ADDRESS: [&str; 6] =
 impl WrittenOrder {
     /// The shape that this code writes.
     pub const VERSION: u32 = 1;
+
+    /// The base of an order that is linked and of which nothing else is known.
+    pub fn linked(order_no: &str) -> Self {
+        Self {
+            version: Self::VERSION,
+            order_no: order_no.to_owned(),
+            header: WrittenFields::new(),
+            address: None,
+            rows: Vec::new(),
+            released: false,
+        }
+    }
 }
 
 /// Makes the base of an order that was just created, or adopted: sent is what we wanted, answered what was read.
@@ -87,14 +102,7 @@ pub fn link_rows(desired: &DesiredOrder, read: &ReadOrder) -> Result<WrittenOrde
         let missing = linked.missing.iter().map(|row| row.key.clone()).collect();
         return Err(LinkGap { order_no: read.order_no().to_owned(), missing });
     }
-    let rows = linked
-        .pairs
-        .into_iter()
-        .map(|(row, target, answered)| {
-            let tracked: &[&str] = if matches!(target, Target::Line(_)) { &TRACKED_LINE } else { &[] };
-            WrittenRow { key: row.key.clone(), target, fields: written_fields(&row.fields, answered, tracked) }
-        })
-        .collect();
+    let rows = linked.pairs.into_iter().map(|(row, target, answered)| WrittenRow::new(row, target, answered)).collect();
     let address = desired.address.as_ref().map(|address| {
         let nothing = Row::default();
         written_fields(address, read.address.as_ref().unwrap_or(&nothing), &TRACKED_ADDRESS)
@@ -105,7 +113,16 @@ pub fn link_rows(desired: &DesiredOrder, read: &ReadOrder) -> Result<WrittenOrde
         header: written_fields(&desired.header, &read.header, &TRACKED_HEADER),
         address,
         rows,
+        released: false,
     })
+}
+
+impl WrittenRow {
+    /// A row that IFS just made of ours.
+    pub fn new(row: &DesiredRow, target: Target, answered: &Row) -> Self {
+        let tracked: &[&str] = if matches!(target, Target::Line(_)) { &TRACKED_LINE } else { &[] };
+        Self { key: row.key.clone(), target, fields: written_fields(&row.fields, answered, tracked) }
+    }
 }
 
 fn written_fields(sent: &Fields, answered: &Row, tracked: &[&str]) -> WrittenFields {

@@ -111,6 +111,15 @@ pub const GROSS_AMOUNT_CURR: &str = "GrossAmountCurr";
 /// Line: its own state; `Cancelled` rows count for nothing.
 pub const ORDER_STATE: &str = "OrderState";
 
+/// Line: reserved and not delivered yet.
+pub const QTY_ASSIGNED: &str = "QtyAssigned";
+/// Line: on a pick list.
+pub const QTY_PICKED: &str = "QtyPicked";
+/// Line: delivered.
+pub const QTY_SHIPPED: &str = "QtyShipped";
+/// Line: invoiced.
+pub const QTY_INVOICED: &str = "QtyInvoiced";
+
 /// Charge key, number.
 pub const SEQUENCE_NO: &str = "SequenceNo";
 /// Charge: its type.
@@ -127,3 +136,7 @@ pub const NET_AMT_CURR: &str = "NetAmtCurr";
 pub const TAX_AMOUNT_CURRENCY: &str = "TaxAmountCurrency";
 /// Charge: amount with tax, computed by IFS.
 pub const GROSS_AMT_CURR: &str = "GrossAmtCurr";
+/// Charge: invoiced quantity (named unlike the line's).
+pub const INVOICED_QTY: &str = "InvoicedQty";
+/// Header: why an order is blocked.
+pub const BLOCKED_REASON: &str = "BlockedReason";

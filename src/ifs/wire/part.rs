@@ -12,6 +12,8 @@ pub enum Method {
     Post,
     /// Changes some fields of a resource; wants an ETag.
     Patch,
+    /// Takes a resource away; wants an ETag.
+    Delete,
 }
 
 impl Method {
@@ -21,6 +23,7 @@ impl Method {
             Self::Get => "GET",
             Self::Post => "POST",
             Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
         }
     }
 }
@@ -56,6 +59,11 @@ impl PartRequest {
     /// A change of the record that still has this ETag.
     pub fn patch(url: impl Into<String>, etag: impl Into<String>, body: Value) -> Self {
         Self { method: Method::Patch, url: url.into(), content_id: None, if_match: Some(etag.into()), body: Some(body) }
+    }
+
+    /// The deletion of the record that still has this ETag.
+    pub fn delete(url: impl Into<String>, etag: impl Into<String>) -> Self {
+        Self { method: Method::Delete, url: url.into(), content_id: None, if_match: Some(etag.into()), body: None }
     }
 
     /// The same part with a Content-ID.

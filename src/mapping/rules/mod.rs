@@ -1,5 +1,6 @@
 //! The rules of one connection, checked: what `judge` and the writers ask. How they are written down: [`settings`].
 
+pub mod conflicts;
 pub mod customers;
 pub mod filters;
 pub mod gl;
@@ -16,10 +17,12 @@ use jiff::{Timestamp, ToSpan as _};
 use rust_decimal::Decimal;
 use sha2::{Digest as _, Sha256};
 
+use conflicts::ConflictPolicies;
 use money::{TaxCode, TaxSet};
 pub use settings::MappingSettings;
 use settings::{AmountCurrency, SkuCase};
-pub use settings::{ConflictPolicy, TaxedOn, Untaxed};
+pub use settings::{ConflictPolicy, CreateMode, ForeignRows, TaxedOn, Untaxed};
+use updates::UpdateTable;
 
 use crate::domain::money::Side;
 use crate::domain::order::{CancelReason, Told};
@@ -48,6 +51,7 @@ pub struct Rules {
     tax_gap_order: Decimal,
     tax_codes: Vec<TaxCode>,
     tax_sets: Vec<TaxSet>,
+    updates: UpdateTable,
 }
 
 /// How the order's three references go into IFS, with each field's length in characters.
@@ -71,12 +75,23 @@ impl Rules {
         let tax_sets = checks.tax_sets(&settings);
         checks.money(&settings);
         checks.bounds(&settings);
+        let updates = checks.updates(&settings);
         if !checks.0.is_empty() {
             return Err(checks.0);
         }
         let written = serde_json::to_vec(&settings).expect("maps with text keys always serialise");
         let revision = hex::encode(Sha256::digest(written));
-        Ok(Self { settings, revision, orders_from, time_zone, tax_gap_line, tax_gap_order, tax_codes, tax_sets })
+        Ok(Self {
+            settings,
+            revision,
+            orders_from,
+            time_zone,
+            tax_gap_line,
+            tax_gap_order,
+            tax_codes,
+            tax_sets,
+            updates,
+        })
     }
 
     /// The digest of the rules: it changes when any of them does.
@@ -214,8 +229,13 @@ impl Rules {
     }
 
     /// What happens when a person in IFS and Shopify changed the same field.
-    pub fn conflict_policy(&self) -> ConflictPolicy {
-        self.settings.conflict_policy
+    pub fn conflicts(&self) -> ConflictPolicies {
+        ConflictPolicies::new(self.settings.conflict_policy, &self.settings.conflicts)
+    }
+
+    /// What is done about each change in each state of the order in IFS.
+    pub fn updates(&self) -> UpdateTable {
+        self.updates
     }
 
     /// How many characters a reference field of the header holds.
@@ -310,6 +330,14 @@ impl Checks {
                 Decimal::ZERO
             }
         }
+    }
+
+    fn updates(&mut self, settings: &MappingSettings) -> UpdateTable {
+        let (table, bad) = updates::table(&settings.updates);
+        for (key, found, expected) in bad {
+            self.refuse(format!("updates.{key}"), found, expected);
+        }
+        table
     }
 
     fn bounds(&mut self, settings: &MappingSettings) {

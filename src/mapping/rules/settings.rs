@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::conflicts::ConflictSettings;
 use super::customers::CustomerSettings;
 use super::filters::FilterSettings;
 use super::gl::GlSettings;
@@ -121,9 +122,13 @@ pub struct MappingSettings {
     pub cancel_reasons: BTreeMap<String, String>,
     /// What happens when a person in IFS and Shopify changed the same field.
     pub conflict_policy: ConflictPolicy,
+    /// The same by group of fields, where it differs.
+    pub conflicts: ConflictSettings,
     /// What happens to an order on which a person added rows in IFS.
     pub foreign_rows: ForeignRows,
-    /// Most parts of one change set; an order that needs more parks.
+    /// Whether a new order goes in one change set or row by row.
+    pub create: CreateMode,
+    /// Most parts of one change set; an order that needs more is created row by row.
     pub batch_parts_max: usize,
 
     /// How IFS customers are found and made where `customer = "match_or_create"`.
@@ -190,7 +195,9 @@ impl Default for MappingSettings {
             cancel_reason: String::new(),
             cancel_reasons: BTreeMap::new(),
             conflict_policy: ConflictPolicy::Park,
+            conflicts: ConflictSettings::default(),
             foreign_rows: ForeignRows::Park,
+            create: CreateMode::Batch,
             batch_parts_max: 100,
             customers: CustomerSettings::default(),
             gl: GlSettings::default(),
@@ -223,6 +230,8 @@ choice!(
     ReleaseWhen {
         /// A person releases.
         Never,
+        /// Once it is paid, or sold on terms of payment; never before the gate found nothing.
+        PaidOrTerms,
     }
 );
 choice!(
@@ -250,5 +259,16 @@ choice!(
     ForeignRows {
         /// A person decides.
         Park,
+        /// They are left alone and out of the comparison, rows and money; ours must agree all the same.
+        Ignore,
+    }
+);
+choice!(
+    /// `create`.
+    CreateMode {
+        /// One change set with all rows, as far as `batch_parts_max` allows.
+        Batch,
+        /// The header first, then each row by itself.
+        Sequential,
     }
 );
