@@ -167,13 +167,6 @@ fn desired(order: &Order, rules: &Rules, now: &Current) -> Result<DesiredOrder, 
             tax: rows.tax,
         },
     };
-    let (parts, parts_max) = (desired.create_parts(), settings.batch_parts_max);
-    if parts > parts_max {
-        let text = format!(
-            "the order needs {parts} parts of one change set, at most {parts_max} were expected (batch_parts_max): enter it by hand"
-        );
-        return Err(ParkReason::mapping("too_many_rows", text));
-    }
     conserved(&desired)?;
     Ok(desired)
 }
@@ -329,9 +322,6 @@ mod tests {
         let mut bare = settings();
         bare.charge.shipping.clear();
         assert_eq!(park_code(&order("plain-eur"), &Rules::new(bare).expect("legal")), "charge_type_missing");
-        let mut bare = settings();
-        bare.batch_parts_max = 5;
-        assert_eq!(park_code(&order("plain-eur"), &Rules::new(bare).expect("legal")), "too_many_rows");
     }
 
     #[test]
