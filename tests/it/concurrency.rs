@@ -184,12 +184,12 @@ on_both!(amendments_of_existing_rows_arrive_to_the_cent, Setup::default(), async
     assert!(world.sandbox.books(&[]).is_clean(), "{:?}", world.sandbox.books(&[]).differences);
 });
 
-on_both!(a_change_beyond_released_waits_for_a_person, Setup::default(), async |world: &World| {
+on_both!(a_change_beyond_the_pick_list_waits_for_a_person, Setup::default(), async |world: &World| {
     let steps = begin(world).await;
-    let (order, order_no) = written(world, &steps, Story::NoteChanged).await;
+    let (order, order_no) = written(world, &steps, Story::AddressChanged).await;
     world.sandbox.ifs().set_state(&order_no, "Picked").expect("picking may");
     let before = writes(world);
-    change(world, &steps, order, Change::Note).await;
+    change(world, &steps, order, Change::Address).await;
     assert_eq!(world.document().await.reason.expect("a reason").code, "state_forbids_change");
     change(world, &steps, order, Change::Cancelled).await;
     let document = world.document().await;
