@@ -200,7 +200,7 @@ pub(super) fn gated(
     read: &ReadOrder,
     base: &WrittenOrder,
 ) -> Outcome {
-    let gaps = gate::gate(order, read, &link.rules);
+    let gaps = gate::gate_with_base(order, read, &link.rules, Some(base));
     let settled = if gaps.is_empty() {
         Settled::Written
     } else {
