@@ -79,6 +79,28 @@ pub(super) fn graphql(name: &str) -> String {
     read(name, "graphql.json")
 }
 
+/// The names of all fixtures, sorted.
+pub(super) fn names() -> Vec<String> {
+    let folder = format!("{}/tests/fixtures/orders", env!("CARGO_MANIFEST_DIR"));
+    let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{folder}: {error}"));
+    let name = |entry: std::io::Result<std::fs::DirEntry>| entry.expect("it can be listed").file_name();
+    let mut names: Vec<String> = entries.map(|entry| name(entry).into_string().expect("a plain name")).collect();
+    names.sort();
+    names
+}
+
+/// Whether a fixture has the order as GraphQL tells it too.
+pub(super) fn has_graphql(name: &str) -> bool {
+    std::path::Path::new(&format!("{}/tests/fixtures/orders/{name}/graphql.json", env!("CARGO_MANIFEST_DIR"))).exists()
+}
+
+/// A fixture's order, as a re-read tells it.
+pub(super) fn re_read(name: &str) -> Order {
+    let body = graphql(name);
+    let wire = wire::decode_graphql_order(body.as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
+    super::inbound::order_from_graphql(wire).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
 fn read(name: &str, file: &str) -> String {
     let path = format!("{}/tests/fixtures/orders/{name}/{file}", env!("CARGO_MANIFEST_DIR"));
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
