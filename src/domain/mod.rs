@@ -4,6 +4,7 @@ pub mod address;
 mod digest;
 pub mod document;
 pub mod ids;
+pub mod line;
 pub mod money;
 pub mod order;
 pub mod personal;
