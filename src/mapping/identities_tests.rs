@@ -95,3 +95,73 @@ fn a_tip_is_counted_once() {
     assert!(check(&tip(fixtures::order("plain-eur"), false), Side::Shop).is_ok());
     assert!(check(&tip(fixtures::order("plain-eur"), true), Side::Shop).is_err());
 }
+
+fn with_cents(pair: &mut MoneyPair, cents: i64) {
+    for money in [&mut pair.shop, &mut pair.presentment] {
+        let change = crate::domain::money::Money::new(Decimal::new(cents, 2), money.currency());
+        *money = money.plus(change).expect("same currency");
+    }
+}
+
+#[test]
+fn duties_fees_and_refunds_can_break_and_are_named() {
+    type Case = (&'static str, &'static str, fn(&mut Order));
+    let cases: [Case; 6] = [
+        ("duties", "original_total_duties", |order| with_cents(&mut order.lines[0].duties[0].price, 1)),
+        ("duties", "current_total_duties", |order| {
+            with_cents(order.totals.current_duties.as_mut().expect("stated"), 1);
+        }),
+        ("additional-fee", "original_total_additional_fees", |order| with_cents(&mut order.fees[0].price, 1)),
+        ("additional-fee", "total_tax", |order| with_cents(&mut order.fees[1].taxes[0].price, 1)),
+        ("refunded-lines", "refund", |order| with_cents(&mut order.refunds[0].paid_back, 1)),
+        ("refunded-shipping", "refund", |order| with_cents(&mut order.refunds[0].shipping[0].subtotal, 1)),
+    ];
+    for (fixture, identity, break_it) in cases {
+        let mut order = fixtures::re_read(fixture);
+        assert!(check(&order, Side::Shop).is_ok(), "{fixture}");
+        break_it(&mut order);
+        let broken = check(&order, Side::Shop).expect_err(identity);
+        assert!(names(&broken).contains(&identity), "{identity} is not among {broken:?}");
+    }
+}
+
+#[test]
+fn rounded_cash_that_went_back_is_the_payments() {
+    let mut order = fixtures::re_read("refunded-lines");
+    with_cents(&mut order.refunds[0].paid_back, -2);
+    let mut rounding = order.refunds[0].paid_back;
+    (rounding.shop, rounding.presentment) = {
+        let cents = crate::domain::money::Money::new(Decimal::new(2, 2), order.currency);
+        (cents, cents)
+    };
+    order.totals.refund_rounding = Some(rounding);
+    assert!(check(&order, Side::Shop).is_ok());
+}
+
+#[test]
+fn a_refund_whose_money_is_under_way_stops_no_order() {
+    let mut order = fixtures::re_read("refunded-amount");
+    let nothing = crate::domain::money::Money::zero(order.currency);
+    order.refunds[0].paid_back = MoneyPair { shop: nothing, presentment: nothing };
+    assert!(check(&order, Side::Shop).is_ok());
+    assert_eq!(order.goodwill(), [], "nothing was given back yet");
+}
+
+#[test]
+fn a_currency_has_its_own_decimals() {
+    for (name, from, to) in [("kwd", "\"12.345\"", "\"12.3455\""), ("jpy", "\"1650\"", "\"1650.5\"")] {
+        assert!(check(&fixtures::order(name), Side::Shop).is_ok(), "{name}");
+        let finer = fixtures::webhook(name);
+        assert!(finer.contains(from), "{name}");
+        let broken = check(&fixtures::order_of(&finer.replace(from, to)), Side::Shop).expect_err(name);
+        assert_eq!(names(&broken), ["decimals_of_the_currency"], "{name}");
+    }
+    let dinar = check(&fixtures::order("kwd"), Side::Shop).expect("it closes");
+    assert_eq!(dinar.lines[0].worth(), Decimal::new(36_035, 3));
+}
+
+#[test]
+fn an_order_that_is_worth_nothing_closes() {
+    let now = check(&fixtures::order("zero-total"), Side::Shop).expect("it closes");
+    assert_eq!((now.lines[0].worth(), now.shipping[0].amount), (Decimal::ZERO, Decimal::ZERO));
+}

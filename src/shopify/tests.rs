@@ -85,6 +85,48 @@ async fn further_pages_of_lines_are_joined_in_order() {
 }
 
 #[tokio::test]
+async fn an_order_of_260_lines_and_a_refund_of_all_of_them_are_read_to_the_end() {
+    fn rows(lines: std::ops::Range<u32>, whole: u32) -> Value {
+        let nodes: Vec<_> = lines.clone().map(|line| json!({ "id": line })).collect();
+        let next = (lines.end < whole).then(|| lines.end.to_string());
+        json!({ "nodes": nodes, "pageInfo": { "hasNextPage": next.is_some(), "endCursor": next } })
+    }
+    let (outcome, asked) = read(|asked, _| {
+        let body: Value = serde_json::from_str(&asked.body).expect("JSON");
+        let from = body["variables"]["after"].as_str().map_or(0, |after| after.parse().expect("our cursor"));
+        let until = |size: u32| (from + size).min(260);
+        ok(&match body["operationName"].as_str().expect("named") {
+            "OrderById" => json!({ "data": { "order": {
+                "updatedAt": "a", "lineItems": rows(0..20, 260),
+                "refunds": [
+                    { "id": "gid://shopify/Refund/1", "refundLineItems": rows(0..3, 3) },
+                    { "id": "gid://shopify/Refund/2", "refundLineItems": rows(0..10, 260) },
+                ],
+            } } }),
+            "OrderLines" => {
+                json!({ "data": { "order": { "updatedAt": "a", "lineItems": rows(from..until(35), 260) } } })
+            }
+            _ => {
+                assert_eq!(body["variables"]["id"], "gid://shopify/Refund/2");
+                json!({ "data": { "refund": { "refundLineItems": rows(from..until(100), 260) } } })
+            }
+        })
+    })
+    .await;
+    let order = outcome.expect("an answer").expect("an order");
+    let counted = |nodes: &Value| {
+        let nodes = nodes.as_array().expect("rows");
+        assert!(nodes.iter().zip(0..).all(|(node, line)| node["id"] == line), "in their sequence");
+        nodes.len()
+    };
+    assert_eq!(counted(&order["lineItems"]["nodes"]), 260);
+    assert_eq!(counted(&order["refunds"][0]["refundLineItems"]["nodes"]), 3);
+    assert_eq!(counted(&order["refunds"][1]["refundLineItems"]["nodes"]), 260);
+    assert_eq!(order["refunds"][1]["refundLineItems"]["pageInfo"]["hasNextPage"], false);
+    assert_eq!(asked.len(), 1 + 7 + 3);
+}
+
+#[tokio::test]
 async fn an_order_that_changes_between_pages_is_read_anew_and_given_up_in_the_end() {
     let (outcome, asked) = read(|_, n| match n {
         0 => ok(&page("a", &[1], Some("c"))),

@@ -198,6 +198,41 @@ fn a_page_full_of_lines_is_not_whole() {
 }
 
 #[test]
+fn an_order_of_260_lines_is_whole_once_its_pages_are_joined() {
+    let more = |body: String, lines: &str, id: fn(&str) -> serde_json::Value, page: usize| {
+        let mut body: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+        let rows = body.pointer_mut(lines).and_then(serde_json::Value::as_array_mut).expect("lines");
+        // What is given away changes no sum.
+        let mut free = rows[0].clone();
+        for (field, value) in free.as_object_mut().expect("a line").iter_mut() {
+            match field.as_str() {
+                "tax_lines" | "taxLines" | "discount_allocations" | "discountAllocations" => {
+                    *value = serde_json::json!([])
+                }
+                "price_set" | "originalUnitPriceSet" => {
+                    let money = value.as_object_mut().expect("two moneys").values_mut();
+                    money.for_each(|money| money["amount"] = serde_json::json!("0"));
+                }
+                _ => {}
+            }
+        }
+        for number in rows.len()..260 {
+            free["id"] = id(&format!("48781767227629{number:04}"));
+            rows.push(free.clone());
+        }
+        rows.truncate(page);
+        body.to_string()
+    };
+    let rest = more(fixtures::webhook("many-lines"), "/line_items", |id| id.parse().expect("a number"), 250);
+    assert_eq!(fixtures::order_of(&rest).not_whole(), Some("line_items beyond the page of 250"));
+    let gid = |id: &str| serde_json::json!(format!("gid://shopify/LineItem/{id}"));
+    let whole = by_graphql(&more(fixtures::graphql("many-lines"), "/lineItems/nodes", gid, 260));
+    assert_eq!((whole.not_whole(), whole.lines.len()), (None, 260));
+    let now = check(&whole, Side::Shop).expect("it closes");
+    assert_eq!(now.lines.len(), 260);
+}
+
+#[test]
 fn currencies_must_exist_and_agree() {
     let body = fixtures::webhook("plain-eur");
     let refusal = |body: String| {
