@@ -189,6 +189,7 @@ fn build_tenant(
             name: owner.clone(),
             base_url: settings.base_url.clone(),
             projection_prefix: settings.projection_prefix.clone(),
+            customers_prefix: settings.customers_prefix.clone(),
             realm: settings.realm.clone(),
             credentials: Credentials {
                 client_id: secret(opened, &owner, "client_id"),
@@ -216,6 +217,7 @@ fn build_tenant(
         cancel_action: settings.actions.cancel.clone(),
         cancel_line_action: settings.actions.cancel_line.clone(),
         release_action: settings.actions.release.clone(),
+        copy_customer_action: settings.actions.copy_customer.clone(),
         concurrency_max: usize::try_from(settings.concurrency_max.get()).unwrap_or(usize::MAX),
     };
     Ok(Arc::new(Tenant { name: name.clone(), ifs, limits, lease }))

@@ -133,9 +133,12 @@ fn check_tenant(reader: &mut Reader<'_>, egress: &Egress, name: &str, tenant: &T
     let at = |key| path(["ifs", name, key]);
     check_address(reader, egress, &at("base_url"), &tenant.base_url);
     filled(reader, &at("realm"), &tenant.realm);
-    let prefix = &tenant.projection_prefix;
-    if !prefix.starts_with('/') || prefix.ends_with('/') {
-        reader.refuse(&at("projection_prefix"), None, "does not begin with / or ends with it");
+    for (key, prefix) in
+        [("projection_prefix", &tenant.projection_prefix), ("customers_prefix", &tenant.customers_prefix)]
+    {
+        if !prefix.starts_with('/') || prefix.ends_with('/') {
+            reader.refuse(&at(key), None, "does not begin with / or ends with it");
+        }
     }
     within(reader, &at("request_timeout_secs"), tenant.request_timeout_secs, 1, 900);
     within(reader, &at("statement_limit_secs"), tenant.statement_limit_secs, 1, 86_400);
@@ -149,9 +152,12 @@ fn check_tenant(reader: &mut Reader<'_>, egress: &Egress, name: &str, tenant: &T
     within(reader, &at("look_up_max_secs"), tenant.look_up_max_secs, tenant.look_up_first_secs, 3_000);
     within(reader, &at("batch_parts_max"), tenant.batch_parts_max as u64, 4, 1_000);
     let actions = &tenant.actions;
-    for (key, action) in
-        [("cancel", &actions.cancel), ("cancel_line", &actions.cancel_line), ("release", &actions.release)]
-    {
+    for (key, action) in [
+        ("cancel", &actions.cancel),
+        ("cancel_line", &actions.cancel_line),
+        ("release", &actions.release),
+        ("copy_customer", &actions.copy_customer),
+    ] {
         let at = path(["ifs", name, "actions", key]);
         filled(reader, &at, action);
         if action.contains(['/', '(', ' ']) {

@@ -99,6 +99,8 @@ pub struct TenantSettings {
     pub realm: String,
     /// Path of its projections, beginning with `/`, without one at the end.
     pub projection_prefix: String,
+    /// Path of the projection of customers.
+    pub customers_prefix: String,
     /// How client id and secret travel in the token request.
     #[serde(deserialize_with = "token_auth")]
     pub token_auth: TokenAuth,
@@ -140,6 +142,8 @@ pub struct ActionNames {
     pub cancel_line: String,
     /// Releases an order.
     pub release: String,
+    /// Copies a template customer; an action of the projection of customers, bound to no record.
+    pub copy_customer: String,
 }
 
 /// `[connections.NAME]`

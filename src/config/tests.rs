@@ -103,7 +103,9 @@ fn documented(section: &str) -> BTreeSet<String> {
         if let Some(header) = line.strip_prefix('[') {
             at = header.trim_end_matches(']');
             let inside = at.strip_prefix(section).and_then(|rest| rest.strip_prefix('.'));
-            keys.extend(inside.filter(|inside| !inside.starts_with(super::NAME)).map(str::to_owned));
+            keys.extend(
+                inside.filter(|inside| !inside.starts_with(super::NAME) && !inside.contains('.')).map(str::to_owned),
+            );
         } else if at == section && key != line && !key.is_empty() && !key.contains(' ') {
             keys.insert(key.to_owned());
         }

@@ -1,11 +1,12 @@
 //! One claimed document towards what is desired: which step it needs now. An open intent is resolved before anything
 //! else, so that no create follows a lost one.
 
+use super::customer_order::{Filled, filled};
 use super::rejudge::rejudge;
 use super::settling::{Outcome, settle};
 use super::wish::{Wish, hold_until, park_reason, skip_text};
-use super::{Connection, amend, cancel, create, look_up, read_back, rows};
-use crate::domain::document::{ParkKind, State, Wanted};
+use super::{Connection, amend, cancel, create, customer, look_up, read_back, rows};
+use crate::domain::document::{DocumentKind, ParkKind, State, Wanted};
 use crate::failpoint;
 use crate::mapping::desired::DesiredOrder;
 use crate::store::{Claimed, IntentKind, Reason, Settled, StoreError};
@@ -19,6 +20,11 @@ use crate::store::{Claimed, IntentKind, Reason, Settled, StoreError};
 /// The store's; the claim ends with this process's lease then.
 pub async fn converge(link: &Connection, claimed: &Claimed) -> Result<State, StoreError> {
     failpoint::hit(failpoint::CLAIMED);
+    match claimed.kind {
+        DocumentKind::CustomerOrder => {}
+        DocumentKind::Customer => return customer::converge(link, claimed).await,
+        DocumentKind::WriteBack => return Err(StoreError::Corrupt { table: "documents", column: "kind" }),
+    }
     // 1. The open intent of a create, of an order or of a row.
     let wish = Wish::parse(&claimed.desired);
     if let Some(intent) = &claimed.intent
@@ -40,6 +46,14 @@ pub async fn converge(link: &Connection, claimed: &Claimed) -> Result<State, Sto
             let parked = Outcome::park("plan", claimed, ParkKind::Mapping, "unreadable_content", text);
             return settle(link, claimed, parked.closing(open, "settled")).await;
         }
+    };
+    // An order of a customer of its own is whole only with that customer's number.
+    let wish = match wish {
+        Wish::Write { order } => match filled(link, claimed, order).await? {
+            Filled::Ready(order) => Wish::Write { order },
+            Filled::Wait(outcome) => return settle(link, claimed, outcome.closing(open, "settled")).await,
+        },
+        other => other,
     };
     // 2. The wish and the link.
     match (&claimed.order_no, wish) {

@@ -10,7 +10,7 @@ use super::map_event::{Event, map_event};
 use super::re_read::{Case, ReRead, re_read};
 use super::version::{Choice, choose};
 use super::wish::{self, Footing, Wish};
-use super::{Connection, SecretUse};
+use super::{Connection, SecretUse, customer_order};
 use crate::domain::document::{State, Trace};
 use crate::domain::order::Order;
 use crate::mapping::inbound;
@@ -133,6 +133,7 @@ pub(super) async fn commit(
     let key = order.id.to_string();
     let footing = footing(link, &key).await?;
     let wish = given.unwrap_or_else(|| wish::judge(order, &link.rules, footing, link.clock.now()));
+    let customer = customer_order::wished(link, order, &wish).await?;
     let trace = if look_up_first { Trace::Possible } else { Trace::Impossible };
     link.store
         .commit_mapped(Mapped {
@@ -153,7 +154,7 @@ pub(super) async fn commit(
             },
             business_key: key,
             wish: wish.for_store(trace),
-            customer: None,
+            customer,
             rules_revision: link.rules.revision().to_owned(),
             look_up_first,
             trace_id: received.trace_id.clone(),

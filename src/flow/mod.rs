@@ -6,6 +6,9 @@ pub mod amend;
 pub mod cancel;
 pub mod converge;
 pub mod create;
+pub mod customer;
+mod customer_create;
+mod customer_order;
 pub mod ingest;
 pub mod look_up;
 pub mod map_delivery;
@@ -61,6 +64,8 @@ pub struct TenantLimits {
     pub cancel_line_action: String,
     /// Name of the bound action that releases an order.
     pub release_action: String,
+    /// Name of the action that copies a template customer (unproven: a setting).
+    pub copy_customer_action: String,
     /// Documents converged at once.
     pub concurrency_max: usize,
 }

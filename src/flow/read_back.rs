@@ -163,6 +163,13 @@ pub fn vanished(claimed: &Claimed, order_no: &str) -> Outcome {
     Outcome::park("read", claimed, ParkKind::Vanished, "vanished", text)
 }
 
+/// A linked customer that IFS does not know any more: never created again by itself.
+pub fn vanished_customer(claimed: &Claimed, customer_no: &str) -> Outcome {
+    let text =
+        format!("IFS customer {customer_no} is linked but gone: find out who deleted it, then run `documents resolve`");
+    Outcome::park("read", claimed, ParkKind::Vanished, "vanished", text)
+}
+
 /// What a reading comes to: the base where our rows are found, and written only when the gate finds nothing.
 fn judged(link: &Connection, version: i64, step: &'static str, order: &DesiredOrder, read: &ReadOrder) -> Outcome {
     failpoint::hit(failpoint::READ_BACK_DONE);

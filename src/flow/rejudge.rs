@@ -5,6 +5,7 @@ use super::map_delivery::{Version, decode, decode_re_read};
 use super::wish::{self, Footing};
 use crate::domain::document::Trace;
 use crate::domain::ids::ConnectionName;
+use crate::domain::order::Order;
 use crate::mapping::rules::Rules;
 use crate::store::{Snapshot, Store, StoreError, Wish};
 
@@ -28,6 +29,15 @@ pub async fn rejudge(
     };
     // A person who asks may have keyed the order: nothing is believed to be impossible.
     Ok(Some(wish::judge(&version.order, rules, footing, now).for_store(Trace::Possible)))
+}
+
+/// The newest version of an order, from the bytes of its snapshot.
+///
+/// # Errors
+/// The store's.
+pub async fn order_of(store: &Store, connection: &ConnectionName, order_id: u64) -> Result<Option<Order>, StoreError> {
+    let snapshot = store.snapshot(connection, order_id).await?;
+    Ok(snapshot.and_then(|snapshot| version_of(&snapshot)).map(|version| version.order))
 }
 
 /// The version that a snapshot keeps; `None` when its bytes do not decode any more.

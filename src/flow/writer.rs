@@ -14,7 +14,7 @@ use crate::domain::document::DocumentKind;
 use crate::store::StoreError;
 
 /// What this writer takes: every kind of record that stands in IFS.
-const KINDS: [DocumentKind; 1] = [DocumentKind::CustomerOrder];
+const KINDS: [DocumentKind; 2] = [DocumentKind::Customer, DocumentKind::CustomerOrder];
 /// How soon to look again whether the remote may be called.
 const LEFT_ALONE_LOOK: Duration = Duration::from_secs(2);
 /// How long the loop waits for news while calls are under way.

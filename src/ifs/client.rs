@@ -25,6 +25,8 @@ use crate::telemetry::metric;
 
 /// The projection that holds customer orders.
 const ORDERS_SERVICE: &str = "CustomerOrderHandling.svc";
+/// The projection that holds customers.
+const CUSTOMERS_SERVICE: &str = "CustomerHandling.svc";
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 /// How long reads keep an idle connection.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -43,6 +45,8 @@ pub struct IfsSettings {
     pub base_url: Url,
     /// Path of its projections, such as `/main/ifsapplications/projection/v1`.
     pub projection_prefix: String,
+    /// Path of the projection of customers, which may live elsewhere.
+    pub customers_prefix: String,
     /// Realm of its token endpoint.
     pub realm: String,
     /// What it knows us by.
@@ -75,11 +79,19 @@ pub enum IfsSetupError {
 
 /// The way to one tenant. Clones share its token, its rate and its connections.
 #[derive(Clone)]
-pub struct IfsClient(Arc<Inner>);
+pub struct IfsClient(Arc<Inner>, Projection);
+
+/// Which projection a client's paths belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Projection {
+    Orders,
+    Customers,
+}
 
 struct Inner {
     name: String,
-    service: Url,
+    orders: Url,
+    customers: Url,
     /// Opens a connection for each call, so that a write never meets a connection that died while idle.
     fresh: Client,
     pooled: Client,
@@ -105,24 +117,40 @@ impl IfsClient {
     /// The settings do not allow one.
     pub fn new(settings: IfsSettings, egress: &Egress, clock: Clock) -> Result<Self, IfsSetupError> {
         let base = settings.base_url.as_str().trim_end_matches('/');
-        let prefix = settings.projection_prefix.trim_matches('/');
-        let service: Url = format!("{base}/{prefix}/{ORDERS_SERVICE}/").parse()?;
+        let service = |prefix: &str, service: &str| format!("{base}/{}/{service}/", prefix.trim_matches('/')).parse();
+        let orders: Url = service(&settings.projection_prefix, ORDERS_SERVICE)?;
+        let customers: Url = service(&settings.customers_prefix, CUSTOMERS_SERVICE)?;
         let token: Url = format!("{base}/auth/realms/{}/protocol/openid-connect/token", settings.realm).parse()?;
-        let client = || Ok::<_, IfsSetupError>(egress.client(&service)?.timeout(settings.request_timeout));
+        let client = || Ok::<_, IfsSetupError>(egress.client(&orders)?.timeout(settings.request_timeout));
         let fresh = client()?.pool_max_idle_per_host(0).http1_only().build()?;
         let pooled = client()?.pool_idle_timeout(IDLE_TIMEOUT).build()?;
         let keeper = TokenKeeper::new(token, settings.credentials, pooled.clone(), clock.clone(), &settings.name);
-        Ok(Self(Arc::new(Inner {
+        let inner = Inner {
             limiter: Limiter::new(&settings.name, settings.limiter),
             breaker: Breaker::new(&settings.name, settings.breaker, clock.clone()),
             name: settings.name,
-            service,
+            orders,
+            customers,
             fresh,
             pooled,
             keeper,
             clock,
             wait_secs: settings.wait.map(|wait| wait.as_secs()),
-        })))
+        };
+        Ok(Self(Arc::new(inner), Projection::Orders))
+    }
+
+    /// The same tenant's projection of customers: same token, rate and connections, other paths.
+    #[must_use]
+    pub fn customers(&self) -> Self {
+        Self(Arc::clone(&self.0), Projection::Customers)
+    }
+
+    fn service(&self) -> &Url {
+        match self.1 {
+            Projection::Orders => &self.0.orders,
+            Projection::Customers => &self.0.customers,
+        }
     }
 
     /// Makes sure of a token that is not due for refresh; says when to come again.
@@ -209,6 +237,15 @@ impl IfsClient {
             }
         }
         Err(Undecodable::new("a list has more pages than any order").into())
+    }
+
+    /// Sends the one write that makes a record, once, on a connection of its own.
+    ///
+    /// # Errors
+    /// As [`send_create`](Self::send_create).
+    pub async fn create(&self, ready: Ready, part: &PartRequest) -> Result<Answer, IfsError> {
+        let token = ready.token.clone();
+        self.observe(ready, "create", self.write_one(&token, part, Mark::At(failpoint::BYTES_SENT))).await
     }
 
     /// Calls a bound action on the record that still has this ETag.
@@ -304,7 +341,7 @@ impl IfsClient {
 
     fn request(&self, client: &Client, method: reqwest::Method, token: &AccessToken, path: &str) -> RequestBuilder {
         // Appended, not joined: no path can leave the projection's host.
-        let request = client.request(method, format!("{}{path}", self.0.service)).bearer_auth(token.reveal());
+        let request = client.request(method, format!("{}{path}", self.service())).bearer_auth(token.reveal());
         if path == "$batch" { request } else { request.header(ACCEPT, batch::ACCEPT) }
     }
 

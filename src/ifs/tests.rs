@@ -23,6 +23,7 @@ fn client_of(url: &str, clock: Clock) -> IfsClient {
         name: "ifs.test".to_owned(),
         base_url: url.parse().expect("a url"),
         projection_prefix: "/main/ifsapplications/projection/v1".to_owned(),
+        customers_prefix: "/main/ifsapplications/projection/v1".to_owned(),
         realm: "sandbox".to_owned(),
         credentials: Credentials {
             client_id: "us".to_owned().into(),

@@ -23,6 +23,14 @@ pub(super) fn address_fields(order: &Order) -> Result<Fields, ParkReason> {
             "the order has neither a shipping nor a billing address; one was expected: add it in Shopify",
         ));
     };
+    fields_of(address)
+}
+
+/// One address in IFS's fields.
+///
+/// # Errors
+/// Parks an address without country, and texts that do not fit.
+pub(super) fn fields_of(address: &Address) -> Result<Fields, ParkReason> {
     let country = country(address)?;
     let (line1, line2) = two_lines(said(address.address1.as_ref()), said(address.address2.as_ref()))?;
     let name = said(address.company.as_ref().or(address.name.as_ref()));

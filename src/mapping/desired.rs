@@ -49,6 +49,12 @@ pub struct DesiredOrder {
 pub struct CustomerRef {
     /// Its business key: `customer:<Shopify id>`, `company:<location id>`, `email:<lower case>`, else `order:<id>`.
     pub key: String,
+    /// Its address for invoices, where the order names one of the customer's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bill_addr_no: Option<String>,
+    /// Its address for deliveries, where the order names one of the customer's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ship_addr_no: Option<String>,
 }
 
 /// One line or charge as IFS should hold it.

@@ -5,6 +5,7 @@ use super::note;
 use super::park::ParkReason;
 use super::rows::tax_included;
 use super::rules::Rules;
+use super::rules::customers::DefaultCustomer;
 use super::scalar::Scalar;
 use crate::domain::money::Currency;
 use crate::domain::order::{FinancialStatus, Order};
@@ -23,9 +24,13 @@ pub(super) fn header_fields(order: &Order, rules: &Rules, currency: Currency) ->
             fields.insert(field.to_owned(), Scalar::text(value));
         }
     };
-    text(names::CUSTOMER_NO, &settings.customer_no);
-    text(names::BILL_ADDR_NO, &settings.bill_addr_no);
-    text(names::SHIP_ADDR_NO, &settings.ship_addr_no);
+    // Under `match_or_create` they come from the customer's link, when it is known.
+    if !rules.matches_customers() {
+        let customer = default_customer(order, rules)?;
+        text(names::CUSTOMER_NO, &customer.customer_no);
+        text(names::BILL_ADDR_NO, &customer.bill_addr_no);
+        text(names::SHIP_ADDR_NO, &customer.ship_addr_no);
+    }
     text(names::CONTRACT, &settings.site);
     text(names::COMPANY, &settings.company);
     text(names::CURRENCY_CODE, currency.code());
@@ -63,6 +68,17 @@ pub(super) fn header_fields(order: &Order, rules: &Rules, currency: Currency) ->
     // Against a discount that IFS would take from the customer.
     fields.insert(names::ADDITIONAL_DISCOUNT.to_owned(), Scalar::decimal(Decimal::ZERO));
     Ok(fields)
+}
+
+/// The customer that carries the order; a company's order wants a row of its own.
+fn default_customer(order: &Order, rules: &Rules) -> Result<DefaultCustomer, ParkReason> {
+    rules.default_customer(rules.particulars(order)).ok_or_else(|| {
+        ParkReason::mapping(
+            "company_order",
+            "the order belongs to a B2B company and customers.defaults has no row with b2b = true that fits: add one, or set \
+             customer = \"match_or_create\"",
+        )
+    })
 }
 
 /// `PayTermId`; "" leaves it to the customer's default.

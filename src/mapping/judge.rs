@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::address::address_fields;
 use super::current::{Current, order_currency};
+use super::customer;
 use super::desired::{DesiredOrder, Expected};
 use super::header::header_fields;
 use super::identities;
@@ -127,11 +128,6 @@ fn not_mapped_yet(order: &Order) -> Option<ParkReason> {
             "the order's taxes are estimates: wait until Shopify says the final ones",
         ),
         (
-            order.company.is_some(),
-            "company_order",
-            "the order belongs to a B2B company, which is not mapped yet: enter it by hand",
-        ),
-        (
             order.tax_exempt && taxed(),
             "tax_exempt_yet_taxed",
             "the order is exempt from tax and taxed all the same: correct it in Shopify",
@@ -155,9 +151,10 @@ fn desired(order: &Order, rules: &Rules, now: &Current) -> Result<DesiredOrder, 
         line_key_field: Some(settings.line_key_field.clone()).filter(|field| !field.is_empty()),
         contract: settings.site.clone(),
         header,
-        customer: None,
+        customer: customer::reference(order, rules),
         release: false,
-        address: Some(address),
+        // Among the customer's addresses it needs none of its own.
+        address: Some(address).filter(|_| !rules.ships_to_customer_address()),
         lines: rows.lines,
         charges: rows.charges,
         expected: Expected {

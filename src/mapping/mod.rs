@@ -17,6 +17,8 @@ pub mod price;
 pub mod prorate;
 
 mod address;
+pub mod customer;
+pub mod customer_merge;
 mod header;
 mod note;
 mod rows;

@@ -490,11 +490,11 @@ fn move_document(db: &mut Db, raw: &Raw, settle: &Settle, now: i64) -> Result<St
     Ok(after)
 }
 
-/// Whether the document that this one waits for is linked by now.
+/// Whether the document that this one waits for is written by now.
 fn came(db: &mut Db, raw: &Raw) -> Result<bool, StoreError> {
     let Some(id) = raw.waits_for else { return Ok(false) };
     match documents::by_id(db, id)? {
-        Some(awaited) => Ok(documents::link_of(db, &awaited)?.is_some()),
+        Some(awaited) => Ok(documents::state_of(&awaited)? == State::Written),
         None => Ok(false),
     }
 }

@@ -18,6 +18,14 @@ pub struct CustomerStanding {
     pub state: State,
     /// IFS's `CustomerNo`, once linked.
     pub customer_no: Option<String>,
+    /// What is desired of it, JSON text.
+    pub desired: String,
+    /// The digest of that.
+    pub desired_digest: String,
+    /// What was sent and answered, JSON text.
+    pub written: Option<String>,
+    /// Why it stands so, in one word, when there is a reason.
+    pub reason_code: Option<String>,
 }
 
 impl Store {
@@ -38,6 +46,10 @@ impl Store {
                 document: DocumentId::new(raw.id),
                 state: documents::state_of(&raw)?,
                 customer_no,
+                desired: raw.desired,
+                desired_digest: raw.desired_digest,
+                written: raw.written,
+                reason_code: raw.reason_code,
             }))
         })
         .await

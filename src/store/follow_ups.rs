@@ -6,10 +6,21 @@ use super::convergence::FollowUp;
 use super::dialect::{self, Db};
 use super::documents::{self, Raw};
 use super::{StoreError, schema};
-use crate::domain::document::{Event, Standing, State, Wanted, next_state};
+use crate::domain::document::{DocumentKind, Event, Standing, State, Wanted, next_state};
 
-/// Opens the document, or gives it new content.
+/// Opens the document, or gives it new content; an order waits for the customer that it opens.
 pub(super) fn open(db: &mut Db, cause: &Raw, follow_up: &FollowUp, now: i64) -> Result<(), StoreError> {
+    use schema::documents::dsl;
+    put(db, cause, follow_up, now)?;
+    if follow_up.kind == DocumentKind::Customer {
+        let opened =
+            documents::by_key(db, follow_up.kind, &cause.connection, &follow_up.key)?.ok_or(StoreError::Stale)?;
+        diesel::update(dsl::documents.filter(dsl::id.eq(cause.id))).set(dsl::waits_for.eq(opened.id)).execute(db)?;
+    }
+    Ok(())
+}
+
+fn put(db: &mut Db, cause: &Raw, follow_up: &FollowUp, now: i64) -> Result<(), StoreError> {
     use schema::documents::dsl;
     let Some(present) = documents::by_key(db, follow_up.kind, &cause.connection, &follow_up.key)? else {
         diesel::insert_into(dsl::documents)

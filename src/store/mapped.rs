@@ -80,6 +80,8 @@ pub struct CustomerWish {
     pub key: String,
     /// Its content and what it asks for.
     pub wish: Wish,
+    /// The digest of the content that this one was made to follow; `None` when there was no document.
+    pub expected_digest: Option<String>,
 }
 
 /// One transaction of the mapper.
@@ -237,6 +239,16 @@ fn put_customer(db: &mut Db, mapped: &Mapped, customer: &CustomerWish) -> Result
     // A customer may stand in IFS whoever we are: it is always looked up before it is made.
     let content =
         Content { kind: DocumentKind::Customer, key: &customer.key, wish: &customer.wish, look_up_first: true };
+    // 1. Two orders of one customer that are mapped at once follow each other: neither forgets what the other names.
+    let present = documents::by_key(db, content.kind, mapped.connection.as_str(), &customer.key)?;
+    if let Some(present) = &present {
+        dialect::lock_document(db, present.id)?;
+    }
+    let found = documents::by_key(db, content.kind, mapped.connection.as_str(), &customer.key)?;
+    if found.map(|row| row.desired_digest) != customer.expected_digest {
+        return Err(StoreError::Stale);
+    }
+    // 2. Its content, as any document's.
     put_wish(db, mapped, &content, None)?;
     let row = documents::by_key(db, content.kind, mapped.connection.as_str(), &customer.key)?;
     row.map(|row| row.id).ok_or(StoreError::Stale)

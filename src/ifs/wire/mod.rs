@@ -1,5 +1,6 @@
 //! IFS Cloud's shapes as IFS names them: entity sets, fields, keys, rows, states. No IO and no business rule.
 
+pub mod customer;
 pub mod key;
 pub mod names;
 mod objstate;

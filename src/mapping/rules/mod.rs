@@ -76,6 +76,7 @@ impl Rules {
         checks.money(&settings);
         checks.bounds(&settings);
         let updates = checks.updates(&settings);
+        customers::checks(&mut checks, &settings);
         if !checks.0.is_empty() {
             return Err(checks.0);
         }
@@ -122,6 +123,11 @@ impl Rules {
         let day = moment.to_zoned(self.time_zone.clone()).date();
         let day = day.saturating_add(i64::from(self.settings.lead_days).days());
         format!("{day}T00:00:00Z")
+    }
+
+    /// The day of a moment in the shop's time zone, as `2026-12-01`.
+    pub fn day_of(&self, moment: Timestamp) -> String {
+        moment.to_zoned(self.time_zone.clone()).date().to_string()
     }
 
     /// The tax code of a place, rate and kind of row: the most particular row of `tax_codes` wins. `untaxed` is why nothing is
@@ -281,7 +287,8 @@ impl Checks {
             ("fetch_tax_off", &settings.fetch_tax_off, "the literal that keeps our tax code, as \"FALSE\""),
             ("cancel_reason", &settings.cancel_reason, "an IFS cancel reason code for orders"),
         ] {
-            if value.trim().is_empty() {
+            let unused = key == "customer_no" && settings.customer == settings::CustomerMode::MatchOrCreate;
+            if value.trim().is_empty() && !unused {
                 self.refuse(key, "", expected);
             }
         }

@@ -223,6 +223,8 @@ choice!(
     CustomerMode {
         /// All orders belong to `customer_no`, each with its own delivery address.
         OneDefault,
+        /// Each order has its own customer: found by an exact key, else made.
+        MatchOrCreate,
     }
 );
 choice!(

@@ -1,0 +1,140 @@
+//! An order and the customer that it waits for: the mapper makes or renews the customer's document, the writer fills the
+//! order's header in from its link.
+
+use std::time::Duration;
+
+use super::Connection;
+use super::customer::{Content, reason};
+use super::rejudge::order_of;
+use super::settling::{Outcome, later};
+use super::wish::Wish;
+use crate::domain::document::{DocumentKind, ParkKind, State};
+use crate::domain::order::Order;
+use crate::ifs::wire::names;
+use crate::mapping::customer;
+use crate::mapping::customer_merge::WrittenCustomer;
+use crate::mapping::desired::{CustomerRef, DesiredOrder};
+use crate::mapping::scalar::Scalar;
+use crate::store::{Claimed, CustomerStanding, CustomerWish, FollowUp, Settled, StoreError};
+
+/// How soon an order looks again for its customer, beside being woken by it.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+
+/// The customer's document that goes with an order's wish; none where the order needs none.
+///
+/// # Errors
+/// The store's.
+pub async fn wished(link: &Connection, order: &Order, wish: &Wish) -> Result<Option<CustomerWish>, StoreError> {
+    let key = match wish {
+        Wish::Write { order } => order.customer.as_ref().map(|customer| customer.key.clone()),
+        Wish::Cancel { .. } | Wish::Skip { .. } | Wish::Hold { .. } | Wish::Park { .. } => None,
+    };
+    let Some(key) = key else { return Ok(None) };
+    let standing = link.store.customer_standing(&link.name, &key).await?;
+    let content = content(link, order, standing.as_ref());
+    let expected_digest = standing.map(|standing| standing.desired_digest);
+    Ok(Some(CustomerWish { key, wish: content.for_store(), expected_digest }))
+}
+
+/// What the order makes of the customer, following what was wanted of it before.
+fn content(link: &Connection, order: &Order, standing: Option<&CustomerStanding>) -> Content {
+    let earlier = standing.and_then(|standing| Content::parse(&standing.desired));
+    match (Content::of(customer::desired(order, &link.rules)), earlier) {
+        (Content::Write { customer }, Some(Content::Write { customer: earlier })) => {
+            Content::Write { customer: Box::new(customer.after(&earlier)) }
+        }
+        // A customer that stands in IFS does not park because one of its orders says too little of it.
+        (Content::Park { .. }, Some(earlier @ Content::Write { .. })) => earlier,
+        (content, _) => content,
+    }
+}
+
+/// What an order's step goes on with.
+pub enum Filled {
+    /// The order, whole.
+    Ready(Box<DesiredOrder>),
+    /// It has to wait for its customer, or for a person.
+    Wait(Box<Outcome>),
+}
+
+/// Fills the header in from the customer's link, or says what the order waits for.
+///
+/// # Errors
+/// The store's.
+pub async fn filled(link: &Connection, claimed: &Claimed, mut order: Box<DesiredOrder>) -> Result<Filled, StoreError> {
+    let Some(wanted) = order.customer.clone() else { return Ok(Filled::Ready(order)) };
+    let standing = link.store.customer_standing(&link.name, &wanted.key).await?;
+    if let Some((customer_no, bill, ship)) = standing.as_ref().and_then(|standing| serves(standing, &wanted)) {
+        fill(&mut order, &customer_no, &bill, &ship);
+        return Ok(Filled::Ready(order));
+    }
+    let held = |code: &str, text: String, pause: Duration| {
+        let held = Settled::Held { reason: reason(code, text), due_at: later(link, pause) };
+        Outcome::new("wait", claimed.desired_version, held).untried()
+    };
+    let waits =
+        |state: &str| format!("its customer is not in IFS yet ({state}); the order goes on by itself when it is");
+    let outcome = match standing {
+        Some(CustomerStanding { document, state: State::Parked, reason_code, .. }) => held(
+            "customer_parked",
+            format!(
+                "its customer's document {document} is parked ({}): settle that one, see `documents show {document}`; the order goes on by itself",
+                reason_code.as_deref().unwrap_or("no reason")
+            ),
+            LOOK_AGAIN,
+        ),
+        Some(CustomerStanding { document, state: State::Resolved, .. }) => {
+            let text = format!(
+                "its customer's document {document} was resolved by a person and names no customer in IFS: run `documents retry {document}`, \
+                 then this order's"
+            );
+            Outcome::park("wait", claimed, ParkKind::Mapping, "customer_resolved", text)
+        }
+        Some(standing @ CustomerStanding { state: State::Written | State::Superseded | State::Skipped, .. }) => {
+            reopened(
+                link,
+                claimed,
+                Some(&standing),
+                held("waits_for_customer", waits(standing.state.as_str()), LOOK_AGAIN),
+            )
+            .await?
+        }
+        Some(standing) => held("waits_for_customer", waits(standing.state.as_str()), LOOK_AGAIN),
+        // The order was judged anew beside the mapper, as after a person's retry.
+        None => reopened(link, claimed, None, held("waits_for_customer", waits("planned"), LOOK_AGAIN)).await?,
+    };
+    Ok(Filled::Wait(Box::new(outcome)))
+}
+
+/// The customer's number and the addresses that the order names, when the customer is whole.
+fn serves(standing: &CustomerStanding, wanted: &CustomerRef) -> Option<(String, String, String)> {
+    let written: WrittenCustomer = serde_json::from_str(standing.written.as_deref()?).ok()?;
+    let (bill, ship) = written.serves(wanted.bill_addr_no.as_deref(), wanted.ship_addr_no.as_deref())?;
+    Some((standing.customer_no.clone()?, bill, ship))
+}
+
+/// Puts the customer into an order's header.
+pub fn fill(order: &mut DesiredOrder, customer_no: &str, bill_addr_no: &str, ship_addr_no: &str) {
+    for (field, value) in
+        [(names::CUSTOMER_NO, customer_no), (names::BILL_ADDR_NO, bill_addr_no), (names::SHIP_ADDR_NO, ship_addr_no)]
+    {
+        order.header.insert(field.to_owned(), Scalar::text(value));
+    }
+}
+
+/// The same wait, opening the customer's document anew from what the order says.
+async fn reopened(
+    link: &Connection,
+    claimed: &Claimed,
+    standing: Option<&CustomerStanding>,
+    outcome: Outcome,
+) -> Result<Outcome, StoreError> {
+    let Some(order) = order_of(&link.store, &link.name, claimed.order_id).await? else { return Ok(outcome) };
+    let content = content(link, &order, standing);
+    Ok(outcome.followed_by(FollowUp {
+        kind: DocumentKind::Customer,
+        key: customer::key(&order),
+        content: content.to_text(),
+        digest: content.digest(),
+    }))
+}

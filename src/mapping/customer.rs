@@ -1,0 +1,567 @@
+//! The customer of an order as IFS should hold it: its business key, its number, its records. Pure; how it is found and
+//! written is the flow's, how it is merged with what IFS holds is `customer_merge`'s.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::address::fields_of;
+use super::desired::{CustomerRef, Fields};
+use super::park::ParkReason;
+use super::rules::Rules;
+use super::rules::customers::{CUSTOMER_ID_CHARS_MAX, CustomerCreate, MatchBy, Numbering, ShipAddress};
+use super::scalar::Scalar;
+use crate::domain::address::Address;
+use crate::domain::order::Order;
+use crate::domain::personal::Personal;
+use crate::ifs::wire::{customer as wire, names};
+
+/// Most characters of `AssociationNo`; a longer key travels as its digest.
+const ASSOCIATION_CHARS_MAX: usize = 50;
+/// Most characters of a customer's name.
+const NAME_CHARS_MAX: usize = 100;
+/// Most characters of an e-mail address or a telephone number.
+const METHOD_CHARS_MAX: usize = 200;
+
+/// One customer as IFS should hold it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DesiredCustomer {
+    /// Version of this shape; readers refuse another one.
+    pub version: u32,
+    /// The business key.
+    pub key: String,
+    /// The business key as `AssociationNo` carries it.
+    pub association_no: String,
+    /// The IFS customer that an ERP named in Shopify.
+    pub external_id: Option<String>,
+    /// The number that we give, under `numbering = "own"`.
+    pub own_id: Option<String>,
+    /// The template to copy; none where the records are posted.
+    pub template: Option<String>,
+    /// What `CopyExistingCustomer` is told beside the numbers.
+    pub name: String,
+    /// `CustomerCategory` of a new one.
+    pub category: String,
+    /// Its records, the customer's own first.
+    pub records: Vec<DesiredRecord>,
+    /// The birth of the order that this comes from, UTC microseconds: an older order does not change a newer one's.
+    pub as_of: i64,
+    /// That order.
+    pub order_id: u64,
+}
+
+/// One record of a customer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DesiredRecord {
+    /// Which.
+    pub record: Record,
+    /// Fields that are kept as Shopify has them, unless a person changed them.
+    pub fields: Fields,
+    /// Fields that are only said when the record is made.
+    pub at_birth: Fields,
+}
+
+/// Names one record of a customer.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Record {
+    /// The customer itself.
+    Customer,
+    /// An address, by its `AddressId`.
+    Address(String),
+    /// What an address is for: `AddressId` and `AddressTypeCode`.
+    AddressType(String, String),
+    /// An e-mail address or telephone number: `MethodId` and value.
+    Method(String, String),
+    /// The order data.
+    OrderData,
+    /// The data in one company.
+    CompanyData(String),
+}
+
+impl Record {
+    /// How it is called in attempts and in the base; a value that is a person's is told by its digest alone.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Customer => "customer".to_owned(),
+            Self::Address(id) => format!("address {id}"),
+            Self::AddressType(id, code) => format!("address {id} {code}"),
+            Self::Method(method, value) => format!("{method} {}", short_digest(value)),
+            Self::OrderData => "order data".to_owned(),
+            Self::CompanyData(company) => format!("company {company}"),
+        }
+    }
+}
+
+impl DesiredCustomer {
+    /// The shape that this code writes.
+    pub const VERSION: u32 = 1;
+
+    /// SHA-256, in hex, of all that is kept up to date. What only counts at the customer's birth takes no part, so that
+    /// a second order of the same person changes nothing.
+    pub fn digest(&self) -> String {
+        let kept: Vec<_> = self.records.iter().map(|record| (record.record.name(), &record.fields)).collect();
+        let told = (&self.key, &self.external_id, &self.own_id, kept);
+        let stored = serde_json::to_vec(&told).expect("maps with text keys always serialise");
+        hex::encode(Sha256::digest(stored))
+    }
+
+    /// The record of that name, if it is wanted.
+    pub fn record(&self, record: &Record) -> Option<&DesiredRecord> {
+        self.records.iter().find(|wanted| wanted.record == *record)
+    }
+
+    /// This, as it follows what an earlier mapping wanted of the same customer.
+    ///
+    /// The newest order says what is kept up to date; addresses that other orders name stay wanted.
+    #[must_use]
+    pub fn after(self, earlier: &Self) -> Self {
+        let mine = (self.as_of, self.order_id);
+        let (mut newest, older) =
+            if mine < (earlier.as_of, earlier.order_id) { (earlier.clone(), self) } else { (self, earlier.clone()) };
+        for record in older.records {
+            let stays = match &record.record {
+                Record::Address(id) | Record::AddressType(id, _) => is_of_content(id),
+                Record::Customer | Record::Method(..) | Record::OrderData | Record::CompanyData(_) => false,
+            };
+            if stays && newest.record(&record.record).is_none() {
+                newest.records.push(record);
+            }
+        }
+        sort(&mut newest.records);
+        newest
+    }
+}
+
+/// Records in the order in which IFS must get them.
+fn sort(records: &mut [DesiredRecord]) {
+    records.sort_by(|a, b| rank(&a.record).cmp(&rank(&b.record)).then_with(|| a.record.cmp(&b.record)));
+}
+
+fn rank(record: &Record) -> u8 {
+    match record {
+        Record::Customer => 0,
+        Record::Address(_) => 1,
+        Record::AddressType(..) => 2,
+        Record::Method(..) => 3,
+        Record::OrderData => 4,
+        Record::CompanyData(_) => 5,
+    }
+}
+
+/// The business key of an order's customer.
+pub fn key(order: &Order) -> String {
+    if let Some(company) = &order.company {
+        if let Some(id) = company.location_id.or(company.id) {
+            return format!("company:{id}");
+        }
+    }
+    if let Some(id) = order.customer.id {
+        return format!("customer:{id}");
+    }
+    match &order.customer.email {
+        Some(email) => format!("email:{}", email.as_str().trim().to_lowercase()),
+        None => format!("order:{}", order.id),
+    }
+}
+
+/// What an order says of the customer that it waits for; none where the settings name its customer.
+pub fn reference(order: &Order, rules: &Rules) -> Option<CustomerRef> {
+    if !rules.matches_customers() {
+        return None;
+    }
+    // An address that does not map parks the order before anything is named by it.
+    let id = |address: Option<&Address>| {
+        let fields = address.filter(|_| rules.ships_to_customer_address()).and_then(|address| fields_of(address).ok());
+        fields.map(|fields| content_id(&fields))
+    };
+    Some(CustomerRef {
+        key: key(order),
+        bill_addr_no: id(order.billing_address.as_ref().or(order.shipping_address.as_ref())),
+        ship_addr_no: id(order.delivery_address()),
+    })
+}
+
+/// The customer of an order as IFS should hold it.
+///
+/// # Errors
+/// Parks what has no name, no address, no template, or is too long for IFS.
+pub fn desired(order: &Order, rules: &Rules) -> Result<DesiredCustomer, ParkReason> {
+    let settings = &rules.settings().customers;
+    let company = order.company.as_ref();
+    if company.is_some() && !order.told.company {
+        return Err(ParkReason::mapping(
+            "company_not_told",
+            "the B2B company's name and keys were not told with the order: run `documents retry`, which reads it anew",
+        ));
+    }
+    let of = rules.particulars(order);
+    let key = key(order);
+    let external_id = company
+        .filter(|_| settings.match_by.contains(&MatchBy::ExternalId))
+        .and_then(|company| company.location_external_id.clone().or_else(|| company.external_id.clone()))
+        .map(|id| id.trim().to_owned())
+        .filter(|id| !id.is_empty());
+    let template = match settings.create {
+        CustomerCreate::Template => Some(rules.customer_template(of).map(str::to_owned).ok_or_else(|| {
+            let kind = if of.b2b { "a company" } else { "a person" };
+            let text = format!(
+                "customers.templates has no row for {kind} in {} with {}: add one with its template customer",
+                of.country.unwrap_or("no country"),
+                of.currency
+            );
+            ParkReason::mapping("customer_template_missing", text)
+        })?),
+        CustomerCreate::Posts | CustomerCreate::Never => None,
+    };
+    let name = name(order)?;
+    Ok(DesiredCustomer {
+        version: DesiredCustomer::VERSION,
+        association_no: association_no(&key),
+        own_id: (settings.numbering == Numbering::Own).then(|| own_id(order, &key, &settings.id_prefix)),
+        external_id,
+        template,
+        category: settings.category.clone(),
+        records: records(order, rules, &key, &name)?,
+        name,
+        as_of: order.created_at.as_microsecond(),
+        order_id: order.id.get(),
+        key,
+    })
+}
+
+fn records(order: &Order, rules: &Rules, key: &str, name: &str) -> Result<Vec<DesiredRecord>, ParkReason> {
+    let settings = rules.settings();
+    let Some(own) = order.billing_address.as_ref().or(order.shipping_address.as_ref()) else {
+        return Err(ParkReason::mapping(
+            "customer_without_address",
+            "the order has neither a billing nor a shipping address; its customer needs one in IFS: add it in Shopify",
+        ));
+    };
+    let own = fields_of(own)?;
+    let mut records = vec![customer_record(order, rules, key, name, &own)];
+    let all = [wire::DELIVERY, wire::DOCUMENT, wire::PAY];
+    match settings.customers.ship_address {
+        ShipAddress::SingleOccurrence => address_records(&mut records, &settings.customers.address_id, own, &all),
+        ShipAddress::CustomerAddress => {
+            let ship = order.delivery_address().map(fields_of).transpose()?.filter(|ship| *ship != own);
+            match ship {
+                None => address_records(&mut records, &content_id(&own), own, &all),
+                Some(ship) => {
+                    address_records(&mut records, &content_id(&own), own, &all[1..]);
+                    address_records(&mut records, &content_id(&ship), ship, &all[..1]);
+                }
+            }
+        }
+    }
+    for (method, value) in [
+        (&settings.customers.email_method, &order.customer.email),
+        (&settings.customers.phone_method, &order.customer.phone),
+    ] {
+        if let (false, Some(value)) = (method.is_empty(), value) {
+            records.push(method_record(method, value)?);
+        }
+    }
+    data_records(&mut records, order, rules);
+    sort(&mut records);
+    Ok(records)
+}
+
+fn customer_record(order: &Order, rules: &Rules, key: &str, name: &str, own: &Fields) -> DesiredRecord {
+    let country = own.get(names::COUNTRY).cloned();
+    let code = country.as_ref().map(ToString::to_string);
+    let mut fields = Fields::from([(names::NAME.to_owned(), Scalar::text(name))]);
+    if let Some(country) = country {
+        fields.insert(names::COUNTRY.to_owned(), country.clone());
+        fields.insert(wire::COUNTRY_CODE.to_owned(), country);
+    }
+    if let Some(language) = rules.customer_language(order.customer.locale.as_deref(), code.as_deref()) {
+        fields.insert(wire::DEFAULT_LANGUAGE.to_owned(), Scalar::text(language));
+    }
+    let day = rules.day_of(order.created_at);
+    let at_birth = texts([
+        (wire::ASSOCIATION_NO, association_no(key).as_str()),
+        (wire::CREATION_DATE, &day),
+        (wire::PARTY_TYPE, wire::PARTY_CUSTOMER),
+        (wire::CUSTOMER_CATEGORY, &rules.settings().customers.category),
+    ]);
+    let mut at_birth = with_domain(at_birth);
+    at_birth.insert(wire::B2B_CUSTOMER.to_owned(), Scalar::Bool(order.company.is_some()));
+    DesiredRecord { record: Record::Customer, fields, at_birth }
+}
+
+fn address_records(records: &mut Vec<DesiredRecord>, id: &str, fields: Fields, types: &[&str]) {
+    let mut at_birth = with_domain(texts([(wire::ADDRESS_ID, id), (wire::PARTY_TYPE, wire::PARTY_CUSTOMER)]));
+    if let Some(country) = fields.get(names::COUNTRY) {
+        at_birth.insert(wire::COUNTRY_CODE.to_owned(), country.clone());
+    }
+    records.push(DesiredRecord { record: Record::Address(id.to_owned()), fields, at_birth });
+    for code in types {
+        let at_birth =
+            texts([(wire::ADDRESS_ID, id), (wire::ADDRESS_TYPE_CODE, code), (wire::PARTY_TYPE, wire::PARTY_CUSTOMER)]);
+        let record = Record::AddressType(id.to_owned(), (*code).to_owned());
+        records.push(DesiredRecord { record, fields: Fields::new(), at_birth: with_domain(at_birth) });
+    }
+}
+
+fn method_record(method: &str, value: &Personal) -> Result<DesiredRecord, ParkReason> {
+    let value = value.as_str().trim();
+    let chars = value.chars().count();
+    if chars > METHOD_CHARS_MAX {
+        let text = format!(
+            "{method} of the customer: at most {METHOD_CHARS_MAX} characters fit, found {chars}: correct it in Shopify"
+        );
+        return Err(ParkReason::mapping("customer_method_too_long", text));
+    }
+    let at_birth = texts([(wire::METHOD_ID, method), (wire::VALUE, value)]);
+    let record = Record::Method(method.to_owned(), value.to_owned());
+    Ok(DesiredRecord { record, fields: Fields::new(), at_birth })
+}
+
+fn data_records(records: &mut Vec<DesiredRecord>, order: &Order, rules: &Rules) {
+    let settings = rules.settings();
+    let data = rules.customer_data(order.company.is_some());
+    let posts = settings.customers.create == CustomerCreate::Posts;
+    let birth_currency = if posts && data.currency.is_empty() { rules.particulars(order).currency } else { "" };
+    records.push(DesiredRecord {
+        record: Record::OrderData,
+        fields: texts([
+            (names::CURRENCY_CODE, data.currency.as_str()),
+            (wire::CUST_GRP, &data.cust_group),
+            (wire::CUST_PRICE_GROUP_ID, &data.price_group),
+            (wire::MARKET_CODE, &data.market_code),
+            (names::ORDER_ID, &data.order_type),
+        ]),
+        at_birth: texts([(names::CURRENCY_CODE, birth_currency)]),
+    });
+    records.push(DesiredRecord {
+        record: Record::CompanyData(settings.company.clone()),
+        fields: texts([
+            (wire::DEF_CURRENCY, data.currency.as_str()),
+            (names::PAY_TERM_ID, &data.pay_term_id),
+            (wire::TAX_LIABILITY, &data.tax_liability),
+        ]),
+        at_birth: texts([
+            (names::COMPANY, settings.company.as_str()),
+            (wire::PARTY_TYPE, wire::PARTY_CUSTOMER),
+            (wire::DEF_CURRENCY, birth_currency),
+        ]),
+    });
+}
+
+fn texts<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Fields {
+    let said = fields.into_iter().filter(|(_, value)| !value.is_empty());
+    said.map(|(field, value)| (field.to_owned(), Scalar::text(value))).collect()
+}
+
+fn with_domain(mut fields: Fields) -> Fields {
+    fields.insert(wire::DEFAULT_DOMAIN.to_owned(), Scalar::Bool(true));
+    fields
+}
+
+/// The company's name, else the person's, else who is billed or gets the goods.
+fn name(order: &Order) -> Result<String, ParkReason> {
+    let said = |text: &Option<Personal>| text.as_ref().map(|text| text.as_str().trim().to_owned());
+    let person = [&order.customer.first_name, &order.customer.last_name].into_iter().filter_map(said);
+    let person = Some(person.collect::<Vec<_>>().join(" ")).filter(|name| !name.is_empty());
+    let addresses = [&order.billing_address, &order.shipping_address];
+    let of_addresses = |pick: fn(&Address) -> &Option<Personal>| {
+        addresses.into_iter().flatten().find_map(|address| said(pick(address)))
+    };
+    let company = order
+        .company
+        .as_ref()
+        .and_then(|company| said(&company.name).or_else(|| of_addresses(|address| &address.company)));
+    let name = company
+        .or(person)
+        .or_else(|| of_addresses(|address| &address.name))
+        .or_else(|| of_addresses(|address| &address.company));
+    let Some(name) = name else {
+        return Err(ParkReason::mapping(
+            "customer_without_name",
+            "neither the customer nor an address of the order has a name; IFS wants one: add it in Shopify",
+        ));
+    };
+    let chars = name.chars().count();
+    if chars > NAME_CHARS_MAX {
+        let text = format!(
+            "Name of the customer: at most {NAME_CHARS_MAX} characters fit, found {chars}: shorten it in Shopify"
+        );
+        return Err(ParkReason::mapping("customer_name_too_long", text));
+    }
+    Ok(name)
+}
+
+/// `AssociationNo` for a business key.
+pub fn association_no(key: &str) -> String {
+    if key.chars().count() <= ASSOCIATION_CHARS_MAX {
+        return key.to_owned();
+    }
+    let kind = key.split(':').next().unwrap_or("key");
+    format!("{kind}:{}", &digest(key)[..32])
+}
+
+/// The number that we give: the prefix, a letter for what is no person's number, and Shopify's number.
+fn own_id(order: &Order, key: &str, prefix: &str) -> String {
+    let (letter, number) = match key.split_once(':') {
+        Some(("customer", number)) => ("", number.to_owned()),
+        Some(("company", number)) if order.company.as_ref().is_some_and(|company| company.location_id.is_some()) => {
+            ("L", number.to_owned())
+        }
+        Some(("company", number)) => ("C", number.to_owned()),
+        Some(("order", number)) => ("O", number.to_owned()),
+        _ => ("E", short_digest(key)),
+    };
+    let id = format!("{prefix}{letter}{number}");
+    // A number that does not fit gives way to its digest, which does.
+    if id.chars().count() > CUSTOMER_ID_CHARS_MAX { format!("{prefix}X{}", short_digest(key)) } else { id }
+}
+
+/// `AddressId` of an address that is named by its content: the same address is never made twice.
+fn content_id(address: &Fields) -> String {
+    let told: Vec<String> = address.iter().map(|(field, value)| format!("{field}={value}")).collect();
+    format!("{CONTENT_MARK}{}", short_digest(&told.join("\n")))
+}
+
+const CONTENT_MARK: &str = "A-";
+
+pub(super) fn is_of_content(address_id: &str) -> bool {
+    address_id.starts_with(CONTENT_MARK)
+}
+
+fn short_digest(text: &str) -> String {
+    digest(text)[..12].to_uppercase()
+}
+
+fn digest(text: &str) -> String {
+    hex::encode(Sha256::digest(text.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::order::{Company, Told};
+    use crate::mapping::fixtures;
+    use crate::mapping::rules::MappingSettings;
+    use crate::mapping::rules::customers::TemplateRow;
+    use crate::mapping::rules::settings::CustomerMode;
+
+    fn rules_with(change: impl FnOnce(&mut MappingSettings)) -> Rules {
+        let mut settings = fixtures::settings();
+        settings.customer = CustomerMode::MatchOrCreate;
+        settings.customers.templates = vec![TemplateRow { customer: "TEMPLATE-SE".into(), ..TemplateRow::default() }];
+        change(&mut settings);
+        Rules::new(settings).expect("legal")
+    }
+
+    fn rules() -> Rules {
+        rules_with(|_| {})
+    }
+
+    fn order() -> Order {
+        let mut order = fixtures::order("plain-eur");
+        order.customer.id = Some(706_405_506_930);
+        order.customer.email = Personal::new("Kari.Test@Example.com");
+        order
+    }
+
+    fn company() -> Company {
+        Company {
+            id: Some(5),
+            location_id: Some(7),
+            name: Personal::new("Musterbau GmbH"),
+            external_id: Some("ACME".into()),
+            location_external_id: None,
+        }
+    }
+
+    #[test]
+    fn the_key_is_the_most_lasting_that_the_order_has() {
+        let mut order = order();
+        assert_eq!(key(&order), "customer:706405506930");
+        order.customer.id = None;
+        assert_eq!(key(&order), "email:kari.test@example.com");
+        order.customer.email = None;
+        assert_eq!(key(&order), format!("order:{}", order.id));
+        order.company = Some(company());
+        assert_eq!(key(&order), "company:7");
+    }
+
+    #[test]
+    fn own_numbers_fit_ifs_and_tell_their_kind() {
+        let mut order = order();
+        assert_eq!(own_id(&order, "customer:706405506930", "W"), "W706405506930");
+        assert_eq!(own_id(&order, "order:123", "W"), "WO123");
+        let long = own_id(&order, "order:820982911946154508", "WEB-");
+        assert!(long.starts_with("WEB-X") && long.len() <= CUSTOMER_ID_CHARS_MAX, "{long}");
+        order.company = Some(company());
+        assert_eq!(own_id(&order, "company:7", "W"), "WL7");
+    }
+
+    #[test]
+    fn a_key_that_is_too_long_travels_as_its_digest() {
+        let long = format!("email:{}@example.com", "x".repeat(60));
+        let carried = association_no(&long);
+        assert!(carried.starts_with("email:") && carried.len() == 38, "{carried}");
+        assert_eq!(association_no("customer:1"), "customer:1");
+    }
+
+    #[test]
+    fn a_person_has_an_address_of_three_types_and_an_email() {
+        let desired = desired(&order(), &rules()).expect("whole");
+        let names: Vec<String> = desired.records.iter().map(|record| record.record.name()).collect();
+        assert_eq!(&names[..5], ["customer", "address 1", "address 1 Delivery", "address 1 Document", "address 1 Pay"]);
+        assert!(names[5].starts_with("EMail "), "{names:?}");
+        assert_eq!(&names[names.len() - 2..], ["order data", "company 10"]);
+        assert_eq!(desired.own_id.as_deref(), Some("W706405506930"));
+        assert_eq!(desired.template.as_deref(), Some("TEMPLATE-SE"));
+        assert!(!names.iter().any(|name| name.contains('@')), "no person's address in a name");
+    }
+
+    #[test]
+    fn a_second_order_of_the_same_person_changes_nothing() {
+        let first = desired(&order(), &rules()).expect("whole");
+        let mut again = order();
+        again.created_at = again.created_at.checked_add(jiff::Span::new().hours(5)).expect("in range");
+        let second = desired(&again, &rules()).expect("whole");
+        assert_eq!(first.digest(), second.clone().after(&first).digest());
+        // An update of the older order brings its old address back, but the newer order's stays.
+        let mut moved = again.clone();
+        moved.billing_address.as_mut().expect("an address").city = Personal::new("Umea");
+        let newest = desired(&moved, &rules()).expect("whole").after(&second);
+        assert_ne!(newest.digest(), first.digest());
+        assert_eq!(first.after(&newest).digest(), newest.digest());
+    }
+
+    #[test]
+    fn addresses_named_by_their_content_stay_wanted() {
+        let rules = rules_with(|settings| settings.customers.ship_address = ShipAddress::CustomerAddress);
+        let first = desired(&order(), &rules).expect("whole");
+        let mut moved = order();
+        moved.created_at = moved.created_at.checked_add(jiff::Span::new().hours(5)).expect("in range");
+        moved.shipping_address.as_mut().expect("an address").city = Personal::new("Umea");
+        let named = reference(&moved, &rules).expect("a customer").ship_addr_no.expect("an address");
+        let second = desired(&moved, &rules).expect("whole").after(&first);
+        assert!(second.record(&Record::Address(named)).is_some());
+        let first_ship = reference(&order(), &rules).expect("a customer").ship_addr_no.expect("an address");
+        assert!(second.record(&Record::Address(first_ship)).is_some());
+    }
+
+    #[test]
+    fn a_company_needs_its_facts_and_carries_its_external_id() {
+        let mut order = order();
+        order.company = Some(company());
+        order.told = Told::default();
+        assert_eq!(desired(&order, &rules()).expect_err("not told").code, "company_not_told");
+        order.told.company = true;
+        let desired = desired(&order, &rules()).expect("whole");
+        assert_eq!(desired.external_id.as_deref(), Some("ACME"));
+        assert_eq!(desired.name, "Musterbau GmbH");
+    }
+
+    #[test]
+    fn without_a_template_the_customer_parks_by_name() {
+        let only_us = TemplateRow { country: Some("US".into()), customer: "T".into(), ..TemplateRow::default() };
+        let rules = rules_with(|settings| settings.customers.templates = vec![only_us]);
+        assert_eq!(desired(&order(), &rules).expect_err("none fits").code, "customer_template_missing");
+    }
+}

@@ -1,0 +1,557 @@
+//! A customer as IFS holds it, merged three ways with what it should hold: what is missing is made, what Shopify changed
+//! is changed, and what a person changed or took away stays as the person left it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::customer::{DesiredCustomer, DesiredRecord, Record};
+use super::desired::Fields;
+use super::merge::held;
+use super::written::{WrittenField, WrittenFields};
+use crate::ifs::wire::{PartRequest, Row, customer as wire, names};
+
+/// How the customer became ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// We made it: what a template said in our fields gives way to Shopify's word.
+    Made,
+    /// It stood there: what it says stays, and only what is missing is added.
+    Found,
+}
+
+/// The base of a customer: for each record of ours what was sent and what IFS answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrittenCustomer {
+    /// Version of this shape.
+    pub version: u32,
+    /// `CustomerId`.
+    pub customer_no: String,
+    /// How it became ours.
+    pub origin: Origin,
+    /// The records that were made or taken over. A record that is not here was never settled.
+    pub records: BTreeMap<String, WrittenFields>,
+    /// The address for invoices; none before the first whole reading.
+    pub bill_addr_no: Option<String>,
+    /// The address for deliveries that name none of their own.
+    pub ship_addr_no: Option<String>,
+}
+
+impl WrittenCustomer {
+    /// The shape that this code writes.
+    pub const VERSION: u32 = 1;
+
+    /// The base of a customer of which nothing was read yet.
+    pub fn new(customer_no: impl Into<String>, origin: Origin) -> Self {
+        Self {
+            version: Self::VERSION,
+            customer_no: customer_no.into(),
+            origin,
+            records: BTreeMap::new(),
+            bill_addr_no: None,
+            ship_addr_no: None,
+        }
+    }
+}
+
+/// One address as IFS holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ReadAddress {
+    /// The record.
+    pub row: Row,
+    /// Its types.
+    pub types: Vec<Row>,
+}
+
+/// A customer as IFS holds it now.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ReadCustomer {
+    /// The customer, with its ETag.
+    pub customer: Row,
+    /// Its addresses by `AddressId`; those that we write were read by key, with their ETags.
+    pub addresses: BTreeMap<String, ReadAddress>,
+    /// Its means of communication.
+    pub methods: Vec<Row>,
+    /// Its order data, with its ETag.
+    pub order_data: Option<Row>,
+    /// Its data in our company, with its ETag.
+    pub company_data: Option<Row>,
+}
+
+impl ReadCustomer {
+    /// The record, where it stands there.
+    pub fn row(&self, record: &Record) -> Option<&Row> {
+        match record {
+            Record::Customer => Some(&self.customer),
+            Record::Address(id) => self.addresses.get(id).map(|address| &address.row),
+            Record::AddressType(id, code) => {
+                let types = &self.addresses.get(id)?.types;
+                types.iter().find(|row| row.text(wire::ADDRESS_TYPE_CODE) == Some(code))
+            }
+            Record::Method(method, value) => self.methods.iter().find(|row| {
+                row.text(wire::METHOD_ID) == Some(method)
+                    && row.text(wire::VALUE).is_some_and(|held| held.trim().eq_ignore_ascii_case(value))
+            }),
+            Record::OrderData => self.order_data.as_ref(),
+            Record::CompanyData(_) => self.company_data.as_ref(),
+        }
+    }
+
+    /// The customer's default address of a type; else the only one of that type.
+    fn address_for(&self, code: &str) -> Option<&str> {
+        let of_type = |row: &&Row| row.text(wire::ADDRESS_TYPE_CODE) == Some(code);
+        let typed: Vec<(&String, &Row)> =
+            self.addresses.iter().filter_map(|(id, address)| Some((id, address.types.iter().find(of_type)?))).collect();
+        let default = typed.iter().find(|(_, row)| is_true(row, wire::DEF_ADDRESS));
+        let chosen = default.or(if typed.len() == 1 { typed.first() } else { None });
+        chosen.map(|(id, _)| id.as_str())
+    }
+}
+
+fn is_true(row: &Row, field: &str) -> bool {
+    row.get(field).is_some_and(|value| value.as_bool() == Some(true) || matches!(value.as_str(), Some("TRUE" | "true")))
+}
+
+/// What is to be done about a customer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CustomerPlan {
+    /// Records to make, in order.
+    pub made: Vec<DesiredRecord>,
+    /// Changes of records that stand there.
+    pub patched: Vec<(Record, Fields)>,
+    /// Fields that both changed, where the person's word stays.
+    pub yielded: BTreeSet<(String, String)>,
+    /// Records that stand there and are taken over as they are.
+    pub taken: BTreeSet<String>,
+}
+
+impl CustomerPlan {
+    /// Whether IFS holds everything.
+    pub fn nothing_to_do(&self) -> bool {
+        self.made.is_empty() && self.patched.is_empty()
+    }
+
+    /// What it does, by names: no values, since they are a person's.
+    pub fn told(&self) -> String {
+        let made = self.made.iter().map(|record| format!("made {}", record.record.name()));
+        let patched = self
+            .patched
+            .iter()
+            .flat_map(|(record, fields)| fields.keys().map(move |field| format!("{} {field}", record.name())));
+        made.chain(patched).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Plans the way from what IFS holds to what it should hold.
+pub fn plan(base: &WrittenCustomer, desired: &DesiredCustomer, current: &ReadCustomer) -> CustomerPlan {
+    let mut plan = CustomerPlan::default();
+    for wanted in &desired.records {
+        let name = wanted.record.name();
+        let settled = base.records.get(&name);
+        let Some(row) = current.row(&wanted.record) else {
+            // A person took it away: it stays away.
+            if settled.is_none() && is_needed(base, wanted, current) {
+                plan.made.push(wanted.clone());
+            }
+            continue;
+        };
+        if settled.is_none() && base.origin == Origin::Found {
+            plan.taken.insert(name);
+            continue;
+        }
+        let unsent = WrittenField { sent: None, answered: None };
+        let mut patch = Fields::new();
+        for (field, value) in &wanted.fields {
+            let written = settled.and_then(|fields| fields.get(field)).unwrap_or(&unsent);
+            // 1. Shopify did not change it.
+            if written.sent.as_ref() == Some(value) {
+                continue;
+            }
+            // 2. IFS holds it already.
+            let now = held(row, field, Some(value), written);
+            if now.as_ref() == Some(value) {
+                continue;
+            }
+            // 3. A person changed it too: the person's word stays.
+            if settled.is_some() && written.sent.is_some() && now != written.answered {
+                plan.yielded.insert((name.clone(), field.clone()));
+                continue;
+            }
+            patch.insert(field.clone(), value.clone());
+        }
+        if !patch.is_empty() {
+            plan.patched.push((wanted.record.clone(), patch));
+        }
+    }
+    plan
+}
+
+/// A customer that stood there and has its own addresses for invoices and deliveries needs none of ours, unless an order
+/// names it.
+fn is_needed(base: &WrittenCustomer, wanted: &DesiredRecord, current: &ReadCustomer) -> bool {
+    let has_own = || current.address_for(wire::DOCUMENT).is_some() && current.address_for(wire::DELIVERY).is_some();
+    match &wanted.record {
+        Record::Address(id) | Record::AddressType(id, _) => {
+            base.origin == Origin::Made || super::customer::is_of_content(id) || !has_own()
+        }
+        Record::Customer | Record::Method(..) | Record::OrderData | Record::CompanyData(_) => true,
+    }
+}
+
+/// The parts of the one change set that carries a plan out.
+///
+/// It always changes the customer's own record under its ETag, so that a set which IFS carries out late, after it was
+/// sent anew, is refused as a whole: nothing is made twice.
+///
+/// # Errors
+/// The record that was read without an ETag.
+pub fn plan_parts(plan: &CustomerPlan, current: &ReadCustomer, customer_no: &str) -> Result<Vec<PartRequest>, NoEtag> {
+    let etag_of = |record: &Record| {
+        let etag = current.row(record).and_then(|row| row.etag.clone());
+        etag.ok_or_else(|| NoEtag(record.name()))
+    };
+    let own = plan.patched.iter().find(|(record, _)| *record == Record::Customer).map(|(_, fields)| body(fields));
+    let guard = match own {
+        Some(own) => own,
+        None => {
+            let name = current.customer.get(names::NAME).cloned().unwrap_or(Value::Null);
+            Value::Object(Map::from_iter([(names::NAME.to_owned(), name)]))
+        }
+    };
+    let mut parts = vec![PartRequest::patch(wire::customer(customer_no), etag_of(&Record::Customer)?, guard)];
+    for (record, fields) in plan.patched.iter().filter(|(record, _)| *record != Record::Customer) {
+        if let Some(url) = url_of(record, customer_no) {
+            parts.push(PartRequest::patch(url, etag_of(record)?, body(fields)));
+        }
+    }
+    for wanted in &plan.made {
+        let url = list_of(&wanted.record, customer_no);
+        parts.push(PartRequest::post(url, Value::Object(birth(wanted, plan, current, customer_no))));
+    }
+    Ok((1_u32..).zip(parts).map(|(content_id, part)| part.with_content_id(content_id)).collect())
+}
+
+/// A record that is to be changed was read without an ETag.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0} was read without its ETag: a change without one would overwrite what a person wrote")]
+pub struct NoEtag(String);
+
+fn body(fields: &Fields) -> Value {
+    Value::Object(json(fields))
+}
+
+fn json(fields: &Fields) -> Map<String, Value> {
+    fields.iter().map(|(field, value)| (field.clone(), value.to_json())).collect()
+}
+
+/// The whole body of a record that is made.
+fn birth(wanted: &DesiredRecord, plan: &CustomerPlan, current: &ReadCustomer, customer_no: &str) -> Map<String, Value> {
+    let mut body = json(&wanted.at_birth);
+    body.extend(json(&wanted.fields));
+    let mut put = |field: &str, value: Value| drop(body.insert(field.to_owned(), value));
+    match &wanted.record {
+        Record::Customer => {}
+        Record::Address(_) => put(wire::CUSTOMER_ID, customer_no.into()),
+        Record::AddressType(_, code) => {
+            put(wire::CUSTOMER_ID, customer_no.into());
+            put(wire::DEF_ADDRESS, Value::Bool(current.address_for(code).is_none() && is_first(wanted, plan)));
+        }
+        Record::Method(method, _) => {
+            let has_one = current.methods.iter().any(|row| row.text(wire::METHOD_ID) == Some(method));
+            put(wire::METHOD_DEFAULT, Value::Bool(!has_one && is_first(wanted, plan)));
+        }
+        Record::OrderData => put(names::CUSTOMER_NO, customer_no.into()),
+        Record::CompanyData(_) => put(wire::IDENTITY, customer_no.into()),
+    }
+    body
+}
+
+/// Whether it is the first of its kind that the plan makes: one default is enough.
+fn is_first(wanted: &DesiredRecord, plan: &CustomerPlan) -> bool {
+    let kind = |record: &Record| match record {
+        Record::AddressType(_, code) => Some(code.clone()),
+        Record::Method(method, _) => Some(method.clone()),
+        Record::Customer | Record::Address(_) | Record::OrderData | Record::CompanyData(_) => None,
+    };
+    let first = plan.made.iter().find(|made| kind(&made.record) == kind(&wanted.record));
+    first.is_some_and(|first| first.record == wanted.record)
+}
+
+fn url_of(record: &Record, customer_no: &str) -> Option<String> {
+    match record {
+        Record::Customer => Some(wire::customer(customer_no)),
+        Record::Address(id) => Some(wire::address(customer_no, id)),
+        Record::OrderData => Some(wire::order_data(customer_no)),
+        Record::CompanyData(company) => Some(wire::company_data(customer_no, company)),
+        // They hold no field that is kept up to date.
+        Record::AddressType(..) | Record::Method(..) => None,
+    }
+}
+
+fn list_of(record: &Record, customer_no: &str) -> String {
+    match record {
+        Record::Customer => wire::CUSTOMER_SET.to_owned(),
+        Record::Address(_) => wire::under(customer_no, wire::ADDRESSES),
+        Record::AddressType(id, _) => wire::address_types(customer_no, id),
+        Record::Method(..) => wire::under(customer_no, wire::METHODS),
+        Record::OrderData => wire::under(customer_no, wire::ORDER_DATA),
+        Record::CompanyData(_) => wire::under(customer_no, wire::COMPANY_DATA),
+    }
+}
+
+/// The part that makes the customer: the copy of its template, or the POST of its own record.
+pub fn birth_part(desired: &DesiredCustomer, copy_action: &str) -> PartRequest {
+    let text = |text: &str| Value::String(text.to_owned());
+    let Some(template) = &desired.template else {
+        let mut body = Map::new();
+        if let Some(own) = desired.record(&Record::Customer) {
+            body.extend(json(&own.at_birth));
+            body.extend(json(&own.fields));
+        }
+        if let Some(own_id) = &desired.own_id {
+            body.insert(wire::CUSTOMER_ID.to_owned(), text(own_id));
+        }
+        return PartRequest::post(wire::CUSTOMER_SET, Value::Object(body));
+    };
+    let mut body = Map::from_iter([
+        (wire::CUSTOMER_ID.to_owned(), text(template)),
+        (wire::NEW_NAME.to_owned(), text(&desired.name)),
+        (wire::NEW_CATEGORY.to_owned(), text(&desired.category)),
+        (wire::ASSOCIATION_NO.to_owned(), text(&desired.association_no)),
+    ]);
+    if let Some(own_id) = &desired.own_id {
+        body.insert(wire::NEW_ID.to_owned(), text(own_id));
+    }
+    PartRequest::post(copy_action, Value::Object(body))
+}
+
+/// What IFS lacks of a customer after everything was written: nothing in the list means that it holds what it should.
+pub fn gaps(after: &CustomerPlan) -> Vec<String> {
+    let made = after.made.iter().map(|record| format!("{} is not there", record.record.name()));
+    let patched = after.patched.iter().flat_map(|(record, fields)| {
+        fields.keys().map(move |field| format!("{} {field} holds something else", record.name()))
+    });
+    made.chain(patched).collect()
+}
+
+impl WrittenCustomer {
+    /// The base after a plan was carried out and read back, or found that there is nothing to write.
+    #[must_use]
+    pub fn after(&self, plan: &CustomerPlan, desired: &DesiredCustomer, read: &ReadCustomer) -> Self {
+        let mut after = self.clone();
+        for wanted in &desired.records {
+            let name = wanted.record.name();
+            let Some(row) = read.row(&wanted.record) else { continue };
+            let taken = plan.taken.contains(&name);
+            let known = after.records.entry(name.clone()).or_default();
+            for (field, value) in &wanted.fields {
+                let written = known.entry(field.clone()).or_insert(WrittenField { sent: None, answered: None });
+                let now = held(row, field, Some(value), written);
+                let yielded = plan.yielded.contains(&(name.clone(), field.clone()));
+                if taken || (written.sent.as_ref() != Some(value) && now.as_ref() == Some(value)) {
+                    *written = WrittenField { sent: Some(value.clone()), answered: now };
+                } else if yielded {
+                    written.sent = Some(value.clone());
+                }
+            }
+        }
+        after.bill_addr_no = self.address(desired, read, wire::DOCUMENT);
+        after.ship_addr_no = self.address(desired, read, wire::DELIVERY);
+        after
+    }
+
+    /// The default address of a type, else the one that we made for it.
+    fn address(&self, desired: &DesiredCustomer, read: &ReadCustomer, code: &str) -> Option<String> {
+        let ours = || {
+            desired.records.iter().find_map(|wanted| match &wanted.record {
+                Record::AddressType(id, of) if of == code && read.row(&wanted.record).is_some() => Some(id.as_str()),
+                _ => None,
+            })
+        };
+        read.address_for(code).or_else(ours).map(str::to_owned)
+    }
+
+    /// Whether an order may name this customer, and the addresses that it names.
+    pub fn serves(&self, bill: Option<&str>, ship: Option<&str>) -> Option<(String, String)> {
+        let stands = |id: &str| self.records.contains_key(&Record::Address(id.to_owned()).name());
+        let named = |wanted: Option<&str>, own: &Option<String>| match wanted {
+            Some(id) => stands(id).then(|| id.to_owned()),
+            None => own.clone(),
+        };
+        Some((named(bill, &self.bill_addr_no)?, named(ship, &self.ship_addr_no)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mapping::scalar::Scalar;
+    use serde_json::json;
+
+    fn text(value: &str) -> Scalar {
+        Scalar::text(value)
+    }
+
+    fn desired() -> DesiredCustomer {
+        let record = |record: Record, fields: &[(&str, &str)], at_birth: &[(&str, &str)]| DesiredRecord {
+            record,
+            fields: fields.iter().map(|(field, value)| ((*field).to_owned(), text(value))).collect(),
+            at_birth: at_birth.iter().map(|(field, value)| ((*field).to_owned(), text(value))).collect(),
+        };
+        DesiredCustomer {
+            version: DesiredCustomer::VERSION,
+            key: "customer:1".into(),
+            association_no: "customer:1".into(),
+            external_id: None,
+            own_id: Some("W1".into()),
+            template: Some("TEMPLATE-SE".into()),
+            name: "Kari Test".into(),
+            category: "Customer".into(),
+            records: vec![
+                record(
+                    Record::Customer,
+                    &[("Name", "Kari Test"), ("Country", "SE")],
+                    &[("AssociationNo", "customer:1")],
+                ),
+                record(Record::Address("1".into()), &[("City", "Umea"), ("Country", "SE")], &[("AddressId", "1")]),
+                record(Record::AddressType("1".into(), "Delivery".into()), &[], &[("AddressTypeCode", "Delivery")]),
+                record(Record::AddressType("1".into(), "Document".into()), &[], &[("AddressTypeCode", "Document")]),
+                record(
+                    Record::Method("EMail".into(), "k@example.com".into()),
+                    &[],
+                    &[("MethodId", "EMail"), ("Value", "k@example.com")],
+                ),
+                record(Record::OrderData, &[], &[]),
+                record(Record::CompanyData("10".into()), &[("PayTermId", "30")], &[("Company", "10")]),
+            ],
+            as_of: 0,
+            order_id: 1,
+        }
+    }
+
+    fn row(etag: &str, value: Value) -> Row {
+        Row { etag: Some(etag.to_owned()), ..Row::from_json(&value).expect("an object") }
+    }
+
+    /// A copy of a template: no address of its own yet.
+    fn copied() -> ReadCustomer {
+        ReadCustomer {
+            customer: row(
+                "c1",
+                json!({"CustomerId": "W1", "Name": "Kari Test", "Country": "DE", "AssociationNo": "customer:1"}),
+            ),
+            order_data: Some(row("o1", json!({"CustomerNo": "W1", "CurrencyCode": "SEK"}))),
+            company_data: Some(row("i1", json!({"Company": "10", "PayTermId": "0"}))),
+            ..ReadCustomer::default()
+        }
+    }
+
+    fn whole() -> ReadCustomer {
+        let mut read = copied();
+        read.customer = row("c2", json!({"CustomerId": "W1", "Name": "Kari Test", "Country": "SE"}));
+        let types = vec![
+            row("t", json!({"AddressTypeCode": "Delivery", "DefAddress": true})),
+            row("t", json!({"AddressTypeCode": "Document", "DefAddress": true})),
+        ];
+        let address = row("a1", json!({"AddressId": "1", "City": "Umea", "Country": "SE"}));
+        read.addresses.insert("1".into(), ReadAddress { row: address, types });
+        read.methods.push(row("m", json!({"MethodId": "EMail", "Value": "k@example.com"})));
+        read.company_data = Some(row("i2", json!({"Company": "10", "PayTermId": "30"})));
+        read
+    }
+
+    #[test]
+    fn what_a_template_cannot_know_is_written_in_one_set_that_changes_the_customer_itself() {
+        let base = WrittenCustomer::new("W1", Origin::Made);
+        let planned = plan(&base, &desired(), &copied());
+        let parts = plan_parts(&planned, &copied(), "W1").expect("ETags");
+        let told: Vec<String> = parts.iter().map(PartRequest::summary).collect();
+        assert_eq!(
+            told,
+            [
+                "PATCH CustomerInfoSet(CustomerId='W1')",
+                "PATCH CustomerInfoSet(CustomerId='W1')/CustomerInvoiceCompanies(Company='10',Identity='W1',PartyType='Customer')",
+                "POST CustomerInfoSet(CustomerId='W1')/CustomerInfoAddresses",
+                "POST CustomerInfoSet(CustomerId='W1')/CustomerInfoAddresses(CustomerId='W1',AddressId='1')/AddressTypes",
+                "POST CustomerInfoSet(CustomerId='W1')/CustomerInfoAddresses(CustomerId='W1',AddressId='1')/AddressTypes",
+                "POST CustomerInfoSet(CustomerId='W1')/CommunicationMethods",
+            ]
+        );
+        assert_eq!(parts[0].body, Some(json!({"Country": "SE"})));
+        assert!(parts.iter().all(|part| part.method != crate::ifs::wire::Method::Patch || part.if_match.is_some()));
+        assert_eq!(parts[3].body.as_ref().expect("a body")["DefAddress"], json!(true));
+    }
+
+    #[test]
+    fn a_converged_customer_has_an_empty_plan_and_serves_orders() {
+        let base = WrittenCustomer::new("W1", Origin::Made);
+        let planned = plan(&base, &desired(), &whole());
+        assert!(planned.nothing_to_do(), "{}", planned.told());
+        let after = base.after(&planned, &desired(), &whole());
+        assert_eq!(after.serves(None, None), Some(("1".to_owned(), "1".to_owned())));
+        assert_eq!(after.serves(None, Some("A-OTHER")), None);
+        assert!(plan(&after, &desired(), &whole()).nothing_to_do());
+    }
+
+    #[test]
+    fn a_set_with_nothing_but_a_new_method_still_changes_the_customer_under_its_etag() {
+        let mut read = whole();
+        read.methods.clear();
+        let base = WrittenCustomer::new("W1", Origin::Made);
+        let parts = plan_parts(&plan(&base, &desired(), &read), &read, "W1").expect("ETags");
+        assert_eq!(parts.len(), 2);
+        assert_eq!(parts[0].if_match.as_deref(), Some("c2"));
+        assert_eq!(parts[0].body, Some(json!({"Name": "Kari Test"})));
+    }
+
+    #[test]
+    fn what_a_person_changed_or_took_away_stays() {
+        let made = WrittenCustomer::new("W1", Origin::Made);
+        let base = made.after(&plan(&made, &desired(), &whole()), &desired(), &whole());
+        let mut read = whole();
+        read.customer = row("c3", json!({"CustomerId": "W1", "Name": "Dr. Kari Test", "Country": "SE"}));
+        read.methods.clear();
+        assert!(plan(&base, &desired(), &read).nothing_to_do());
+        // Shopify changes the name and the city: the person's name stays, the city goes in.
+        let mut newer = desired();
+        newer.records[0].fields.insert("Name".into(), text("Kari Prov"));
+        newer.records[1].fields.insert("City".into(), text("Lulea"));
+        let planned = plan(&base, &newer, &read);
+        assert_eq!(planned.told(), "address 1 City");
+        assert_eq!(planned.yielded.len(), 1);
+        let mut written = read.clone();
+        written.addresses.get_mut("1").expect("there").row =
+            row("a2", json!({"AddressId": "1", "City": "Lulea", "Country": "SE"}));
+        let after = base.after(&planned, &newer, &written);
+        assert!(plan(&after, &newer, &written).nothing_to_do());
+    }
+
+    #[test]
+    fn a_customer_that_stood_there_keeps_its_fields_and_gets_only_what_is_missing() {
+        let mut read = whole();
+        read.customer = row("c9", json!({"CustomerId": "ACME", "Name": "ACME AB", "Country": "NO"}));
+        read.company_data = None;
+        let base = WrittenCustomer::new("ACME", Origin::Found);
+        let planned = plan(&base, &desired(), &read);
+        assert_eq!(planned.told(), "made company 10");
+        let after = base.after(&planned, &desired(), &read);
+        let name = &after.records["customer"]["Name"];
+        assert_eq!((name.sent.as_ref(), name.answered.as_ref()), (Some(&text("Kari Test")), Some(&text("ACME AB"))));
+    }
+
+    #[test]
+    fn a_birth_is_a_copy_of_the_template_or_a_post() {
+        let part = birth_part(&desired(), "CopyExistingCustomer");
+        let body = part.body.expect("a body");
+        assert_eq!(part.url, "CopyExistingCustomer");
+        assert_eq!(
+            body,
+            json!({"CustomerId": "TEMPLATE-SE", "NewId": "W1", "NewName": "Kari Test", "NewCategory": "Customer", "AssociationNo": "customer:1"})
+        );
+        let part = birth_part(&DesiredCustomer { template: None, own_id: None, ..desired() }, "CopyExistingCustomer");
+        assert_eq!(part.url, "CustomerInfoSet");
+        assert!(part.body.expect("a body").get("CustomerId").is_none());
+    }
+}
