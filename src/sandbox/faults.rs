@@ -155,13 +155,15 @@ impl FaultPlan {
     /// The chances of `FaultPreset::Usual`: a day of 200 orders meets each kind several times.
     pub(super) fn arm_usual(&self, late_commit: Duration, slow: Duration) {
         let one_sec = || "1".to_owned();
-        self.chance(Class::Create, Fault::DropAnswer, 40);
-        self.chance(Class::Create, Fault::Late(late_commit), 30);
-        self.chance(Class::Create, Fault::TooMany(one_sec()), 30);
-        self.chance(Class::Create, Fault::Busy(one_sec()), 30);
-        self.chance(Class::Create, Fault::Slow(slow), 30);
-        self.chance(Class::Create, Fault::Unauthorized, 15);
-        self.chance(Class::Create, Fault::Reset, 15);
+        for class in [Class::Create, Class::CustomerCreate] {
+            self.chance(class, Fault::DropAnswer, 40);
+            self.chance(class, Fault::Late(late_commit), 30);
+            self.chance(class, Fault::TooMany(one_sec()), 30);
+            self.chance(class, Fault::Busy(one_sec()), 30);
+            self.chance(class, Fault::Slow(slow), 30);
+            self.chance(class, Fault::Unauthorized, 15);
+            self.chance(class, Fault::Reset, 15);
+        }
         for class in [Class::Amend, Class::Action] {
             self.chance(class, Fault::DropAnswer, 60);
             self.chance(class, Fault::Storm(1), 60);

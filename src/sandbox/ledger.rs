@@ -26,6 +26,8 @@ pub enum Class {
     Token,
     /// Creates an order: a change set (or a plain POST) with `POST CustomerOrderSet`.
     Create,
+    /// Creates a customer: a POST of `CustomerInfoSet`, or `CopyExistingCustomer`.
+    CustomerCreate,
     /// Any other write to rows: PATCH, POST of rows to an existing order, DELETE.
     Amend,
     /// A bound action outside a create.
@@ -70,7 +72,7 @@ pub struct Entry {
     pub path: String,
     /// What it is about.
     pub class: Class,
-    /// Business keys seen in it: `CustomerPoNo` values, order ids, webhook ids.
+    /// Business keys seen in it: `CustomerPoNo` and `AssociationNo` values, order ids, webhook ids.
     pub keys: Vec<String>,
     /// Every `If-Match` value in it, parts included.
     pub if_match: Vec<String>,
@@ -109,6 +111,8 @@ pub struct Counters {
     pub webhook_tries: u64,
     /// Requests that wanted to create an order.
     pub creates: u64,
+    /// Requests that wanted to create a customer.
+    pub customer_creates: u64,
     /// Requests that wanted to write anything, creates included.
     pub writes: u64,
     /// Requests refused for exceeding the rate ceiling.
@@ -180,7 +184,10 @@ impl Ledger {
             if entry.class == Class::Create {
                 sums.creates += 1;
             }
-            if matches!(entry.class, Class::Create | Class::Amend | Class::Action) {
+            if entry.class == Class::CustomerCreate {
+                sums.customer_creates += 1;
+            }
+            if matches!(entry.class, Class::Create | Class::CustomerCreate | Class::Amend | Class::Action) {
                 sums.writes += 1;
             }
             if entry.if_match.iter().any(|tag| tag.trim() == "*") {

@@ -17,8 +17,6 @@ pub const TEMPLATE_CUSTOMERS: [&str; 2] = ["TEMPLATE-SE", "TEMPLATE-DE"];
 
 /// Sites and the company each belongs to.
 pub(super) const SITES: [(&str, &str); 2] = [("S10", "10"), ("S20", "20")];
-/// Address ids of the web customer, for bills and deliveries alike.
-pub(super) const ADDRESS_IDS: [&str; 1] = ["1"];
 /// Coordinators and the letter of their number series.
 pub(super) const COORDINATORS: [(&str, &str); 3] = [("WEB", "W"), ("DESK", "D"), ("B2B", "B")];
 pub(super) const ORDER_TYPES: [&str; 2] = ["NO", "WEBX"];

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::error::OdataError;
-use super::run::Operation;
+use super::run::{Operation, Projection};
 
 const PARTS_MAX: usize = 1000;
 const CRLF: &[u8] = b"\r\n";
@@ -28,7 +28,7 @@ pub(super) struct Change {
 type Headers = Vec<(String, String)>;
 
 /// Reads a batch request.
-pub(super) fn parse(content_type: &str, body: &[u8]) -> Result<Vec<Section>, OdataError> {
+pub(super) fn parse(projection: Projection, content_type: &str, body: &[u8]) -> Result<Vec<Section>, OdataError> {
     let boundary = boundary(content_type)
         .ok_or_else(|| OdataError::unsupported_media("A batch wants multipart/mixed with a boundary"))?;
     let mut sections = Vec::new();
@@ -37,9 +37,9 @@ pub(super) fn parse(content_type: &str, body: &[u8]) -> Result<Vec<Section>, Oda
         let (headers, content) = headers_of(part)?;
         let part_type = header(&headers, "content-type").unwrap_or("");
         if part_type.to_ascii_lowercase().starts_with("multipart/mixed") {
-            sections.push(Section::Changes(change_set(part_type, content, &mut ids)?));
+            sections.push(Section::Changes(change_set(projection, part_type, content, &mut ids)?));
         } else {
-            let operation = embedded(&headers, content)?;
+            let operation = embedded(projection, &headers, content)?;
             if !operation.is_read() {
                 return Err(malformed("a write must stand in a change set"));
             }
@@ -49,7 +49,12 @@ pub(super) fn parse(content_type: &str, body: &[u8]) -> Result<Vec<Section>, Oda
     Ok(sections)
 }
 
-fn change_set(part_type: &str, content: &[u8], ids: &mut Vec<String>) -> Result<Vec<Change>, OdataError> {
+fn change_set(
+    projection: Projection,
+    part_type: &str,
+    content: &[u8],
+    ids: &mut Vec<String>,
+) -> Result<Vec<Change>, OdataError> {
     let inner = boundary(part_type).ok_or_else(|| malformed("a change set wants a boundary"))?;
     let mut changes = Vec::new();
     for part in split(content, &inner)? {
@@ -60,7 +65,7 @@ fn change_set(part_type: &str, content: &[u8], ids: &mut Vec<String>) -> Result<
         if content_id.is_empty() || ids.contains(&content_id) {
             return Err(malformed("a Content-ID is empty or stands twice"));
         }
-        let operation = embedded(&headers, content)?;
+        let operation = embedded(projection, &headers, content)?;
         if operation.is_read() {
             return Err(malformed("a change set must not hold a GET"));
         }
@@ -71,7 +76,7 @@ fn change_set(part_type: &str, content: &[u8], ids: &mut Vec<String>) -> Result<
 }
 
 /// The HTTP request inside an `application/http` part.
-fn embedded(headers: &Headers, content: &[u8]) -> Result<Operation, OdataError> {
+fn embedded(projection: Projection, headers: &Headers, content: &[u8]) -> Result<Operation, OdataError> {
     let part_type = header(headers, "content-type").unwrap_or("");
     if !part_type.eq_ignore_ascii_case("application/http") {
         return Err(malformed("a part is neither application/http nor multipart/mixed"));
@@ -94,11 +99,13 @@ fn embedded(headers: &Headers, content: &[u8]) -> Result<Operation, OdataError> 
     }
     let text = |name: &str| header(&inner, name).unwrap_or("").to_owned();
     Ok(Operation {
+        projection,
         method: (*method).to_owned(),
         url: (*url).to_owned(),
         accept: text("accept"),
         content_type: text("content-type"),
         if_match: header(&inner, "if-match").map(str::to_owned),
+        referred: false,
         wait_secs: header(&inner, "prefer").and_then(wait_secs),
         body: Bytes::copy_from_slice(body),
     })
@@ -275,7 +282,7 @@ mod tests {
             &request("POST", "CustomerOrderSet", "{\"a\":\r\n1}"),
             &request("GET", "CustomerOrderSet?$top=1", ""),
         );
-        let sections = parse(TYPE, text.as_bytes()).expect("a good batch");
+        let sections = parse(Projection::Orders, TYPE, text.as_bytes()).expect("a good batch");
         let [Section::Changes(changes), Section::Read(read)] = sections.as_slice() else { panic!("{sections:?}") };
         assert_eq!(changes[0].content_id, "1");
         assert_eq!(changes[0].operation.wait_secs, Some(9));
@@ -299,9 +306,9 @@ mod tests {
             (format!("preamble\r\n{good}"), "a preamble"),
             (good.replace("wait=9\r\n\r\n", "wait=9\r\n"), "no blank line"),
         ] {
-            assert!(parse(TYPE, broken.as_bytes()).is_err(), "{what} must be refused");
+            assert!(parse(Projection::Orders, TYPE, broken.as_bytes()).is_err(), "{what} must be refused");
         }
-        assert!(parse("application/json", good.as_bytes()).is_err());
+        assert!(parse(Projection::Orders, "application/json", good.as_bytes()).is_err());
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub(super) fn for_insert(
     object: &Map<String, Value>,
     form: DecimalForm,
 ) -> Result<Fields, OdataError> {
-    let fields = typed(entity, object, form, |field| field.insert != Insert::Refused)?;
+    let fields = typed(entity, object, form, Field::is_insertable)?;
     for field in entity.fields.iter().filter(|field| field.insert == Insert::Required) {
         if !matches!(fields.get(field.name), Some(Some(_))) {
             let text = format!(
@@ -99,6 +99,7 @@ fn cell(field: &Field, value: &Value, form: DecimalForm) -> Result<Option<Cell>,
     let cell = match (field.kind, value) {
         (Kind::Text(chars_max), Value::String(text)) => Some(text_cell(field, text, chars_max)?),
         (Kind::Timestamp, Value::String(text)) if is_timestamp(text) => Some(Cell::Text(text.clone())),
+        (Kind::Date, Value::String(text)) if is_date(text) => Some(Cell::Text(text.clone())),
         (Kind::Enum(members), Value::String(text)) if members.contains(&text.as_str()) => {
             Some(Cell::Text(text.clone()))
         }
@@ -137,6 +138,20 @@ fn decimal_cell(text: &str, scale: u32) -> Option<Cell> {
 pub(super) fn is_timestamp(text: &str) -> bool {
     let shape = text.len() == 20 && text.as_bytes()[10] == b'T' && text.ends_with('Z') && !text.contains('.');
     shape && Timestamp::from_str(text).is_ok()
+}
+
+/// `yyyy-MM-dd`, nothing else.
+pub(super) fn is_date(text: &str) -> bool {
+    text.len() == 10 && jiff::civil::Date::from_str(text).is_ok()
+}
+
+/// One field that a person changes: `"true"` and `"false"` are flags.
+pub(super) fn one_field(entity: &Entity, field: &str, value: &str) -> Result<Fields, OdataError> {
+    let value = match value {
+        "true" | "false" => Value::Bool(value == "true"),
+        _ => Value::String(value.to_owned()),
+    };
+    for_update(entity, &[(field.to_owned(), value)].into_iter().collect(), DecimalForm::Text)
 }
 
 /// A cell as IFS prints it. Decimals lose trailing zeros, as a database number does.

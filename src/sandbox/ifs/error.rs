@@ -65,8 +65,8 @@ impl OdataError {
         Self::new(StatusCode::UNAUTHORIZED, "ODP_UNAUTHORIZED", "Unauthorized")
     }
 
-    pub(super) fn forbidden() -> Self {
-        let text = "The user has no grant for projection CustomerOrderHandling";
+    pub(super) fn forbidden(projection: &str) -> Self {
+        let text = format!("The user has no grant for projection {projection}");
         Self::new(StatusCode::FORBIDDEN, "ODP_FORBIDDEN", text)
     }
 

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use rust_decimal::Decimal;
 
-use super::body::is_timestamp;
+use super::body::{is_date, is_timestamp};
 use super::error::OdataError;
 use super::path::quoted;
 use super::schema::{Cell, Entity, Kind};
@@ -167,6 +167,7 @@ impl<'a> Reader<'a> {
             _ if word == "null" => return Ok(None),
             Kind::Bool => word.parse().ok().map(Cell::Bool),
             Kind::Decimal(_) | Kind::Int => Decimal::from_str_exact(word).ok().map(Cell::Decimal),
+            Kind::Date if is_date(word) => Some(Cell::Text(word.to_owned())),
             Kind::Timestamp if is_timestamp(word) => Some(Cell::Text(word.to_owned())),
             Kind::Timestamp if is_timestamp(&format!("{word}T00:00:00Z")) => {
                 Some(Cell::Text(format!("{word}T00:00:00Z")))

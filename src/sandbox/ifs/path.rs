@@ -45,22 +45,43 @@ pub(super) enum Direction {
     Down,
 }
 
-type Keys = Vec<(String, KeyValue)>;
+/// Key predicates of one segment.
+pub(super) type Keys = Vec<(String, KeyValue)>;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum KeyValue {
+pub(super) enum KeyValue {
     Text(String),
     Int(i64),
 }
 
 /// Parses a relative URL into its target and query.
 pub(super) fn parse(relative: &str) -> Result<(Target, Query), OdataError> {
+    let (segments, query) = split(relative)?;
+    Ok((target(&segments)?, query))
+}
+
+/// The decoded segments of a relative URL, and its query.
+pub(super) fn split(relative: &str) -> Result<(Vec<String>, Query), OdataError> {
     let (path, query) = match relative.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (relative, None),
     };
     let segments = path.split('/').map(decode).collect::<Result<Vec<_>, _>>()?;
-    Ok((target(&segments)?, parse_query(query.unwrap_or(""))?))
+    Ok((segments, parse_query(query.unwrap_or(""))?))
+}
+
+/// A text as a key value in a URL: quoted, quotes doubled, percent-encoded.
+pub(super) fn quote(text: &str) -> String {
+    let mut url = String::from("'");
+    for byte in text.bytes() {
+        match byte {
+            b'\'' => url.push_str("%27%27"),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => url.push(char::from(byte)),
+            other => url.push_str(&format!("%{other:02X}")),
+        }
+    }
+    url.push('\'');
+    url
 }
 
 fn target(segments: &[String]) -> Result<Target, OdataError> {
@@ -121,7 +142,7 @@ fn line_key(order: &str, keys: &Keys) -> Result<Target, OdataError> {
 }
 
 /// Key values in the order of `names`; each exactly once, no other.
-fn named(keys: &Keys, names: &[&str]) -> Result<Vec<KeyValue>, OdataError> {
+pub(super) fn named(keys: &Keys, names: &[&str]) -> Result<Vec<KeyValue>, OdataError> {
     if keys.len() != names.len() {
         return Err(bad_key());
     }
@@ -132,7 +153,7 @@ fn named(keys: &Keys, names: &[&str]) -> Result<Vec<KeyValue>, OdataError> {
 }
 
 /// `Name` or `Name(Key='v',Other=1)`.
-fn segment(text: &str) -> Result<(String, Option<Keys>), OdataError> {
+pub(super) fn segment(text: &str) -> Result<(String, Option<Keys>), OdataError> {
     let Some((name, rest)) = text.split_once('(') else { return Ok((text.to_owned(), None)) };
     let inner = rest.strip_suffix(')').ok_or_else(bad_key)?;
     let mut keys = Keys::new();
@@ -235,11 +256,11 @@ fn decode(text: &str) -> Result<String, OdataError> {
     String::from_utf8(out).map_err(|_| bad())
 }
 
-fn bad_key() -> OdataError {
+pub(super) fn bad_key() -> OdataError {
     OdataError::bad_request("The key predicates do not fit the entity's key")
 }
 
-fn no_such_path() -> OdataError {
+pub(super) fn no_such_path() -> OdataError {
     OdataError::not_found("The path names no resource")
 }
 

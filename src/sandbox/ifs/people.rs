@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::super::world;
-use super::body::{DecimalForm, Fields, for_update};
+use super::body::{Fields, one_field};
 use super::error::OdataError;
 use super::path::Target;
 use super::rules;
-use super::schema::{ADDRESS, CHARGE, Cell, Entity, HEADER, LINE};
+use super::schema::{ADDRESS, CHARGE, Cell, HEADER, LINE};
 use super::tables::{Row, Tables};
 
 /// Which row of an order a person edits.
@@ -50,14 +50,6 @@ pub(super) fn edit(
             rules::update_charge(tables, order_no, index, &one_field(&CHARGE, field, value)?)
         }
     }
-}
-
-fn one_field(entity: &Entity, field: &str, value: &str) -> Result<Fields, OdataError> {
-    let value = match value {
-        "true" | "false" => serde_json::Value::Bool(value == "true"),
-        _ => serde_json::Value::String(value.to_owned()),
-    };
-    for_update(entity, &[(field.to_owned(), value)].into_iter().collect(), DecimalForm::Text)
 }
 
 /// Keys an order by hand, with one line when `part` is given.

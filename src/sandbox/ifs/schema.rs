@@ -11,6 +11,8 @@ pub(super) enum Kind {
     /// `Edm.Decimal` of at most so many decimals.
     Decimal(u32),
     Bool,
+    /// `Edm.Date`.
+    Date,
     /// `Edm.DateTimeOffset` without a fraction.
     Timestamp,
     /// An enumeration; bodies carry the plain member.
@@ -35,6 +37,12 @@ pub(super) struct Field {
     pub(super) update: bool,
 }
 
+impl Field {
+    pub(super) fn is_insertable(&self) -> bool {
+        self.insert != Insert::Refused
+    }
+}
+
 /// One declared entity.
 #[derive(Debug)]
 pub(super) struct Entity {
@@ -42,6 +50,8 @@ pub(super) struct Entity {
     pub(super) name: &'static str,
     /// The name of its set or navigation.
     pub(super) set: &'static str,
+    /// Names of the fields that make the key, in their order.
+    pub(super) key: &'static [&'static str],
     pub(super) fields: &'static [Field],
 }
 
@@ -76,27 +86,27 @@ pub(super) const OBJSTATES: &[&str] = &[
 
 const TRUE_FALSE: &[&str] = &["TRUE", "FALSE"];
 
-const fn must(name: &'static str, kind: Kind) -> Field {
+pub(super) const fn must(name: &'static str, kind: Kind) -> Field {
     Field { name, kind, insert: Insert::Required, update: false }
 }
 
-const fn must_then_edit(name: &'static str, kind: Kind) -> Field {
+pub(super) const fn must_then_edit(name: &'static str, kind: Kind) -> Field {
     Field { name, kind, insert: Insert::Required, update: true }
 }
 
-const fn may(name: &'static str, kind: Kind) -> Field {
+pub(super) const fn may(name: &'static str, kind: Kind) -> Field {
     Field { name, kind, insert: Insert::Optional, update: false }
 }
 
-const fn may_then_edit(name: &'static str, kind: Kind) -> Field {
+pub(super) const fn may_then_edit(name: &'static str, kind: Kind) -> Field {
     Field { name, kind, insert: Insert::Optional, update: true }
 }
 
-const fn edit_only(name: &'static str, kind: Kind) -> Field {
+pub(super) const fn edit_only(name: &'static str, kind: Kind) -> Field {
     Field { name, kind, insert: Insert::Refused, update: true }
 }
 
-const fn read(name: &'static str, kind: Kind) -> Field {
+pub(super) const fn read(name: &'static str, kind: Kind) -> Field {
     Field { name, kind, insert: Insert::Refused, update: false }
 }
 
@@ -104,6 +114,7 @@ const fn read(name: &'static str, kind: Kind) -> Field {
 pub(super) static HEADER: Entity = Entity {
     name: "CustomerOrder",
     set: "CustomerOrderSet",
+    key: &["OrderNo"],
     fields: &[
         read("OrderNo", Kind::Text(12)),
         must("CustomerNo", Kind::Text(20)),
@@ -112,8 +123,8 @@ pub(super) static HEADER: Entity = Entity {
         must("CurrencyCode", Kind::Text(3)),
         must("AuthorizeCode", Kind::Text(20)),
         must("OrderId", Kind::Text(10)),
-        must("BillAddrNo", Kind::Text(50)),
-        must("ShipAddrNo", Kind::Text(50)),
+        must_then_edit("BillAddrNo", Kind::Text(50)),
+        must_then_edit("ShipAddrNo", Kind::Text(50)),
         must_then_edit("WantedDeliveryDate", Kind::Timestamp),
         must("IsNewCustomer", Kind::Bool),
         may_then_edit("CustomerPoNo", Kind::Text(50)),
@@ -146,6 +157,7 @@ pub(super) static HEADER: Entity = Entity {
 pub(super) static ADDRESS: Entity = Entity {
     name: "CustomerOrderAddress",
     set: "CustomerOrderAddresses",
+    key: &["OrderNo"],
     fields: &[
         read("OrderNo", Kind::Text(12)),
         may("AddrFlag", Kind::Enum(&["N", "Y"])),
@@ -163,6 +175,7 @@ pub(super) static ADDRESS: Entity = Entity {
 pub(super) static LINE: Entity = Entity {
     name: "CustomerOrderLine",
     set: "OrderLinesArray",
+    key: &["OrderNo", "LineNo", "RelNo", "LineItemNo"],
     fields: &[
         read("OrderNo", Kind::Text(12)),
         read("LineNo", Kind::Text(4)),
@@ -209,6 +222,7 @@ pub(super) static LINE: Entity = Entity {
 pub(super) static CHARGE: Entity = Entity {
     name: "CustomerOrderCharge",
     set: "CustomerOrderChargeArray",
+    key: &["OrderNo", "SequenceNo"],
     fields: &[
         read("OrderNo", Kind::Text(12)),
         read("SequenceNo", Kind::Int),

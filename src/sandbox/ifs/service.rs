@@ -17,14 +17,14 @@ use super::super::listen::{Answer, Reply, build, bytes_of, read_body, text};
 use super::super::world;
 use super::batch::{self, wait_secs};
 use super::error::OdataError;
-use super::run::{Engine, Operation, Setup};
+use super::run::{Engine, Operation, Projection, Setup};
 use super::tables::Tables;
 use super::token::Tokens;
 use super::work::{Carried, Work, plain_error};
 
 const BODY_BYTES_MAX: usize = 5 * 1024 * 1024;
-/// Path of the service root.
-pub(super) const SERVICE: &str = "/main/ifsapplications/projection/v1/CustomerOrderHandling.svc/";
+/// Path of the folder of all projections.
+pub(super) const SERVICES: &str = "/main/ifsapplications/projection/v1/";
 
 /// Everything that the simulated IFS is made of.
 #[derive(Debug)]
@@ -40,8 +40,8 @@ pub(super) struct Core {
     pub(super) clock: SandboxClock,
     /// Whether nothing commits later than `Prefer: wait` allows.
     pub(super) wait_honoured: bool,
-    /// Absolute URL of the service root.
-    pub(super) root: String,
+    /// Absolute URL of the folder of all projections.
+    pub(super) services: String,
 }
 
 /// A token bucket that holds one second's worth of requests.
@@ -127,11 +127,11 @@ async fn token(core: &Core, parts: &Parts, body: &[u8]) -> Reply {
 
 async fn odata(core: Arc<Core>, parts: &Parts, body: Bytes) -> Reply {
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-    let Some(relative) = target.strip_prefix(SERVICE) else {
+    let Some((projection, relative)) = projection_of(target) else {
         let open = core.ledger.open(arrival(parts.method.as_str(), target, Class::Other));
         return send(&open, plain_error(&OdataError::not_found("No such service")).answer);
     };
-    let work = read_work(parts, relative, body);
+    let work = read_work(projection, parts, relative, body);
     let class = work.class();
     let open = core.ledger.open(Arrival {
         keys: work.keys(&lock(&core.tables)),
@@ -139,7 +139,7 @@ async fn odata(core: Arc<Core>, parts: &Parts, body: Bytes) -> Reply {
         parts: work.parts(),
         ..arrival(parts.method.as_str(), target, class)
     });
-    if let Some(refused) = refused_at_the_door(&core, parts, &open) {
+    if let Some(refused) = refused_at_the_door(&core, projection, parts, &open) {
         return refused;
     }
     let outer_wait = wait_secs(header(parts, "prefer"));
@@ -151,8 +151,14 @@ async fn odata(core: Arc<Core>, parts: &Parts, body: Bytes) -> Reply {
     }
 }
 
+/// The projection that a path belongs to, and the rest of the path.
+fn projection_of(path: &str) -> Option<(Projection, &str)> {
+    let (service, relative) = path.strip_prefix(SERVICES)?.split_once(".svc/")?;
+    Projection::ALL.into_iter().find(|projection| projection.name() == service).map(|projection| (projection, relative))
+}
+
 /// Rate ceiling, token and grant.
-fn refused_at_the_door(core: &Core, parts: &Parts, open: &OpenEntry) -> Option<Reply> {
+fn refused_at_the_door(core: &Core, projection: Projection, parts: &Parts, open: &OpenEntry) -> Option<Reply> {
     let now = core.clock.now();
     if !lock(&core.ceiling).admits(now) {
         core.ledger.note_over_rate();
@@ -162,15 +168,16 @@ fn refused_at_the_door(core: &Core, parts: &Parts, open: &OpenEntry) -> Option<R
     if !lock(&core.tokens).accepts(header(parts, "authorization"), now) {
         return Some(send(open, plain_error(&OdataError::unauthorized()).answer));
     }
-    lock(&core.setup).grants_missing.then(|| send(open, plain_error(&OdataError::forbidden()).answer))
+    let missing = lock(&core.setup).grants_missing.contains(&projection);
+    missing.then(|| send(open, plain_error(&OdataError::forbidden(projection.name())).answer))
 }
 
-fn read_work(parts: &Parts, relative: &str, body: Bytes) -> Work {
+fn read_work(projection: Projection, parts: &Parts, relative: &str, body: Bytes) -> Work {
     if relative.split('?').next() == Some("$batch") {
         if parts.method != "POST" {
             return Work::Unreadable(OdataError::method_not_allowed());
         }
-        return match batch::parse(header(parts, "content-type"), &body) {
+        return match batch::parse(projection, header(parts, "content-type"), &body) {
             Ok(sections) => {
                 Work::Batch { sections, continue_on_error: header(parts, "prefer").contains("continue-on-error") }
             }
@@ -178,6 +185,8 @@ fn read_work(parts: &Parts, relative: &str, body: Bytes) -> Work {
         };
     }
     Work::One(Operation {
+        projection,
+        referred: false,
         method: parts.method.as_str().to_owned(),
         url: relative.to_owned(),
         accept: header(parts, "accept").to_owned(),
@@ -254,7 +263,7 @@ fn refuse(open: &OpenEntry, fault: &Fault) -> Reply {
         Fault::TooMany(retry_after) => with_retry(OdataError::too_many(), retry_after),
         Fault::Busy(retry_after) => with_retry(OdataError::busy(), retry_after),
         Fault::Unauthorized => send(open, plain_error(&OdataError::unauthorized()).answer),
-        Fault::Forbidden => send(open, plain_error(&OdataError::forbidden()).answer),
+        Fault::Forbidden => send(open, plain_error(&OdataError::forbidden(Projection::Orders.name())).answer),
         Fault::GatewayTimeout | Fault::GatewayTimeoutDone => send(open, plain_error(&OdataError::timed_out()).answer),
         Fault::BusyHtml => {
             let page = "<html><body><h1>503 Service Temporarily Unavailable</h1></body></html>";
@@ -299,7 +308,8 @@ impl Core {
         }
         let setup = lock(&self.setup).clone();
         let mut tables = lock(&self.tables);
-        let mut engine = Engine { tables: &mut tables, ledger: &self.ledger, setup: &setup, now, root: &self.root };
+        let mut engine =
+            Engine { tables: &mut tables, ledger: &self.ledger, setup: &setup, now, services: &self.services };
         let Carried { answer, committed, remark } = job.work.carry_out(&mut engine);
         drop(tables);
         if let Some(committed) = committed {

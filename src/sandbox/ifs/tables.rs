@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rust_decimal::Decimal;
 
+use super::customer::{self, Customer};
 use super::path::LineKey;
 use super::schema::Cell;
 
@@ -21,6 +22,10 @@ pub(super) struct Row {
 impl Row {
     pub(super) fn cell(&self, name: &str) -> Option<&Cell> {
         self.cells.get(name)
+    }
+
+    pub(super) fn cells(&self) -> &BTreeMap<&'static str, Cell> {
+        &self.cells
     }
 
     pub(super) fn text(&self, name: &str) -> &str {
@@ -93,19 +98,74 @@ impl Order {
     }
 }
 
-/// All orders.
+/// Records by their number, with the undo of what changed since `begin`.
+#[derive(Debug)]
+pub(super) struct Table<T> {
+    records: BTreeMap<String, T>,
+    undo: Option<BTreeMap<String, Option<T>>>,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self { records: BTreeMap::new(), undo: None }
+    }
+}
+
+impl<T: Clone> Table<T> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&String, &T)> {
+        self.records.iter()
+    }
+
+    pub(super) fn get(&self, number: &str) -> Option<&T> {
+        self.records.get(number)
+    }
+
+    /// A record to be changed; what it was before is kept for the undo.
+    pub(super) fn get_mut(&mut self, number: &str) -> Option<&mut T> {
+        let record = self.records.get_mut(number)?;
+        if let Some(undo) = &mut self.undo {
+            undo.entry(number.to_owned()).or_insert_with(|| Some(record.clone()));
+        }
+        Some(record)
+    }
+
+    pub(super) fn insert(&mut self, number: String, record: T) {
+        if let Some(undo) = &mut self.undo {
+            undo.entry(number.clone()).or_insert(None);
+        }
+        self.records.insert(number, record);
+    }
+
+    fn roll_back(&mut self) {
+        for (number, before) in self.undo.take().unwrap_or_default() {
+            match before {
+                Some(record) => self.records.insert(number, record),
+                None => self.records.remove(&number),
+            };
+        }
+    }
+}
+
+/// All orders and customers.
 #[derive(Debug, Default)]
 pub(super) struct Tables {
-    orders: BTreeMap<String, Order>,
+    orders: Table<Order>,
+    pub(super) customers: Table<Customer>,
     /// Numbers of the orders that ever carried a `CustomerPoNo`; what they carry now is in the orders.
     by_po: BTreeMap<String, BTreeSet<String>>,
     series: BTreeMap<String, u64>,
     rows: u64,
     versions: u64,
-    undo: Option<BTreeMap<String, Option<Order>>>,
 }
 
 impl Tables {
+    /// Tables with the customers that are there from the start.
+    pub(super) fn seeded() -> Self {
+        let mut tables = Self::default();
+        customer::seed(&mut tables);
+        tables
+    }
+
     pub(super) fn orders(&self) -> impl Iterator<Item = (&String, &Order)> {
         self.orders.iter()
     }
@@ -118,7 +178,7 @@ impl Tables {
     pub(super) fn orders_by_po(&self, customer_po_no: &str) -> impl Iterator<Item = (&String, &Order)> {
         let numbers = self.by_po.get(customer_po_no).into_iter().flatten();
         numbers
-            .filter_map(|no| self.orders.get_key_value(no))
+            .filter_map(|no| self.orders.records.get_key_value(no))
             .filter(move |(_, order)| order.header.text("CustomerPoNo") == customer_po_no)
     }
 
@@ -129,24 +189,17 @@ impl Tables {
 
     /// An order to be changed; what it was before is kept for the undo.
     pub(super) fn order_mut(&mut self, order_no: &str) -> Option<&mut Order> {
-        let order = self.orders.get_mut(order_no)?;
-        if let Some(undo) = &mut self.undo {
-            undo.entry(order_no.to_owned()).or_insert_with(|| Some(order.clone()));
-        }
-        Some(order)
+        self.orders.get_mut(order_no)
     }
 
     pub(super) fn insert(&mut self, order_no: String, order: Order) {
-        if let Some(undo) = &mut self.undo {
-            undo.entry(order_no.clone()).or_insert(None);
-        }
         self.index_po(order.header.text("CustomerPoNo"), &order_no);
         self.orders.insert(order_no, order);
     }
 
     /// Takes an order away for good, as a person with the right grants can.
     pub(super) fn erase(&mut self, order_no: &str) -> bool {
-        self.orders.remove(order_no).is_some()
+        self.orders.records.remove(order_no).is_some()
     }
 
     /// The next number of a series. Numbers taken by a rolled-back change set stay used, as in IFS.
@@ -169,21 +222,19 @@ impl Tables {
 
     /// From here on changes can be taken back.
     pub(super) fn begin(&mut self) {
-        self.undo = Some(BTreeMap::new());
+        self.orders.undo = Some(BTreeMap::new());
+        self.customers.undo = Some(BTreeMap::new());
     }
 
     pub(super) fn commit(&mut self) {
-        self.undo = None;
+        self.orders.undo = None;
+        self.customers.undo = None;
     }
 
     /// Takes back everything since `begin`.
     pub(super) fn roll_back(&mut self) {
-        for (order_no, before) in self.undo.take().unwrap_or_default() {
-            match before {
-                Some(order) => self.orders.insert(order_no, order),
-                None => self.orders.remove(&order_no),
-            };
-        }
+        self.orders.roll_back();
+        self.customers.roll_back();
     }
 }
 

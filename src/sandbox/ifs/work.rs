@@ -8,11 +8,13 @@ use serde_json::Value;
 use super::super::ledger::Class;
 use super::super::listen::{Answer, build};
 use super::batch::{self, Answered, Change, Embedded, Section};
+use super::customer;
+use super::customer::schema::CUSTOMER;
 use super::error::OdataError;
 use super::filter::Filter;
 use super::path::{Target, parse};
 use super::people;
-use super::run::{Done, Engine, Operation};
+use super::run::{Done, Engine, Operation, Projection};
 use super::schema::HEADER;
 use super::tables::Tables;
 
@@ -62,8 +64,12 @@ impl Work {
         if operations.is_empty() {
             return Class::Other;
         }
-        if writes.iter().any(|operation| operation.method == "POST" && operation.url == HEADER.set) {
+        let posts_to = |set: &str| writes.iter().any(|operation| operation.method == "POST" && operation.url == set);
+        if posts_to(HEADER.set) {
             return Class::Create;
+        }
+        if posts_to(CUSTOMER.set) || posts_to("CopyExistingCustomer") {
+            return Class::CustomerCreate;
         }
         if !writes.is_empty() {
             let all_actions = writes.iter().all(|operation| operation.url.contains("/IfsApp."));
@@ -77,19 +83,13 @@ impl Work {
     pub(super) fn keys(&self, tables: &Tables) -> Vec<String> {
         let mut keys = Vec::new();
         for operation in self.operations() {
-            if let Ok(Value::Object(body)) = serde_json::from_slice::<Value>(&operation.body)
-                && let Some(Value::String(key)) = body.get("CustomerPoNo")
-            {
-                keys.push(key.clone());
+            let body = serde_json::from_slice::<Value>(&operation.body).unwrap_or(Value::Null);
+            for field in ["CustomerPoNo", "AssociationNo"] {
+                keys.extend(body[field].as_str().map(str::to_owned));
             }
-            let Ok((target, query)) = parse(&operation.url) else { continue };
-            if let Some(Ok(filter)) = query.filter.map(|text| Filter::parse(&text, &HEADER)) {
-                for field in ["CustomerPoNo", "InternalRef", "ExternalRef"] {
-                    keys.extend(filter.wanted(field));
-                }
-            }
-            if let Some(order) = order_no(&target).and_then(|no| tables.order(no)) {
-                keys.push(order.header.text("CustomerPoNo").to_owned());
+            match operation.projection {
+                Projection::Orders => order_keys(operation, tables, &mut keys),
+                Projection::Customers => customer_keys(operation, tables, &mut keys),
             }
         }
         keys.sort();
@@ -119,14 +119,19 @@ impl Work {
 
     /// Before each PATCH part or action a person changes the same record, at most `times` times.
     pub(super) fn storm(&self, tables: &mut Tables, times: u32) {
-        let targets = self
-            .operations()
-            .into_iter()
-            .filter(|operation| !operation.is_read())
-            .filter_map(|operation| parse(&operation.url).ok())
-            .map(|(target, _)| target);
-        for target in targets.take(times as usize) {
-            people::disturb(tables, &target);
+        let writes = self.operations().into_iter().filter(|operation| !operation.is_read());
+        let mut left = times;
+        for operation in writes {
+            if left == 0 {
+                return;
+            }
+            let disturbed = match operation.projection {
+                Projection::Orders => parse(&operation.url).map(|(target, _)| people::disturb(tables, &target)),
+                Projection::Customers => {
+                    customer::parse(&operation.url).map(|(target, _)| customer::disturb(tables, &target))
+                }
+            };
+            left -= u32::from(disturbed.is_ok());
         }
     }
 
@@ -137,6 +142,28 @@ impl Work {
             Self::One(operation) => one(operation, engine),
             Self::Batch { sections, continue_on_error } => many(sections, *continue_on_error, engine),
         }
+    }
+}
+
+fn order_keys(operation: &Operation, tables: &Tables, keys: &mut Vec<String>) {
+    let Ok((target, query)) = parse(&operation.url) else { return };
+    if let Some(Ok(filter)) = query.filter.map(|text| Filter::parse(&text, &HEADER)) {
+        for field in ["CustomerPoNo", "InternalRef", "ExternalRef"] {
+            keys.extend(filter.wanted(field));
+        }
+    }
+    if let Some(order) = order_no(&target).and_then(|no| tables.order(no)) {
+        keys.push(order.header.text("CustomerPoNo").to_owned());
+    }
+}
+
+fn customer_keys(operation: &Operation, tables: &Tables, keys: &mut Vec<String>) {
+    let Ok((target, query)) = customer::parse(&operation.url) else { return };
+    if let Some(Ok(filter)) = query.filter.map(|text| Filter::parse(&text, &CUSTOMER)) {
+        keys.extend(filter.wanted("AssociationNo"));
+    }
+    if let Some(customer) = target.customer_id().and_then(|id| tables.customers.get(id)) {
+        keys.push(customer.info.text("AssociationNo").to_owned());
     }
 }
 
@@ -174,7 +201,7 @@ fn one(operation: &Operation, engine: &mut Engine<'_>) -> Carried {
     match engine.run(operation) {
         Ok(done) => {
             engine.tables.commit();
-            let embedded = success(&done, None, operation, engine.root);
+            let embedded = success(&done, None, operation, &engine.root(operation.projection));
             let answer = build(embedded.status, &embedded.headers, embedded.body);
             Carried { answer, committed: (!operation.is_read()).then_some(true), remark: None }
         }
@@ -193,9 +220,9 @@ fn many(sections: &[Section], continue_on_error: bool, engine: &mut Engine<'_>) 
     let mut remark = None;
     for section in sections {
         let outcome = match section {
-            Section::Read(operation) => {
-                engine.run(operation).map(|done| Answered::One(success(&done, None, operation, engine.root)))
-            }
+            Section::Read(operation) => engine
+                .run(operation)
+                .map(|done| Answered::One(success(&done, None, operation, &engine.root(operation.projection)))),
             Section::Changes(changes) => {
                 let outcome = change_set(changes, engine);
                 committed = Some(outcome.is_ok() && committed != Some(false));
@@ -228,7 +255,12 @@ fn change_set(changes: &[Change], engine: &mut Engine<'_>) -> Result<Vec<Embedde
             .and_then(|operation| engine.run(&operation).map(|done| (operation, done)));
         match outcome {
             Ok((operation, done)) => {
-                embedded.push(success(&done, Some(change.content_id.clone()), &operation, engine.root));
+                embedded.push(success(
+                    &done,
+                    Some(change.content_id.clone()),
+                    &operation,
+                    &engine.root(operation.projection),
+                ));
                 made.push((change.content_id.clone(), done));
             }
             Err(error) => {
@@ -251,6 +283,7 @@ fn resolve(operation: &Operation, made: &[(String, Done)]) -> Result<Operation, 
         };
         let location = referred(made, id)?.location.clone().ok_or_else(|| unknown_reference(id))?;
         resolved.url = format!("{location}{rest}");
+        resolved.referred = true;
     }
     if let Some(id) = operation.if_match.as_deref().and_then(|value| value.strip_prefix('$')) {
         resolved.if_match = Some(referred(made, id)?.etag.clone().ok_or_else(|| unknown_reference(id))?);

@@ -8,11 +8,12 @@ use rust_decimal::Decimal;
 use super::super::super::world;
 use super::super::body::Fields;
 use super::super::compute::recompute;
+use super::super::customer;
 use super::super::error::OdataError;
 use super::super::schema::Cell;
 use super::super::tables::{Order, Tables};
 use super::border::{self, Act};
-use super::{apply, existing, known, percent, present, refused, text_of};
+use super::{apply, existing, known, mandatory, percent, present, refused, text_of};
 
 /// Saves a new header; gives its number.
 pub(in super::super) fn insert_header(
@@ -22,6 +23,9 @@ pub(in super::super) fn insert_header(
 ) -> Result<String, OdataError> {
     let mut cells = present(fields);
     check_header(&cells)?;
+    let customer_no = text_of(&cells, "CustomerNo");
+    customer::check_order_customer(tables, customer_no, text_of(&cells, "Company"))?;
+    check_addresses(tables, customer_no, &cells)?;
     let contract = text_of(&cells, "Contract").to_owned();
     let company = world::company_of_site(&contract).ok_or_else(|| OdataError::no_such("Site", &contract))?;
     if text_of(&cells, "Company") != company {
@@ -54,9 +58,20 @@ pub(in super::super) fn insert_header(
 /// Changes a header's own fields.
 pub(in super::super) fn update_header(tables: &mut Tables, order_no: &str, fields: &Fields) -> Result<(), OdataError> {
     check_codes(&present(fields))?;
+    let customer_no = existing(tables, order_no)?.header.text("CustomerNo").to_owned();
+    check_addresses(tables, &customer_no, &present(fields))?;
+    for name in ["BillAddrNo", "ShipAddrNo"] {
+        if fields.get(name) == Some(&None) {
+            return Err(mandatory("CustomerOrder", name));
+        }
+    }
     let version = tables.next_version();
     let order = existing(tables, order_no)?;
     border::check(order, Act::EditHeader)?;
+    let ship_to = fields.get("ShipAddrNo").and_then(Option::as_ref);
+    if ship_to.is_some_and(|ship_to| order.header.cell("ShipAddrNo") != Some(ship_to)) {
+        border::check(order, Act::EditAddress)?;
+    }
     let flag = fields.get("AddrFlagDb").and_then(Option::as_ref);
     if flag.is_some_and(|flag| order.header.cell("AddrFlagDb") != Some(flag)) {
         border::check(order, Act::EditAddress)?;
@@ -80,14 +95,21 @@ fn check_header(cells: &BTreeMap<&'static str, Cell>) -> Result<(), OdataError> 
     if cells.get("IsNewCustomer") != Some(&Cell::Bool(false)) {
         return Err(refused("CustomerOrder.NEW_CUSTOMER: A new customer can not be created from here."));
     }
-    known("CustOrdCustomer", &[world::CUSTOMER_NO], cells, "CustomerNo")?;
-    known("CustomerInfoAddress", &world::ADDRESS_IDS, cells, "BillAddrNo")?;
-    known("CustomerInfoAddress", &world::ADDRESS_IDS, cells, "ShipAddrNo")?;
     let companies = world::SITES.map(|(_, company)| company);
     known("Company", &companies, cells, "Company")?;
     known("IsoCurrency", &world::CURRENCIES.map(|(code, _)| code), cells, "CurrencyCode")?;
     known("CustOrderType", &world::ORDER_TYPES, cells, "OrderId")?;
     check_codes(cells)
+}
+
+/// The addresses that a header names must be the customer's and fit their use.
+fn check_addresses(tables: &Tables, customer_no: &str, cells: &BTreeMap<&'static str, Cell>) -> Result<(), OdataError> {
+    for (name, code) in [("BillAddrNo", "Document"), ("ShipAddrNo", "Delivery")] {
+        if let Some(Cell::Text(address_id)) = cells.get(name) {
+            customer::check_order_address(tables, customer_no, address_id, code)?;
+        }
+    }
+    Ok(())
 }
 
 /// Codes that a change may carry too.

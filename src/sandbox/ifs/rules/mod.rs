@@ -18,7 +18,7 @@ use super::error::OdataError;
 use super::schema::Cell;
 use super::tables::{Order, Row, Tables};
 
-pub(super) use address::{insert_address, update_address};
+pub(super) use address::{check_country, insert_address, update_address};
 pub(super) use border::taken;
 pub(super) use charge::{delete_charge, insert_charge, invoice_charges, update_charge};
 pub(super) use header::{insert_header, update_header};
@@ -35,15 +35,15 @@ pub(super) fn refused(text: impl AsRef<str>) -> OdataError {
     OdataError::database(20105, text)
 }
 
-fn mandatory(entity: &str, field: &str) -> OdataError {
+pub(super) fn mandatory(entity: &str, field: &str) -> OdataError {
     OdataError::database(20124, format!("{entity}.NULLVALUE: Field [{field}] is mandatory."))
 }
 
-fn present(fields: &Fields) -> BTreeMap<&'static str, Cell> {
+pub(super) fn present(fields: &Fields) -> BTreeMap<&'static str, Cell> {
     fields.iter().filter_map(|(name, cell)| cell.clone().map(|cell| (*name, cell))).collect()
 }
 
-fn apply(row: &mut Row, fields: &Fields, version: u64) {
+pub(super) fn apply(row: &mut Row, fields: &Fields, version: u64) {
     for (name, cell) in fields {
         match cell {
             Some(cell) => row.put(name, cell.clone()),
@@ -53,14 +53,14 @@ fn apply(row: &mut Row, fields: &Fields, version: u64) {
     row.touch(version);
 }
 
-fn text_of<'a>(cells: &'a BTreeMap<&'static str, Cell>, name: &str) -> &'a str {
+pub(super) fn text_of<'a>(cells: &'a BTreeMap<&'static str, Cell>, name: &str) -> &'a str {
     match cells.get(name) {
         Some(Cell::Text(text)) => text,
         _ => "",
     }
 }
 
-fn known(
+pub(super) fn known(
     entity: &str,
     list: &[&str],
     cells: &BTreeMap<&'static str, Cell>,

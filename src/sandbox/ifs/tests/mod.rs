@@ -1,5 +1,6 @@
 //! The simulated IFS over HTTP, as a caller sees it who knows nothing of the service: one file a subject.
 
+mod customers;
 mod rows;
 mod states;
 
@@ -41,9 +42,12 @@ impl Caller {
         self.sandbox.ifs()
     }
 
-    /// One request to `CustomerOrderHandling`; gives status and body (null when there is none).
+    /// One request to the projection that knows the path; gives status and body (null when there is none).
     async fn ask(&self, method: &str, path: &str, if_match: Option<&str>, body: Option<Value>) -> (u16, Value) {
-        let url = format!("{}{SERVICES}CustomerOrderHandling.svc/{path}", self.sandbox.ifs_base_url());
+        let of_customers = ["CustomerInfoSet", "CustOrdCustomerSet", "CopyExistingCustomer"];
+        let of_customers = of_customers.iter().any(|set| path.starts_with(set));
+        let projection = if of_customers { "CustomerHandling" } else { "CustomerOrderHandling" };
+        let url = format!("{}{SERVICES}{projection}.svc/{path}", self.sandbox.ifs_base_url());
         let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
         let mut request = self.http.request(method, url).bearer_auth(&self.token).header("accept", JSON);
         if let Some(tag) = if_match {
