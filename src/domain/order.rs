@@ -127,6 +127,18 @@ impl Order {
         self.lacks
     }
 
+    /// Whether a fact that is needed was not told with it. Nothing of a company is lacked where none bought, and nothing of the
+    /// catalogue where nothing comes from it.
+    pub fn lacks_facts(&self, needs: Told) -> bool {
+        let from_catalogue = |line: &Line| line.product_id.is_some() || line.variant_id.is_some();
+        let needs = Told {
+            catalogue: needs.catalogue && self.lines.iter().any(from_catalogue),
+            company: needs.company && self.company.is_some(),
+            risk: needs.risk,
+        };
+        !self.told.covers(needs)
+    }
+
     /// Whether it was cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.cancelled_at.is_some()
@@ -145,7 +157,7 @@ pub struct Customer {
     pub id: Option<u64>,
     /// The order's e-mail.
     pub email: Option<Personal>,
-    /// The order's telephone number.
+    /// The order's telephone number, else that of its billing or shipping address.
     pub phone: Option<Personal>,
     /// Their given name.
     pub first_name: Option<Personal>,

@@ -25,7 +25,7 @@ const TELLS_ALL: &str = "graphql";
 ///
 /// A version that lacks facts which the rules need is re-read, and once only: the snapshot of the answer is known by then.
 pub fn choose(order: &Order, digest: &str, needs: Told, snapshot: Option<&Snapshot>) -> Choice {
-    let lacks_facts = !order.told.covers(needs);
+    let lacks_facts = order.lacks_facts(needs);
     if let Some(known) = snapshot {
         if order.updated_at < known.updated_at {
             return Choice::Drop("a newer version is known");

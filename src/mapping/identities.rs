@@ -40,6 +40,8 @@ pub struct Reading {
     pub tip: Tip,
     /// What the sum of taxes is made of.
     pub tax: TaxOf,
+    /// Whether shipping that an edit took away still stands in the sums as placed.
+    pub removed: Removed,
 }
 
 impl Reading {
@@ -56,6 +58,15 @@ pub enum Tip {
     IsASum,
     /// The rows of tips are lines like others, the tip figure is left out.
     IsALine,
+}
+
+/// What the sums as placed say of shipping that an edit took away. No payload that shows it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removed {
+    /// It is counted as it was placed.
+    IsCounted,
+    /// It is left out.
+    IsLeftOut,
 }
 
 /// Whose taxes the sum of taxes holds, beside those of lines and shipping.
@@ -92,7 +103,16 @@ fn readings(order: &Order) -> Vec<Reading> {
     let duties = order.lines.iter().flat_map(|line| &line.duties).flat_map(|duty| &duty.taxes);
     let taxed = duties.chain(order.fees.iter().flat_map(|fee| &fee.taxes)).any(|tax| !tax.price.is_zero());
     let taxes: &[TaxOf] = if taxed { &TaxOf::ALL } else { &TaxOf::ALL[..1] };
-    tips.iter().flat_map(|&tip| taxes.iter().map(move |&tax| Reading { tip, tax })).collect()
+    let both = [Removed::IsCounted, Removed::IsLeftOut];
+    let some_removed = order.shipping_lines.iter().any(|line| line.removed);
+    let removals: &[Removed] = if some_removed { &both } else { &both[..1] };
+    let mut readings = Vec::new();
+    for &tip in tips {
+        for &tax in taxes {
+            readings.extend(removals.iter().map(|&removed| Reading { tip, tax, removed }));
+        }
+    }
+    readings
 }
 
 /// Checks every identity on both sides and reads what the rows are worth now on `side`.
@@ -160,6 +180,12 @@ impl Sums<'_> {
     fn lines(&self) -> impl Iterator<Item = &crate::domain::order::Line> {
         let reading = self.reading;
         self.order.lines.iter().filter(move |line| reading.counts(line.kind))
+    }
+
+    /// Shipping that the sums as placed hold.
+    fn shipping(&self) -> impl Iterator<Item = &crate::domain::order::ShippingLine> {
+        let all = self.reading.removed == Removed::IsCounted;
+        self.order.shipping_lines.iter().filter(move |line| all || !line.removed)
     }
 
     fn tip(&self) -> Decimal {
@@ -259,16 +285,11 @@ impl Sums<'_> {
         let goods: Decimal = self.lines().map(|line| self.on(&line.price) * Decimal::from(line.quantity)).sum();
         let off_lines: Decimal =
             self.lines().flat_map(|line| &line.allocations).map(|share| self.on(&share.amount)).sum();
-        let off_shipping: Decimal = self
-            .order
-            .shipping_lines
-            .iter()
-            .flat_map(|line| &line.allocations)
-            .map(|share| self.on(&share.amount))
-            .sum();
-        let shipping: Decimal = self.order.shipping_lines.iter().map(|line| self.on(&line.discounted)).sum();
+        let off_shipping: Decimal =
+            self.shipping().flat_map(|line| &line.allocations).map(|share| self.on(&share.amount)).sum();
+        let shipping: Decimal = self.shipping().map(|line| self.on(&line.discounted)).sum();
         let of_rows = self.lines().flat_map(|line| &line.taxes);
-        let of_rows = of_rows.chain(self.order.shipping_lines.iter().flat_map(|line| &line.taxes));
+        let of_rows = of_rows.chain(self.shipping().flat_map(|line| &line.taxes));
         let on_duties = self.order.lines.iter().flat_map(|line| &line.duties).flat_map(|duty| &duty.taxes);
         let on_fees = self.order.fees.iter().flat_map(|fee| &fee.taxes);
         let taxes: Decimal = of_rows

@@ -31,6 +31,8 @@ pub fn order_from_graphql(order: wire::Order) -> Result<Order, InboundError> {
     let mut lines: Vec<Line> =
         order.line_items.nodes.into_iter().map(|line| reader.line(line)).collect::<Result<_, _>>()?;
     mark_tips(&mut lines, &may_be_tips, &totals.tip);
+    let addresses = [&order.billing_address, &order.shipping_address].into_iter().flatten();
+    let phone = addresses.filter_map(|address| personal(address.phone.clone())).next();
     Ok(Order {
         id: ShopifyOrderId::new(number(order.id, "id", "Order")?),
         name: order.name.0,
@@ -55,7 +57,7 @@ pub fn order_from_graphql(order: wire::Order) -> Result<Order, InboundError> {
         source_name: said(order.source_name),
         customer: Customer {
             email: personal(order.email),
-            phone: personal(order.phone),
+            phone: personal(order.phone).or(phone),
             locale: said(order.customer_locale),
             ..order.customer.map(customer).transpose()?.unwrap_or_default()
         },

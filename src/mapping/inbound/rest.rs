@@ -47,6 +47,8 @@ pub fn order_from_rest(order: wire::Order) -> Result<Order, InboundError> {
         .map(|line| reader.shipping_line(line))
         .collect::<Result<Vec<_>, _>>()?;
 
+    let addresses = [&order.billing_address, &order.shipping_address].into_iter().flatten();
+    let phone = addresses.filter_map(|address| personal(address.phone.clone())).next();
     Ok(Order {
         id: ShopifyOrderId::new(order.id.0),
         name: order.name.0,
@@ -72,7 +74,7 @@ pub fn order_from_rest(order: wire::Order) -> Result<Order, InboundError> {
         source_name: said(order.source_name),
         customer: Customer {
             email: personal(order.email),
-            phone: personal(order.phone),
+            phone: personal(order.phone).or(phone),
             locale: said(order.customer_locale),
             ..order.customer.map(customer).unwrap_or_default()
         },

@@ -253,3 +253,20 @@ fn unknown_words_are_kept() {
     let status = fixtures::order_of(&body).financial_status;
     assert_eq!(status, Some(crate::domain::order::FinancialStatus::Unknown("moon".into())));
 }
+
+#[test]
+fn only_facts_that_an_order_can_have_are_lacked() {
+    let catalogue = Told { catalogue: true, ..Told::default() };
+    let company = Told { company: true, ..Told::default() };
+    let risk = Told { risk: true, ..Told::default() };
+    let person = fixtures::order("plain-eur");
+    assert_eq!([catalogue, company, risk].map(|needs| person.lacks_facts(needs)), [true, false, true]);
+    let firm = fixtures::order("b2b-net30");
+    assert_eq!([catalogue, company, risk].map(|needs| firm.lacks_facts(needs)), [true, true, true]);
+    let told = fixtures::re_read("b2b-net30");
+    assert!(!told.lacks_facts(catalogue.and(company).and(risk)));
+    assert_eq!(told.customer.phone.map(|phone| phone.as_str().to_owned()), Some("+4971100001".to_owned()));
+    let mut typed_in = fixtures::order("custom-line");
+    typed_in.lines.truncate(1);
+    assert!(!typed_in.lacks_facts(catalogue));
+}

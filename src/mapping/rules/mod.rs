@@ -226,7 +226,7 @@ impl Rules {
     /// Which facts beside the order itself these rules read: where a payload lacks one of them, the order is read again by its
     /// id. Each group of rules adds its own.
     pub fn needs(&self) -> Told {
-        Told::default()
+        Told { company: self.settings.customer == settings::CustomerMode::MatchOrCreate, ..Told::default() }
     }
 
     /// How the header's note is put together.

@@ -288,6 +288,7 @@ pub struct Address {
     pub city: Option<Text>,
     pub province_code: Option<Text>,
     pub country_code_v2: Option<Text>,
+    pub phone: Option<Text>,
 }
 
 /// A named value.

@@ -128,6 +128,7 @@ pub struct Address {
     pub city: Option<Text>,
     pub province_code: Option<Text>,
     pub country_code: Option<Text>,
+    pub phone: Option<Text>,
 }
 
 /// A named value, of the order (`note_attributes`) or of a line (`properties`).
