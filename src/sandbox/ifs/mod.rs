@@ -2,6 +2,7 @@
 //! Written after IFS's documentation alone; imports nothing of the service that it is there to judge.
 
 mod acts;
+mod additions;
 mod answer;
 mod batch;
 mod body;
@@ -29,9 +30,11 @@ use hyper::body::Incoming;
 use rust_decimal::Decimal;
 use tokio::sync::Notify;
 
+pub use additions::{AddedCharge, Additions};
 pub use customer::{CustomerCounts, CustomerRowOf};
 pub use people::RowOf;
 pub use rules::CreditCheck;
+pub use run::NewRows;
 pub use view::{CustomerView, OrderView, RowView};
 
 use super::clock::SandboxClock;
@@ -162,7 +165,18 @@ impl Ifs {
 
     /// From now on IFS adds a freight charge of this amount to each new order by itself.
     pub fn set_default_charge(&self, amount: Option<Decimal>) {
-        lock(&self.core.setup).default_charge = amount;
+        let charge = |amount| AddedCharge { charge_type: "FREIGHT".to_owned(), amount };
+        lock(&self.core.setup).additions.customer_charge = amount.map(charge);
+    }
+
+    /// From now on IFS adds this by itself, and nothing else.
+    pub fn set_additions(&self, additions: Additions) {
+        lock(&self.core.setup).additions = additions;
+    }
+
+    /// From now on orders take new rows after picking, or take none.
+    pub fn set_new_rows(&self, new_rows: NewRows) {
+        lock(&self.core.setup).new_rows = new_rows;
     }
 
     /// From now on the service user lacks its grants: 403.

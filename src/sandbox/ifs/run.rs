@@ -7,13 +7,14 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::super::ledger::Ledger;
+use super::additions::Additions;
 use super::answer::{check_content_type, done, entity_answer, nothing_there, page};
 use super::body::{DecimalForm, for_insert, for_update, parse_object};
 use super::error::OdataError;
 use super::filter::Filter;
 use super::path::{LineKey, Query, Target, parse, quote};
 use super::rules::{self, CreditCheck};
-use super::schema::{ADDRESS, CHARGE, Cell, Entity, HEADER, LINE};
+use super::schema::{ADDRESS, CHARGE, Entity, HEADER, LINE};
 use super::tables::{Order, Row, Tables};
 
 const ORDER_ACTIONS: &str = "IfsApp.CustomerOrderHandling.CustomerOrder_";
@@ -76,10 +77,32 @@ pub(super) struct Done {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Setup {
     pub(super) credit_check: CreditCheck,
-    /// A charge that IFS adds by itself to each new order.
-    pub(super) default_charge: Option<rust_decimal::Decimal>,
+    /// What IFS adds by itself.
+    pub(super) additions: Additions,
+    pub(super) new_rows: NewRows,
     /// The projections that the service user lacks the grant for: 403.
     pub(super) grants_missing: Vec<Projection>,
+}
+
+impl Setup {
+    /// Why a release ends in `Blocked`, if it does.
+    fn block(&self) -> Option<&'static str> {
+        match self.credit_check {
+            CreditCheck::Fails => Some("CREDIT"),
+            CreditCheck::Passes if self.additions.prepayment_required => Some("PREPAYMENT"),
+            CreditCheck::Passes => None,
+        }
+    }
+}
+
+/// Until when an order takes new rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NewRows {
+    /// Lines until all is delivered, charges until the invoice.
+    #[default]
+    AfterPicking,
+    /// None any more once a pick list is made.
+    UntilPicking,
 }
 
 /// The tables with what an operation needs around them.
@@ -155,8 +178,10 @@ impl Engine<'_> {
         let form = DecimalForm::of(&operation.content_type);
         match target {
             Target::Orders => {
-                let no = rules::insert_header(self.tables, &for_insert(&HEADER, &object, form)?, self.now)?;
-                self.add_default_charge(&no)?;
+                let mut fields = for_insert(&HEADER, &object, form)?;
+                self.setup.additions.fill_header(&mut fields);
+                let no = rules::insert_header(self.tables, &fields, self.now)?;
+                self.setup.additions.after_header(self.tables, &no)?;
                 self.created(&Target::Order(no), operation)
             }
             Target::Addresses(no) => {
@@ -164,11 +189,16 @@ impl Engine<'_> {
                 self.created(&Target::Address(no.clone()), operation)
             }
             Target::Lines(no) => {
-                let index = rules::insert_line(self.tables, no, &for_insert(&LINE, &object, form)?)?;
+                self.check_new_rows(no)?;
+                let mut fields = for_insert(&LINE, &object, form)?;
+                self.setup.additions.fill_line(&mut fields);
+                let index = rules::insert_line(self.tables, no, &fields)?;
+                self.setup.additions.after_line(self.tables, no, index)?;
                 let key = LineKey { line_no: (index + 1).to_string(), rel_no: "1".into(), line_item_no: 0 };
                 self.created(&Target::Line(no.clone(), key), operation)
             }
             Target::Charges(no) => {
+                self.check_new_rows(no)?;
                 let index = rules::insert_charge(self.tables, no, &for_insert(&CHARGE, &object, form)?)?;
                 let sequence_no = self.order(no)?.charges[index].int("SequenceNo");
                 self.created(&Target::Charge(no.clone(), sequence_no), operation)
@@ -189,7 +219,10 @@ impl Engine<'_> {
         let action = name.strip_prefix(ORDER_ACTIONS).ok_or_else(|| no_such_action(name))?;
         self.precondition(&Target::Order(no.to_owned()), operation)?;
         match action {
-            "SetReleased" if object.is_empty() => rules::release(self.tables, no, self.setup.credit_check)?,
+            "SetReleased" if object.is_empty() => {
+                self.setup.additions.at_release(self.tables, no)?;
+                rules::release(self.tables, no, self.setup.block())?;
+            }
             "SetReleased" => return Err(OdataError::deserialization("The action has no such parameter")),
             "SetCancelled" => rules::cancel(self.tables, no, cancel_reason(object)?)?,
             _ => return Err(no_such_action(name)),
@@ -273,20 +306,17 @@ impl Engine<'_> {
         entity_answer(StatusCode::CREATED, entity, row, &Query::default(), operation, Some(location(target)))
     }
 
-    fn add_default_charge(&mut self, no: &str) -> Result<(), OdataError> {
-        let Some(amount) = self.setup.default_charge else { return Ok(()) };
-        let header = &self.order(no)?.header;
-        let price = if header.flag("UsePriceInclTax") { "ChargeAmountInclTax" } else { "ChargeAmount" };
-        let text = |name: &'static str| (name, Some(Cell::Text(header.text(name).to_owned())));
-        let fields = [
-            text("Contract"),
-            text("Company"),
-            ("ChargeType", Some(Cell::Text("FREIGHT".into()))),
-            ("ChargedQty", Some(Cell::Decimal(1.into()))),
-            (price, Some(Cell::Decimal(amount))),
-        ];
-        rules::insert_charge(self.tables, no, &fields.into_iter().collect())?;
-        Ok(())
+    /// Under `NewRows::UntilPicking` the pick list ends it.
+    fn check_new_rows(&self, no: &str) -> Result<(), OdataError> {
+        let order = self.order(no)?;
+        let picked = matches!(order.state(), "Picked" | "PartiallyDelivered" | "Delivered");
+        match self.setup.new_rows {
+            NewRows::UntilPicking if picked => Err(rules::refused(format!(
+                "CustomerOrder.STATE: An order in state {} can not be given new rows.",
+                order.state()
+            ))),
+            NewRows::UntilPicking | NewRows::AfterPicking => Ok(()),
+        }
     }
 
     fn order(&self, no: &str) -> Result<&Order, OdataError> {

@@ -19,22 +19,22 @@ pub enum CreditCheck {
     Fails,
 }
 
-/// Releases an order; the credit check may block it instead.
-pub(in super::super) fn release(tables: &mut Tables, order_no: &str, check: CreditCheck) -> Result<(), OdataError> {
+/// Releases an order, or blocks it for this reason.
+pub(in super::super) fn release(tables: &mut Tables, order_no: &str, block: Option<&str>) -> Result<(), OdataError> {
     let version = tables.next_version();
     let order = existing(tables, order_no)?;
     border::check(order, Act::Release)?;
     if live(order).next().is_none() {
         return Err(refused("CustomerOrder.NO_LINES: An order without lines can not be released."));
     }
-    match check {
-        CreditCheck::Passes => {
+    match block {
+        None => {
             order.header.put("Objstate", Cell::Text("Released".into()));
             order.header.remove("BlockedReason");
         }
-        CreditCheck::Fails => {
+        Some(reason) => {
             order.header.put("Objstate", Cell::Text("Blocked".into()));
-            order.header.put("BlockedReason", Cell::Text("CREDIT".into()));
+            order.header.put("BlockedReason", Cell::Text(reason.to_owned()));
         }
     }
     order.header.touch(version);

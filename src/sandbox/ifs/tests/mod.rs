@@ -1,5 +1,6 @@
 //! The simulated IFS over HTTP, as a caller sees it who knows nothing of the service: one file a subject.
 
+mod additions;
 mod customers;
 mod rows;
 mod states;
