@@ -45,9 +45,10 @@ pub(super) async fn map_event(
             ReRead::Newest(fresh) => fresh,
             ReRead::Ended(ended) => return Ok(ended),
         };
-        let is_known =
+        let has_facts = known.as_ref().is_some_and(|known| !known.order.lacks_facts(link.rules.needs()));
+        let is_same =
             snapshot.is_some_and(|known| known.updated_at == fresh.order.updated_at && known.digest == fresh.digest);
-        if is_known {
+        if is_same && has_facts {
             return supersede(link, received, event, "this version is known").await;
         }
         // 3.

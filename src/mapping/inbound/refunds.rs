@@ -36,7 +36,7 @@ impl AsTold {
         if !taxes_included {
             return with_basis(refund, from_adjustments, |amount, _| *amount);
         }
-        let added = with_basis(refund.clone(), from_adjustments, |amount, tax| put_together(amount, tax));
+        let added = with_basis(refund.clone(), from_adjustments, put_together);
         if added.closes(Side::Shop, taxes_included) {
             return added;
         }
