@@ -89,8 +89,8 @@ on_both!(a_kill_between_the_reading_back_and_the_settle_adopts_what_ifs_made, pa
 });
 
 #[test]
-fn every_failpoint_has_its_test_above() {
-    let source = include_str!("kill.rs");
+fn every_failpoint_has_its_test_here_or_among_the_changes() {
+    let source = [include_str!("kill.rs"), include_str!("kill_changes.rs")].concat();
     for point in failpoint::ALL {
         assert!(source.contains(&format!("failpoint::{})", point.to_uppercase())), "{point}");
     }

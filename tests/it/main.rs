@@ -3,11 +3,13 @@
 mod support;
 
 mod bad_input;
+mod changes;
 mod clock;
 mod commands;
 mod concurrency;
 mod events;
 mod kill;
+mod kill_changes;
 mod probes;
 mod recovery;
 mod schema;

@@ -1,6 +1,8 @@
 //! What the tests stand on.
 
+pub mod composed;
 pub mod database;
+pub mod held;
 pub mod http;
 pub mod postgres;
 pub mod served;

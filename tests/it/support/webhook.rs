@@ -28,6 +28,11 @@ impl Webhook {
         Self { order_id, id: uuid::Uuid::new_v4().to_string(), body, shop }
     }
 
+    /// A delivery of an order that a test composed.
+    pub fn composed(world: &World, order_id: u64, body: Vec<u8>) -> Self {
+        Self { order_id, id: uuid::Uuid::new_v4().to_string(), body: body.into(), shop: world.shop() }
+    }
+
     /// The same with other bytes.
     pub fn with_body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
