@@ -215,6 +215,12 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// The record in IFS. Of an order that was cancelled there its lines are still to be seen.
+    fn found(&self, target: &Target) -> Option<&'a Row> {
+        let live = self.current.row(target);
+        live.or_else(|| self.plan.state.is_cancelled().then(|| self.current.cancelled_row(target)).flatten())
+    }
+
     /// A charge whose type changed is another charge: the old one goes, and once it is gone the new one comes.
     fn is_another_charge(&self, row: &WrittenRow, wanted: &DesiredRow) -> bool {
         let sent = row.fields.get(names::CHARGE_TYPE).and_then(|field| field.sent.as_ref());
@@ -228,7 +234,7 @@ impl<'a> Planner<'a> {
     /// A row that is wanted no more.
     fn removed(&mut self, row: &WrittenRow) {
         // It is gone already: only the base still has to learn it.
-        let Some(found) = self.current.row(&row.target) else { return };
+        let Some(found) = self.found(&row.target) else { return };
         let what = format!("{} taken away", row.key);
         let change = match row.target {
             Target::Line(_) => Change::LineRemoved,
@@ -244,11 +250,11 @@ impl<'a> Planner<'a> {
         }
         // A goodwill goes by a person's hand only: its money was told to the customer.
         let allowed = matches!(action, Action::CancelRow | Action::Amend);
-        if is_invoiced(&row.target, found) {
-            return self.refuse(what, Why::State(change, Action::Credit));
-        }
         if !allowed {
             return self.refuse(what, Why::State(change, action));
+        }
+        if is_invoiced(&row.target, found) {
+            return self.refuse(what, Why::State(change, Action::Credit));
         }
         if matches!(row.target, Target::Line(_)) && self.is_under_way(found) {
             return self.refuse(what, Why::UnderWay);
@@ -306,7 +312,7 @@ impl<'a> Planner<'a> {
     }
 
     fn record(&mut self, name: &str, target: &Target, base: &WrittenFields, before: Option<&Fields>, desired: &Fields) {
-        let found = self.current.row(target);
+        let found = self.found(target);
         let mut patch = Fields::new();
         let mut cleared = Vec::new();
         let fields: BTreeSet<&String> = base.keys().chain(desired.keys()).collect();
@@ -387,12 +393,6 @@ impl<'a> Planner<'a> {
         if now != written.answered && !self.shopify_wins(name, field, group, wanted, written, now) {
             return false;
         }
-        // A row that is invoiced is past all changes of its money.
-        let money = matches!(group, FieldGroup::Price | FieldGroup::Tax | FieldGroup::Charge | FieldGroup::Quantity);
-        if money && is_invoiced(target, row) {
-            self.refuse(what, Why::State(change, Action::Credit));
-            return false;
-        }
         match action {
             Action::Amend => {}
             // A further refund of money is a row of its own; the same one may still be corrected.
@@ -401,6 +401,12 @@ impl<'a> Planner<'a> {
                 self.refuse(what, Why::State(change, other));
                 return false;
             }
+        }
+        // A row that is invoiced is past all changes of its money.
+        let money = matches!(group, FieldGroup::Price | FieldGroup::Tax | FieldGroup::Charge | FieldGroup::Quantity);
+        if money && is_invoiced(target, row) {
+            self.refuse(what, Why::State(change, Action::Credit));
+            return false;
         }
         if change == Change::QuantityDown && figure.is_none_or(|figure| figure < taken_units(row)) {
             self.refuse(what, Why::UnderWay);

@@ -80,6 +80,11 @@ impl ReadOrder {
         }
     }
 
+    /// The cancelled line of a target.
+    pub fn cancelled_row(&self, target: &Target) -> Option<&Row> {
+        self.cancelled_lines.iter().find(|row| target_of(row).as_ref() == Some(target))
+    }
+
     /// Adds a row that was just made.
     pub fn add(&mut self, row: Row) {
         match target_of(&row) {
