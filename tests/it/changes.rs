@@ -513,7 +513,7 @@ async fn a_thousand_orders_that_a_person_edits_while_shopify_edits_them_lose_no_
     let numbers: Vec<String> = orders.iter().map(|order| the_order(&world, order).order_no).collect();
     let ifs = world.sandbox.ifs();
     let persons = async {
-        for (index, number) in (0..).zip(&numbers).rev() {
+        for (index, number) in (0..ORDERS).rev().zip(numbers.iter().rev()) {
             let (row, field, value) = persons_edit(index);
             ifs.person_edits(number, row, field, &value).expect("a person may");
             if index % 3 == 0 {
