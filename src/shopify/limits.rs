@@ -22,7 +22,7 @@ pub const REQUESTS_PER_SECOND: u32 = 20;
 /// Requests at one time.
 pub const CONCURRENCY_MAX: u32 = 4;
 
-/// Pages of lines of one order: 35 lines each, and Shopify's own bound is far below.
+/// Pages of lines of one order or refund: 35 and 100 lines each, and Shopify's own bound is far below.
 pub const LINE_PAGES_MAX: usize = 60;
 
 /// How often an order is read anew because it changed between two of its pages.

@@ -1,7 +1,7 @@
 //! Both roads tell the same order.
 
 use super::*;
-use crate::domain::money::Side;
+use crate::domain::money::{MoneyPair, Side};
 use crate::domain::order::{LineKind, Order, Risk, Told};
 use crate::mapping::fixtures;
 use crate::mapping::identities::check;
@@ -170,6 +170,42 @@ fn what_matters_changes_the_digest_and_what_does_not_leaves_it() {
     ] {
         assert!(body.contains(from), "{from}");
         assert_eq!(fixtures::order_of(&body.replace(from, to)).digest(), digest, "{from}");
+    }
+}
+
+#[test]
+fn refunds_and_duties_make_a_version_and_facts_beside_the_order_make_none() {
+    fn more(pair: &mut MoneyPair) {
+        pair.shop = pair.shop.plus(pair.shop).expect("same currency");
+    }
+    type Change = fn(&mut Order);
+    let versions: [(&str, Change); 6] = [
+        ("refunded-lines", |order| more(&mut order.refunds[0].lines[0].subtotal)),
+        ("refunded-lines", |order| order.refunds[0].lines[0].quantity += 1),
+        ("refunded-shipping", |order| more(&mut order.refunds[0].shipping[0].tax)),
+        ("refunded-amount", |order| more(&mut order.refunds[0].adjustments[0].amount)),
+        ("refunded-amount", |order| more(&mut order.refunds[0].paid_back)),
+        ("duties", |order| more(&mut order.lines[0].duties[0].price)),
+    ];
+    for (name, change) in versions {
+        let mut order = fixtures::order(name);
+        let digest = order.digest();
+        change(&mut order);
+        assert_ne!(order.digest(), digest, "{name}");
+    }
+    let facts: [Change; 6] = [
+        |order| order.told.risk = true,
+        |order| order.risk = Some(Risk::Cancel),
+        |order| order.staff_id = Some(1),
+        |order| order.location_id = Some(1),
+        |order| order.gateways.clear(),
+        |order| order.lines[0].barcode = Some("1".into()),
+    ];
+    for change in facts {
+        let mut order = fixtures::order("refunded-lines");
+        let digest = order.digest();
+        change(&mut order);
+        assert_eq!(order.digest(), digest);
     }
 }
 

@@ -84,3 +84,39 @@ impl<'de> Deserialize<'de> for RefundDuties {
         serde_json::from_value(list).map(Self).map_err(|_| expected())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Refund {
+        serde_json::from_str(json).unwrap_or_else(|error| panic!("{error}: {json}"))
+    }
+
+    #[test]
+    fn numbers_keep_every_digit_and_big_ids_are_no_floats() {
+        let json = r#"{"id": 929361464000000001, "refund_line_items": [
+            {"line_item_id": 487817672276298555, "quantity": 1, "subtotal": 195.67, "total_tax": 3.98}
+        ]}"#;
+        let refund = read(json);
+        let line = &refund.refund_line_items.expect("rows")[0];
+        assert_eq!((refund.id, line.line_item_id), (Id(929_361_464_000_000_001), Id(487_817_672_276_298_555)));
+        assert_eq!(line.subtotal.expect("a figure").0.to_string(), "195.67");
+        assert_eq!(line.total_tax.expect("a figure").0.to_string(), "3.98");
+    }
+
+    #[test]
+    fn duties_are_read_in_each_shape_that_shopify_shows() {
+        let duty = r#"[{"duty_id": 1, "amount_set": {"shop_money": {"amount": "9.83", "currency_code": "CAD"},
+            "presentment_money": {"amount": "9.83", "currency_code": "CAD"}}}]"#;
+        for (duties, count) in [("[]", 0), (duty, 1), (format!(r#"{{"duties": {duty}}}"#).as_str(), 1)] {
+            let refund = read(&format!(r#"{{"id": 1, "duties": {duties}}}"#));
+            assert_eq!(refund.duties.expect("a list").0.len(), count, "{duties}");
+        }
+        assert!(read(r#"{"id": 1, "duties": null}"#).duties.is_none());
+        for duties in ["7", r#"{"others": []}"#, r#"[{"duty_id": "x"}]"#] {
+            let refused = serde_json::from_str::<Refund>(&format!(r#"{{"id": 1, "duties": {duties}}}"#));
+            assert!(refused.is_err_and(|error| error.to_string().contains("expected a list of duties")), "{duties}");
+        }
+    }
+}
