@@ -44,4 +44,8 @@ mod verdict;
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod summed;
+#[cfg(test)]
 mod tests;

@@ -30,10 +30,9 @@ fn figure(row: &Map<String, Value>, fields: [&str; 2]) -> Decimal {
 fn rates_of(row: &Map<String, Value>) -> Vec<Decimal> {
     match row.get(names::TAX_CODE) {
         Some(code) => vec![Decimal::new(code.as_str().expect("a code")[1..].parse().expect("V and the percent"), 2)],
-        None => {
-            assert_eq!(row.get(names::TAX_CALC_STRUCTURE_ID), Some(&json!("GSTQST")));
-            vec![Decimal::new(5, 2), Decimal::new(9975, 5)]
-        }
+        // The one structure of the fixtures; a row without either leaves its taxes to an engine, which is not asked here.
+        None if row.contains_key(names::TAX_CALC_STRUCTURE_ID) => vec![Decimal::new(5, 2), Decimal::new(9975, 5)],
+        None => Vec::new(),
     }
 }
 
@@ -84,7 +83,7 @@ fn charge_json(desired: &DesiredOrder, row: &DesiredRow, number: usize) -> Value
 }
 
 /// The order as IFS answers it once it was made as desired. Rows come in another sequence than they were sent.
-fn answered(desired: &DesiredOrder) -> ReadOrder {
+pub(super) fn answered(desired: &DesiredOrder) -> ReadOrder {
     let mut header = json_of(&desired.header);
     header.insert("OrderNo".into(), json!("1001"));
     header.insert("Objstate".into(), json!("Planned"));
