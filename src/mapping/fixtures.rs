@@ -22,7 +22,9 @@ pub(super) fn settings() -> MappingSettings {
         cancel_reason: "WEB".into(),
         tax_codes: vec![
             tax_code("DE", "0.19", "V19"),
+            tax_code("DE", "0.07", "V07"),
             tax_code("DE", "0", "V00"),
+            tax_code("NO", "0.25", "V25"),
             tax_code("SE", "0.25", "V25"),
             tax_code("CA", "0.13", "V13"),
             tax_code("SE", "0.06", "V06"),

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use super::fixtures::{order, settings};
 use super::gate::gate;
 use super::judge::{Judgement, judge};
-use super::merge::plan;
+use super::merge::{PlanRules, plan};
 use super::rules::settings::{
     AmountCurrency, ChannelLiable, DiscountMode, GoodwillTax, PriceBasis, ShippingDiscount, TaxMode, UnevenLine,
 };
@@ -232,7 +232,7 @@ proptest! {
         // 3. A pair that agrees is left alone, whatever the policy.
         let base = link_rows(&desired, &read).expect("every row is there");
         for policy in [ConflictPolicy::Park, ConflictPolicy::IfsWins, ConflictPolicy::ShopifyWins] {
-            prop_assert!(plan(&base, None, &desired, &read, policy).nothing_to_do());
+            prop_assert!(plan(&base, None, &desired, &read, PlanRules::with_policy(policy)).nothing_to_do());
         }
     }
 }

@@ -46,6 +46,10 @@ mod fixtures;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
+mod page;
+#[cfg(test)]
+mod snapshots;
+#[cfg(test)]
 mod summed;
 #[cfg(test)]
 mod tests;
