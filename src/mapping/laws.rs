@@ -203,7 +203,8 @@ proptest! {
 
     #[test]
     fn every_order_comes_to_an_end_and_what_is_written_is_worth_what_shopify_says(random in orders(), settings in modes()) {
-        let wide = settings.tax_gap_line == "1";
+        // A bound of 1.00 in cents is wide; in yen it is a single unit.
+        let wide = settings.tax_gap_line == "1" && settings.currency == AmountCurrency::Shop;
         let rules = Rules::new(settings).expect("legal");
         let order = made(&random);
         let desired = match judge(&order, &rules, jiff::Timestamp::UNIX_EPOCH) {
