@@ -46,6 +46,7 @@ impl Control {
             }
             (Method::GET, "/_sandbox/ledger") => (StatusCode::OK, self.requests()),
             (Method::POST, "/_sandbox/play") => self.play(&body),
+            (Method::POST, "/_sandbox/ifs") => self.bid(&body),
             (Method::POST, "/_sandbox/release-held") => (StatusCode::OK, json!({"released": self.ifs.release_held()})),
             (Method::POST, "/_sandbox/revoke-tokens") => {
                 self.ifs.revoke_tokens();
@@ -57,7 +58,7 @@ impl Control {
             }
             _ => (
                 StatusCode::NOT_FOUND,
-                json!({"error": "GET status, books, ledger; POST play, release-held, revoke-tokens, clear-faults"}),
+                json!({"error": "GET status, books, ledger; POST play, ifs, release-held, revoke-tokens, clear-faults"}),
             ),
         };
         json_answer(status, &answer).into()
@@ -91,6 +92,17 @@ impl Control {
             })
         });
         json!({"items": rows.collect::<Vec<_>>()})
+    }
+
+    /// A person's act in IFS: `{"act", "order_no", …}`.
+    fn bid(&self, body: &[u8]) -> (StatusCode, Value) {
+        let Ok(wanted) = serde_json::from_slice::<Value>(body) else {
+            return (StatusCode::BAD_REQUEST, json!({"error": "the body is not JSON"}));
+        };
+        match self.ifs.person_is_bidden(&wanted) {
+            Ok(()) => (StatusCode::OK, json!({})),
+            Err(refused) => (StatusCode::CONFLICT, json!({"error": refused.to_string()})),
+        }
     }
 
     /// `{"webhook_url", "orders", "faults": "none"|"usual", "shop": 0}`.

@@ -27,7 +27,7 @@ pub use clock::SandboxClock;
 
 use control::Control;
 use faults::{FaultPlan, FaultPreset};
-use ifs::{Ifs, IfsSetup};
+use ifs::{Additions, Ifs, IfsSetup};
 use ledger::Ledger;
 use shopify::{Around, Shop, ShopSetup};
 
@@ -80,6 +80,8 @@ pub struct SandboxSettings {
     pub wait_honoured: bool,
     /// Over so many OData requests per second IFS answers 429.
     pub ifs_requests_per_sec_max: Option<u32>,
+    /// What IFS adds to orders by itself.
+    pub additions: Additions,
     /// `FaultPreset::Usual`: how late IFS commits. Must be longer than the client's time-out.
     pub late_commit: Duration,
     /// `FaultPreset::Usual`: how slow a slow answer is. Must be shorter than the client's time-out.
@@ -98,6 +100,7 @@ impl Default for SandboxSettings {
             faults: FaultPreset::None,
             wait_honoured: true,
             ifs_requests_per_sec_max: None,
+            additions: Additions::default(),
             late_commit: Duration::from_millis(3000),
             slow_answer: Duration::from_millis(800),
             shops: vec![ShopSettings::first()],
@@ -159,6 +162,7 @@ impl Sandbox {
             token_lifetime_secs: settings.token_lifetime_secs,
             wait_honoured: settings.wait_honoured,
             requests_per_sec_max: settings.ifs_requests_per_sec_max,
+            additions: settings.additions.clone(),
         };
         let ifs = Ifs::new(setup, ledger.clone(), faults.clone(), clock.clone());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -5,6 +5,7 @@ mod acts;
 mod additions;
 mod answer;
 mod batch;
+mod bidden;
 mod body;
 mod compute;
 mod customer;
@@ -41,7 +42,7 @@ use super::clock::SandboxClock;
 use super::faults::FaultPlan;
 use super::ledger::Ledger;
 use super::listen::Reply;
-use run::Projection;
+use run::{Projection, Setup};
 use service::{Ceiling, Core, SERVICES, lock};
 use tables::Tables;
 use token::Tokens;
@@ -67,6 +68,7 @@ pub(super) struct IfsSetup {
     pub(super) token_lifetime_secs: u64,
     pub(super) wait_honoured: bool,
     pub(super) requests_per_sec_max: Option<u32>,
+    pub(super) additions: Additions,
 }
 
 /// Shared handle to the simulated IFS: what persons and operators can do there. Never blocks for long.
@@ -81,7 +83,7 @@ impl Ifs {
         let core = Core {
             tables: Mutex::new(Tables::seeded()),
             tokens: Mutex::new(Tokens::new(setup.client_id, setup.client_secret, setup.token_lifetime_secs)),
-            setup: Mutex::default(),
+            setup: Mutex::new(Setup { additions: setup.additions, ..Setup::default() }),
             ceiling: Mutex::new(ceiling),
             held: Mutex::default(),
             released: Notify::new(),

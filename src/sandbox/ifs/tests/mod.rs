@@ -3,6 +3,7 @@
 mod additions;
 mod customers;
 mod rows;
+mod series;
 mod states;
 
 use rust_decimal::Decimal;
