@@ -35,7 +35,7 @@ impl Caller {
             ("client_secret", sandbox.client_secret()),
         ];
         let answer = http.post(url).form(&form).send().await.expect("an answer");
-        let body: Value = serde_json::from_slice(&answer.bytes().await.expect("a body")).expect("JSON");
+        let body: Value = serde_json::from_slice(&body_of(answer).await).expect("JSON");
         let token = body["access_token"].as_str().expect("a token").to_owned();
         Self { sandbox, http, token }
     }
@@ -60,8 +60,7 @@ impl Caller {
         }
         let answer = request.send().await.expect("an answer");
         let status = answer.status().as_u16();
-        let body = answer.bytes().await.expect("a body");
-        (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+        (status, serde_json::from_slice(&body_of(answer).await).unwrap_or(Value::Null))
     }
 
     async fn post(&self, path: &str, body: Value) -> (u16, Value) {
@@ -97,6 +96,14 @@ impl Caller {
         }
         no
     }
+}
+
+async fn body_of(mut answer: reqwest::Response) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.expect("a chunk") {
+        body.extend_from_slice(&chunk);
+    }
+    body
 }
 
 fn header() -> Value {

@@ -22,8 +22,8 @@ async fn change_set(caller: &Caller, projection: &str, parts: &[(&str, &str, Opt
     let url = format!("{}{SERVICES}{projection}.svc/$batch", caller.sandbox.ifs_base_url());
     let request = caller.http.post(url).bearer_auth(&caller.token);
     let request = request.header("content-type", "multipart/mixed; boundary=b").body(body);
-    let answer = request.send().await.expect("an answer").bytes().await.expect("a body");
-    String::from_utf8(answer.to_vec()).expect("text")
+    let answer = request.send().await.expect("an answer");
+    String::from_utf8(body_of(answer).await).expect("text")
 }
 
 #[tokio::test]
