@@ -17,4 +17,4 @@ pub(super) use count::count;
 pub(super) use path::parse;
 pub(super) use people::{disturb, edit, key_customer};
 pub(super) use records::{Customer, seed};
-pub(super) use rules::{check_order_address, check_order_customer};
+pub(super) use rules::{check_order_address, check_order_customer, order_defaults};

@@ -261,6 +261,24 @@ pub(in super::super) fn check_order_customer(tables: &Tables, id: &str, company:
     Ok(())
 }
 
+/// What a customer's data say for an order's header that does not say it itself.
+pub(in super::super) fn order_defaults(tables: &Tables, id: &str, company: &str) -> Vec<(&'static str, Cell)> {
+    let Some(customer) = tables.customers.get(id) else { return Vec::new() };
+    let mut defaults = Vec::new();
+    let mut take = |row: &Row, from: &str, to: &'static str| {
+        defaults.extend(row.cell(from).cloned().map(|cell| (to, cell)));
+    };
+    if let Some(row) = customer.companies.iter().find(|row| row.text("Company") == company) {
+        take(row, "PayTermId", "PayTermId");
+    }
+    if let Some(row) = &customer.order_data {
+        take(row, "MarketCode", "MarketCode");
+        take(row, "SalesmanCode", "SalesmanCode");
+        take(row, "PrintAmountsInclTax", "UsePriceInclTax");
+    }
+    defaults
+}
+
 /// Whether an order may name this address of its customer: for bills a `Document` one, for goods a `Delivery` one.
 pub(in super::super) fn check_order_address(
     tables: &Tables,

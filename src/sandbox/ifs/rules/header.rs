@@ -42,6 +42,9 @@ pub(in super::super) fn insert_header(
     cells.insert("AddrFlagDb", Cell::Text("N".into()));
     cells.insert("DateEntered", Cell::Text(now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()));
     cells.insert("TotalAmount", Cell::Decimal(Decimal::ZERO));
+    for (name, cell) in customer::order_defaults(tables, text_of(&cells, "CustomerNo"), company) {
+        cells.entry(name).or_insert(cell);
+    }
     cells.entry("UsePriceInclTax").or_insert(Cell::Bool(false));
     cells.entry("AdditionalDiscount").or_insert(Cell::Decimal(Decimal::ZERO));
     cells.entry("PayTermId").or_insert_with(|| Cell::Text("30".into()));

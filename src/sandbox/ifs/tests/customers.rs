@@ -148,6 +148,7 @@ async fn an_order_wants_order_data_company_data_and_addresses_of_the_right_type(
     let (status, made) = caller.post("CustomerOrderSet", order("W1", "1", "2")).await;
     assert_eq!(status, 201, "{made}");
     let no = made["OrderNo"].as_str().expect("a number");
+    assert_eq!(made["PayTermId"], "14", "the customer's own");
     assert_eq!(caller.patch(&order_path(no), json!({"ShipAddrNo": "1"})).await.0, 500, "no Delivery address");
     let row = CustomerRowOf::OrderData;
     caller.ifs().person_edits_customer("W1", row, "CrStop", "true").expect("an edit");
