@@ -174,3 +174,39 @@ on_both!(fulfilments_are_versions_like_any_other, Setup::default(), async |world
     assert!(world.sandbox.books(&[]).is_clean(), "{:?}", world.sandbox.books(&[]).differences);
     assert_eq!((deliveries(world, "mapped"), asked_of_shopify(world)), (3, 0));
 });
+
+/// Customers by orders need a company's name and keys, which only a re-read tells.
+fn by_customer() -> Setup {
+    let by_customer = concat!(
+        "customer = \"match_or_create\"\n",
+        "customers.templates = [{ customer = \"TEMPLATE-DE\" }]\n",
+        "customer_no = \"WEB-DEFAULT\""
+    );
+    let edit = ("customer_no = \"WEB-DEFAULT\"", by_customer);
+    Setup { edits: vec![edit], ..Setup::default() }
+}
+
+on_both!(facts_that_the_rules_need_are_read_once_for_a_version, by_customer(), async |world: &World| {
+    let (steps, shop) = (begin(world).await, world.shop());
+    let order = shop.place(Story::Plain);
+    let body = |company: bool| {
+        let mut told: serde_json::Value =
+            serde_json::from_slice(&shop.webhook_body(order).expect("a body")).expect("JSON");
+        if company {
+            told["company"] = json!({"id": 9_988_776_655_u64, "location_id": 1_122_334_455});
+        }
+        told.to_string().into_bytes()
+    };
+    // 1. The order of a company lacks its name and keys: it is read again, and that version is taken.
+    arrive(&steps, "orders/create", &body(true)).await;
+    assert_eq!((asked_of_shopify(world), deliveries(world, "mapped")), (1, 1));
+    assert_eq!(world.database.number("SELECT COUNT(*) FROM orders WHERE road = 'graphql'"), 1);
+    // 2. The same version again, with and without what made it ask, costs nothing.
+    arrive(&steps, "orders/updated", &body(true)).await;
+    arrive(&steps, "orders/paid", &body(false)).await;
+    assert_eq!((asked_of_shopify(world), deliveries(world, "superseded")), (1, 2));
+    // 3. An order that no company bought lacks nothing.
+    let other = shop.place(Story::Plain);
+    arrive(&steps, "orders/create", &shop.webhook_body(other).expect("a body")).await;
+    assert_eq!((asked_of_shopify(world), deliveries(world, "mapped")), (1, 2));
+});
