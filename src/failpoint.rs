@@ -39,9 +39,25 @@ pub const RELEASE_ANSWERED: &str = "release_answered";
 pub const CANCEL_INTENT_COMMITTED: &str = "cancel_intent_committed";
 /// IFS answered the cancellation; nothing of it is committed.
 pub const CANCEL_ANSWERED: &str = "cancel_answered";
+/// The intent of a customer's create is committed; no byte left.
+pub const CUSTOMER_INTENT_COMMITTED: &str = "customer_intent_committed";
+/// The bytes of a customer's create left for IFS; its answer was not read.
+pub const CUSTOMER_BYTES_SENT: &str = "customer_bytes_sent";
+/// IFS answered that the customer exists; nothing of it is committed.
+pub const CUSTOMER_ANSWERED: &str = "customer_answered";
+/// The customer is linked; its records are still to come.
+pub const CUSTOMER_LINKED: &str = "customer_linked";
+/// The intent of a change of a customer is committed; no byte left.
+pub const CUSTOMER_CHANGE_COMMITTED: &str = "customer_change_committed";
+/// IFS answered a change of a customer; nothing of it is committed.
+pub const CUSTOMER_CHANGE_ANSWERED: &str = "customer_change_answered";
+/// What the shop is to be told is committed; no byte left.
+pub const WRITE_BACK_COMMITTED: &str = "write_back_committed";
+/// The shop took the metafields; the tags and the settle are still to come.
+pub const WRITE_BACK_ANSWERED: &str = "write_back_answered";
 
 /// Every point, in the order in which an order passes them.
-pub const ALL: [&str; 19] = [
+pub const ALL: [&str; 27] = [
     BODY_READ,
     INBOX_COMMITTED,
     CLAIMED,
@@ -61,6 +77,14 @@ pub const ALL: [&str; 19] = [
     RELEASE_ANSWERED,
     CANCEL_INTENT_COMMITTED,
     CANCEL_ANSWERED,
+    CUSTOMER_INTENT_COMMITTED,
+    CUSTOMER_BYTES_SENT,
+    CUSTOMER_ANSWERED,
+    CUSTOMER_LINKED,
+    CUSTOMER_CHANGE_COMMITTED,
+    CUSTOMER_CHANGE_ANSWERED,
+    WRITE_BACK_COMMITTED,
+    WRITE_BACK_ANSWERED,
 ];
 
 #[cfg(any(debug_assertions, feature = "failpoints"))]

@@ -8,7 +8,8 @@
 //!  │   └─ TokenKeeper       its access token
 //!  ├─ connection NAME       one for each connection
 //!  │   ├─ OrderMapper       inbox -> desired documents
-//!  │   └─ IfsWriter         documents -> IFS
+//!  │   ├─ IfsWriter         documents -> IFS
+//!  │   └─ ShopifyWriter     what the shop is told; only where the settings want it
 //!  └─ WebhookIngress        started last, stopped first
 //! ```
 
@@ -16,6 +17,7 @@ pub mod ifs_writer;
 pub mod janitor;
 pub mod lease_keeper;
 pub mod order_mapper;
+pub mod shopify_writer;
 pub mod token_keeper;
 pub mod webhook_ingress;
 
@@ -36,6 +38,7 @@ use ifs_writer::IfsWriter;
 use janitor::Janitor;
 use lease_keeper::LeaseKeeper;
 use order_mapper::OrderMapper;
+use shopify_writer::ShopifyWriter;
 use token_keeper::TokenKeeper;
 use webhook_ingress::WebhookIngress;
 
@@ -131,6 +134,15 @@ fn connection_child(link: &Arc<Connection>, mapper_bell: Doorbell) -> Child {
             IfsWriter { link: Arc::clone(&link) }
         });
         children.push(writer.into());
+    }
+    if link.mode == Mode::Live && link.rules.writes_back() {
+        let link = Arc::clone(link);
+        let teller =
+            ChildSpec::worker("ShopifyWriter", Doorbell::new(), Rhythm::every(Duration::from_secs(1)), move || {
+                link.broke_off.store(true, Ordering::Release);
+                ShopifyWriter { link: Arc::clone(&link) }
+            });
+        children.push(teller.into());
     }
     TreeSpec::subtree(format!("connection {}", link.name), children).into()
 }

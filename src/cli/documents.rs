@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use super::output::{Format, say, say_json, table};
 use super::{Failure, Shown, open_store, who};
 use crate::config::Settings;
-use crate::domain::document::State;
+use crate::domain::document::{DocumentKind, State};
 use crate::domain::ids::{ConnectionName, DocumentId};
+use crate::flow::customer_order;
 use crate::flow::rejudge::rejudge;
 use crate::store::{DocumentFilter, DocumentRow, Store, Wish};
 
@@ -144,7 +145,13 @@ async fn judged_anew(
     let Some((name, connection)) = known else {
         return Err(Failure::Usage(format!("the settings have no [connections.{}] any more", document.connection)));
     };
-    let wish = rejudge(store, &connection.rules, name, document.order_id, Timestamp::now()).await?;
+    let rules = &connection.rules;
+    let wish = match DocumentKind::parse(&document.kind) {
+        Some(DocumentKind::CustomerOrder) => rejudge(store, rules, name, document.order_id, Timestamp::now()).await?,
+        Some(DocumentKind::Customer) => customer_order::rejudged(store, rules, name, document.order_id).await?,
+        // It is told anew with the next step of its order; what is to be told now stands in the row.
+        Some(DocumentKind::WriteBack) | None => None,
+    };
     Ok(wish.map(|wish| (wish, connection.rules.revision().to_owned())))
 }
 

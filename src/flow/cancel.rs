@@ -56,7 +56,8 @@ impl Work<'_> {
         };
         let state = read.state();
         if state.is_cancelled() {
-            return Ok(Step::over(Outcome::new(self.step, self.claimed.desired_version, Settled::Written)));
+            let written = Outcome::new(self.step, self.claimed.desired_version, Settled::Written);
+            return Ok(Step::over(written.standing(self.order_no, state.as_str())));
         }
         match self.link.rules.updates().action(Change::CancelOrder, &state) {
             Action::CancelOrder => self.cancel_order(&read, reason).await,

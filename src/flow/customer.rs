@@ -174,7 +174,6 @@ async fn keep(
         let planned = plan(&base, &desired, &current);
         // 2.
         if planned.nothing_to_do() {
-            failpoint::hit(failpoint::READ_BACK_DONE);
             let after = base.after(&planned, &desired, &current);
             let outcome = ended(claimed, &after, done.as_ref());
             return settle(link, claimed, outcome.closing(open, "settled")).await;
@@ -257,9 +256,12 @@ async fn write(
         needed: Duration::ZERO,
     };
     *open = Some(link.store.open_intent(&link.tenant.lease, claimed, new, link.clock.now()).await?);
-    failpoint::hit(failpoint::INTENT_COMMITTED);
+    failpoint::hit(failpoint::CUSTOMER_CHANGE_COMMITTED);
     let error = match customers.batch_write(ready, parts).await {
-        Ok(_) => return Ok(Sent::Written),
+        Ok(_) => {
+            failpoint::hit(failpoint::CUSTOMER_CHANGE_ANSWERED);
+            return Ok(Sent::Written);
+        }
         Err(error) => error,
     };
     match error.verdict() {

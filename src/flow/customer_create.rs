@@ -188,14 +188,14 @@ async fn announce_and_send(
         let outcome = Outcome::new("create", claimed.desired_version, again);
         return Ok(Some(over(outcome.detail("the database was too slow to send in time"))));
     };
-    failpoint::hit(failpoint::INTENT_COMMITTED);
+    failpoint::hit(failpoint::CUSTOMER_INTENT_COMMITTED);
     // 3.
     let part = birth_part(desired, &link.tenant.limits.copy_customer_action);
-    let made = customers.create(ready, &part).await.and_then(|answer| number_of(&answer, desired));
+    let made = customers.create_customer(ready, &part).await.and_then(|answer| number_of(&answer, desired));
     // 4.
     match made {
         Ok(customer_no) => {
-            failpoint::hit(failpoint::CREATED_RECEIVED);
+            failpoint::hit(failpoint::CUSTOMER_ANSWERED);
             let reason = match &desired.template {
                 Some(template) => format!("created from template {template}"),
                 None => "created by posts".to_owned(),
@@ -390,5 +390,6 @@ async fn linked(
     };
     let progress = Progress { close, link: Some(made), written: Some(base_text(&base)), attempt: Some(attempt) };
     link.store.progress(&link.tenant.lease, claimed, progress, link.clock.now()).await?;
+    failpoint::hit(failpoint::CUSTOMER_LINKED);
     Ok(Become::Linked(base))
 }

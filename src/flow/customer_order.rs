@@ -9,13 +9,15 @@ use super::rejudge::order_of;
 use super::settling::{Outcome, later};
 use super::wish::Wish;
 use crate::domain::document::{DocumentKind, ParkKind, State};
+use crate::domain::ids::ConnectionName;
 use crate::domain::order::Order;
 use crate::ifs::wire::names;
 use crate::mapping::customer;
 use crate::mapping::customer_merge::WrittenCustomer;
 use crate::mapping::desired::{CustomerRef, DesiredOrder};
+use crate::mapping::rules::Rules;
 use crate::mapping::scalar::Scalar;
-use crate::store::{Claimed, CustomerStanding, CustomerWish, FollowUp, Settled, StoreError};
+use crate::store::{self, Claimed, CustomerStanding, CustomerWish, FollowUp, Settled, Store, StoreError};
 
 /// How soon an order looks again for its customer, beside being woken by it.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
@@ -31,15 +33,15 @@ pub async fn wished(link: &Connection, order: &Order, wish: &Wish) -> Result<Opt
     };
     let Some(key) = key else { return Ok(None) };
     let standing = link.store.customer_standing(&link.name, &key).await?;
-    let content = content(link, order, standing.as_ref());
+    let content = content(&link.rules, order, standing.as_ref());
     let expected_digest = standing.map(|standing| standing.desired_digest);
     Ok(Some(CustomerWish { key, wish: content.for_store(), expected_digest }))
 }
 
 /// What the order makes of the customer, following what was wanted of it before.
-fn content(link: &Connection, order: &Order, standing: Option<&CustomerStanding>) -> Content {
+fn content(rules: &Rules, order: &Order, standing: Option<&CustomerStanding>) -> Content {
     let earlier = standing.and_then(|standing| Content::parse(&standing.desired));
-    match (Content::of(customer::desired(order, &link.rules)), earlier) {
+    match (Content::of(customer::desired(order, rules)), earlier) {
         (Content::Write { customer }, Some(Content::Write { customer: earlier })) => {
             Content::Write { customer: Box::new(customer.after(&earlier)) }
         }
@@ -47,6 +49,22 @@ fn content(link: &Connection, order: &Order, standing: Option<&CustomerStanding>
         (Content::Park { .. }, Some(earlier @ Content::Write { .. })) => earlier,
         (content, _) => content,
     }
+}
+
+/// What a customer's document asks for under today's rules, by the order that last told of it; `None` when no version of that
+/// order is known.
+///
+/// # Errors
+/// The store's.
+pub async fn rejudged(
+    store: &Store,
+    rules: &Rules,
+    connection: &ConnectionName,
+    order_id: u64,
+) -> Result<Option<store::Wish>, StoreError> {
+    let Some(order) = order_of(store, connection, order_id).await? else { return Ok(None) };
+    let standing = store.customer_standing(connection, &customer::key(&order)).await?;
+    Ok(Some(content(rules, &order, standing.as_ref()).for_store()))
 }
 
 /// What an order's step goes on with.
@@ -130,7 +148,7 @@ async fn reopened(
     outcome: Outcome,
 ) -> Result<Outcome, StoreError> {
     let Some(order) = order_of(&link.store, &link.name, claimed.order_id).await? else { return Ok(outcome) };
-    let content = content(link, &order, standing);
+    let content = content(&link.rules, &order, standing);
     Ok(outcome.followed_by(FollowUp {
         kind: DocumentKind::Customer,
         key: customer::key(&order),

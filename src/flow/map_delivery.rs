@@ -109,7 +109,7 @@ pub async fn map_delivery(link: &Connection, received: &Received) -> Result<Ende
 }
 
 fn choice(link: &Connection, version: &Version, snapshot: Option<&Snapshot>) -> Choice {
-    let choice = choose(&version.order, &version.digest, link.rules.needs(), snapshot);
+    let choice = choose(&version.order, &version.digest, link.rules.needs_of(&version.order), snapshot);
     if link.secret_use == SecretUse::SharedApp && snapshot.is_none() && choice == Choice::Take {
         return Choice::ReRead("the webhook secret is shared: the shop itself must confirm a new order");
     }

@@ -8,7 +8,7 @@ pub mod converge;
 pub mod create;
 pub mod customer;
 mod customer_create;
-mod customer_order;
+pub mod customer_order;
 pub mod ingest;
 pub mod look_up;
 pub mod map_delivery;
@@ -22,6 +22,7 @@ pub mod rows;
 pub mod settling;
 pub mod version;
 pub mod wish;
+pub mod write_back;
 pub mod writer;
 
 use std::collections::HashMap;

@@ -214,7 +214,8 @@ pub(super) fn gated(
         let park = gate::park(read.order_no(), &gaps);
         Settled::Parked(park_reason(park.kind.as_str(), park.code, &park.text))
     };
-    Outcome::new(step, version, settled).with_base(base_text(base))
+    let outcome = Outcome::new(step, version, settled).with_base(base_text(base));
+    outcome.standing(read.order_no(), read.state().as_str())
 }
 
 /// The stored form of a base.

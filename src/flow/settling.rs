@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Connection, OWN_FAILURES_MAX};
+use super::{Connection, OWN_FAILURES_MAX, write_back};
 use crate::domain::document::{ParkKind, State};
 use crate::domain::ids::IntentId;
 use crate::domain::verdict::{Scope, Verdict};
@@ -25,6 +25,8 @@ pub struct Outcome {
     link: Option<Link>,
     written: Option<String>,
     follow_ups: Vec<FollowUp>,
+    /// The order as it stands in IFS, number and state, for the shop to be told.
+    standing: Option<(String, String)>,
     detail: Option<String>,
     /// Whether anything was tried, so that the step deserves a row.
     tried: bool,
@@ -41,6 +43,7 @@ impl Outcome {
             link: None,
             written: None,
             follow_ups: Vec::new(),
+            standing: None,
             detail: None,
             tried: true,
         }
@@ -85,6 +88,13 @@ impl Outcome {
         matches!(self.settled, Settled::Written)
     }
 
+    /// The same, knowing how the order stands in IFS: the shop is told, where the settings want it.
+    #[must_use]
+    pub fn standing(mut self, order_no: &str, objstate: &str) -> Self {
+        self.standing = Some((order_no.to_owned(), objstate.to_owned()));
+        self
+    }
+
     /// Whether an intent of a guarded write stays open: the next step reads what became of it.
     pub fn keeps_intent(&self) -> bool {
         matches!(self.settled, Settled::Unknown { .. } | Settled::Again { .. })
@@ -116,6 +126,8 @@ pub async fn settle(link: &Connection, claimed: &Claimed, outcome: Outcome) -> R
     if let Some((intent, _)) = outcome.close {
         link.watches.end(intent);
     }
+    let told = outcome.standing.as_ref();
+    let told = told.and_then(|(order_no, state)| write_back::follow_up(&link.rules, claimed.order_id, order_no, state));
     let detail = outcome.detail.or(reason_text);
     let attempt = Attempt { step: outcome.step.to_owned(), outcome: word.to_owned(), detail };
     let settle = Settle {
@@ -124,7 +136,7 @@ pub async fn settle(link: &Connection, claimed: &Claimed, outcome: Outcome) -> R
         close: outcome.close,
         link: outcome.link,
         written: outcome.written,
-        follow_ups: outcome.follow_ups,
+        follow_ups: outcome.follow_ups.into_iter().chain(told).collect(),
         attempt: outcome.tried.then_some(attempt),
         now: link.clock.now(),
     };

@@ -115,6 +115,9 @@ pub fn skip_text(rule: &str) -> String {
 /// A cancelled one acts before the gate and before anything that we cannot map, where a record of it stands or may
 /// stand in IFS; else identities and filters come first.
 pub fn judge(order: &Order, rules: &Rules, footing: Footing, now: Timestamp) -> Wish {
+    // Tags that we put there ourselves decide nothing.
+    let without = rules.without_own_tags(order);
+    let order = without.as_ref().unwrap_or(order);
     if !order.is_cancelled() {
         return wish_of(judge::judge(order, rules, now), None);
     }

@@ -239,13 +239,13 @@ impl IfsClient {
         Err(Undecodable::new("a list has more pages than any order").into())
     }
 
-    /// Sends the one write that makes a record, once, on a connection of its own.
+    /// Sends the one write that makes a customer, once, on a connection of its own.
     ///
     /// # Errors
     /// As [`send_create`](Self::send_create).
-    pub async fn create(&self, ready: Ready, part: &PartRequest) -> Result<Answer, IfsError> {
+    pub async fn create_customer(&self, ready: Ready, part: &PartRequest) -> Result<Answer, IfsError> {
         let token = ready.token.clone();
-        self.observe(ready, "create", self.write_one(&token, part, Mark::At(failpoint::BYTES_SENT))).await
+        self.observe(ready, "create", self.write_one(&token, part, Mark::At(failpoint::CUSTOMER_BYTES_SENT))).await
     }
 
     /// Calls a bound action on the record that still has this ETag.

@@ -1,4 +1,4 @@
-//! One shop's Admin API over GraphQL, one query at a time. Reads only so far; each is repeated here where that is of use.
+//! One shop's Admin API over GraphQL, one query at a time. Reads are repeated here where that is of use; a write goes once.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -77,9 +77,10 @@ struct Inner {
     clock: Clock,
 }
 
-struct Document {
-    operation: &'static str,
-    text: &'static str,
+/// A query or mutation as it is sent.
+pub(super) struct Document {
+    pub(super) operation: &'static str,
+    pub(super) text: &'static str,
 }
 
 impl ShopifyClient {
@@ -178,10 +179,13 @@ impl ShopifyClient {
         Err(ShopifyError::NotWhole { what: "the pages of a refund do not end" })
     }
 
+    /// Sends a mutation once.
+    pub(super) async fn once(&self, document: &Document, variables: Value) -> Result<Box<RawValue>, ShopifyError> {
+        self.attempt(document.operation, body_of(document, &variables)).await
+    }
+
     async fn query(&self, document: &Document, variables: Value) -> Result<Box<RawValue>, ShopifyError> {
-        let body =
-            json!({ "query": document.text, "operationName": document.operation, "variables": variables }).to_string();
-        let body = Bytes::from(body);
+        let body = body_of(document, &variables);
         let attempt = async || match self.attempt(document.operation, body.clone()).await {
             Err(error) if error.passes_by_itself() => {
                 let after = error.after();
@@ -261,6 +265,11 @@ impl std::fmt::Debug for ShopifyClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ShopifyClient").field("name", &self.0.name).finish_non_exhaustive()
     }
+}
+
+fn body_of(document: &Document, variables: &Value) -> Bytes {
+    let body = json!({ "query": document.text, "operationName": document.operation, "variables": variables });
+    Bytes::from(body.to_string())
 }
 
 #[derive(Deserialize)]

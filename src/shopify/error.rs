@@ -1,6 +1,7 @@
 //! What went wrong in a call to Shopify, named by what the caller can do about it, and the verdict on it. Waiting is elsewhere.
 //!
-//! Only reads so far: a call that broke off has done nothing, so no verdict here is `Ambiguous`.
+//! Reads, and writes that are the same however often they are made: a call that broke off may go again, so no verdict here
+//! is `Ambiguous`.
 
 use std::time::Duration;
 

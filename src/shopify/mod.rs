@@ -6,6 +6,7 @@ pub mod cost;
 pub mod error;
 pub mod limits;
 pub mod wire;
+pub mod write;
 
 pub use client::{ShopifyClient, ShopifySettings};
 pub use error::ShopifyError;

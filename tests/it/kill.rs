@@ -89,8 +89,14 @@ on_both!(a_kill_between_the_reading_back_and_the_settle_adopts_what_ifs_made, pa
 });
 
 #[test]
-fn every_failpoint_has_its_test_here_or_among_the_changes() {
-    let source = [include_str!("kill.rs"), include_str!("kill_changes.rs")].concat();
+fn every_failpoint_has_its_test_here_or_beside() {
+    let source = [
+        include_str!("kill.rs"),
+        include_str!("kill_changes.rs"),
+        include_str!("customers.rs"),
+        include_str!("write_back.rs"),
+    ]
+    .concat();
     for point in failpoint::ALL {
         assert!(source.contains(&format!("failpoint::{})", point.to_uppercase())), "{point}");
     }

@@ -7,6 +7,7 @@ mod changes;
 mod clock;
 mod commands;
 mod concurrency;
+mod customers;
 mod events;
 mod kill;
 mod kill_changes;

@@ -77,6 +77,7 @@ impl Rules {
         checks.bounds(&settings);
         let updates = checks.updates(&settings);
         customers::checks(&mut checks, &settings);
+        write_back::checks(&mut checks, &settings);
         if !checks.0.is_empty() {
             return Err(checks.0);
         }
@@ -227,6 +228,12 @@ impl Rules {
     /// id. Each group of rules adds its own.
     pub fn needs(&self) -> Told {
         Told { company: self.settings.customer == settings::CustomerMode::MatchOrCreate, ..Told::default() }
+    }
+
+    /// The facts that one order needs: a company's, only where it belongs to one.
+    pub fn needs_of(&self, order: &crate::domain::order::Order) -> Told {
+        let company = self.matches_customers() && order.company.is_some();
+        self.needs().and(Told { company, ..Told::default() })
     }
 
     /// How the header's note is put together.

@@ -1,0 +1,1 @@
+//! What the shop is told about its orders in IFS.
