@@ -15,3 +15,4 @@ mod probes;
 mod recovery;
 mod schema;
 mod stopping;
+mod write_back;
