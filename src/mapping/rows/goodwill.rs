@@ -53,6 +53,9 @@ impl Mapper<'_> {
             if amount.is_zero() && tax.is_zero() {
                 continue;
             }
+            // Without a charge type there is nothing more to ask.
+            let setting = self.rules.settings().charge.goodwill.as_deref();
+            self.charge_type(setting, "charge.goodwill", &format!("refund {}", goodwill.refund_id))?;
             let whole = if self.order.taxes_included { amount } else { amount + tax };
             let given = Given { refund_id: goodwill.refund_id, amount, tax, whole };
             off.total += given.whole;

@@ -57,8 +57,8 @@ async fn an_unknown_sku_is_parked_with_the_words_of_ifs() {
 #[actix_rt::test]
 async fn a_currency_that_ifs_does_not_know_is_parked_with_the_words_of_ifs() {
     let (world, served) = running().await;
-    let webhook = plain(&world).replacing("\"EUR\"", "\"CHF\"");
-    assert_parked(&world, &served, &webhook, "refused_by_ifs", &["ORA-20110: IsoCurrency", "CHF"]).await;
+    let webhook = plain(&world).replacing("\"EUR\"", "\"PLN\"");
+    assert_parked(&world, &served, &webhook, "refused_by_ifs", &["ORA-20110: IsoCurrency", "PLN"]).await;
     assert_others_go_on(&world, &served).await;
 }
 
@@ -117,13 +117,13 @@ async fn money_that_does_not_close_in_the_buyers_currency_alone_is_parked() {
 }
 
 #[actix_rt::test]
-async fn what_is_not_mapped_yet_is_parked_by_its_name() {
+async fn what_has_no_setting_yet_is_parked_by_the_setting_to_write() {
     let (world, served) = running().await;
     for (kind, code, says) in [
-        (Planted::Refund, "refund", "a refund"),
-        (Planted::GiftCard, "gift_card", "a gift card"),
-        (Planted::Duties, "duties", "import duties"),
-        (Planted::AdditionalFee, "fees", "further fees"),
+        (Planted::Refund, "charge_type_missing", "charge.goodwill"),
+        (Planted::GiftCard, "gift_card", "gift_card_part"),
+        (Planted::Duties, "charge_type_missing", "charge.duty"),
+        (Planted::AdditionalFee, "charge_type_missing", "charge.fee"),
         (Planted::Unconfirmed, "unconfirmed", "not confirmed"),
     ] {
         let webhook = planted(&world, kind);
@@ -141,9 +141,10 @@ async fn a_tip_never_becomes_a_short_order() {
         world.quiet().await;
         let document = document_of(&world, &webhook).await.expect("a document");
         assert_eq!(document.state, State::Parked);
-        // Also where the buyer paid in another currency: Shopify tells the tip in the shop's alone.
+        // Also where the buyer paid in another currency: Shopify tells the tip in the shop's alone, and the order is re-read.
         let reason = document.reason.expect("a reason");
-        assert_eq!(reason.code, "tip", "{}", reason.text);
+        assert_eq!(reason.code, "charge_type_missing", "{}", reason.text);
+        assert!(reason.text.contains("charge.tip"), "{}", reason.text);
         assert_eq!(world.sandbox.ifs().orders_by_po(&webhook.key()).len(), 0);
     }
     assert_others_go_on(&world, &served).await;
