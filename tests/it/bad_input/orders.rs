@@ -57,8 +57,8 @@ async fn an_unknown_sku_is_parked_with_the_words_of_ifs() {
 #[actix_rt::test]
 async fn a_currency_that_ifs_does_not_know_is_parked_with_the_words_of_ifs() {
     let (world, served) = running().await;
-    let webhook = plain(&world).replacing("\"EUR\"", "\"PLN\"");
-    assert_parked(&world, &served, &webhook, "refused_by_ifs", &["ORA-20110: IsoCurrency", "PLN"]).await;
+    let webhook = plain(&world).replacing("\"EUR\"", "\"ZAR\"");
+    assert_parked(&world, &served, &webhook, "refused_by_ifs", &["ORA-20110: IsoCurrency", "ZAR"]).await;
     assert_others_go_on(&world, &served).await;
 }
 
