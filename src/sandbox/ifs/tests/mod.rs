@@ -25,7 +25,8 @@ struct Caller {
 
 impl Caller {
     async fn new() -> Self {
-        let sandbox = Sandbox::start(SandboxSettings::default()).expect("the sandbox starts");
+        let settings = SandboxSettings { control_port: Some(0), ..SandboxSettings::default() };
+        let sandbox = Sandbox::start(settings).expect("the sandbox starts");
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
         let url = format!("{}/auth/realms/sandbox/protocol/openid-connect/token", sandbox.ifs_base_url());
         let form = [

@@ -125,6 +125,13 @@ async fn a_person_is_bidden_in_words() {
     bid(json!({"act": "reserve", "line_no": "1", "qty": "1"})).expect("reserved");
     bid(json!({"act": "edit", "line_no": "1", "field": "NoteText", "value": "x"})).expect("edited");
     assert_eq!(caller.get(&order_path(&no)).await["Objstate"], "Reserved");
+    let url = format!("{}/_sandbox/ifs", caller.sandbox.control_url().expect("a control surface"));
+    for (wanted, status) in
+        [(json!({"act": "invoice", "order_no": no}), 409), (json!({"act": "add_row", "order_no": no}), 200)]
+    {
+        let answer = caller.http.post(&url).body(wanted.to_string()).send().await.expect("an answer");
+        assert_eq!(answer.status(), status, "{wanted}");
+    }
     for wanted in
         [json!({"act": "reserve", "line_no": "1", "qty": "9"}), json!({"act": "dance"}), json!({"act": "edit"})]
     {
