@@ -68,6 +68,9 @@ fn order_of_kari(world: &World, city: &str) -> Webhook {
 fn personal(order: &mut Value, city: &str) {
     order["customer"] = json!({ "id": 7007 });
     order["email"] = json!("kari@example.com");
+    order["customer_locale"] = json!("sv");
+    order["phone"] = Value::Null;
+    order["shipping_address"]["phone"] = Value::Null;
     order["billing_address"] = json!({
         "name": "Kari Test", "first_name": "Kari", "last_name": "Test", "address1": "Storgatan 1", "zip": "90325",
         "city": city, "country_code": "SE"
