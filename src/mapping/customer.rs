@@ -150,10 +150,9 @@ fn rank(record: &Record) -> u8 {
 
 /// The business key of an order's customer.
 pub fn key(order: &Order) -> String {
-    if let Some(company) = &order.company {
-        if let Some(id) = company.location_id.or(company.id) {
-            return format!("company:{id}");
-        }
+    let company = order.company.as_ref();
+    if let Some(id) = company.and_then(|company| company.location_id.or(company.id)) {
+        return format!("company:{id}");
     }
     if let Some(id) = order.customer.id {
         return format!("customer:{id}");
