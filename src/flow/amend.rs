@@ -341,9 +341,10 @@ impl Work<'_> {
     }
 
     /// The end after too many stale ETags in a row.
-    pub(super) fn overtaken(&self) -> Outcome {
+    pub(super) fn overtaken(&mut self) -> Outcome {
         let text = format!("IFS order {} was changed by somebody else in each of {ROUNDS_MAX} rounds", self.order_no);
-        failed_itself(self.link, self.claimed, self.step, None, &text)
+        // The last answer said that nothing was written.
+        failed_itself(self.link, self.claimed, self.step, None, &text).closing(self.open.take(), "overtaken")
     }
 
     /// The process stops: the next owner goes on from what is committed.

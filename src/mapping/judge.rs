@@ -152,7 +152,7 @@ fn desired(order: &Order, rules: &Rules, now: &Current) -> Result<DesiredOrder, 
         contract: settings.site.clone(),
         header,
         customer: customer::reference(order, rules),
-        release: false,
+        release: rules.releases(order),
         // Among the customer's addresses it needs none of its own.
         address: Some(address).filter(|_| !rules.ships_to_customer_address()),
         lines: rows.lines,

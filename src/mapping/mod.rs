@@ -52,4 +52,6 @@ mod snapshots;
 #[cfg(test)]
 mod summed;
 #[cfg(test)]
+mod merge_tests;
+#[cfg(test)]
 mod tests;

@@ -98,11 +98,11 @@ pub(super) fn answered(desired: &DesiredOrder) -> ReadOrder {
     ReadOrder::parse(&Value::Object(header), &lines, &charges, address.as_ref()).expect("the shapes are right")
 }
 
-fn base(desired: &DesiredOrder) -> WrittenOrder {
+pub(super) fn base(desired: &DesiredOrder) -> WrittenOrder {
     link_rows(desired, &answered(desired)).expect("every row is there")
 }
 
-fn set(read: &mut ReadOrder, target: &Target, field: &str, value: Value) {
+pub(super) fn set(read: &mut ReadOrder, target: &Target, field: &str, value: Value) {
     let mut row = read.row(target).expect("it is there").clone();
     row.fields.insert(field.into(), value);
     read.absorb(target, row);

@@ -20,12 +20,12 @@ use sha2::{Digest as _, Sha256};
 use conflicts::ConflictPolicies;
 use money::{TaxCode, TaxSet};
 pub use settings::MappingSettings;
-use settings::{AmountCurrency, SkuCase};
+use settings::{AmountCurrency, ReleaseWhen, SkuCase};
 pub use settings::{ConflictPolicy, CreateMode, ForeignRows, TaxedOn, Untaxed};
 use updates::UpdateTable;
 
 use crate::domain::money::Side;
-use crate::domain::order::{CancelReason, Told};
+use crate::domain::order::{CancelReason, FinancialStatus, Order, Told};
 use crate::ifs::wire::names;
 
 /// A setting that cannot be meant.
@@ -129,6 +129,16 @@ impl Rules {
     /// The day of a moment in the shop's time zone, as `2026-12-01`.
     pub fn day_of(&self, moment: Timestamp) -> String {
         moment.to_zoned(self.time_zone.clone()).date().to_string()
+    }
+
+    /// Whether we release the order in IFS once the gate finds nothing.
+    pub fn releases(&self, order: &Order) -> bool {
+        match self.settings.release_when {
+            ReleaseWhen::Never => false,
+            ReleaseWhen::PaidOrTerms => {
+                order.financial_status == Some(FinancialStatus::Paid) || order.payment_terms.is_some()
+            }
+        }
     }
 
     /// The tax code of a place, rate and kind of row: the most particular row of `tax_codes` wins. `untaxed` is why nothing is
