@@ -148,7 +148,7 @@ impl Work<'_> {
         }
         // 2.
         if !planned.patches.is_empty() {
-            return self.patch(order, &planned).await;
+            return self.patch(order, planned).await;
         }
         // 3.
         for row in &planned.creates {
@@ -169,9 +169,13 @@ impl Work<'_> {
         Ok(Step::On(None))
     }
 
-    /// Announces and sends the patches in one change set, then reads what became of them.
-    async fn patch(&mut self, order: &DesiredOrder, planned: &MergePlan) -> Result<Step, StoreError> {
-        let parts = match patch_parts(planned) {
+    /// Announces and sends patches in one change set, then reads what became of them. What does not fit one change set
+    /// follows in the next pass.
+    async fn patch(&mut self, order: &DesiredOrder, mut planned: MergePlan) -> Result<Step, StoreError> {
+        let most = self.link.tenant.limits.batch_parts_max.min(planned.patches.len());
+        let rest = planned.patches.split_off(most);
+        let more_follows = !rest.is_empty() || !planned.creates.is_empty() || !planned.removals.is_empty();
+        let parts = match patch_parts(&planned) {
             Ok(parts) => parts,
             Err(error) => {
                 return Ok(Step::over(failed_itself(self.link, self.claimed, self.step, None, &error.to_string())));
@@ -190,8 +194,8 @@ impl Work<'_> {
         failpoint::hit(failpoint::AMEND_ANSWERED);
         match read_order(self.link, self.order_no, order).await {
             Ok(read) => {
-                self.base = self.base.after(planned, &read);
-                if !planned.creates.is_empty() || !planned.removals.is_empty() {
+                self.base = self.base.after(&planned, &read);
+                if more_follows {
                     self.commit("amended", Some(planned.told())).await?;
                 }
                 Ok(Step::On(Some(Box::new(read))))

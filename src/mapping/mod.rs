@@ -46,12 +46,12 @@ mod fixtures;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
+mod merge_tests;
+#[cfg(test)]
 mod page;
 #[cfg(test)]
 mod snapshots;
 #[cfg(test)]
 mod summed;
-#[cfg(test)]
-mod merge_tests;
 #[cfg(test)]
 mod tests;

@@ -471,6 +471,25 @@ on_both!(
     }
 );
 
+fn small_change_sets() -> Setup {
+    Setup { edits: vec![("test_tenant = true", "test_tenant = true\nbatch_parts_max = 4")], ..Setup::default() }
+}
+
+on_both!(a_change_of_more_rows_than_a_change_set_takes_goes_in_several, small_change_sets(), async |world: &World| {
+    let steps = begin(world).await;
+    let mut order = written(world, &steps, 310, 9).await;
+    let before = writes(world);
+    for line in &mut order.lines {
+        line.off_cents = 150;
+    }
+    update(&steps, &mut order).await;
+    assert_state(&document(world, &order).await, State::Written);
+    assert_holds(world, &order);
+    assert_eq!(writes(world) - before, 3, "nine rows, four at a time");
+    let most = world.sandbox.ledger().entries_where(|entry| entry.class == Class::Amend && entry.parts > 4);
+    assert!(most.is_empty(), "{most:#?}");
+});
+
 fn releasing() -> Setup {
     Setup {
         edits: vec![("order_type = \"NO\"", "order_type = \"NO\"\nrelease_when = \"paid_or_terms\"")],
