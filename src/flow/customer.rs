@@ -312,7 +312,7 @@ async fn read(link: &Connection, customer_no: &str, desired: &DesiredCustomer) -
     let (listed, methods) = (next()?.rows()?, next()?.rows()?);
     let (order_data, company_data) = (present(next())?, present(next())?);
     let mut read = ReadCustomer { customer, methods, order_data, company_data, ..ReadCustomer::default() };
-    for row in listed.into_iter().chain(ours.iter().filter_map(|_| None::<Row>)) {
+    for row in listed {
         let Some(id) = row.text(wire::ADDRESS_ID).map(str::to_owned) else { continue };
         // An ETag out of a list is not to be trusted.
         read.addresses.insert(id, ReadAddress { row: Row { etag: None, ..row }, types: Vec::new() });
