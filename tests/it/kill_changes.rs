@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use ml_connector::domain::document::State;
 use ml_connector::failpoint;
-use ml_connector::sandbox::ledger::Class;
+use ml_connector::sandbox::ledger::{Class, Outcome};
 
 use crate::on_both;
 use crate::support::composed::Composed;
@@ -65,17 +65,12 @@ async fn killed_and_ended(world: &World, order: &Composed, topic: &str, point: &
     reached(served, name).await.kill();
     // What IFS still works on is done with.
     let deadline = Instant::now() + Duration::from_secs(5);
-    while world
-        .sandbox
-        .ledger()
-        .entries_where(|entry| {
-            entry.class != Class::Webhook
-                && entry.committed.is_none()
-                && entry.outcome == ml_connector::sandbox::ledger::Outcome::Pending
+    let at_work = || {
+        world.sandbox.ledger().entries_where(|entry| {
+            entry.class != Class::Webhook && entry.committed.is_none() && entry.outcome == Outcome::Pending
         })
-        .len()
-        > 0
-    {
+    };
+    while !at_work().is_empty() {
         assert!(Instant::now() < deadline, "IFS is still at work");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
