@@ -6,6 +6,7 @@ use super::park::ParkReason;
 use super::rows::tax_included;
 use super::rules::Rules;
 use super::rules::customers::DefaultCustomer;
+use super::rules::gl::{Choice, Picked};
 use super::scalar::Scalar;
 use crate::domain::money::Currency;
 use crate::domain::order::{FinancialStatus, Order};
@@ -31,17 +32,11 @@ pub(super) fn header_fields(order: &Order, rules: &Rules, currency: Currency) ->
         text(names::BILL_ADDR_NO, &customer.bill_addr_no);
         text(names::SHIP_ADDR_NO, &customer.ship_addr_no);
     }
-    text(names::CONTRACT, &settings.site);
     text(names::COMPANY, &settings.company);
     text(names::CURRENCY_CODE, currency.code());
-    text(names::AUTHORIZE_CODE, &settings.coordinator);
-    text(names::ORDER_ID, &settings.order_type);
     text(names::WANTED_DELIVERY_DATE, &rules.wanted_delivery(order.processed_at));
-    text(names::DELIVERY_TERMS, &settings.delivery_terms);
-    text(names::PAY_TERM_ID, pay_term(order, rules)?);
-    let shipping = order.shipping_lines.iter().find(|line| !line.removed);
-    if let Some(shipping) = shipping {
-        text(names::SHIP_VIA_CODE, rules.ship_via(shipping.code.as_deref()).unwrap_or(""));
+    for (field, picked) in chosen_fields(order, rules)? {
+        text(field, picked.value);
     }
     if let Some(note) = note::order_note(order, rules) {
         text(names::NOTE_TEXT, &note);
@@ -81,22 +76,72 @@ fn default_customer(order: &Order, rules: &Rules) -> Result<DefaultCustomer, Par
     })
 }
 
-/// `PayTermId`; "" leaves it to the customer's default.
-fn pay_term<'r>(order: &Order, rules: &'r Rules) -> Result<&'r str, ParkReason> {
+/// The header's fields that rules or settings choose, each with what chose it.
+///
+/// # Errors
+/// Parks a location of another company, an order without order type or coordinator, and what [`header_fields`] says of
+/// payment.
+pub(super) fn chosen_fields<'r>(order: &Order, rules: &'r Rules) -> Result<Vec<(&'r str, Picked<'r>)>, ParkReason> {
+    let settings = rules.settings();
+    if let Some(other) = rules.other_company(order) {
+        let text = format!(
+            "the order's location belongs to company {other}, {} was expected: enter it by hand, or change sites",
+            settings.company
+        );
+        return Err(ParkReason::mapping("two_companies", text));
+    }
+    let plain = |choice, key, setting: &'r str| rules.choose_or(choice, order, None, key, setting);
+    let needed = |key: &str, picked: Option<Picked<'r>>| {
+        picked.ok_or_else(|| {
+            let text = format!("no rule of gl.rules chooses {key} for the order: add one, or set {key}");
+            ParkReason::mapping("no_rule", text)
+        })
+    };
+    let shipping = order.shipping_lines.iter().find(|line| !line.removed);
+    let ship_via = shipping.and_then(|line| rules.ship_via(order, line.code.as_deref()));
+    let fields = [
+        (names::CONTRACT, Some(rules.site(order))),
+        (
+            names::AUTHORIZE_CODE,
+            Some(needed("coordinator", plain(Choice::Coordinator, "coordinator", &settings.coordinator))?),
+        ),
+        (names::ORDER_ID, Some(needed("order_type", plain(Choice::OrderType, "order_type", &settings.order_type))?)),
+        (names::MARKET_CODE, plain(Choice::MarketCode, "market_code", &settings.market_code)),
+        (names::SALESMAN_CODE, rules.salesman(order)),
+        (names::DELIVERY_TERMS, plain(Choice::DeliveryTerms, "delivery_terms", &settings.delivery_terms)),
+        (names::PAY_TERM_ID, pay_term(order, rules)?),
+        (names::SHIP_VIA_CODE, ship_via),
+    ];
+    let named = fields.into_iter().filter_map(|(field, picked)| Some((field, picked?)));
+    Ok(named.chain(rules.pre_posting(order)).collect())
+}
+
+/// `PayTermId`; none leaves it to the customer's default.
+fn pay_term<'r>(order: &Order, rules: &'r Rules) -> Result<Option<Picked<'r>>, ParkReason> {
     if let Some(FinancialStatus::Unknown(_)) = order.financial_status {
         return Err(ParkReason::mapping(
             "financial_status_unknown",
             "financial_status: one of Shopify's words was expected, found another: ask for an update of ml-connector",
         ));
     }
-    let settings = rules.settings();
-    match &order.payment_terms {
-        Some(name) => settings.payment_terms.get(name).map(String::as_str).ok_or_else(|| {
-            let text =
-                format!("payment_terms has no row for \"{name}\": add payment_terms.\"{name}\" with IFS's PayTermId");
-            ParkReason::mapping("payment_terms_missing", text)
-        }),
-        None if order.financial_status == Some(FinancialStatus::Paid) => Ok(&settings.pay_term_prepaid),
-        None => Ok(""),
+    if let Some(picked) = rules.choose(Choice::PayTerm, order, None) {
+        return Ok(Some(picked));
     }
+    let settings = rules.settings();
+    let picked = match &order.payment_terms {
+        Some(name) => {
+            let code = settings.payment_terms.get(name).ok_or_else(|| {
+                let text = format!(
+                    "payment_terms has no row for \"{name}\": add payment_terms.\"{name}\" with IFS's PayTermId"
+                );
+                ParkReason::mapping("payment_terms_missing", text)
+            })?;
+            Some(Picked::setting(code, format!("payment_terms.{name}")))
+        }
+        None if order.financial_status == Some(FinancialStatus::Paid) => {
+            Some(Picked::setting(&settings.pay_term_prepaid, "pay_term_prepaid"))
+        }
+        None => None,
+    };
+    Ok(picked.filter(|picked| !picked.value.is_empty()))
 }

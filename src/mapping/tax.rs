@@ -77,11 +77,20 @@ pub fn untaxed(order: &Order, rules: &Rules, country: &str) -> Vec<Untaxed> {
     [export, reverse, exempt].into_iter().flatten().collect()
 }
 
-/// Finds what a row's taxes are called in IFS.
+/// Finds what a row's taxes are called in IFS; `chosen` is what the GL rules have for a rate.
 ///
 /// # Errors
 /// Parks a tax without a rate, several taxes that `tax_sets` does not have, and what `tax_codes` has no row for.
-pub fn row_tax(rules: &Rules, place: TaxPlace<'_>, stated: &Stated<'_>) -> Result<RowTax, ParkReason> {
+pub fn row_tax(
+    rules: &Rules,
+    place: TaxPlace<'_>,
+    stated: &Stated<'_>,
+    chosen: impl Fn(Decimal) -> Option<String>,
+) -> Result<RowTax, ParkReason> {
+    let code = |rate: Decimal| match chosen(rate) {
+        Some(chosen) => Ok(chosen),
+        None => code(rules, place, stated, rate).map(str::to_owned),
+    };
     let sum = stated.amounts.iter().sum();
     let mut named = Vec::new();
     for (tax, amount) in stated.taxes.iter().zip(stated.amounts) {
@@ -92,12 +101,8 @@ pub fn row_tax(rules: &Rules, place: TaxPlace<'_>, stated: &Stated<'_>) -> Resul
     let rates = named.iter().map(|(_, rate)| *rate).collect();
     let key = match (rules.settings().tax_mode, named.as_slice()) {
         (TaxMode::External, _) => TaxKey::Engine,
-        (TaxMode::IfsCalculates | TaxMode::AsCharge, []) => {
-            TaxKey::Code(code(rules, place, stated, Decimal::ZERO)?.to_owned())
-        }
-        (TaxMode::IfsCalculates | TaxMode::AsCharge, [(_, rate)]) => {
-            TaxKey::Code(code(rules, place, stated, *rate)?.to_owned())
-        }
+        (TaxMode::IfsCalculates | TaxMode::AsCharge, []) => TaxKey::Code(code(Decimal::ZERO)?),
+        (TaxMode::IfsCalculates | TaxMode::AsCharge, [(_, rate)]) => TaxKey::Code(code(*rate)?),
         (TaxMode::IfsCalculates | TaxMode::AsCharge, several) => {
             TaxKey::Structure(structure(rules, place, stated, several)?.to_owned())
         }

@@ -140,3 +140,7 @@ pub const GROSS_AMT_CURR: &str = "GrossAmtCurr";
 pub const INVOICED_QTY: &str = "InvoicedQty";
 /// Header: why an order is blocked.
 pub const BLOCKED_REASON: &str = "BlockedReason";
+/// Header: the market (C as a name; whether a POST takes it is not known).
+pub const MARKET_CODE: &str = "MarketCode";
+/// Header: who sold it (C as a name; whether a POST takes it is not known).
+pub const SALESMAN_CODE: &str = "SalesmanCode";

@@ -5,11 +5,12 @@ use rust_decimal::Decimal;
 use super::super::current::{Current, CurrentCharge};
 use super::super::park::ParkReason;
 use super::super::rules::TaxedOn;
+use super::super::rules::gl::ChargeKind;
 use super::super::rules::settings::ShippingDiscount;
 use super::Mapper;
 use super::discounts::Discount;
 use crate::domain::money::MoneyPair;
-use crate::domain::order::{LineKind, ShippingLine, TaxLine};
+use crate::domain::order::{Line, LineKind, ShippingLine, TaxLine};
 
 impl Mapper<'_> {
     pub(super) fn shipping(
@@ -24,7 +25,8 @@ impl Mapper<'_> {
         let id = line.id.map_or_else(|| format!("#{index}"), |id| id.to_string());
         let row = format!("shipping line {id}");
         let code = line.code.as_deref();
-        let Some(charge_type) = self.rules.shipping_charge(code) else {
+        let chosen = self.rules.charge_type(ChargeKind::Shipping, self.order, None, code);
+        let Some(charge_type) = chosen.map(|picked| picked.value) else {
             let code = code.unwrap_or("");
             let text = format!(
                 "charge.shipping has no row for \"{code}\" and no default ({row}): add one with IFS's ChargeType"
@@ -36,7 +38,7 @@ impl Mapper<'_> {
                 format!("{row} costs {}; nothing below 0 was expected: look at the order in Shopify", now.amount);
             return Err(ParkReason::money("negative_shipping", text));
         }
-        let valued = self.worth(&row, TaxedOn::Shipping, now.amount, &line.taxes, &now.taxes)?;
+        let valued = self.worth(&row, None, TaxedOn::Shipping, now.amount, &line.taxes, &now.taxes)?;
         let discounts = self.shipping_discounts(line, now, valued.taken_out);
         let off: Decimal = discounts.iter().map(|discount| discount.amount).sum();
         let amounts: Vec<Decimal> =
@@ -45,7 +47,7 @@ impl Mapper<'_> {
         let tax = taxes.next().unwrap_or_default();
         let charge_type = charge_type.to_owned();
         self.charge(format!("shipping:{id}"), &charge_type, amounts[0], &valued.tax.key, tax);
-        self.discount_charges(&format!("shipping:{id}"), &discounts, &valued.tax.key, taxes)
+        self.discount_charges(&format!("shipping:{id}"), None, &discounts, &valued.tax.key, taxes)
     }
 
     /// The discounts of a shipping line as charges, where that is asked for and they explain its price to the digit: after a
@@ -73,14 +75,14 @@ impl Mapper<'_> {
         let rows = self.order.lines.iter().zip(&now.lines).filter(|(line, _)| line.kind == LineKind::Tip);
         let (taxes, left): (Vec<_>, Vec<_>) =
             rows.flat_map(|(line, now)| line.taxes.iter().cloned().zip(now.taxes.iter().copied())).unzip();
-        let setting = ("charge.tip", self.rules.settings().charge.tip.as_deref());
+        let setting = ("charge.tip", self.chosen_charge(ChargeKind::Tip, None, None));
         let (key, row, amount) = ("tip".to_owned(), "the tip", now.tip);
-        self.paid_for(Paid { key, row, on: TaxedOn::Tip, amount, taxes: &taxes, left: &left, setting })
+        self.paid_for(Paid { key, row, line: None, on: TaxedOn::Tip, amount, taxes: &taxes, left: &left, setting })
     }
 
     /// A charge for each line with import duties, and for each further fee.
     pub(super) fn duties_and_fees(&mut self, now: &Current) -> Result<(), ParkReason> {
-        let (order, rules) = (self.order, self.rules);
+        let order = self.order;
         for (line, now) in order.lines.iter().zip(&now.duties) {
             let amount: Decimal = now.iter().map(|duty| duty.amount).sum();
             if amount.is_zero() {
@@ -88,25 +90,44 @@ impl Mapper<'_> {
             }
             let taxes: Vec<TaxLine> = line.duties.iter().flat_map(|duty| duty.taxes.iter().cloned()).collect();
             let left: Vec<Decimal> = now.iter().flat_map(|duty| duty.taxes.iter().copied()).collect();
-            let setting = ("charge.duty", rules.settings().charge.duty.as_deref());
+            let setting = ("charge.duty", self.chosen_charge(ChargeKind::Duty, Some(line), None));
             let (key, row) = (format!("duty:{}", line.id), format!("the duty of line {}", line.id));
-            self.paid_for(Paid { key, row: &row, on: TaxedOn::Duty, amount, taxes: &taxes, left: &left, setting })?;
+            let line = Some(line);
+            self.paid_for(Paid {
+                key,
+                row: &row,
+                line,
+                on: TaxedOn::Duty,
+                amount,
+                taxes: &taxes,
+                left: &left,
+                setting,
+            })?;
         }
         for (fee, now) in order.fees.iter().zip(&now.fees).filter(|(_, now)| !now.amount.is_zero()) {
             let name = format!("charge.fee.\"{}\"", fee.name);
-            let setting = (name.as_str(), rules.fee_charge(&fee.name));
+            let setting = (name.as_str(), self.chosen_charge(ChargeKind::Fee, None, Some(&fee.name)));
             let (key, row) = (format!("fee:{}", fee.id), format!("fee {}", fee.id));
             let (on, amount) = (TaxedOn::Fee, now.amount);
-            self.paid_for(Paid { key, row: &row, on, amount, taxes: &fee.taxes, left: &now.taxes, setting })?;
+            self.paid_for(Paid {
+                key,
+                row: &row,
+                line: None,
+                on,
+                amount,
+                taxes: &fee.taxes,
+                left: &now.taxes,
+                setting,
+            })?;
         }
         Ok(())
     }
 
     /// Adds the charge of something that is paid for.
     fn paid_for(&mut self, paid: Paid<'_>) -> Result<(), ParkReason> {
-        let Paid { key, row, on, amount, taxes, left, setting: (name, charge_type) } = paid;
+        let Paid { key, row, line, on, amount, taxes, left, setting: (name, charge_type) } = paid;
         let charge_type = self.charge_type(charge_type, name, row)?;
-        let valued = self.worth(row, on, amount, taxes, left)?;
+        let valued = self.worth(row, line, on, amount, taxes, left)?;
         let tax = self.share_tax(row, &valued.tax, &[valued.amount])?.into_iter().sum();
         self.charge(key, charge_type, valued.amount, &valued.tax.key, tax);
         Ok(())
@@ -118,6 +139,8 @@ struct Paid<'a> {
     key: String,
     /// Its name in sentences.
     row: &'a str,
+    /// The line that it belongs to.
+    line: Option<&'a Line>,
     on: TaxedOn,
     amount: Decimal,
     taxes: &'a [TaxLine],

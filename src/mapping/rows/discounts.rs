@@ -5,6 +5,7 @@ use rust_decimal::Decimal;
 use super::super::current::CurrentLine;
 use super::super::park::ParkReason;
 use super::super::price::exact_percent;
+use super::super::rules::gl::ChargeKind;
 use super::super::rules::settings::DiscountMode;
 use super::super::tax::TaxKey;
 use super::Mapper;
@@ -75,6 +76,7 @@ impl Mapper<'_> {
     pub(super) fn discount_charges(
         &mut self,
         of: &str,
+        line: Option<&Line>,
         discounts: &[Discount],
         tax: &TaxKey,
         taxes: impl Iterator<Item = Decimal>,
@@ -82,7 +84,7 @@ impl Mapper<'_> {
         if discounts.is_empty() {
             return Ok(());
         }
-        let setting = self.rules.settings().charge.discount.as_deref();
+        let setting = self.chosen_charge(ChargeKind::Discount, line, None);
         let charge_type = self.charge_type(setting, "charge.discount", &format!("a discount of {of}"))?;
         for (discount, expect_tax) in discounts.iter().zip(taxes) {
             let key = format!("discount:{of}:{}:{tax}", discount.number);

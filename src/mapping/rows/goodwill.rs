@@ -6,6 +6,7 @@ use rust_decimal::prelude::ToPrimitive as _;
 use super::super::park::ParkReason;
 use super::super::prorate::{Part, share};
 use super::super::rules::TaxedOn;
+use super::super::rules::gl::ChargeKind;
 use super::super::rules::settings::{GoodwillTax, TaxMode};
 use super::super::tax::{TaxKey, predicted};
 use super::{Mapper, Taxed};
@@ -170,7 +171,7 @@ impl Mapper<'_> {
         tax: &TaxKey,
         expect_tax: Decimal,
     ) -> Result<(), ParkReason> {
-        let setting = self.rules.settings().charge.goodwill.as_deref();
+        let setting = self.chosen_charge(ChargeKind::Goodwill, None, None);
         let charge_type = self.charge_type(setting, "charge.goodwill", row)?;
         self.charge(key, charge_type, -amount, tax, -expect_tax);
         Ok(())

@@ -8,6 +8,7 @@ use super::super::note;
 use super::super::park::ParkReason;
 use super::super::price::{net_price, split};
 use super::super::rules::TaxedOn;
+use super::super::rules::gl::Choice;
 use super::super::rules::settings::UnevenLine;
 use super::super::scalar::Scalar;
 use super::super::sku;
@@ -47,7 +48,7 @@ impl Mapper<'_> {
             return Err(ParkReason::money("negative_line", text));
         }
         // 1. What it is worth, and how its discounts reach IFS.
-        let valued = self.worth(&row, on, worth, &line.taxes, &now.taxes)?;
+        let valued = self.worth(&row, Some(line), on, worth, &line.taxes, &now.taxes)?;
         let Priced { amount, percent, discounts } = self.price_line(line, now, &valued);
         // 2. Its rows, then its discounts' charges, each with its share of the tax.
         let pieces = self.pieces(&row, line.current_quantity, amount, percent)?;
@@ -59,7 +60,7 @@ impl Mapper<'_> {
             let key = format!("line:{}{}", line.id, piece.suffix);
             self.lines.push(DesiredRow { key, fields, expect: Expect { amount: piece.amount, tax } });
         }
-        self.discount_charges(&line.id.to_string(), &discounts, &valued.tax.key, taxes)
+        self.discount_charges(&line.id.to_string(), Some(line), &discounts, &valued.tax.key, taxes)
     }
 
     /// The rows that carry an amount for a number of units.
@@ -97,7 +98,7 @@ impl Mapper<'_> {
         let settings = self.rules.settings();
         let mut fields = Fields::new();
         let mut put = |field: &str, value: Scalar| fields.insert(field.to_owned(), value);
-        put(names::CONTRACT, Scalar::text(&settings.site));
+        put(names::CONTRACT, Scalar::text(self.rules.site(self.order).value));
         put(names::CATALOG_NO, Scalar::text(&part.catalog_no));
         if let Some(description) = &part.description {
             put(names::CATALOG_DESC, Scalar::text(description));
@@ -118,6 +119,9 @@ impl Mapper<'_> {
         let list_price = line.price.on(self.side).amount();
         if let Some(note) = note::line_note(self.order, line, list_price, &now.discounts, self.currency) {
             put(names::NOTE_TEXT, Scalar::text(note));
+        }
+        if let Some(group) = self.rules.choose(Choice::SalesGroup, self.order, Some(line)) {
+            put(&settings.gl.sales_group_field, Scalar::text(group.value));
         }
         put_tax(&mut fields, tax);
         fields

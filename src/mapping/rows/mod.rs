@@ -20,11 +20,12 @@ use super::current::Current;
 use super::desired::{DesiredRow, Expect, Fields};
 use super::park::ParkReason;
 use super::rules::Rules;
+use super::rules::gl::ChargeKind;
 use super::rules::settings::{PriceBasis, TaxMode};
 use super::scalar::Scalar;
 use super::tax::{TaxKey, TaxPlace, untaxed};
 use crate::domain::money::{Currency, Side};
-use crate::domain::order::Order;
+use crate::domain::order::{Line, Order};
 use crate::ifs::wire::names;
 
 /// The key of the row that closes a rounding gap.
@@ -100,6 +101,13 @@ pub(super) fn rows(
     mapper.taxes_as_charges()?;
     mapper.rounding()?;
 
+    // 5. The code parts of each row.
+    for row in mapper.lines.iter_mut().chain(&mut mapper.charges) {
+        for (field, picked) in rules.row_pre_posting(order, line_of(order, &row.key)) {
+            row.fields.insert(field.to_owned(), Scalar::text(picked.value));
+        }
+    }
+
     let totals = &order.totals;
     let tax = match rules.settings().tax_mode {
         TaxMode::AsCharge => Decimal::ZERO,
@@ -114,6 +122,13 @@ pub(super) fn rows(
         total: totals.current_total.on(side).amount() - goodwill.total,
         tax,
     })
+}
+
+/// The line that a row came from, or belongs to, by its key.
+pub(super) fn line_of<'o>(order: &'o Order, key: &str) -> Option<&'o Line> {
+    let of = ["line:", "duty:", "discount:"].into_iter().find_map(|kind| key.strip_prefix(kind))?;
+    let id: u64 = of.split(['/', ':']).next()?.parse().ok()?;
+    order.lines.iter().find(|line| line.id == id)
 }
 
 struct Mapper<'a> {
@@ -146,13 +161,13 @@ struct Taxed {
     charges: Vec<(String, String)>,
 }
 
-impl Mapper<'_> {
+impl<'a> Mapper<'a> {
     /// A charge: one unit of a charge type at an amount.
     fn charge(&mut self, key: String, charge_type: &str, amount: Decimal, tax: &TaxKey, expect_tax: Decimal) {
         let settings = self.rules.settings();
         let amount_field = self.price_field(names::CHARGE_AMOUNT, names::CHARGE_AMOUNT_INCL_TAX);
         let mut fields: Fields = [
-            (names::CONTRACT, Scalar::text(&settings.site)),
+            (names::CONTRACT, Scalar::text(self.rules.site(self.order).value)),
             (names::COMPANY, Scalar::text(&settings.company)),
             (names::CHARGE_TYPE, Scalar::text(charge_type)),
             (names::CHARGED_QTY, Scalar::decimal(Decimal::ONE)),
@@ -163,6 +178,11 @@ impl Mapper<'_> {
         .collect();
         put_tax(&mut fields, tax);
         self.charges.push(DesiredRow { key, fields, expect: Expect { amount, tax: expect_tax } });
+    }
+
+    /// The charge type that rules or settings choose.
+    fn chosen_charge(&self, kind: ChargeKind, line: Option<&Line>, name: Option<&str>) -> Option<&'a str> {
+        self.rules.charge_type(kind, self.order, line, name).map(|picked| picked.value)
     }
 
     /// The charge type of a setting, or the reason that parks the row.

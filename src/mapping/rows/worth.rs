@@ -5,10 +5,11 @@ use rust_decimal::Decimal;
 
 use super::super::park::ParkReason;
 use super::super::rules::TaxedOn;
+use super::super::rules::gl::Choice;
 use super::super::rules::settings::{ChannelLiable, TaxMode};
 use super::super::tax::{RowTax, Stated, predicted, row_tax};
 use super::{Mapper, Taxed};
-use crate::domain::order::TaxLine;
+use crate::domain::order::{Line, TaxLine};
 
 /// A row of Shopify's as IFS sees it.
 pub(super) struct Worth {
@@ -28,6 +29,7 @@ impl Mapper<'_> {
     pub(super) fn worth(
         &mut self,
         row: &str,
+        line: Option<&Line>,
         on: TaxedOn,
         worth: Decimal,
         taxes: &[TaxLine],
@@ -87,7 +89,10 @@ impl Mapper<'_> {
             TaxMode::IfsCalculates | TaxMode::External => (ours.as_slice(), ours_left.as_slice()),
         };
         let told = Stated { row, on, worth: amount, currency: self.currency, taxes: ours, amounts: ours_left };
-        let tax = row_tax(self.rules, self.place, &told)?;
+        let tax = row_tax(self.rules, self.place, &told, |rate| {
+            let chosen = self.rules.choose(Choice::TaxCode(rate), self.order, line)?;
+            Some(chosen.value.to_owned())
+        })?;
         // 4. For goodwill that is shared out.
         let with_tax = if self.order.taxes_included { worth - channel } else { worth + stated };
         let mut charges: Vec<(String, String)> = Vec::new();
@@ -110,7 +115,7 @@ impl Mapper<'_> {
     /// Parks when `tax_codes` has no row for nothing.
     pub(super) fn no_tax(&self, row: &str, on: TaxedOn) -> Result<RowTax, ParkReason> {
         let told = Stated { row, on, worth: Decimal::ZERO, currency: self.currency, taxes: &[], amounts: &[] };
-        row_tax(self.rules, self.place, &told)
+        row_tax(self.rules, self.place, &told, |_| None)
     }
 
     /// Shares Shopify's tax of one row out over the rows that it becomes in IFS, as IFS will compute each; the first bears the gap.

@@ -1,16 +1,17 @@
 //! The rules of one connection, checked: what `judge` and the writers ask. How they are written down: [`settings`].
 
+pub mod codes;
 pub mod conflicts;
 pub mod customers;
 pub mod filters;
 pub mod gl;
+mod gl_checks;
+mod gl_words;
 pub mod holds;
 pub mod money;
 pub mod settings;
 pub mod updates;
 pub mod write_back;
-
-use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
@@ -20,7 +21,7 @@ use sha2::{Digest as _, Sha256};
 use conflicts::ConflictPolicies;
 use money::{TaxCode, TaxSet};
 pub use settings::MappingSettings;
-use settings::{AmountCurrency, ReleaseWhen, SkuCase};
+use settings::{AmountCurrency, ReleaseWhen};
 pub use settings::{ConflictPolicy, CreateMode, ForeignRows, TaxedOn, Untaxed};
 use updates::UpdateTable;
 
@@ -77,6 +78,8 @@ impl Rules {
         checks.bounds(&settings);
         let updates = checks.updates(&settings);
         customers::checks(&mut checks, &settings);
+        gl_checks::checks(&mut checks, &settings);
+        codes::checks(&mut checks, &settings);
         write_back::checks(&mut checks, &settings);
         if !checks.0.is_empty() {
             return Err(checks.0);
@@ -200,21 +203,6 @@ impl Rules {
         self.tax_gap_order
     }
 
-    /// The charge type of a shipping rate's code.
-    pub fn shipping_charge(&self, code: Option<&str>) -> Option<&str> {
-        with_default(&self.settings.charge.shipping, code)
-    }
-
-    /// The charge type of a further fee, by Shopify's name of it.
-    pub fn fee_charge(&self, name: &str) -> Option<&str> {
-        with_default(&self.settings.charge.fee, Some(name))
-    }
-
-    /// IFS's way of shipping for a rate's code; none leaves it to the customer's default.
-    pub fn ship_via(&self, code: Option<&str>) -> Option<&str> {
-        with_default(&self.settings.ship_via, code)
-    }
-
     /// IFS's code for why an order is cancelled.
     pub fn cancel_reason(&self, reason: Option<&CancelReason>) -> &str {
         reason
@@ -222,22 +210,11 @@ impl Rules {
             .map_or(self.settings.cancel_reason.as_str(), String::as_str)
     }
 
-    /// IFS's `CatalogNo` for a SKU: the map first, then the exact SKU without prefix and in the case asked for.
-    pub fn catalog_no(&self, sku: &str) -> String {
-        if let Some(mapped) = self.settings.sku_map.get(sku) {
-            return mapped.clone();
-        }
-        let stripped = sku.strip_prefix(self.settings.sku_prefix_strip.as_str()).unwrap_or(sku);
-        match self.settings.sku_case {
-            SkuCase::Keep => stripped.to_owned(),
-            SkuCase::Upper => stripped.to_uppercase(),
-        }
-    }
-
     /// Which facts beside the order itself these rules read: where a payload lacks one of them, the order is read again by its
     /// id. Each group of rules adds its own.
     pub fn needs(&self) -> Told {
-        Told { company: self.settings.customer == settings::CustomerMode::MatchOrCreate, ..Told::default() }
+        let company = self.settings.customer == settings::CustomerMode::MatchOrCreate;
+        Told { company, catalogue: self.needs_catalogue(), ..Told::default() }
     }
 
     /// The facts that one order needs: a company's, only where it belongs to one.
@@ -278,10 +255,6 @@ pub enum Territory {
     Outside,
 }
 
-fn with_default<'a>(map: &'a BTreeMap<String, String>, code: Option<&str>) -> Option<&'a str> {
-    code.and_then(|code| map.get(code)).or_else(|| map.get("default")).map(String::as_str)
-}
-
 /// Collects what is wrong.
 struct Checks(Vec<RuleError>);
 
@@ -304,7 +277,13 @@ impl Checks {
             ("fetch_tax_off", &settings.fetch_tax_off, "the literal that keeps our tax code, as \"FALSE\""),
             ("cancel_reason", &settings.cancel_reason, "an IFS cancel reason code for orders"),
         ] {
-            let unused = key == "customer_no" && settings.customer == settings::CustomerMode::MatchOrCreate;
+            let chosen = |rule: &gl::GlRule| match key {
+                "coordinator" => rule.coordinator.is_some(),
+                "order_type" => rule.order_type.is_some(),
+                _ => false,
+            };
+            let unused = settings.gl.rules.iter().any(chosen)
+                || (key == "customer_no" && settings.customer == settings::CustomerMode::MatchOrCreate);
             if value.trim().is_empty() && !unused {
                 self.refuse(key, "", expected);
             }
@@ -380,7 +359,6 @@ impl Checks {
             ("ship_via", &settings.ship_via),
             ("payment_terms", &settings.payment_terms),
             ("cancel_reasons", &settings.cancel_reasons),
-            ("sku_map", &settings.sku_map),
         ] {
             for (name, code) in map {
                 if code.trim().is_empty() {
@@ -452,16 +430,5 @@ mod tests {
         other.lead_days += 1;
         assert_ne!(base.revision(), Rules::new(other).expect("legal").revision());
         assert_eq!(base.revision(), Rules::new(fixtures::settings()).expect("legal").revision());
-    }
-
-    #[test]
-    fn skus_follow_map_prefix_and_case() {
-        let mut settings = fixtures::settings();
-        settings.sku_prefix_strip = "web-".into();
-        settings.sku_case = SkuCase::Upper;
-        settings.sku_map = BTreeMap::from([("web-1".to_owned(), "ONE".to_owned())]);
-        let rules = Rules::new(settings).expect("legal");
-        assert_eq!(rules.catalog_no("web-1"), "ONE");
-        assert_eq!(rules.catalog_no("web-ab"), "AB");
     }
 }

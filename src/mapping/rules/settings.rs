@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::codes::SiteSetting;
 use super::conflicts::ConflictSettings;
 use super::customers::CustomerSettings;
 use super::filters::FilterSettings;
@@ -94,6 +95,12 @@ pub struct MappingSettings {
     pub ship_via: BTreeMap<String, String>,
     /// `DeliveryTerms`; "" leaves it to the customer's.
     pub delivery_terms: String,
+    /// `Contract` by Shopify's number of the location where it was bought; `site` for all others.
+    pub sites: BTreeMap<String, SiteSetting>,
+    /// `MarketCode`; "" leaves it to the customer's.
+    pub market_code: String,
+    /// `SalesmanCode` by Shopify's number of who sold it at the till; without it IFS takes the customer's.
+    pub salesmen: BTreeMap<String, String>,
     /// `PayTermId` by the name of Shopify's payment terms.
     pub payment_terms: BTreeMap<String, String>,
     /// `PayTermId` of orders that are paid; "" leaves it to the customer's.
@@ -111,6 +118,14 @@ pub struct MappingSettings {
     pub sku_case: SkuCase,
     /// `CatalogNo` by SKU, before the other SKU rules.
     pub sku_map: BTreeMap<String, String>,
+    /// `CatalogNo` by Shopify's number of the variant.
+    pub variant_map: BTreeMap<String, String>,
+    /// `CatalogNo` by bar code; makes us read each new order from Shopify.
+    pub barcode_map: BTreeMap<String, String>,
+    /// `CatalogNo` by title, for lines without a SKU.
+    pub title_map: BTreeMap<String, String>,
+    /// `CatalogNo` of the part for lines without a SKU that nothing else has a part for; without it such orders park.
+    pub default_part: Option<String>,
     /// `CatalogNo` of the non-inventory part for lines that are typed in; without it such orders park.
     pub custom_part: Option<String>,
     /// `CatalogNo` of the non-inventory part for gift cards that are sold; without it such orders park.
@@ -182,6 +197,9 @@ impl Default for MappingSettings {
             charge: ChargeSettings::default(),
             ship_via: BTreeMap::new(),
             delivery_terms: String::new(),
+            sites: BTreeMap::new(),
+            market_code: String::new(),
+            salesmen: BTreeMap::new(),
             payment_terms: BTreeMap::new(),
             pay_term_prepaid: String::new(),
             lead_days: 0,
@@ -190,6 +208,10 @@ impl Default for MappingSettings {
             sku_prefix_strip: String::new(),
             sku_case: SkuCase::Keep,
             sku_map: BTreeMap::new(),
+            variant_map: BTreeMap::new(),
+            barcode_map: BTreeMap::new(),
+            title_map: BTreeMap::new(),
+            default_part: None,
             custom_part: None,
             gift_card_part: None,
             cancel_reason: String::new(),
