@@ -31,6 +31,17 @@ pub(super) enum OrdersCommand {
         #[command(flatten)]
         shown: Shown,
     },
+    /// Tells which rule or setting chose each code of an order.
+    #[command(after_help = "Example: ml-connector orders explain '#1001'")]
+    Explain {
+        /// Shopify id, gid or name, or IFS OrderNo.
+        order: String,
+        /// Only of this connection.
+        #[arg(long, value_name = "NAME")]
+        connection: Option<String>,
+        #[command(flatten)]
+        shown: Shown,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -88,7 +99,10 @@ pub(super) enum DocumentsCommand {
 }
 
 pub(super) async fn orders(settings: Settings, command: OrdersCommand) -> Result<(), Failure> {
-    let OrdersCommand::Show { order, connection, shown } = command;
+    let (order, connection, shown, explained) = match command {
+        OrdersCommand::Show { order, connection, shown } => (order, connection, shown, false),
+        OrdersCommand::Explain { order, connection, shown } => (order, connection, shown, true),
+    };
     let store = open_store(&settings).await?;
     let connection = connection
         .map(|name| ConnectionName::parse(&name))
@@ -100,6 +114,7 @@ pub(super) async fn orders(settings: Settings, command: OrdersCommand) -> Result
             "no order {order:?}: expected a Shopify id, gid or name such as #1001, or an IFS OrderNo; a delivery that can't \
              be read is in `documents list --quarantined`"
         ))),
+        [document] if explained => super::explain::explain(&settings, &store, document, shown.format()).await,
         [document] => show(&store, document, Content::Hidden, shown.format()).await,
         several => {
             say(&rows(several));

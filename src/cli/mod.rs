@@ -5,6 +5,7 @@ mod credentials;
 pub mod demo;
 pub mod demo_settings;
 mod documents;
+mod explain;
 mod output;
 mod sandbox;
 mod serve;

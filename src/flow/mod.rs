@@ -9,6 +9,7 @@ pub mod create;
 pub mod customer;
 mod customer_create;
 pub mod customer_order;
+pub mod explain;
 pub mod ingest;
 pub mod look_up;
 pub mod map_delivery;

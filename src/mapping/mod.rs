@@ -26,6 +26,7 @@ mod sku;
 pub mod tax;
 
 pub mod desired;
+pub mod explain;
 pub mod scalar;
 
 pub mod create;

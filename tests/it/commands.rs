@@ -166,6 +166,27 @@ async fn an_empty_database_is_migrated_by_the_command_alone() {
     assert_eq!(json_of(&world, &["documents", "list"], "")["items"], json!([]));
 }
 
+on_both!(an_order_is_explained_rule_by_rule, with_rules(), async |world: &World| {
+    let served = world.serve(None);
+    let written = Webhook::of_new_order(world, Story::Plain);
+    written.is_taken(&served).await;
+    world.quiet().await;
+    let told = json_of(world, &["orders", "explain", &written.key()], "");
+    let items = told["items"].as_array().expect("a list");
+    let because = |what: &str| items.iter().find(|item| item["what"] == what).map(|item| item["because"].clone());
+    assert_eq!(because("header OrderId"), Some(json!("gl rule \"euro\"")), "{told:#}");
+    assert_eq!(because("header AuthorizeCode"), Some(json!("setting coordinator")));
+    assert!(run(world, &["orders", "explain", &written.key()]).contains("gl rule \"euro\""));
+    drop(served);
+});
+
+/// A rule that holds for each order of the simulated shop.
+fn with_rules() -> Setup {
+    let rules =
+        "order_type = \"NO\"\ngl = { rules = [{ name = \"euro\", when = { b2b = false }, order_type = \"NO\" }] }";
+    Setup { edits: vec![("order_type = \"NO\"", rules)], ..Setup::default() }
+}
+
 async fn one_written_and_one_refused(world: &World, served: &Served) -> (Webhook, Value) {
     let written = Webhook::of_new_order(world, Story::Plain);
     written.is_taken(served).await;
