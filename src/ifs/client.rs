@@ -3,23 +3,23 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, IF_MATCH};
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::Value;
 use url::Url;
 
 use super::answer::{Answer, Received};
-use super::auth::{AccessToken, Credentials, TokenKeeper};
+use super::auth::{AccessToken, TokenKeeper};
 use super::batch::{self, ChangeSetAnswer, Encoded, PartAnswer};
 use super::error::{IfsError, Undecodable};
 use super::limits::{ANSWER_BYTES_MAX, READ_RETRIES};
+use super::sending::{Mark, send};
+pub use super::settings::{IfsSettings, IfsSetupError};
 use super::wire::PartRequest;
 use crate::clock::Clock;
 use crate::failpoint;
 use crate::remote::{
-    Breaker, BreakerPass, BreakerSettings, Egress, EgressError, Limiter, LimiterSettings, OutgoingBody, Permit,
-    Retried, parse_retry_after, read_body, retry_after_of,
+    Breaker, BreakerPass, Egress, Limiter, Permit, Retried, parse_retry_after, read_body, retry_after_of,
 };
 use crate::telemetry::metric;
 
@@ -36,46 +36,6 @@ const PAGES_MAX: usize = 50;
 const NEXT_LINK: &str = "@odata.nextLink";
 /// Pause after a 429 that does not say how long.
 const PAUSE_UNSAID: Duration = Duration::from_secs(1);
-
-/// What a client is built from.
-pub struct IfsSettings {
-    /// How logs and metrics call this tenant.
-    pub name: String,
-    /// Its address, without a path.
-    pub base_url: Url,
-    /// Path of its projections, such as `/main/ifsapplications/projection/v1`.
-    pub projection_prefix: String,
-    /// Path of the projection of customers, which may live elsewhere.
-    pub customers_prefix: String,
-    /// Realm of its token endpoint.
-    pub realm: String,
-    /// What it knows us by.
-    pub credentials: Credentials,
-    /// How long one call may take.
-    pub request_timeout: Duration,
-    /// The statement limit that is asked for with `Prefer: wait`, in whole seconds.
-    pub wait: Option<Duration>,
-    /// Rate and concurrency.
-    pub limiter: LimiterSettings,
-    /// When to leave it alone.
-    pub breaker: BreakerSettings,
-}
-
-/// Why a client cannot be built.
-#[derive(Debug, thiserror::Error)]
-pub enum IfsSetupError {
-    /// The address may not be called.
-    #[error(transparent)]
-    Egress(#[from] EgressError),
-    /// Address, prefix or realm do not make a URL.
-    #[error("base_url, projection_prefix and realm do not make a url")]
-    BadUrl(#[from] url::ParseError),
-    /// The HTTP client cannot be built, as on a machine without root certificates.
-    #[error(
-        "the http client cannot be built: are there root certificates on this machine (ca-certificates, SSL_CERT_FILE)?"
-    )]
-    Client(#[from] reqwest::Error),
-}
 
 /// The way to one tenant. Clones share its token, its rate and its connections.
 #[derive(Clone)]
@@ -437,13 +397,6 @@ impl std::fmt::Debug for IfsClient {
     }
 }
 
-/// Whether a failpoint stands between the sending of the bytes and the answer.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Mark {
-    At(&'static str),
-    Nothing,
-}
-
 /// Where the next page of a list is, relative to the projection; none where this is the last one.
 fn next_page(body: &Value) -> Result<Option<String>, Undecodable> {
     let Some(link) = body.get(NEXT_LINK) else { return Ok(None) };
@@ -456,31 +409,6 @@ fn next_page(body: &Value) -> Result<Option<String>, Undecodable> {
             absolute.split_once(&root).map(|(_, path)| Some(path.to_owned())).ok_or_else(foreign)
         }
     }
-}
-
-async fn send(request: RequestBuilder, body: Bytes, mark: Mark) -> Result<Response, IfsError> {
-    if let Mark::At(point) = mark
-        && failpoint::is_armed(point)
-    {
-        return send_and_stop(request, body, point).await.map_err(IfsError::from_transport);
-    }
-    request.body(body).send().await.map_err(IfsError::from_transport)
-}
-
-/// As any send, but passes the failpoint when the bytes have left, before the answer is looked at.
-async fn send_and_stop(request: RequestBuilder, body: Bytes, point: &'static str) -> Result<Response, reqwest::Error> {
-    /// More than the connection's task needs to write what it took.
-    const FLUSHED: Duration = Duration::from_millis(50);
-    let (body, gone) = OutgoingBody::watched(body);
-    let sending = request.body(reqwest::Body::wrap(body)).send();
-    tokio::pin!(sending);
-    tokio::select! {
-        biased;
-        () = gone.notified() => tokio::time::sleep(FLUSHED).await,
-        never_sent = &mut sending => return never_sent,
-    }
-    failpoint::hit(point);
-    sending.await
 }
 
 fn judge_read(error: IfsError) -> Retried<IfsError> {

@@ -7,6 +7,8 @@ pub mod client;
 pub mod error;
 pub mod limits;
 mod multipart;
+mod sending;
+pub mod settings;
 pub mod wire;
 
 pub use answer::Answer;

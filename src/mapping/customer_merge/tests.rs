@@ -1,0 +1,166 @@
+//! What is planned for a customer that stands in IFS already.
+
+use super::*;
+use crate::mapping::scalar::Scalar;
+use serde_json::json;
+
+fn text(value: &str) -> Scalar {
+    Scalar::text(value)
+}
+
+fn desired() -> DesiredCustomer {
+    let record = |record: Record, fields: &[(&str, &str)], at_birth: &[(&str, &str)]| DesiredRecord {
+        record,
+        fields: fields.iter().map(|(field, value)| ((*field).to_owned(), text(value))).collect(),
+        at_birth: at_birth.iter().map(|(field, value)| ((*field).to_owned(), text(value))).collect(),
+    };
+    DesiredCustomer {
+        version: DesiredCustomer::VERSION,
+        key: "customer:1".into(),
+        association_no: "customer:1".into(),
+        external_id: None,
+        own_id: Some("W1".into()),
+        template: Some("TEMPLATE-SE".into()),
+        name: "Kari Test".into(),
+        category: "Customer".into(),
+        records: vec![
+            record(Record::Customer, &[("Name", "Kari Test"), ("Country", "SE")], &[("AssociationNo", "customer:1")]),
+            record(Record::Address("1".into()), &[("City", "Umea"), ("Country", "SE")], &[("AddressId", "1")]),
+            record(Record::AddressType("1".into(), "Delivery".into()), &[], &[("AddressTypeCode", "Delivery")]),
+            record(Record::AddressType("1".into(), "Document".into()), &[], &[("AddressTypeCode", "Document")]),
+            record(
+                Record::Method("EMail".into(), "k@example.com".into()),
+                &[],
+                &[("MethodId", "EMail"), ("Value", "k@example.com")],
+            ),
+            record(Record::OrderData, &[], &[]),
+            record(Record::CompanyData("10".into()), &[("PayTermId", "30")], &[("Company", "10")]),
+        ],
+        as_of: 0,
+        order_id: 1,
+    }
+}
+
+fn row(etag: &str, value: Value) -> Row {
+    Row { etag: Some(etag.to_owned()), ..Row::from_json(&value).expect("an object") }
+}
+
+/// A copy of a template: no address of its own yet.
+fn copied() -> ReadCustomer {
+    ReadCustomer {
+        customer: row(
+            "c1",
+            json!({"CustomerId": "W1", "Name": "Kari Test", "Country": "DE", "AssociationNo": "customer:1"}),
+        ),
+        order_data: Some(row("o1", json!({"CustomerNo": "W1", "CurrencyCode": "SEK"}))),
+        company_data: Some(row("i1", json!({"Company": "10", "PayTermId": "0"}))),
+        ..ReadCustomer::default()
+    }
+}
+
+fn whole() -> ReadCustomer {
+    let mut read = copied();
+    read.customer = row("c2", json!({"CustomerId": "W1", "Name": "Kari Test", "Country": "SE"}));
+    let types = vec![
+        row("t", json!({"AddressTypeCode": "Delivery", "DefAddress": true})),
+        row("t", json!({"AddressTypeCode": "Document", "DefAddress": true})),
+    ];
+    let address = row("a1", json!({"AddressId": "1", "City": "Umea", "Country": "SE"}));
+    read.addresses.insert("1".into(), ReadAddress { row: address, types });
+    read.methods.push(row("m", json!({"MethodId": "EMail", "Value": "k@example.com"})));
+    read.company_data = Some(row("i2", json!({"Company": "10", "PayTermId": "30"})));
+    read
+}
+
+#[test]
+fn what_a_template_cannot_know_is_written_in_one_set_that_changes_the_customer_itself() {
+    let base = WrittenCustomer::new("W1", Origin::Made);
+    let planned = plan(&base, &desired(), &copied());
+    let parts = plan_parts(&planned, &copied(), "W1").expect("ETags");
+    let told: Vec<String> = parts.iter().map(PartRequest::summary).collect();
+    assert_eq!(
+        told,
+        [
+            "PATCH CustomerInfoSet(CustomerId='W1')",
+            "PATCH CustomerInfoSet(CustomerId='W1')/CustomerInvoiceCompanies(Company='10',Identity='W1',PartyType='Customer')",
+            "POST CustomerInfoSet(CustomerId='W1')/CustomerInfoAddresses",
+            "POST CustomerInfoSet(CustomerId='W1')/CustomerInfoAddresses(CustomerId='W1',AddressId='1')/AddressTypes",
+            "POST CustomerInfoSet(CustomerId='W1')/CustomerInfoAddresses(CustomerId='W1',AddressId='1')/AddressTypes",
+            "POST CustomerInfoSet(CustomerId='W1')/CommunicationMethods",
+        ]
+    );
+    assert_eq!(parts[0].body, Some(json!({"Country": "SE"})));
+    assert!(parts.iter().all(|part| part.method != crate::ifs::wire::Method::Patch || part.if_match.is_some()));
+    assert_eq!(parts[3].body.as_ref().expect("a body")["DefAddress"], json!(true));
+}
+
+#[test]
+fn a_converged_customer_has_an_empty_plan_and_serves_orders() {
+    let base = WrittenCustomer::new("W1", Origin::Made);
+    let planned = plan(&base, &desired(), &whole());
+    assert!(planned.nothing_to_do(), "{}", planned.told());
+    let after = base.after(&planned, &desired(), &whole());
+    assert_eq!(after.serves(None, None), Some(("1".to_owned(), "1".to_owned())));
+    assert_eq!(after.serves(None, Some("A-OTHER")), None);
+    assert!(plan(&after, &desired(), &whole()).nothing_to_do());
+}
+
+#[test]
+fn a_set_with_nothing_but_a_new_method_still_changes_the_customer_under_its_etag() {
+    let mut read = whole();
+    read.methods.clear();
+    let base = WrittenCustomer::new("W1", Origin::Made);
+    let parts = plan_parts(&plan(&base, &desired(), &read), &read, "W1").expect("ETags");
+    assert_eq!(parts.len(), 2);
+    assert_eq!(parts[0].if_match.as_deref(), Some("c2"));
+    assert_eq!(parts[0].body, Some(json!({"Name": "Kari Test"})));
+}
+
+#[test]
+fn what_a_person_changed_or_took_away_stays() {
+    let made = WrittenCustomer::new("W1", Origin::Made);
+    let base = made.after(&plan(&made, &desired(), &whole()), &desired(), &whole());
+    let mut read = whole();
+    read.customer = row("c3", json!({"CustomerId": "W1", "Name": "Dr. Kari Test", "Country": "SE"}));
+    read.methods.clear();
+    assert!(plan(&base, &desired(), &read).nothing_to_do());
+    // Shopify changes the name and the city: the person's name stays, the city goes in.
+    let mut newer = desired();
+    newer.records[0].fields.insert("Name".into(), text("Kari Prov"));
+    newer.records[1].fields.insert("City".into(), text("Lulea"));
+    let planned = plan(&base, &newer, &read);
+    assert_eq!(planned.told(), "address 1 City");
+    assert_eq!(planned.yielded.len(), 1);
+    let mut written = read.clone();
+    written.addresses.get_mut("1").expect("there").row =
+        row("a2", json!({"AddressId": "1", "City": "Lulea", "Country": "SE"}));
+    let after = base.after(&planned, &newer, &written);
+    assert!(plan(&after, &newer, &written).nothing_to_do());
+}
+
+#[test]
+fn a_customer_that_stood_there_keeps_its_fields_and_gets_only_what_is_missing() {
+    let mut read = whole();
+    read.customer = row("c9", json!({"CustomerId": "ACME", "Name": "ACME AB", "Country": "NO"}));
+    read.company_data = None;
+    let base = WrittenCustomer::new("ACME", Origin::Found);
+    let planned = plan(&base, &desired(), &read);
+    assert_eq!(planned.told(), "made company 10");
+    let after = base.after(&planned, &desired(), &read);
+    let name = &after.records["customer"]["Name"];
+    assert_eq!((name.sent.as_ref(), name.answered.as_ref()), (Some(&text("Kari Test")), Some(&text("ACME AB"))));
+}
+
+#[test]
+fn a_birth_is_a_copy_of_the_template_or_a_post() {
+    let part = birth_part(&desired(), "CopyExistingCustomer");
+    let body = part.body.expect("a body");
+    assert_eq!(part.url, "CopyExistingCustomer");
+    assert_eq!(
+        body,
+        json!({"CustomerId": "TEMPLATE-SE", "NewId": "W1", "NewName": "Kari Test", "NewCategory": "Customer", "AssociationNo": "customer:1"})
+    );
+    let part = birth_part(&DesiredCustomer { template: None, own_id: None, ..desired() }, "CopyExistingCustomer");
+    assert_eq!(part.url, "CustomerInfoSet");
+    assert!(part.body.expect("a body").get("CustomerId").is_none());
+}
