@@ -4,14 +4,13 @@ use clap::Subcommand;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::acts;
 use super::output::{Format, say, say_json, table};
 use super::{Failure, Shown, open_store, who};
 use crate::config::Settings;
 use crate::domain::document::{DocumentKind, State};
 use crate::domain::ids::{ConnectionName, DocumentId};
-use crate::flow::customer_order;
-use crate::flow::rejudge::rejudge;
-use crate::store::{DocumentFilter, DocumentRow, Store, Wish};
+use crate::store::{DocumentFilter, DocumentRow, Store};
 
 /// Documents on one page.
 const PAGE: i64 = 100;
@@ -85,6 +84,17 @@ pub(super) enum DocumentsCommand {
         #[command(flatten)]
         shown: Shown,
     },
+    /// Lets a held order go on although what it waits for has not come; it is not held for that again.
+    #[command(after_help = "Example: ml-connector documents release 17 --note 'paid by bank, seen on the account'")]
+    Release {
+        /// The document's number.
+        id: i64,
+        /// Why.
+        #[arg(long)]
+        note: String,
+        #[command(flatten)]
+        shown: Shown,
+    },
     /// Closes a document that a person has dealt with; nothing opens it again but `retry`.
     #[command(after_help = "Example: ml-connector documents resolve 17 --note 'keyed by hand as 10042'")]
     Resolve {
@@ -138,9 +148,11 @@ pub(super) async fn documents(settings: Settings, command: DocumentsCommand) -> 
             show(&store, &document, content, shown.format()).await
         }
         DocumentsCommand::Retry { id, shown } => {
-            let document = the_document(&store, id).await?;
-            let anew = judged_anew(&settings, &store, &document).await?;
-            store.retry_document(DocumentId::new(id), anew, who(), Timestamp::now()).await?;
+            acts::retry(&settings, &store, id).await?;
+            after_act(&store, id, shown.format()).await
+        }
+        DocumentsCommand::Release { id, note, shown } => {
+            acts::release(&settings, &store, id, &note).await?;
             after_act(&store, id, shown.format()).await
         }
         DocumentsCommand::Resolve { id, note, shown } => {
@@ -150,26 +162,6 @@ pub(super) async fn documents(settings: Settings, command: DocumentsCommand) -> 
     }
 }
 
-/// What the order of a document asks for under today's settings, with their revision.
-async fn judged_anew(
-    settings: &Settings,
-    store: &Store,
-    document: &DocumentRow,
-) -> Result<Option<(Wish, String)>, Failure> {
-    let known = settings.connections.iter().find(|(name, _)| name.as_str() == document.connection);
-    let Some((name, connection)) = known else {
-        return Err(Failure::Usage(format!("the settings have no [connections.{}] any more", document.connection)));
-    };
-    let rules = &connection.rules;
-    let wish = match DocumentKind::parse(&document.kind) {
-        Some(DocumentKind::CustomerOrder) => rejudge(store, rules, name, document.order_id, Timestamp::now()).await?,
-        Some(DocumentKind::Customer) => customer_order::rejudged(store, rules, name, document.order_id).await?,
-        // It is told anew with the next step of its order; what is to be told now stands in the row.
-        Some(DocumentKind::WriteBack) | None => None,
-    };
-    Ok(wish.map(|wish| (wish, connection.rules.revision().to_owned())))
-}
-
 fn parse_state(word: &str) -> Result<State, Failure> {
     State::parse(word).ok_or_else(|| {
         let known: Vec<&str> = State::ALL.iter().map(|state| state.as_str()).collect();
@@ -177,7 +169,7 @@ fn parse_state(word: &str) -> Result<State, Failure> {
     })
 }
 
-async fn the_document(store: &Store, id: i64) -> Result<DocumentRow, Failure> {
+pub(super) async fn the_document(store: &Store, id: i64) -> Result<DocumentRow, Failure> {
     store
         .document(DocumentId::new(id))
         .await?
@@ -272,6 +264,9 @@ fn brief(document: &DocumentRow) -> Value {
         "desired_version": document.desired_version,
         "written_version": document.written_version,
         "due_at": document.due_at.to_string(),
+        "held_since": document.held_since.map(|at| at.to_string()),
+        "released": document.released,
+        "waits_for": document.waits_for.map(DocumentId::get),
         "trace_id": document.trace_id,
         "created_at": document.created_at.to_string(),
         "updated_at": document.updated_at.to_string(),

@@ -1,5 +1,6 @@
 //! The command line: what each command is called, what it takes, with which code it ends. The work is done elsewhere.
 
+mod acts;
 mod connection;
 mod credentials;
 pub mod demo;

@@ -221,6 +221,8 @@ pub enum Event {
     Skip,
     /// A person asks for another try.
     OperatorRetry,
+    /// A person lets it go on although a condition is not met.
+    OperatorRelease,
     /// A person closes it.
     OperatorResolve,
 }
@@ -281,6 +283,12 @@ pub fn next_state(standing: Standing, event: Event) -> Result<State, IllegalMove
         Event::OperatorRetry => match state {
             _ if open_intent => Err(illegal),
             State::Parked | State::Resolved | State::Held | State::Retry | State::Skipped => Ok(State::Planned),
+            _ => Err(illegal),
+        },
+        Event::OperatorRelease => match state {
+            _ if open_intent => Err(illegal),
+            // One that waited too long is parked.
+            State::Held | State::Parked => Ok(State::Planned),
             _ => Err(illegal),
         },
         Event::OperatorResolve => match state {

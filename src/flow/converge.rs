@@ -4,8 +4,8 @@
 use super::customer_order::{Filled, filled};
 use super::rejudge::rejudge;
 use super::settling::{Outcome, settle};
-use super::wish::{Wish, hold_until, park_reason, skip_text};
-use super::{Connection, amend, cancel, create, customer, look_up, read_back, rows};
+use super::wish::{Wish, park_reason, skip_text};
+use super::{Connection, amend, cancel, create, customer, hold, look_up, read_back, rows};
 use crate::domain::document::{DocumentKind, ParkKind, State, Wanted};
 use crate::failpoint;
 use crate::mapping::desired::DesiredOrder;
@@ -74,15 +74,11 @@ pub async fn converge(link: &Connection, claimed: &Claimed) -> Result<State, Sto
             settle(link, claimed, parked.closing(open, "settled")).await
         }
         (None, Wish::Write { order }) => match held_back(link, claimed).await? {
-            Some(stop) => settle(link, claimed, stop.closing(open, "settled")).await,
-            None => create::create(link, claimed, &order).await,
+            HeldBack::Stop(stop) => settle(link, claimed, stop.closing(open, "settled")).await,
+            HeldBack::Waits => hold::look(link, claimed).await,
+            HeldBack::No => create::create(link, claimed, &order).await,
         },
-        (_, Wish::Hold { code, text, due_at }) => {
-            let reason = Reason { kind: None, code, text };
-            let held = Settled::Held { reason, due_at: hold_until(due_at) };
-            let held = Outcome::new("hold", claimed.desired_version, held);
-            settle(link, claimed, held.closing(open, "settled")).await
-        }
+        (_, Wish::Hold { .. }) => hold::look(link, claimed).await,
         (None, Wish::Cancel { .. }) => cancel::cancel_unlinked(link, claimed).await,
         (None, Wish::Skip { rule }) => {
             let reason = Reason { kind: None, text: skip_text(&rule), code: rule };
@@ -99,23 +95,29 @@ pub async fn converge(link: &Connection, claimed: &Claimed) -> Result<State, Sto
 
 /// What today's rules say against creating an order that was planned under other ones, as after `mode = "observe"`, or
 /// under another `orders_from`.
-async fn held_back(link: &Connection, claimed: &Claimed) -> Result<Option<Outcome>, StoreError> {
+enum HeldBack {
+    /// Nothing.
+    No,
+    /// It has to wait.
+    Waits,
+    /// It is not to be written.
+    Stop(Outcome),
+}
+
+async fn held_back(link: &Connection, claimed: &Claimed) -> Result<HeldBack, StoreError> {
     if claimed.rules_revision == link.rules.revision() {
-        return Ok(None);
+        return Ok(HeldBack::No);
     }
     let wish = rejudge(&link.store, &link.rules, &link.name, claimed.order_id, link.clock.now()).await?;
-    Ok(wish.and_then(|wish| {
-        let reason = wish.reason?;
-        let settled = match wish.wanted {
-            Wanted::Skip => Settled::Skipped(reason),
-            Wanted::Park => Settled::Parked(reason),
-            Wanted::Write | Wanted::Cancel(_) | Wanted::Hold => return None,
-        };
-        Some(
-            Outcome::new("plan", claimed.desired_version, settled)
-                .detail("the rules have changed since it was planned"),
-        )
-    }))
+    let Some(wish) = wish else { return Ok(HeldBack::No) };
+    let settled = match (wish.wanted, wish.reason) {
+        (Wanted::Skip, Some(reason)) => Settled::Skipped(reason),
+        (Wanted::Park, Some(reason)) => Settled::Parked(reason),
+        (Wanted::Hold, _) => return Ok(HeldBack::Waits),
+        (Wanted::Write | Wanted::Cancel(_) | Wanted::Skip | Wanted::Park, _) => return Ok(HeldBack::No),
+    };
+    let stop = Outcome::new("plan", claimed.desired_version, settled);
+    Ok(HeldBack::Stop(stop.detail("the rules have changed since it was planned")))
 }
 
 /// The content that an intent announced.

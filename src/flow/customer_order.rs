@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Connection;
 use super::customer::{Content, reason};
-use super::rejudge::order_of;
+use super::rejudge::known_order;
 use super::settling::{Outcome, later};
 use super::wish::Wish;
 use crate::domain::document::{DocumentKind, ParkKind, State};
@@ -62,7 +62,7 @@ pub async fn rejudged(
     connection: &ConnectionName,
     order_id: u64,
 ) -> Result<Option<store::Wish>, StoreError> {
-    let Some(order) = order_of(store, connection, order_id).await? else { return Ok(None) };
+    let Some(order) = known_order(store, connection, order_id).await? else { return Ok(None) };
     let standing = store.customer_standing(connection, &customer::key(&order)).await?;
     Ok(Some(content(rules, &order, standing.as_ref()).for_store()))
 }
@@ -147,7 +147,7 @@ async fn reopened(
     standing: Option<&CustomerStanding>,
     outcome: Outcome,
 ) -> Result<Outcome, StoreError> {
-    let Some(order) = order_of(&link.store, &link.name, claimed.order_id).await? else { return Ok(outcome) };
+    let Some(order) = known_order(&link.store, &link.name, claimed.order_id).await? else { return Ok(outcome) };
     let content = content(&link.rules, &order, standing);
     Ok(outcome.followed_by(FollowUp {
         kind: DocumentKind::Customer,

@@ -9,7 +9,7 @@ use super::ingest::{ORDER_EDITED, REFUND_CREATED};
 use super::map_event::{Event, map_event};
 use super::re_read::{Case, ReRead, re_read};
 use super::version::{Choice, choose};
-use super::wish::{self, Footing, Wish};
+use super::wish::{self, Wish};
 use super::{Connection, SecretUse, customer_order};
 use crate::domain::document::{State, Trace};
 use crate::domain::order::Order;
@@ -48,6 +48,34 @@ pub(super) struct Version {
     payload: Vec<u8>,
     /// Digests settled by a re-read at this `updated_at`.
     pub(super) settled: Vec<String>,
+}
+
+impl Version {
+    /// The change that puts this version in the place of a known one.
+    pub(super) fn replacing(self, known: &Snapshot, received_at: Timestamp) -> SnapshotChange {
+        SnapshotChange {
+            order_id: self.order.id.get(),
+            name: self.order.name.clone(),
+            created_at: self.order.created_at,
+            updated_at: self.order.updated_at,
+            digest: self.digest,
+            road: self.road,
+            payload: self.payload,
+            born_here: known.born_here,
+            reread_digests: if known.updated_at == self.order.updated_at { settled(known) } else { Vec::new() },
+            received_at,
+            expected_revision: Some(known.revision),
+        }
+    }
+}
+
+/// The digests that a reading by id settles: an equal delivery that comes later tells nothing new.
+fn settled(known: &Snapshot) -> Vec<String> {
+    let mut settled = known.reread_digests.clone();
+    settled.push(known.digest.clone());
+    settled.sort();
+    settled.dedup();
+    settled
 }
 
 /// What a delivery tells.
@@ -131,8 +159,8 @@ pub(super) async fn commit(
     let look_up_before = link.store.look_up_before(&link.name).await?;
     let look_up_first = !born_here || look_up_before.is_some_and(|mark| order.created_at <= mark);
     let key = order.id.to_string();
-    let footing = footing(link, &key).await?;
-    let wish = given.unwrap_or_else(|| wish::judge(order, &link.rules, footing, link.clock.now()));
+    let footing = wish::footing(&link.store, &link.name, &key).await?;
+    let wish = given.unwrap_or_else(|| wish::judge(order, &link.rules, &footing, link.clock.now()));
     let customer = customer_order::wished(link, order, &wish).await?;
     let trace = if look_up_first { Trace::Possible } else { Trace::Impossible };
     link.store
@@ -161,14 +189,6 @@ pub(super) async fn commit(
             now: link.clock.now(),
         })
         .await
-}
-
-async fn footing(link: &Connection, key: &str) -> Result<Footing, StoreError> {
-    let standing = link.store.standing(&link.name, key).await?;
-    Ok(match standing {
-        Some(standing) if standing.linked || standing.open_intent => Footing::InIfs,
-        _ => Footing::NotInIfs,
-    })
 }
 
 fn is_birth(topic: &str, received_at: Timestamp, created_at: Timestamp) -> bool {

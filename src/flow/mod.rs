@@ -10,6 +10,7 @@ pub mod customer;
 mod customer_create;
 pub mod customer_order;
 pub mod explain;
+pub mod hold;
 pub mod ingest;
 pub mod look_up;
 pub mod map_delivery;

@@ -5,11 +5,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::document::{ParkKind, Trace, Wanted};
+use crate::domain::ids::ConnectionName;
 use crate::domain::order::Order;
 use crate::mapping::desired::DesiredOrder;
 use crate::mapping::judge::{self, Judgement};
 use crate::mapping::rules::Rules;
-use crate::store::{self, Reason};
+use crate::store::{self, Reason, Store, StoreError};
 
 /// The stored form of a judgement.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -114,17 +115,23 @@ pub fn skip_text(rule: &str) -> String {
 ///
 /// A cancelled one acts before the gate and before anything that we cannot map, where a record of it stands or may
 /// stand in IFS; else identities and filters come first.
-pub fn judge(order: &Order, rules: &Rules, footing: Footing, now: Timestamp) -> Wish {
+///
+/// A hold keeps back what is new to IFS only.
+pub fn judge(order: &Order, rules: &Rules, footing: &Footing, now: Timestamp) -> Wish {
     // Tags that we put there ourselves decide nothing.
     let without = rules.without_own_tags(order);
     let order = without.as_ref().unwrap_or(order);
     if !order.is_cancelled() {
-        return wish_of(judge::judge(order, rules, now), None);
+        let judgement = match footing {
+            Footing::InIfs => judge::judge_unheld(order, rules),
+            Footing::NotInIfs { released } => judge::judge_held(order, rules, released, now),
+        };
+        return wish_of(judgement, None);
     }
     let cancel_reason = judge::cancel_wish(order, rules).reason_code;
     match footing {
         Footing::InIfs => Wish::Cancel { cancel_reason },
-        Footing::NotInIfs => match judge::screen(order, rules) {
+        Footing::NotInIfs { .. } => match judge::screen(order, rules) {
             Some(judgement) => wish_of(judgement, Some(cancel_reason)),
             None => Wish::Cancel { cancel_reason },
         },
@@ -132,12 +139,28 @@ pub fn judge(order: &Order, rules: &Rules, footing: Footing, now: Timestamp) -> 
 }
 
 /// Whether a record of the order stands, or may stand, in IFS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Footing {
     /// It is linked, or an intent of it is open.
     InIfs,
     /// Neither.
-    NotInIfs,
+    NotInIfs {
+        /// The conditions that a person has released it from.
+        released: Vec<String>,
+    },
+}
+
+/// How the document with this business key stands, as a judgement needs to know.
+///
+/// # Errors
+/// The store's.
+pub async fn footing(store: &Store, connection: &ConnectionName, key: &str) -> Result<Footing, StoreError> {
+    let standing = store.standing(connection, key).await?;
+    Ok(match standing {
+        Some(standing) if standing.linked || standing.open_intent => Footing::InIfs,
+        Some(_) => Footing::NotInIfs { released: store.released(connection, key).await? },
+        None => Footing::NotInIfs { released: Vec::new() },
+    })
 }
 
 fn wish_of(judgement: Judgement, cancel_reason: Option<String>) -> Wish {

@@ -8,10 +8,13 @@ use super::current::{Current, order_currency};
 use super::customer;
 use super::desired::{DesiredOrder, Expected};
 use super::header::header_fields;
+use super::holds;
+pub use super::holds::HoldReason;
 use super::identities;
 use super::park::ParkReason;
 use super::rows::rows;
 use super::rules::Rules;
+use super::rules::filters::FilterRule;
 use crate::domain::order::Order;
 
 /// What becomes of an order.
@@ -27,17 +30,6 @@ pub enum Judgement {
     Park(ParkReason),
 }
 
-/// What an order waits for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HoldReason {
-    /// A stable word in snake case.
-    pub code: &'static str,
-    /// One sentence for a person: what is waited for, and since when.
-    pub text: String,
-    /// When the condition is looked at again.
-    pub due_at: Timestamp,
-}
-
 /// The rules that keep an order out of IFS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SkipRule {
@@ -45,6 +37,8 @@ pub enum SkipRule {
     BeforeOrdersFrom,
     /// It is a test.
     TestOrder,
+    /// A list of `filters`.
+    Filter(FilterRule),
 }
 
 impl SkipRule {
@@ -53,6 +47,7 @@ impl SkipRule {
         match self {
             Self::BeforeOrdersFrom => "before_orders_from",
             Self::TestOrder => "test_order",
+            Self::Filter(rule) => rule.code(),
         }
     }
 }
@@ -74,11 +69,29 @@ pub fn screen(order: &Order, rules: &Rules) -> Option<Judgement> {
     screened(order, rules).err()
 }
 
-/// Judges one whole order: filters and money, then what is not mapped yet, then the mapping.
+/// Judges one whole order that is new to IFS and that nobody released.
+pub fn judge(order: &Order, rules: &Rules, now: Timestamp) -> Judgement {
+    judge_held(order, rules, &[], now)
+}
+
+/// Judges one whole order that does not stand in IFS: filters and money, then what is not mapped yet, then the mapping, then
+/// what it waits for, but for the conditions in `released`.
+///
+/// What would park after its wait parks at once, so that a person sees it early.
+pub fn judge_held(order: &Order, rules: &Rules, released: &[String], now: Timestamp) -> Judgement {
+    match judge_unheld(order, rules) {
+        Judgement::Write(desired) => match holds::hold(order, rules, released, now) {
+            Some(hold) => Judgement::Hold(hold),
+            None => Judgement::Write(desired),
+        },
+        other => other,
+    }
+}
+
+/// Judges one whole order that stands, or may stand, in IFS: what holds a new one back never holds its changes.
 ///
 /// A cancelled order is judged like any other; whether it is to be cancelled in IFS is decided before.
-pub fn judge(order: &Order, rules: &Rules, now: Timestamp) -> Judgement {
-    let _ = now;
+pub fn judge_unheld(order: &Order, rules: &Rules) -> Judgement {
     let now = match screened(order, rules) {
         Ok(now) => now,
         Err(stop) => return stop,
@@ -113,6 +126,10 @@ fn screened(order: &Order, rules: &Rules) -> Result<Current, Judgement> {
     if order.test && !rules.settings().test_orders {
         return Err(Judgement::Skip(SkipRule::TestOrder));
     }
+    // 6. What the operator keeps out.
+    if let Some(rule) = rules.settings().filters.keeps_out(order) {
+        return Err(Judgement::Skip(SkipRule::Filter(rule)));
+    }
     Ok(now)
 }
 
@@ -120,21 +137,8 @@ fn screened(order: &Order, rules: &Rules) -> Result<Current, Judgement> {
 fn not_mapped_yet(order: &Order) -> Option<ParkReason> {
     let totals = &order.totals;
     let taxed = || !totals.tax.is_zero() || !totals.current_tax.is_zero();
-    let findings = [
-        (!order.confirmed, "unconfirmed", "the order is not confirmed: wait until Shopify has reserved its goods"),
-        (
-            order.estimated_taxes,
-            "estimated_taxes",
-            "the order's taxes are estimates: wait until Shopify says the final ones",
-        ),
-        (
-            order.tax_exempt && taxed(),
-            "tax_exempt_yet_taxed",
-            "the order is exempt from tax and taxed all the same: correct it in Shopify",
-        ),
-    ];
-    let (_, code, text) = findings.into_iter().find(|(found, _, _)| *found)?;
-    Some(ParkReason::mapping(code, text))
+    let text = "the order is exempt from tax and taxed all the same: correct it in Shopify";
+    (order.tax_exempt && taxed()).then(|| ParkReason::mapping("tax_exempt_yet_taxed", text))
 }
 
 fn desired(order: &Order, rules: &Rules, now: &Current) -> Result<DesiredOrder, ParkReason> {
@@ -191,6 +195,7 @@ fn conserved(desired: &DesiredOrder) -> Result<(), ParkReason> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::order::FinancialStatus;
     use crate::domain::order::LineKind;
     use crate::ifs::wire::names;
     use crate::mapping::fixtures::{self, desired_of, order, order_of, rules, settings, webhook};
@@ -283,8 +288,6 @@ mod tests {
             change(&mut order);
             park_code(&order, &bare)
         };
-        assert_eq!(changed(|order| order.confirmed = false), "unconfirmed");
-        assert_eq!(changed(|order| order.estimated_taxes = true), "estimated_taxes");
         assert_eq!(changed(|order| order.lines[1].kind = LineKind::GiftCard), "gift_card");
         assert_eq!(changed(|order| order.lines[0].taxes[0].channel_liable = Some(true)), "channel_liable_tax");
         assert_eq!(changed(|order| order.tax_exempt = true), "tax_exempt_yet_taxed");
@@ -303,6 +306,51 @@ mod tests {
         };
         assert_eq!(changed(company), "company_order");
         assert_eq!(changed(|order| order.po_number = Some("x".repeat(101))), "reference_too_long");
+    }
+
+    #[test]
+    fn an_order_is_released_where_the_rules_say_so_and_it_is_paid_or_on_terms() {
+        let released = |rules: &Rules, change: fn(&mut Order)| {
+            let mut order = order("plain-eur");
+            change(&mut order);
+            desired_of(&order, rules).release
+        };
+        let mut releasing = settings();
+        releasing.release_when = crate::mapping::rules::settings::ReleaseWhen::PaidOrTerms;
+        releasing.payment_terms.insert("Net 30".into(), "30".into());
+        let releasing = Rules::new(releasing).expect("legal");
+        assert!(!released(&rules(), |_| ()));
+        assert!(released(&releasing, |_| ()));
+        assert!(!released(&releasing, |order| order.financial_status = Some(FinancialStatus::Pending)));
+        assert!(released(&releasing, |order| {
+            order.financial_status = Some(FinancialStatus::Pending);
+            order.payment_terms = Some("Net 30".into());
+        }));
+    }
+
+    #[test]
+    fn an_order_waits_after_all_that_would_park_or_skip_it() {
+        let now = Timestamp::UNIX_EPOCH;
+        let judged = |change: fn(&mut Order), rules: &Rules| {
+            let mut order = order("plain-eur");
+            order.confirmed = false;
+            change(&mut order);
+            (judge(&order, rules, now), judge_unheld(&order, rules))
+        };
+        let (held, unheld) = judged(|_| (), &rules());
+        assert!(matches!(&held, Judgement::Hold(hold) if hold.code == "unconfirmed"), "{held:?}");
+        assert!(matches!(unheld, Judgement::Write(_)), "what stands in IFS is changed all the same");
+        let (parked, _) = judged(|order| order.lines[0].sku = None, &rules());
+        assert!(matches!(&parked, Judgement::Park(reason) if reason.code == "line_without_sku"), "{parked:?}");
+        let mut filtered = settings();
+        filtered.filters.never.currency = vec!["EUR".into()];
+        let (skipped, _) = judged(|_| (), &Rules::new(filtered).expect("legal"));
+        let rule = SkipRule::Filter(FilterRule::NeverCurrency);
+        assert_eq!((skipped, rule.code()), (Judgement::Skip(rule), "never_currency"));
+        let mut order = order("plain-eur");
+        order.confirmed = false;
+        let released = ["unconfirmed".to_owned()];
+        assert!(matches!(judge_held(&order, &rules(), &released, now), Judgement::Write(_)));
     }
 
     #[test]

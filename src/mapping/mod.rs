@@ -11,6 +11,7 @@ pub mod rules;
 pub mod judge;
 
 pub mod current;
+pub mod holds;
 pub mod identities;
 pub mod park;
 pub mod price;

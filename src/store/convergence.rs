@@ -13,8 +13,8 @@ use super::dialect::{self, Db};
 use super::documents::{self, Attempt, Raw, Reason};
 use super::intents::{self, Intent, span};
 use super::leases::{self, Lease};
-use super::mapped::Wish;
-use super::rows::{micros, unsigned};
+use super::mapped::{self, CustomerWish, SnapshotChange, Wish};
+use super::rows::{micros, signed, unsigned};
 use super::{Store, StoreError, schema};
 use crate::domain::document::{DocumentKind, Event, ParkKind, Standing, State, next_state};
 use crate::domain::ids::{ConnectionName, DocumentId, IntentId};
@@ -89,6 +89,23 @@ pub struct Progress {
     pub link: Option<Link>,
     /// What was sent and answered, JSON text.
     pub written: Option<String>,
+    /// What to remember of the step.
+    pub attempt: Option<Attempt>,
+}
+
+/// An order that was judged anew while its document was claimed.
+#[derive(Debug, Clone)]
+pub struct JudgedAnew {
+    /// The connection.
+    pub connection: ConnectionName,
+    /// The newer version of the order, or more facts of the known one, when Shopify was asked.
+    pub snapshot: Option<SnapshotChange>,
+    /// What it asks for.
+    pub wish: Wish,
+    /// The customer document that it waits for.
+    pub customer: Option<CustomerWish>,
+    /// The digest of the rules that judged it.
+    pub rules_revision: String,
     /// What to remember of the step.
     pub attempt: Option<Attempt>,
 }
@@ -268,35 +285,63 @@ impl Store {
         .await
     }
 
-    /// Ends a step that judged the order anew: the claimed document gets that content, and stands where it puts it.
+    /// Ends a step that judged the order anew: snapshot, customer and content change together, and the document stands where
+    /// its content puts it.
     ///
     /// # Errors
-    /// [`StoreError::Fenced`] when claim or lease are lost; [`StoreError::Stale`] when newer content came meanwhile.
+    /// [`StoreError::Fenced`] when claim or lease are lost; [`StoreError::Stale`] when a newer version came meanwhile: nothing
+    /// was changed, and the document is still claimed.
     pub async fn settle_judged_anew(
         &self,
         lease: &Lease,
         claimed: &Claimed,
-        (wish, rules_revision): (Wish, String),
-        attempt: Attempt,
+        judged: JudgedAnew,
         now: Timestamp,
     ) -> Result<State, StoreError> {
         let (lease, id, claim, now) = (lease.clone(), claimed.id, claimed.claim.clone(), micros(now));
-        let version = claimed.desired_version;
+        let (version, trace_id) = (claimed.desired_version, claimed.trace_id.clone());
+        let order_id = signed(claimed.order_id)?;
         self.write(move |db| {
             use schema::documents::dsl;
+            // 1. Snapshot, then customer, then order: the mapper locks them in this order too.
+            if let Some(snapshot) = &judged.snapshot {
+                mapped::put_snapshot(db, &judged.connection, snapshot)?;
+            }
+            let waits_for = match &judged.customer {
+                Some(customer) => {
+                    let cause = mapped::Cause {
+                        connection: judged.connection.as_str(),
+                        order_id,
+                        rules_revision: &judged.rules_revision,
+                        trace_id: &trace_id,
+                        now,
+                    };
+                    Some(mapped::put_customer(db, &cause, customer)?)
+                }
+                None => None,
+            };
+            // 2. Neither the claim nor the content may have moved.
             let raw = fence(db, &lease, id.get(), &claim)?;
             if raw.desired_version != version {
                 return Err(StoreError::Stale);
             }
-            let freed = next_state(documents::standing(db, &raw)?, Event::Failed { own_fault: false })?;
-            let standing = Standing { state: freed, ..documents::standing(db, &raw)? };
-            let after = next_state(standing, Event::Content(wish.wanted))?;
-            super::mapped::put_content(db, raw.id, &wish, &rules_revision, now)?;
-            super::mapped::put_state(db, &raw, after, &wish, now)?;
+            let standing = documents::standing(db, &raw)?;
+            let freed = next_state(standing, Event::Failed { own_fault: false })?;
+            let wanted = mapped::believed(&raw, judged.wish.wanted);
+            let after = next_state(Standing { state: freed, ..standing }, Event::Content(wanted))?;
+            mapped::put_content(db, raw.id, &judged.wish, &judged.rules_revision, now)?;
+            mapped::put_state(db, &raw, after, &judged.wish, now)?;
             diesel::update(dsl::documents.filter(dsl::id.eq(raw.id)))
-                .set((dsl::claim.eq(None::<String>), dsl::claim_generation.eq(None::<i64>)))
+                .set((
+                    dsl::claim.eq(None::<String>),
+                    dsl::claim_generation.eq(None::<i64>),
+                    dsl::waits_for.eq(waits_for),
+                ))
                 .execute(db)?;
-            documents::record(db, raw.id, now, &attempt, &raw.trace_id)?;
+            // 3. The step is remembered.
+            if let Some(attempt) = &judged.attempt {
+                documents::record(db, raw.id, now, attempt, &raw.trace_id)?;
+            }
             Ok(after)
         })
         .await

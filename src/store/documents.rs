@@ -55,6 +55,12 @@ pub struct DocumentRow {
     pub attempts: i64,
     /// When a writer looks at it next.
     pub due_at: Timestamp,
+    /// Since when it has been waiting for a condition, when it has.
+    pub held_since: Option<Timestamp>,
+    /// The conditions that a person has released it from.
+    pub released: Vec<String>,
+    /// The document that it waits for.
+    pub waits_for: Option<DocumentId>,
     /// The id of the delivery that last changed it.
     pub trace_id: String,
     /// When it was first planned.
@@ -121,6 +127,7 @@ pub(super) struct Raw {
     pub(super) due_at: i64,
     pub(super) waits_for: Option<i64>,
     pub(super) held_since: Option<i64>,
+    pub(super) released: String,
     pub(super) claim: Option<String>,
     pub(super) trace_id: String,
     pub(super) created_at: i64,
@@ -172,6 +179,19 @@ impl Store {
         self.run(move |db| match by_key(db, DocumentKind::CustomerOrder, &name, &key)? {
             Some(raw) => standing(db, &raw).map(Some),
             None => Ok(None),
+        })
+        .await
+    }
+
+    /// The conditions that a person has released the order with this business key from.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn released(&self, name: &ConnectionName, key: &str) -> Result<Vec<String>, StoreError> {
+        let (name, key) = (name.as_str().to_owned(), key.to_owned());
+        self.run(move |db| {
+            let raw = by_key(db, DocumentKind::CustomerOrder, &name, &key)?;
+            Ok(raw.map(|raw| words(&raw.released)).unwrap_or_default())
         })
         .await
     }
@@ -280,6 +300,11 @@ pub(super) fn by_key(db: &mut Db, kind: DocumentKind, connection: &str, key: &st
         .first(db)
         .optional()?;
     Ok(found)
+}
+
+/// The words of a stored list.
+pub(super) fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
 }
 
 pub(super) fn state_of(raw: &Raw) -> Result<State, StoreError> {
@@ -391,6 +416,9 @@ fn shown(db: &mut Db, raw: Raw) -> Result<DocumentRow, StoreError> {
         origin,
         attempts: raw.attempts,
         due_at: instant(raw.due_at),
+        held_since: raw.held_since.map(instant),
+        released: words(&raw.released),
+        waits_for: raw.waits_for.map(DocumentId::new),
         trace_id: raw.trace_id,
         created_at: instant(raw.created_at),
         updated_at: instant(raw.updated_at),

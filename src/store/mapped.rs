@@ -156,13 +156,14 @@ impl Store {
     pub async fn commit_mapped(&self, mapped: Mapped) -> Result<State, StoreError> {
         self.write(move |db| {
             // 1. The snapshot, by compare-and-set.
-            put_snapshot(db, &mapped)?;
+            put_snapshot(db, &mapped.connection, &mapped.snapshot)?;
             // 2. The customer's document, then the order's content and state.
+            let cause = mapped.cause()?;
             let waits_for = match &mapped.customer {
-                Some(customer) => Some(put_customer(db, &mapped, customer)?),
+                Some(customer) => Some(put_customer(db, &cause, customer)?),
                 None => None,
             };
-            let state = put_wish(db, &mapped, &mapped.order_content(), waits_for)?;
+            let state = put_wish(db, &cause, &mapped.order_content(), waits_for)?;
             // 3. The delivery's end.
             let order = signed(mapped.snapshot.order_id)?;
             deliveries::finish(db, mapped.delivery, InboxState::Mapped, None, Some(order))?;
@@ -181,9 +182,13 @@ impl Store {
     }
 }
 
-fn put_snapshot(db: &mut Db, mapped: &Mapped) -> Result<(), StoreError> {
+/// Writes a newer version of an order, unless the row changed since it was read.
+pub(super) fn put_snapshot(
+    db: &mut Db,
+    connection: &ConnectionName,
+    change: &SnapshotChange,
+) -> Result<(), StoreError> {
     use schema::orders::dsl;
-    let change = &mapped.snapshot;
     let order_id = signed(change.order_id)?;
     let content = (
         dsl::name.eq(&change.name),
@@ -195,14 +200,14 @@ fn put_snapshot(db: &mut Db, mapped: &Mapped) -> Result<(), StoreError> {
     );
     let changed = match change.expected_revision {
         Some(revision) => diesel::update(dsl::orders)
-            .filter(dsl::connection.eq(mapped.connection.as_str()))
+            .filter(dsl::connection.eq(connection.as_str()))
             .filter(dsl::order_id.eq(order_id))
             .filter(dsl::revision.eq(revision))
             .set((content, dsl::revision.eq(revision + 1)))
             .execute(db)?,
         None => {
             let birth = (
-                dsl::connection.eq(mapped.connection.as_str()),
+                dsl::connection.eq(connection.as_str()),
                 dsl::order_id.eq(order_id),
                 dsl::revision.eq(1),
                 dsl::created_at.eq(micros(change.created_at)),
@@ -219,6 +224,15 @@ fn put_snapshot(db: &mut Db, mapped: &Mapped) -> Result<(), StoreError> {
     if changed == 1 { Ok(()) } else { Err(StoreError::Stale) }
 }
 
+/// What brought new content.
+pub(super) struct Cause<'a> {
+    pub(super) connection: &'a str,
+    pub(super) order_id: i64,
+    pub(super) rules_revision: &'a str,
+    pub(super) trace_id: &'a str,
+    pub(super) now: i64,
+}
+
 /// A document's new content.
 struct Content<'a> {
     kind: DocumentKind,
@@ -228,6 +242,16 @@ struct Content<'a> {
 }
 
 impl Mapped {
+    fn cause(&self) -> Result<Cause<'_>, StoreError> {
+        Ok(Cause {
+            connection: self.connection.as_str(),
+            order_id: signed(self.snapshot.order_id)?,
+            rules_revision: &self.rules_revision,
+            trace_id: &self.trace_id,
+            now: micros(self.now),
+        })
+    }
+
     fn order_content(&self) -> Content<'_> {
         let (key, wish) = (self.business_key.as_str(), &self.wish);
         Content { kind: DocumentKind::CustomerOrder, key, wish, look_up_first: self.look_up_first }
@@ -235,29 +259,34 @@ impl Mapped {
 }
 
 /// Makes the customer's document, or brings it up to date; gives its row.
-fn put_customer(db: &mut Db, mapped: &Mapped, customer: &CustomerWish) -> Result<i64, StoreError> {
+pub(super) fn put_customer(db: &mut Db, cause: &Cause<'_>, customer: &CustomerWish) -> Result<i64, StoreError> {
     // A customer may stand in IFS whoever we are: it is always looked up before it is made.
     let content =
         Content { kind: DocumentKind::Customer, key: &customer.key, wish: &customer.wish, look_up_first: true };
     // 1. Two orders of one customer that are mapped at once follow each other: neither forgets what the other names.
-    let present = documents::by_key(db, content.kind, mapped.connection.as_str(), &customer.key)?;
+    let present = documents::by_key(db, content.kind, cause.connection, &customer.key)?;
     if let Some(present) = &present {
         dialect::lock_document(db, present.id)?;
     }
-    let found = documents::by_key(db, content.kind, mapped.connection.as_str(), &customer.key)?;
+    let found = documents::by_key(db, content.kind, cause.connection, &customer.key)?;
     if found.map(|row| row.desired_digest) != customer.expected_digest {
         return Err(StoreError::Stale);
     }
     // 2. Its content, as any document's.
-    put_wish(db, mapped, &content, None)?;
-    let row = documents::by_key(db, content.kind, mapped.connection.as_str(), &customer.key)?;
+    put_wish(db, cause, &content, None)?;
+    let row = documents::by_key(db, content.kind, cause.connection, &customer.key)?;
     row.map(|row| row.id).ok_or(StoreError::Stale)
 }
 
-fn put_wish(db: &mut Db, mapped: &Mapped, content: &Content<'_>, waits_for: Option<i64>) -> Result<State, StoreError> {
-    let present = documents::by_key(db, content.kind, mapped.connection.as_str(), content.key)?;
+fn put_wish(
+    db: &mut Db,
+    cause: &Cause<'_>,
+    content: &Content<'_>,
+    waits_for: Option<i64>,
+) -> Result<State, StoreError> {
+    let present = documents::by_key(db, content.kind, cause.connection, content.key)?;
     match present {
-        None => insert_document(db, mapped, content, waits_for),
+        None => insert_document(db, cause, content, waits_for),
         Some(present) => {
             // Locked, then read again: a writer may have moved it meanwhile.
             dialect::lock_document(db, present.id)?;
@@ -267,21 +296,24 @@ fn put_wish(db: &mut Db, mapped: &Mapped, content: &Content<'_>, waits_for: Opti
                 return Ok(state);
             }
             let standing = documents::standing(db, &present)?;
-            let wanted = match content.wish.wanted {
-                // A person's retry, or two records seen once, forbid to believe that nothing can be there.
-                Wanted::Cancel(Trace::Impossible) if present.look_up_first != 0 => Wanted::Cancel(Trace::Possible),
-                wanted => wanted,
-            };
-            let next = next_state(standing, Event::Content(wanted))?;
-            update_document(db, mapped, content, &present, (standing, next), waits_for)?;
+            let next = next_state(standing, Event::Content(believed(&present, content.wish.wanted)))?;
+            update_document(db, cause, content, &present, (standing, next), waits_for)?;
             Ok(next)
         }
     }
 }
 
+/// What is wanted, given what a person did: a retry, or two records seen once, forbid to believe that nothing can be there.
+pub(super) fn believed(present: &Raw, wanted: Wanted) -> Wanted {
+    match wanted {
+        Wanted::Cancel(Trace::Impossible) if present.look_up_first != 0 => Wanted::Cancel(Trace::Possible),
+        wanted => wanted,
+    }
+}
+
 fn insert_document(
     db: &mut Db,
-    mapped: &Mapped,
+    cause: &Cause<'_>,
     content: &Content<'_>,
     waits_for: Option<i64>,
 ) -> Result<State, StoreError> {
@@ -289,20 +321,20 @@ fn insert_document(
     let fresh = Standing { state: State::Planned, open_intent: false, linked: false, parked: None };
     let state = next_state(fresh, Event::Content(content.wish.wanted))?;
     let reason = content.wish.reason.as_ref();
-    let now = micros(mapped.now);
+    let now = cause.now;
     diesel::insert_into(dsl::documents)
         .values((
             (
-                dsl::connection.eq(mapped.connection.as_str()),
+                dsl::connection.eq(cause.connection),
                 dsl::kind.eq(content.kind.as_str()),
                 dsl::business_key.eq(content.key),
-                dsl::order_id.eq(signed(mapped.snapshot.order_id)?),
+                dsl::order_id.eq(cause.order_id),
                 dsl::state.eq(state.as_str()),
                 dsl::revision.eq(1),
                 dsl::desired.eq(&content.wish.content),
                 dsl::desired_digest.eq(&content.wish.digest),
                 dsl::desired_version.eq(1),
-                dsl::rules_revision.eq(&mapped.rules_revision),
+                dsl::rules_revision.eq(cause.rules_revision),
                 dsl::waits_for.eq(waits_for),
                 dsl::held_since.eq((state == State::Held).then_some(now)),
             ),
@@ -312,7 +344,7 @@ fn insert_document(
                 dsl::reason_text.eq(reason.map(|reason| reason.text.as_str())),
                 dsl::look_up_first.eq(i64::from(content.look_up_first)),
                 dsl::due_at.eq(content.wish.due_at.map_or(now, micros)),
-                dsl::trace_id.eq(&mapped.trace_id),
+                dsl::trace_id.eq(cause.trace_id),
                 dsl::created_at.eq(now),
                 dsl::updated_at.eq(now),
             ),
@@ -323,17 +355,17 @@ fn insert_document(
 
 fn update_document(
     db: &mut Db,
-    mapped: &Mapped,
+    cause: &Cause<'_>,
     content: &Content<'_>,
     present: &Raw,
     (standing, after): (Standing, State),
     waits_for: Option<i64>,
 ) -> Result<(), StoreError> {
     use schema::documents::dsl;
-    let now = micros(mapped.now);
+    let now = cause.now;
     let row = dsl::documents.filter(dsl::id.eq(present.id));
-    put_content(db, present.id, content.wish, &mapped.rules_revision, now)?;
-    diesel::update(row).set((dsl::trace_id.eq(&mapped.trace_id), dsl::waits_for.eq(waits_for))).execute(db)?;
+    put_content(db, present.id, content.wish, cause.rules_revision, now)?;
+    diesel::update(row).set((dsl::trace_id.eq(cause.trace_id), dsl::waits_for.eq(waits_for))).execute(db)?;
     if !judged_anew(standing, after) {
         return Ok(());
     }

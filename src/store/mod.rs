@@ -25,7 +25,7 @@ use tokio::sync::Semaphore;
 
 use crate::domain::document::IllegalMove;
 
-pub use convergence::{Claimed, FollowUp, Link, Progress, Settle, Settled};
+pub use convergence::{Claimed, FollowUp, JudgedAnew, Link, Progress, Settle, Settled};
 pub use credentials::{Credential, CredentialRow};
 pub use customers::CustomerStanding;
 pub use deliveries::{Blame, Delivery, InboxState, Received, Stored};
@@ -35,6 +35,7 @@ pub use inbox_view::{DeliveryView, InboxCounts};
 pub use intents::{Intent, IntentKind, NewIntent, Watch};
 pub use leases::{Lease, LeaseState, Takeover};
 pub use mapped::{CustomerWish, Mapped, Snapshot, SnapshotChange, Wish};
+pub use operate::{Anew, HELD_TOO_LONG};
 
 use dialect::Db;
 

@@ -86,6 +86,7 @@ diesel::table! {
         due_at -> BigInt,
         waits_for -> Nullable<BigInt>,
         held_since -> Nullable<BigInt>,
+        released -> Text,
         claim -> Nullable<Text>,
         claim_generation -> Nullable<BigInt>,
         trace_id -> Text,

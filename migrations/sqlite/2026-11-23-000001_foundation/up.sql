@@ -86,6 +86,7 @@ CREATE TABLE documents (
     due_at BIGINT NOT NULL,
     waits_for BIGINT,
     held_since BIGINT,
+    released TEXT NOT NULL DEFAULT '',
     claim TEXT,
     claim_generation BIGINT,
     trace_id TEXT NOT NULL,

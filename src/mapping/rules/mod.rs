@@ -81,6 +81,8 @@ impl Rules {
         gl_checks::checks(&mut checks, &settings);
         codes::checks(&mut checks, &settings);
         write_back::checks(&mut checks, &settings);
+        holds::checks(&mut checks, &settings.holds);
+        filters::checks(&mut checks, &settings.filters);
         if !checks.0.is_empty() {
             return Err(checks.0);
         }
@@ -214,7 +216,7 @@ impl Rules {
     /// id. Each group of rules adds its own.
     pub fn needs(&self) -> Told {
         let company = self.settings.customer == settings::CustomerMode::MatchOrCreate;
-        Told { company, catalogue: self.needs_catalogue(), ..Told::default() }
+        Told { company, catalogue: self.needs_catalogue(), risk: self.settings.holds.asks_risk() }
     }
 
     /// The facts that one order needs: a company's, only where it belongs to one.
