@@ -14,8 +14,6 @@ pub const BYTES_SENT: &str = "bytes_sent";
 pub const CREATED_RECEIVED: &str = "created_received";
 /// The order was read back; the gate and the settle are still to come.
 pub const READ_BACK_DONE: &str = "read_back_done";
-/// Shopify answered about a held order; nothing of it is committed.
-pub const HOLD_LOOKED: &str = "hold_looked";
 
 /// The intent of a change under ETags is committed; no byte left.
 pub const AMEND_INTENT_COMMITTED: &str = "amend_intent_committed";
@@ -59,7 +57,7 @@ pub const WRITE_BACK_COMMITTED: &str = "write_back_committed";
 pub const WRITE_BACK_ANSWERED: &str = "write_back_answered";
 
 /// Every point, in the order in which an order passes them.
-pub const ALL: [&str; 28] = [
+pub const ALL: [&str; 27] = [
     BODY_READ,
     INBOX_COMMITTED,
     CLAIMED,
@@ -67,7 +65,6 @@ pub const ALL: [&str; 28] = [
     BYTES_SENT,
     CREATED_RECEIVED,
     READ_BACK_DONE,
-    HOLD_LOOKED,
     AMEND_INTENT_COMMITTED,
     AMEND_ANSWERED,
     ROW_INTENT_COMMITTED,

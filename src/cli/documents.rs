@@ -8,7 +8,7 @@ use super::acts;
 use super::output::{Format, say, say_json, table};
 use super::{Failure, Shown, open_store, who};
 use crate::config::Settings;
-use crate::domain::document::{DocumentKind, State};
+use crate::domain::document::State;
 use crate::domain::ids::{ConnectionName, DocumentId};
 use crate::store::{DocumentFilter, DocumentRow, Store};
 

@@ -12,7 +12,6 @@ use super::wish::{self, Footing, Wish, hold_until};
 use super::{Connection, customer_order};
 use crate::domain::document::{ParkKind, State, Trace};
 use crate::domain::order::{Order, Told};
-use crate::failpoint;
 use crate::mapping::holds;
 use crate::store::{Attempt, Claimed, HELD_TOO_LONG, JudgedAnew, Reason, Settled, Snapshot, StoreError};
 
@@ -56,7 +55,6 @@ pub async fn look(link: &Connection, claimed: &Claimed) -> Result<State, StoreEr
     }
     // 2.
     let answer = link.shopify.order_by_id(claimed.order_id).await;
-    failpoint::hit(failpoint::HOLD_LOOKED);
     let fresh = match answer {
         Ok(Some(bytes)) => decode_re_read(&bytes),
         Ok(None) => Err("Shopify does not know the order".to_owned()),

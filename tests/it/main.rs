@@ -9,6 +9,7 @@ mod commands;
 mod concurrency;
 mod customers;
 mod events;
+mod holds;
 mod kill;
 mod kill_changes;
 mod probes;

@@ -40,7 +40,8 @@ impl Account {
             after = Some(last.id.get());
             for document in &page {
                 *account.states.entry(document.state.as_str()).or_default() += 1;
-                if document.state == State::Parked {
+                // No order of the demo is held but one that was planted for a person.
+                if matches!(document.state, State::Parked | State::Held) {
                     let reason = document.reason.as_ref().map(|reason| format!("{}: {}", reason.code, reason.text));
                     account.parked.push(Parked { order_id: document.order_id, reason: reason.unwrap_or_default() });
                 }

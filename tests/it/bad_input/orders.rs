@@ -124,11 +124,26 @@ async fn what_has_no_setting_yet_is_parked_by_the_setting_to_write() {
         (Planted::GiftCard, "gift_card", "gift_card_part"),
         (Planted::Duties, "charge_type_missing", "charge.duty"),
         (Planted::AdditionalFee, "charge_type_missing", "charge.fee"),
-        (Planted::Unconfirmed, "unconfirmed", "not confirmed"),
     ] {
         let webhook = planted(&world, kind);
         assert_parked(&world, &served, &webhook, code, &[says]).await;
     }
+    assert_others_go_on(&world, &served).await;
+}
+
+#[actix_rt::test]
+async fn an_order_that_is_not_confirmed_waits_with_a_due_time() {
+    let (world, served) = running().await;
+    let webhook = planted(&world, Planted::Unconfirmed);
+    webhook.is_taken(&served).await;
+    world.quiet().await;
+    let document = document_of(&world, &webhook).await.expect("a document");
+    assert_eq!(document.state, State::Held);
+    let reason = document.reason.expect("a reason");
+    assert_eq!(reason.code, "unconfirmed");
+    assert!(reason.text.contains("not confirmed"), "{}", reason.text);
+    assert!(document.due_at > document.created_at && document.held_since.is_some());
+    assert_eq!(world.sandbox.ifs().orders_by_po(&webhook.key()).len(), 0);
     assert_others_go_on(&world, &served).await;
 }
 

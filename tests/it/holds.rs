@@ -1,0 +1,118 @@
+//! What an order waits for before it stands in IFS, on a hand-moved clock: time, payment, Shopify's own word, a person's release.
+
+use jiff::Timestamp;
+use ml_connector::clock::Clock;
+use ml_connector::domain::document::State;
+use ml_connector::sandbox::ledger::Class;
+use ml_connector::sandbox::shopify::{Change, Planted, Story};
+
+use crate::on_both;
+use crate::support::world::{Setup, Steps, World, assert_state};
+
+/// `[connections.acme.holds]` before the table of charges.
+fn holding(holds: &'static str) -> Setup {
+    Setup { edits: vec![("[connections.acme.charge]", holds)], ..Setup::default() }
+}
+
+async fn begin(world: &World) -> Steps {
+    world.steps(&Clock::manual(Timestamp::now())).await
+}
+
+async fn delivered(world: &World, steps: &Steps, order: u64, topic: &str) {
+    steps.deliver(steps.link(), topic, &world.shop().webhook_body(order).expect("a body")).await;
+    steps.run(steps.link()).await;
+}
+
+async fn held_for(world: &World) -> String {
+    let document = world.document().await;
+    assert_state(&document, State::Held);
+    document.reason.expect("a reason").code
+}
+
+fn lagging() -> Setup {
+    holding("[connections.acme.holds]\nlag_secs = 600\n[connections.acme.charge]")
+}
+
+fn prepaid() -> Setup {
+    holding("[connections.acme.holds]\npayment = \"paid\"\nheld_max_hours = 1\n[connections.acme.charge]")
+}
+
+on_both!(an_order_rests_as_long_as_the_lag_says, lagging(), async |world: &World| {
+    let steps = begin(world).await;
+    let order = world.shop().place(Story::Plain);
+    delivered(world, &steps, order, "orders/create").await;
+    assert_eq!(held_for(world).await, "lag");
+    steps.advance(world, 300);
+    steps.run(steps.link()).await;
+    assert_eq!(held_for(world).await, "lag");
+    assert_eq!(world.sandbox.ledger().creates_of(&order.to_string()), 0);
+    steps.advance(world, 301);
+    steps.run(steps.link()).await;
+    steps.run(steps.link()).await;
+    assert_state(&world.document().await, State::Written);
+    assert_eq!(world.sandbox.ledger().count_of(Class::GraphQl), 0, "time is nothing that Shopify is asked about");
+    assert!(world.sandbox.books(&[]).is_clean());
+});
+
+on_both!(a_payment_that_comes_by_webhook_ends_the_wait, prepaid(), async |world: &World| {
+    let steps = begin(world).await;
+    let order = world.shop().place(Story::PaidLater);
+    delivered(world, &steps, order, "orders/create").await;
+    assert_eq!(held_for(world).await, "payment");
+    world.shop().change(order, Change::Paid);
+    delivered(world, &steps, order, "orders/paid").await;
+    assert_state(&world.document().await, State::Written);
+    assert!(world.sandbox.books(&[]).is_clean());
+});
+
+on_both!(a_payment_whose_webhook_is_lost_is_seen_by_asking, prepaid(), async |world: &World| {
+    let steps = begin(world).await;
+    let order = world.shop().place(Story::PaidLater);
+    delivered(world, &steps, order, "orders/create").await;
+    world.shop().change(order, Change::Paid);
+    steps.advance(world, 901);
+    steps.run(steps.link()).await;
+    steps.run(steps.link()).await;
+    assert_state(&world.document().await, State::Written);
+    assert_eq!(world.sandbox.ledger().creates_of(&order.to_string()), 1);
+});
+
+on_both!(an_order_that_waits_too_long_parks_and_a_person_may_release_it, prepaid(), async |world: &World| {
+    {
+        let steps = begin(world).await;
+        let order = world.shop().place(Story::PaidLater);
+        delivered(world, &steps, order, "orders/create").await;
+        for _ in 0..5 {
+            steps.advance(world, 901);
+            steps.run(steps.link()).await;
+        }
+        let document = world.document().await;
+        assert_state(&document, State::Parked);
+        let reason = document.reason.expect("a reason");
+        assert_eq!(reason.code, "held_too_long");
+        assert!(reason.text.contains("payment"), "{}", reason.text);
+    }
+    let id = world.document().await.id.to_string();
+    let (code, _, error) = world.command(&["documents", "release", &id, "--note", "seen on the account"], "");
+    assert_eq!(code, 0, "{error}");
+    let steps = begin(world).await;
+    steps.advance(world, 10);
+    steps.run(steps.link()).await;
+    let document = world.document().await;
+    assert_state(&document, State::Written);
+    assert_eq!(document.released, ["payment"]);
+    let audit =
+        world.database.texts("SELECT act || ' ' || COALESCE(note, '') AS value FROM audit WHERE act = 'release'");
+    assert_eq!(audit, ["release not waiting for payment: seen on the account"]);
+});
+
+on_both!(an_order_that_is_cancelled_while_it_is_held_is_never_written, Setup::default(), async |world: &World| {
+    let steps = begin(world).await;
+    let order = world.shop().place(Story::Parked(Planted::Unconfirmed));
+    delivered(world, &steps, order, "orders/create").await;
+    assert_eq!(held_for(world).await, "unconfirmed");
+    world.shop().change(order, Change::Cancelled);
+    delivered(world, &steps, order, "orders/cancelled").await;
+    assert_state(&world.document().await, State::Superseded);
+    assert_eq!(world.sandbox.ledger().creates_of(&order.to_string()), 0);
+});
