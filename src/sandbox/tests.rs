@@ -106,7 +106,7 @@ impl Writer {
             let quantity = Decimal::from(sold_line.current_quantity);
             let price = (worth(sold, index).0.shop / quantity).round_dp(8);
             let percent = sold_line.taxes.iter().map(|tax| tax.percent).sum::<Decimal>();
-            let mut row = line(&sold_line.sku, &quantity.to_string(), "0");
+            let mut row = line(&sold_line.part, &quantity.to_string(), "0");
             if let Value::Object(row) = &mut row {
                 row.remove("SaleUnitPrice");
                 row.insert(price_field.into(), json!(price.to_string()));

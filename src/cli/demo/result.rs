@@ -9,7 +9,7 @@ use super::super::Failure;
 use super::super::output::{say, table};
 use super::CONNECTION;
 use super::stage::Stage;
-use crate::domain::document::State;
+use crate::domain::document::{DocumentKind, State};
 use crate::domain::ids::ConnectionName;
 use crate::flow::wish::Wish;
 use crate::sandbox::{Books, Parked, Sandbox};
@@ -25,12 +25,20 @@ pub(super) struct Account {
     totals: BTreeMap<String, Decimal>,
     states: BTreeMap<&'static str, usize>,
     quarantined: usize,
+    /// How each order's document ended.
+    ends: BTreeMap<u64, State>,
 }
 
 impl Account {
     pub(super) async fn read(store: &Store) -> Result<Self, Failure> {
-        let mut account =
-            Self { parked: Vec::new(), written: 0, totals: BTreeMap::new(), states: BTreeMap::new(), quarantined: 0 };
+        let mut account = Self {
+            parked: Vec::new(),
+            written: 0,
+            totals: BTreeMap::new(),
+            states: BTreeMap::new(),
+            quarantined: 0,
+            ends: BTreeMap::new(),
+        };
         let connection = ConnectionName::parse(CONNECTION).map_err(|error| Failure::Usage(error.to_string()))?;
         let mut after = None;
         loop {
@@ -38,7 +46,8 @@ impl Account {
             let page = store.list_documents(filter).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.id.get());
-            for document in &page {
+            for document in page.iter().filter(|document| document.kind == DocumentKind::CustomerOrder.as_str()) {
+                account.ends.insert(document.order_id, document.state);
                 *account.states.entry(document.state.as_str()).or_default() += 1;
                 // No order of the demo is held but one that was planted for a person.
                 if matches!(document.state, State::Parked | State::Held) {
@@ -99,6 +108,7 @@ impl DayResult {
             "faults": sandbox.faults().injected(),
             "states": self.account.states,
             "seconds": (self.secs * 10.0).round() / 10.0,
+            "kinds": kinds(&self.kinds(sandbox)),
             "details": self.details(),
         })
     }
@@ -121,6 +131,25 @@ impl DayResult {
         let ids = |ids: &[u64]| ids.iter().take(20).map(u64::to_string).collect::<Vec<_>>();
         json!({"differences": differences, "unexpected_parked": unexpected, "missing": ids(&books.missing),
             "double": ids(&books.double), "foreign": books.foreign})
+    }
+
+    /// Each kind of order: how many, and how they ended.
+    fn kinds(&self, sandbox: &Sandbox) -> BTreeMap<&'static str, BTreeMap<&'static str, usize>> {
+        let mut kinds: BTreeMap<&'static str, BTreeMap<&'static str, usize>> = BTreeMap::new();
+        let ifs = sandbox.ifs();
+        for (order_id, kind) in sandbox.shop(0).map(|shop| shop.kinds()).unwrap_or_default() {
+            let lives = || ifs.orders_by_po(&order_id.to_string()).iter().any(|order| order.is_live());
+            let end = match self.account.ends.get(&order_id) {
+                Some(State::Written) if lives() => "written",
+                Some(State::Written | State::Superseded) => "cancelled",
+                Some(State::Skipped) => "skipped",
+                Some(State::Parked) => "parked",
+                Some(State::Held) => "held",
+                Some(_) | None => "unfinished",
+            };
+            *kinds.entry(kind).or_default().entry(end).or_default() += 1;
+        }
+        kinds
     }
 
     pub(super) fn tell_people(&self, stage: &Stage, urls: Option<(&String, &String)>) {
@@ -149,6 +178,7 @@ impl DayResult {
         say(&table(&["book", "Shopify sold", "the service says", "IFS holds"], &rows));
         say("");
         self.tell_parked();
+        self.tell_kinds(&stage.sandbox);
         say(&format!(
             "{} orders in all: {} live in IFS, {} cancelled, {} skipped, {} parked as planted",
             books.orders,
@@ -174,6 +204,19 @@ impl DayResult {
         tell_where_to_look(stage, urls);
     }
 
+    fn tell_kinds(&self, sandbox: &Sandbox) {
+        let rows: Vec<Vec<String>> = self
+            .kinds(sandbox)
+            .into_iter()
+            .map(|(kind, ends)| {
+                let ended: Vec<String> = ends.iter().map(|(end, count)| format!("{count} {end}")).collect();
+                vec![kind.to_owned(), ends.values().sum::<usize>().to_string(), ended.join(", ")]
+            })
+            .collect();
+        say(&table(&["kind of order", "orders", "ended"], &rows));
+        say("");
+    }
+
     fn tell_parked(&self) {
         let mut kinds: BTreeMap<&str, (usize, String)> = BTreeMap::new();
         for one in &self.books.expected_parked {
@@ -190,6 +233,18 @@ impl DayResult {
             say("");
         }
     }
+}
+
+/// The ends that are always told, as 0 where there is none.
+const ENDS: [&str; 5] = ["written", "cancelled", "skipped", "parked", "held"];
+
+fn kinds(kinds: &BTreeMap<&'static str, BTreeMap<&'static str, usize>>) -> Vec<Value> {
+    let one = |(kind, ends): (&&str, &BTreeMap<&'static str, usize>)| {
+        let mut ended: BTreeMap<&str, usize> = ENDS.iter().map(|end| (*end, 0)).collect();
+        ended.extend(ends.iter().map(|(end, count)| (*end, *count)));
+        json!({"kind": kind, "orders": ends.values().sum::<usize>(), "ended": ended})
+    };
+    kinds.iter().map(one).collect()
 }
 
 fn tell_where_to_look(stage: &Stage, urls: Option<(&String, &String)>) {

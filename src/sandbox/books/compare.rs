@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use super::super::ShopSettings;
 use super::super::ifs::{OrderView, RowView};
-use super::super::shopify::{Address, Both, OrderVersion, includes_taxes, worth};
+use super::super::shopify::{Address, Both, OrderVersion, Shipping, includes_taxes, worth};
 use super::super::world;
 use super::BookedMoney;
 
@@ -23,13 +23,13 @@ fn side(amount: Both, money: BookedMoney) -> Decimal {
     }
 }
 
-/// Currency and total of an order as sold, in the money that IFS is meant to hold.
+/// Currency and total of an order as sold, less what was given back beyond its rows, in the money that IFS is meant to hold.
 pub(super) fn total_sold(sold: &OrderVersion, money: BookedMoney) -> (&'static str, Decimal) {
     let currency = match money {
         BookedMoney::Shop => sold.currencies.shop,
         BookedMoney::Presentment => sold.currencies.presentment,
     };
-    (currency, side(sold.totals().current_total, money))
+    (currency, side(sold.totals().current_total - sold.goodwill(), money))
 }
 
 /// Total of an order in IFS: gross of its live lines and of its charges.
@@ -73,7 +73,7 @@ fn lines(sold: &OrderVersion, held: &OrderView, money: BookedMoney, report: Repo
     for (index, line) in sold.lines.iter().enumerate().filter(|(_, line)| line.current_quantity > 0) {
         let (amount, tax) = worth(sold, index);
         let figures = (Decimal::from(line.current_quantity), side(amount, money), side(tax, money));
-        parts.entry(line.sku.clone()).or_default().0.push(figures);
+        parts.entry(line.part.clone()).or_default().0.push(figures);
     }
     let amount_field = if includes_taxes(sold) { "GrossAmountCurr" } else { "NetAmountCurr" };
     for line in live_lines(held) {
@@ -97,17 +97,25 @@ fn lines(sold: &OrderVersion, held: &OrderView, money: BookedMoney, report: Repo
 
 fn charges(sold: &OrderVersion, held: &OrderView, money: BookedMoney, report: Report<'_>) {
     let amount_field = if includes_taxes(sold) { "GrossAmtCurr" } else { "NetAmtCurr" };
-    let of_type = |freight: bool, field: &'static str| -> Decimal {
-        let rows = held
-            .charges
-            .iter()
-            .filter(|charge| charge.get("ChargeType").is_some_and(|kind| (kind == "FREIGHT") == freight));
+    let of_type = |wanted: &dyn Fn(&str) -> bool, field: &'static str| -> Decimal {
+        let rows = held.charges.iter().filter(|charge| charge.get("ChargeType").is_some_and(|kind| wanted(kind)));
         rows.map(|charge| decimal(charge, field)).sum()
     };
-    let tax: Both = sold.shipping.iter().map(|line| line.tax()).sum();
-    amount("shipping", side(sold.totals().current_shipping, money), of_type(true, amount_field), report);
-    amount("shipping tax", side(tax, money), of_type(true, "TaxAmountCurrency"), report);
-    amount("other charges", Decimal::ZERO, of_type(false, amount_field), report);
+    let totals = sold.totals();
+    let known = [
+        ("FREIGHT", "shipping", totals.current_shipping, sold.shipping.iter().map(Shipping::current_tax).sum()),
+        ("TIP", "tip", sold.tip, Both::default()),
+        ("DUTY", "duties", totals.current_duties, Both::default()),
+        ("FEE", "fees", sold.fee, Both::default()),
+        ("GOODWILL", "goodwill", Both::default() - sold.goodwill(), Both::default()),
+    ];
+    for (kind, component, worth, tax) in known {
+        amount(component, side(worth, money), of_type(&|own| own == kind, amount_field), report);
+        let component = format!("{component} tax");
+        amount(&component, side(tax, money), of_type(&|own| own == kind, "TaxAmountCurrency"), report);
+    }
+    let other = |own: &str| !known.iter().any(|(kind, ..)| *kind == own);
+    amount("other charges", Decimal::ZERO, of_type(&other, amount_field), report);
 }
 
 fn address(sold: &OrderVersion, held: &OrderView, report: Report<'_>) {

@@ -231,7 +231,7 @@ impl Checked<'_> {
             },
             Expected::Parked(planted) => {
                 let reason = self.reason.map(str::to_owned);
-                books.expected_parked.push(ExpectedParked { order_id: self.order_id, planted: planted.name(), reason });
+                books.expected_parked.push(ExpectedParked { order_id: self.order_id, planted, reason });
                 if let Some(order) = live.first() {
                     books.differences.push(self.state("parked", order));
                 }

@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use super::super::world;
 use super::model::{
     Application, Customer, DiscountKind, DiscountTarget, DiscountValue, Financial, Line, OrderVersion, Shipping,
-    TaxLine,
+    ShippingStanding, TaxLine,
 };
 use super::money::{Both, Currencies, Taxes, round};
 use super::people;
@@ -73,12 +73,28 @@ pub(super) fn order(random: &mut StdRng, ids: &mut Ids, number: u64, at: Timesta
         confirmed: true,
         cancelled: None,
         financial: if random.random_bool(0.7) { Financial::Paid } else { Financial::Pending },
+        gateways: Vec::new(),
         tip: Both::default(),
+        tip_row: None,
         fee: Both::default(),
+        rounding: Both::default(),
+        tax_exempt: false,
+        estimated_taxes: false,
+        company: None,
+        payment_terms: None,
+        tags: Vec::new(),
+        source_name: "web",
+        location_id: None,
+        staff_id: None,
+        risk: "NONE",
+        fulfilled: false,
+        metafields: Vec::new(),
+        printed_as_of_old: false,
         refunds: Vec::new(),
         contradiction: Both::default(),
         secret: format!("{:032x}", random.random::<u128>()),
     };
+    order.gateways = vec![if order.financial == Financial::Paid { "shopify_payments" } else { "manual" }];
     discounts(random, &mut order);
     tax(&mut order);
     order
@@ -117,7 +133,7 @@ fn unrated(title: &str, percent: u32) -> Vec<TaxLine> {
     if percent == 0 {
         return Vec::new();
     }
-    vec![TaxLine { title: title.to_owned(), percent: Decimal::from(percent), amount: Both::default() }]
+    vec![TaxLine::unrated(title, Decimal::from(percent))]
 }
 
 fn lines(random: &mut StdRng, ids: &mut Ids, currencies: &Currencies, country: &str) -> Vec<Line> {
@@ -130,12 +146,18 @@ fn lines(random: &mut StdRng, ids: &mut Ids, currencies: &Currencies, country: &
         let quantity = [1, 1, 1, 1, 2, 2, 2, 3, 4, 6, 7, 10, 12][random.random_range(0..13)];
         lines.push(Line {
             id: ids.next(),
-            product_id: 7_880_321_196 + index as u64 % 12,
-            variant_id: 44_990_000_000 + index as u64,
+            product_id: Some(7_880_321_196 + index as u64 % 12),
+            variant_id: Some(44_990_000_000 + index as u64),
+            part: variant.sku.clone(),
             title: variant.title.to_owned(),
+            product_type: "Goods",
+            barcode: Some(format!("40000000{index:05}")),
+            vendor: "Sandbox",
+            properties: Vec::new(),
+            group: None,
             grams: variant.grams,
             price: currencies.price(variant.price),
-            sku: variant.sku,
+            sku: Some(variant.sku),
             quantity,
             current_quantity: quantity,
             taxes: unrated(title, if index % 5 == 0 { reduced } else { usual }),
@@ -158,7 +180,8 @@ fn shipping(random: &mut StdRng, ids: &mut Ids, currencies: &Currencies, country
     let price = currencies.price(Decimal::new(cents, 2));
     let taxed = country != "GB" || random.random_bool(0.5);
     let taxes = if taxed { unrated(title, usual) } else { Vec::new() };
-    vec![Shipping { id: ids.next(), title: name, code, price, allocations: Vec::new(), taxes }]
+    let standing = ShippingStanding::Kept;
+    vec![Shipping { id: ids.next(), title: name, code, price, allocations: Vec::new(), taxes, standing }]
 }
 
 fn note(random: &mut StdRng) -> Option<String> {

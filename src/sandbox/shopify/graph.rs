@@ -6,8 +6,8 @@ use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
 use super::model::{
-    Address, Application, DiscountKind, DiscountTarget, DiscountValue, Financial, Line, OrderVersion, Refund, Shipping,
-    TaxLine,
+    Address, Application, DiscountKind, DiscountTarget, DiscountValue, Financial, Line, Metafield, OrderVersion,
+    Refund, Shipping, ShippingStanding, TaxLine,
 };
 use super::money::{Both, Currencies, Taxes};
 use super::rest::{gid, rate};
@@ -37,10 +37,14 @@ fn facts(order: &OrderVersion) -> Value {
         "customAttributes": attributes, "note": order.note, "poNumber": order.po_number, "test": order.test,
     });
     let more = json!({
-        "displayFinancialStatus": financial(order.financial), "displayFulfillmentStatus": "UNFULFILLED", "dutiesIncluded": false,
-        "edited": order.updated_at != order.created_at, "estimatedTaxes": false, "fullyPaid": paid, "unpaid": !paid,
-        "paymentGatewayNames": if paid { json!(["shopify_payments"]) } else { json!(["manual"]) }, "paymentTerms": null,
-        "retailLocation": null, "risk": {"recommendation": "NONE"}, "requiresShipping": true, "sourceIdentifier": null, "sourceName": "web", "tags": [], "taxExempt": false,
+        "displayFinancialStatus": financial(order.financial), "displayFulfillmentStatus": if order.fulfilled { "FULFILLED" } else { "UNFULFILLED" },
+        "dutiesIncluded": false,
+        "edited": order.updated_at != order.created_at, "estimatedTaxes": order.estimated_taxes, "fullyPaid": paid, "unpaid": !paid,
+        "paymentGatewayNames": order.gateways, "paymentTerms": order.payment_terms.map(|name| terms(name, order.id)),
+        "requiresShipping": true, "sourceIdentifier": null, "sourceName": order.source_name, "tags": order.tags,
+        "taxExempt": order.tax_exempt, "retailLocation": order.location_id.map(location),
+        "risk": {"assessments": [{"riskLevel": risk_level(order.risk)}], "recommendation": order.risk},
+        "metafields": order.metafields.iter().map(metafield).collect::<Vec<_>>(),
         "taxesIncluded": order.taxes == Taxes::Included, "customerLocale": order.locale,
         "totalWeight": order.lines.iter().map(|line| u64::from(line.grams) * u64::from(line.quantity)).sum::<u64>().to_string(),
         "currentSubtotalLineItemsQuantity": order.lines.iter().map(|line| line.current_quantity).sum::<u32>(),
@@ -49,6 +53,40 @@ fn facts(order: &OrderVersion) -> Value {
     });
     merge(&mut facts, more);
     facts
+}
+
+fn terms(name: &str, order_id: u64) -> Value {
+    let days = name.rsplit(' ').next().and_then(|days| days.parse::<u32>().ok());
+    json!({
+        "id": gid("PaymentTerms", order_id + 31), "due": false, "dueInDays": days, "overdue": false, "paymentTermsName": name,
+        "paymentTermsType": if days.is_some() { "NET" } else { "RECEIPT" }, "translatedName": name,
+    })
+}
+
+fn location(id: u64) -> Value {
+    json!({"id": gid("Location", id), "legacyResourceId": id.to_string(), "name": "Köln"})
+}
+
+fn risk_level(recommendation: &str) -> &'static str {
+    match recommendation {
+        "CANCEL" => "HIGH",
+        "INVESTIGATE" => "MEDIUM",
+        "ACCEPT" => "LOW",
+        _ => "NONE",
+    }
+}
+
+/// A metafield as the graph shows it.
+pub(super) fn metafield(field: &Metafield) -> Value {
+    json!({
+        "__typename": "Metafield", "id": gid("Metafield", field.id), "namespace": field.namespace, "key": field.key,
+        "type": field.kind, "value": field.value, "ownerType": "ORDER", "createdAt": time(field.at), "updatedAt": time(field.at),
+        "compareDigest": format!("{:x}", md(&field.value)),
+    })
+}
+
+fn md(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 fn merge(into: &mut Value, more: Value) {
@@ -69,8 +107,16 @@ fn people(order: &OrderVersion) -> Value {
             "verifiedEmail": true, "defaultAddress": default.map(|row| address(row, order.id + 11)),
         })
     });
+    let company = order.company.as_ref().map(|company| {
+        json!({
+            "__typename": "PurchasingCompany",
+            "company": {"id": gid("Company", company.id), "name": company.name, "externalId": company.external_id, "note": null},
+            "location": {"id": gid("CompanyLocation", company.location_id), "name": company.name, "externalId": company.location_external_id},
+            "contact": {"id": gid("CompanyContact", company.id + 1), "title": null},
+        })
+    });
     json!({
-        "email": order.email, "phone": null, "purchasingEntity": customer.clone(), "customer": customer,
+        "email": order.email, "phone": null, "purchasingEntity": company.or(customer.clone()), "customer": customer,
         "shippingAddress": order.shipping_address.as_ref().map(|row| address(row, order.id + 12)),
         "billingAddress": order.billing_address.as_ref().map(|row| address(row, order.id + 13)),
     })
@@ -103,10 +149,10 @@ fn sums(order: &OrderVersion) -> Value {
     });
     let more = json!({
         "currentTotalDutiesSet": optional(totals.current_duties), "currentTotalAdditionalFeesSet": optional(order.fee),
-        "totalReceivedSet": money(totals.received), "totalRefundedSet": money(refunded), "totalRefundedShippingSet": money(zero),
+        "totalReceivedSet": money(totals.received), "totalRefundedSet": money(refunded), "totalRefundedShippingSet": money(order.refunds.iter().flat_map(|refund| &refund.shipping).map(|at| order.shipping[*at].discounted()).sum()),
         "netPaymentSet": money(totals.received - refunded), "totalOutstandingSet": money(totals.outstanding),
-        "refundDiscrepancySet": money(totals.refunded),
-        "totalCashRoundingAdjustment": {"paymentSet": money(zero), "refundSet": money(zero)},
+        "refundDiscrepancySet": money(order.goodwill()),
+        "totalCashRoundingAdjustment": {"paymentSet": money(order.rounding), "refundSet": money(zero)},
     });
     merge(&mut sums, more);
     sums
@@ -120,12 +166,14 @@ fn rows(order: &OrderVersion) -> Value {
     });
     let shipping: Vec<Value> = order.shipping.iter().map(|row| shipping(row, order, &applications)).collect();
     let current_taxes: Vec<Value> = if order.cancelled.is_some() { Vec::new() } else { current_tax_lines(order) };
+    let tip = order.tip_row.map(|id| tip_line(id, order));
+    let lines: Vec<Value> = order.lines.iter().map(|row| line(row, order, &applications)).chain(tip.clone()).collect();
     json!({
-        "lineItems": order.lines.iter().map(|row| line(row, order, &applications)).collect::<Vec<_>>(), "nonFulfillableLineItems": [],
+        "lineItems": lines, "nonFulfillableLineItems": tip.into_iter().collect::<Vec<_>>(),
         "shippingLine": shipping.first(), "shippingLines": shipping, "discountApplications": applications,
         "taxLines": order.tax_lines().iter().map(|row| tax_line(row, &order.currencies)).collect::<Vec<_>>(),
         "currentTaxLines": current_taxes, "additionalFees": fees.into_iter().collect::<Vec<_>>(),
-        "refunds": order.refunds.iter().map(|row| refund(row, order)).collect::<Vec<_>>(),
+        "refunds": order.refunds.iter().map(|row| refund(row, order, &applications)).collect::<Vec<_>>(),
     })
 }
 
@@ -137,7 +185,23 @@ fn current_tax_lines(order: &OrderVersion) -> Vec<Value> {
             tax.amount = share;
         }
     }
+    for line in current.shipping.iter_mut().filter(|line| line.standing != ShippingStanding::Kept) {
+        line.taxes.iter_mut().for_each(|tax| tax.amount = Both::default());
+    }
     current.tax_lines().iter().map(|row| tax_line(row, &order.currencies)).collect()
+}
+
+/// The row that a tip is beside the order's tip figure: nobody can ship it.
+fn tip_line(id: u64, order: &OrderVersion) -> Value {
+    let amount = || bag(&order.currencies, order.tip);
+    json!({
+        "id": gid("LineItem", id), "quantity": 1, "currentQuantity": 1, "fulfillableQuantity": 0, "unfulfilledQuantity": 0,
+        "nonFulfillableQuantity": 1, "refundableQuantity": 1, "customAttributes": [], "duties": [], "isGiftCard": false,
+        "name": "Tip", "title": "Tip", "sku": null, "taxable": false, "requiresShipping": false, "variantTitle": null, "vendor": null,
+        "originalUnitPriceSet": amount(), "originalTotalSet": amount(), "discountedTotalSet": amount(),
+        "totalDiscountSet": bag(&order.currencies, Both::default()), "discountedUnitPriceAfterAllDiscountsSet": amount(),
+        "discountAllocations": [], "taxLines": [], "product": null, "variant": null, "lineItemGroup": null,
+    })
 }
 
 fn line(line: &Line, order: &OrderVersion, applications: &[Value]) -> Value {
@@ -152,26 +216,38 @@ fn line(line: &Line, order: &OrderVersion, applications: &[Value]) -> Value {
         })
         .into_iter()
         .collect();
+    let properties: Vec<Value> =
+        line.properties.iter().map(|(key, value)| json!({"key": key, "value": value})).collect();
+    let product = line.product_id.map(|id| {
+        json!({
+            "id": gid("Product", id), "legacyResourceId": id.to_string(), "productType": line.product_type, "tags": [],
+            "title": line.title, "vendor": line.vendor,
+        })
+    });
+    let variant = line.variant_id.map(|id| {
+        json!({"id": gid("ProductVariant", id), "legacyResourceId": id.to_string(), "sku": line.sku, "barcode": line.barcode})
+    });
+    let group = line.group.map(|id| json!({"id": gid("LineItemGroup", id), "quantity": 1, "title": "Bundle"}));
     json!({
         "id": gid("LineItem", line.id), "quantity": line.quantity, "currentQuantity": line.current_quantity,
         "fulfillableQuantity": line.current_quantity, "unfulfilledQuantity": line.current_quantity, "nonFulfillableQuantity": 0,
-        "refundableQuantity": line.current_quantity, "customAttributes": [], "duties": duties, "isGiftCard": line.gift_card,
+        "refundableQuantity": line.current_quantity, "customAttributes": properties, "duties": duties, "isGiftCard": line.gift_card,
         "name": line.title, "title": line.title, "sku": line.sku, "taxable": !line.gift_card, "requiresShipping": !line.gift_card,
-        "variantTitle": null, "vendor": "Sandbox", "originalUnitPriceSet": bag(currencies, line.price),
+        "variantTitle": null, "vendor": line.vendor, "originalUnitPriceSet": bag(currencies, line.price),
         "originalTotalSet": bag(currencies, line.price.times(line.quantity)), "discountedTotalSet": bag(currencies, line.total()),
         "totalDiscountSet": bag(currencies, line.allocated()), "discountedUnitPriceAfterAllDiscountsSet": bag(currencies, unit(line.total())),
         "discountAllocations": allocations(&line.allocations, currencies, applications),
         "taxLines": line.taxes.iter().map(|row| tax_line(row, currencies)).collect::<Vec<_>>(),
-        "product": {"id": gid("Product", line.product_id), "legacyResourceId": line.product_id.to_string(), "productType": "Goods"},
-        "variant": {"id": gid("ProductVariant", line.variant_id), "legacyResourceId": line.variant_id.to_string(), "sku": line.sku},
+        "product": product, "variant": variant, "lineItemGroup": group,
     })
 }
 
 fn shipping(line: &Shipping, order: &OrderVersion, applications: &[Value]) -> Value {
     let currencies = &order.currencies;
-    let current = if order.cancelled.is_some() { Both::default() } else { line.discounted() };
+    let current = if order.cancelled.is_some() { Both::default() } else { line.current() };
     json!({
-        "id": gid("ShippingLine", line.id), "carrierIdentifier": null, "code": line.code, "custom": false, "isRemoved": false,
+        "id": gid("ShippingLine", line.id), "carrierIdentifier": null, "code": line.code, "custom": false,
+        "isRemoved": line.standing == ShippingStanding::Removed,
         "title": line.title, "source": "shopify", "phone": null, "originalPriceSet": bag(currencies, line.price),
         "discountedPriceSet": bag(currencies, line.discounted()), "currentDiscountedPriceSet": bag(currencies, current),
         "discountAllocations": allocations(&line.allocations, currencies, applications),
@@ -226,20 +302,40 @@ fn codes(order: &OrderVersion) -> Vec<&str> {
 
 fn tax_line(tax: &TaxLine, currencies: &Currencies) -> Value {
     json!({
-        "title": tax.title, "rate": rate(tax.percent), "ratePercentage": number(tax.percent), "source": "Shopify", "channelLiable": false,
+        "title": tax.title, "rate": rate(tax.percent), "ratePercentage": number(tax.percent), "source": "Shopify", "channelLiable": tax.channel_liable,
         "price": decimal(tax.amount.shop), "priceSet": bag(currencies, tax.amount),
     })
 }
 
-fn refund(refund: &Refund, order: &OrderVersion) -> Value {
+fn refund(refund: &Refund, order: &OrderVersion, applications: &[Value]) -> Value {
     let currencies = &order.currencies;
-    let back = refund.amount.map(|amount| -amount);
+    let back = refund.goodwill.map(|amount| -amount);
+    let adjustments: Vec<Value> = (!refund.goodwill.is_zero())
+        .then(|| {
+            json!({
+                "id": gid("OrderAdjustment", refund.id + 2), "amountSet": bag(currencies, back), "reason": "REFUND_DISCREPANCY",
+                "taxAmountSet": bag(currencies, Both::default()),
+            })
+        })
+        .into_iter()
+        .collect();
+    let lines = refund.lines.iter().map(|row| {
+        json!({
+            "id": gid("RefundLineItem", order.lines[row.line].id + 2), "quantity": row.quantity,
+            "subtotalSet": bag(currencies, row.subtotal), "totalTaxSet": bag(currencies, row.tax),
+            "lineItem": line(&order.lines[row.line], order, applications),
+        })
+    });
+    let shipped = refund.shipping.iter().map(|at| &order.shipping[*at]).map(|row| {
+        json!({
+            "id": gid("RefundShippingLine", row.id + 2), "shippingLine": shipping(row, order, applications),
+            "subtotalAmountSet": bag(currencies, row.discounted()), "taxAmountSet": bag(currencies, row.tax()),
+        })
+    });
     json!({
         "id": gid("Refund", refund.id), "legacyResourceId": refund.id.to_string(), "createdAt": time(refund.at), "updatedAt": time(refund.at),
-        "processedAt": time(refund.at), "note": null, "totalRefundedSet": bag(currencies, refund.amount), "refundLineItems": [],
-        "refundShippingLines": [], "duties": [], "orderAdjustments": [{
-            "id": gid("OrderAdjustment", refund.id + 2), "reason": "REFUND_DISCREPANCY", "amountSet": bag(currencies, back), "taxAmountSet": bag(currencies, Both::default()),
-        }],
+        "processedAt": time(refund.at), "note": null, "totalRefundedSet": bag(currencies, refund.paid_back), "duties": [],
+        "refundLineItems": lines.collect::<Vec<_>>(), "refundShippingLines": shipped.collect::<Vec<_>>(), "orderAdjustments": adjustments,
     })
 }
 

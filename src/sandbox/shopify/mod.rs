@@ -2,7 +2,9 @@
 //! after Shopify's documentation and official schema alone; imports nothing of the service that it is there to judge.
 
 mod deliver;
+mod feature;
 mod generate;
+mod given_back;
 mod graph;
 mod graphql;
 mod model;
@@ -28,10 +30,11 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 
 pub use deliver::{DeliveryRecord, WebhookAnswer, WebhookOverrides, signature};
+pub use feature::Feature;
 pub use play::{Play, PlayProgress, PlaySettings};
 pub use story::{Change, Expected, Planted, Story};
 
-pub(super) use model::{Address, OrderVersion};
+pub(super) use model::{Address, OrderVersion, Shipping};
 pub(super) use money::Both;
 pub(super) use story::{includes_taxes, worth};
 
@@ -218,6 +221,20 @@ impl Shop {
         Some(Bytes::from(rest::order(order, &self.core.domain).to_string()))
     }
 
+    /// The body of `orders/edited` about an order's last change.
+    pub(super) fn edit_body(&self, order_id: u64) -> Option<Bytes> {
+        let state = self.lock();
+        let [.., before, last] = state.orders.get(&order_id)?.versions.as_slice() else { return None };
+        Some(Bytes::from(rest::order_edit(last, before).to_string()))
+    }
+
+    /// The body of `refunds/create` about an order's last refund.
+    pub(super) fn refund_body(&self, order_id: u64) -> Option<Bytes> {
+        let state = self.lock();
+        let order = state.orders.get(&order_id)?.versions.last()?;
+        Some(Bytes::from(rest::refund_body(order)?.to_string()))
+    }
+
     fn body_of(&self, order_id: u64) -> Option<Value> {
         let state = self.lock();
         let order = state.orders.get(&order_id)?.versions.last()?;
@@ -253,6 +270,11 @@ impl Shop {
     pub fn play(&self, settings: PlaySettings) -> Play {
         let _on_our_runtime = self.core.runtime.enter();
         play::start(self.clone(), settings)
+    }
+
+    /// Each order with the name of its kind.
+    pub fn kinds(&self) -> Vec<(u64, &'static str)> {
+        self.lock().orders.iter().map(|(order_id, sold)| (*order_id, sold.story.name())).collect()
     }
 
     /// How the deliveries ended so far.

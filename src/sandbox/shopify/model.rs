@@ -13,6 +13,15 @@ pub(in crate::sandbox) struct TaxLine {
     /// In percent.
     pub(in crate::sandbox) percent: Decimal,
     pub(in crate::sandbox) amount: Both,
+    /// Whether a marketplace owes it; `None` where Shopify does not say.
+    pub(in crate::sandbox) channel_liable: Option<bool>,
+}
+
+impl TaxLine {
+    /// A tax whose amount is computed later.
+    pub(in crate::sandbox) fn unrated(title: &str, percent: Decimal) -> Self {
+        Self { title: title.to_owned(), percent, amount: Both::default(), channel_liable: Some(false) }
+    }
 }
 
 /// A share of a discount: index of its application, and the amount.
@@ -22,10 +31,19 @@ pub(in crate::sandbox) type Allocation = (usize, Both);
 #[derive(Clone, Debug)]
 pub(in crate::sandbox) struct Line {
     pub(in crate::sandbox) id: u64,
-    pub(in crate::sandbox) product_id: u64,
-    pub(in crate::sandbox) variant_id: u64,
-    pub(in crate::sandbox) sku: String,
+    /// `None` for custom lines and deleted products.
+    pub(in crate::sandbox) product_id: Option<u64>,
+    pub(in crate::sandbox) variant_id: Option<u64>,
+    pub(in crate::sandbox) sku: Option<String>,
+    /// The part that IFS is meant to sell for it.
+    pub(in crate::sandbox) part: String,
     pub(in crate::sandbox) title: String,
+    pub(in crate::sandbox) product_type: &'static str,
+    pub(in crate::sandbox) barcode: Option<String>,
+    pub(in crate::sandbox) vendor: &'static str,
+    pub(in crate::sandbox) properties: Vec<(String, String)>,
+    /// The bundle that it is a component of.
+    pub(in crate::sandbox) group: Option<u64>,
     pub(in crate::sandbox) grams: u32,
     pub(in crate::sandbox) price: Both,
     pub(in crate::sandbox) quantity: u32,
@@ -70,6 +88,18 @@ pub(in crate::sandbox) struct Shipping {
     pub(in crate::sandbox) price: Both,
     pub(in crate::sandbox) allocations: Vec<Allocation>,
     pub(in crate::sandbox) taxes: Vec<TaxLine>,
+    pub(in crate::sandbox) standing: ShippingStanding,
+}
+
+/// What became of a shipping line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::sandbox) enum ShippingStanding {
+    /// As sold.
+    Kept,
+    /// Taken away by an edit.
+    Removed,
+    /// Given back in full.
+    Refunded,
 }
 
 impl Shipping {
@@ -83,6 +113,23 @@ impl Shipping {
 
     pub(in crate::sandbox) fn tax(&self) -> Both {
         self.taxes.iter().map(|tax| tax.amount).sum()
+    }
+
+    /// What is still asked for it, after discounts.
+    pub(in crate::sandbox) fn current(&self) -> Both {
+        self.while_kept(self.discounted())
+    }
+
+    /// The tax of that.
+    pub(in crate::sandbox) fn current_tax(&self) -> Both {
+        self.while_kept(self.tax())
+    }
+
+    fn while_kept(&self, amount: Both) -> Both {
+        match self.standing {
+            ShippingStanding::Kept => amount,
+            ShippingStanding::Removed | ShippingStanding::Refunded => Both::default(),
+        }
     }
 }
 
@@ -147,12 +194,38 @@ pub(in crate::sandbox) struct Customer {
     pub(in crate::sandbox) email: Option<String>,
 }
 
-/// Money given back by amount, without lines.
+/// A business that buys, and the keys that its supplier's own system gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::sandbox) struct Company {
+    pub(in crate::sandbox) id: u64,
+    pub(in crate::sandbox) location_id: u64,
+    pub(in crate::sandbox) name: String,
+    pub(in crate::sandbox) external_id: Option<String>,
+    pub(in crate::sandbox) location_external_id: Option<String>,
+}
+
+/// Units of a line given back.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::sandbox) struct RefundLine {
+    /// Position of the line in the order.
+    pub(in crate::sandbox) line: usize,
+    pub(in crate::sandbox) quantity: u32,
+    pub(in crate::sandbox) subtotal: Both,
+    pub(in crate::sandbox) tax: Both,
+}
+
+/// Money given back: for units, for shipping, or by amount alone.
 #[derive(Clone, Debug)]
 pub(in crate::sandbox) struct Refund {
     pub(in crate::sandbox) id: u64,
-    pub(in crate::sandbox) amount: Both,
     pub(in crate::sandbox) at: Timestamp,
+    pub(in crate::sandbox) lines: Vec<RefundLine>,
+    /// Positions of the shipping lines that were given back in full.
+    pub(in crate::sandbox) shipping: Vec<usize>,
+    /// What was given back beyond rows.
+    pub(in crate::sandbox) goodwill: Both,
+    /// All that went back to the customer.
+    pub(in crate::sandbox) paid_back: Both,
 }
 
 /// Where payment stands.
@@ -189,12 +262,43 @@ pub(in crate::sandbox) struct OrderVersion {
     pub(in crate::sandbox) confirmed: bool,
     pub(in crate::sandbox) cancelled: Option<(Timestamp, &'static str)>,
     pub(in crate::sandbox) financial: Financial,
+    pub(in crate::sandbox) gateways: Vec<&'static str>,
     pub(in crate::sandbox) tip: Both,
+    /// The line id that the tip has where it stands among the lines too.
+    pub(in crate::sandbox) tip_row: Option<u64>,
     pub(in crate::sandbox) fee: Both,
+    /// What the till rounded off the payment; the order's total stays.
+    pub(in crate::sandbox) rounding: Both,
+    pub(in crate::sandbox) tax_exempt: bool,
+    pub(in crate::sandbox) estimated_taxes: bool,
+    pub(in crate::sandbox) company: Option<Company>,
+    pub(in crate::sandbox) payment_terms: Option<&'static str>,
+    pub(in crate::sandbox) tags: Vec<String>,
+    pub(in crate::sandbox) source_name: &'static str,
+    pub(in crate::sandbox) location_id: Option<u64>,
+    pub(in crate::sandbox) staff_id: Option<u64>,
+    /// Shopify's recommendation: ACCEPT, INVESTIGATE, CANCEL, NONE.
+    pub(in crate::sandbox) risk: &'static str,
+    pub(in crate::sandbox) fulfilled: bool,
+    /// Metafields of apps: namespace, key, type, value.
+    pub(in crate::sandbox) metafields: Vec<Metafield>,
+    /// Webhooks print it as Shopify did before there were two currencies.
+    pub(in crate::sandbox) printed_as_of_old: bool,
     pub(in crate::sandbox) refunds: Vec<Refund>,
     /// A fault in the sums, as Shopify's own sample order has it.
     pub(in crate::sandbox) contradiction: Both,
     pub(in crate::sandbox) secret: String,
+}
+
+/// A value that an app keeps on an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::sandbox) struct Metafield {
+    pub(in crate::sandbox) id: u64,
+    pub(in crate::sandbox) namespace: String,
+    pub(in crate::sandbox) key: String,
+    pub(in crate::sandbox) kind: String,
+    pub(in crate::sandbox) value: String,
+    pub(in crate::sandbox) at: Timestamp,
 }
 
 /// The sums of a version, both families.
@@ -243,29 +347,32 @@ impl OrderVersion {
             tax,
             duties,
             total,
-            refunded: self.refunds.iter().map(|refund| refund.amount).sum(),
+            refunded: self.refunds.iter().map(|refund| refund.paid_back).sum(),
             ..Totals::default()
         };
-        self.with_current(sums, on_shipping, shipping_tax, &on_top)
+        self.with_current(sums, &on_top)
     }
 
-    fn with_current(
-        &self,
-        sums: Totals,
-        on_shipping: Both,
-        shipping_tax: Both,
-        on_top: &dyn Fn(Both) -> Both,
-    ) -> Totals {
+    /// What was given back beyond rows; the current sums hold it still.
+    pub(in crate::sandbox) fn goodwill(&self) -> Both {
+        self.refunds.iter().map(|refund| refund.goodwill).sum()
+    }
+
+    fn with_current(&self, sums: Totals, on_top: &dyn Fn(Both) -> Both) -> Totals {
         let mut sums = sums;
         if self.cancelled.is_none() {
             let current = |of: fn(&Line) -> Both| -> Both {
                 self.lines.iter().map(|line| line.current(&self.currencies, of(line))).sum()
             };
-            sums.current_discounts = current(Line::allocated) + on_shipping;
+            let kept = |of: fn(&Shipping) -> Both| -> Both {
+                self.shipping.iter().filter(|line| line.standing == ShippingStanding::Kept).map(of).sum()
+            };
+            sums.current_discounts = current(Line::allocated) + kept(Shipping::allocated);
             sums.current_subtotal = self.lines.iter().map(|line| line.current_total(&self.currencies)).sum();
-            sums.current_shipping = sums.shipping;
-            sums.current_tax = current(Line::tax) + shipping_tax;
-            sums.current_duties = current(|line| line.duty);
+            sums.current_shipping = kept(Shipping::discounted);
+            sums.current_tax = current(Line::tax) + kept(Shipping::tax);
+            sums.current_duties =
+                self.lines.iter().filter(|line| line.current_quantity > 0).map(|line| line.duty).sum();
             sums.current_total = sums.current_subtotal
                 + sums.current_shipping
                 + on_top(sums.current_tax)
@@ -285,7 +392,7 @@ impl OrderVersion {
         sums
     }
 
-    /// Taxes summed by title and rate, for original or current quantities.
+    /// Taxes summed by title and rate, as placed.
     pub(in crate::sandbox) fn tax_lines(&self) -> Vec<TaxLine> {
         let mut sums: Vec<TaxLine> = Vec::new();
         let all =

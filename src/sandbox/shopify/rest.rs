@@ -8,8 +8,8 @@ use rust_decimal::Decimal;
 use serde_json::{Map, Number, Value, json};
 
 use super::model::{
-    Address, Application, DiscountKind, DiscountTarget, DiscountValue, Financial, Line, OrderVersion, Shipping,
-    TaxLine, Totals,
+    Address, Application, DiscountKind, DiscountTarget, DiscountValue, Financial, Line, OrderVersion, Refund, Shipping,
+    ShippingStanding, TaxLine, Totals,
 };
 use super::money::{Both, Currencies, Taxes};
 
@@ -23,23 +23,66 @@ pub(super) fn order(order: &OrderVersion, shop_domain: &str) -> Value {
     extend(&mut body, sums(order, &totals));
     extend(&mut body, people(order));
     let money = |amount| bag(&order.currencies, amount);
-    body.insert("line_items".into(), order.lines.iter().map(|row| line(row, order)).collect());
+    let tip = order.tip_row.map(|id| tip_line(id, order));
+    body.insert("line_items".into(), order.lines.iter().map(|row| line(row, order)).chain(tip).collect());
     body.insert("shipping_lines".into(), order.shipping.iter().map(|row| shipping(row, order)).collect());
     body.insert("discount_applications".into(), order.applications.iter().map(|row| application(row, order)).collect());
     body.insert("discount_codes".into(), codes(order));
     body.insert("tax_lines".into(), order.tax_lines().iter().map(|tax| tax_line(tax, order)).collect());
-    body.insert("refunds".into(), refunds(order, &totals));
+    body.insert("refunds".into(), order.refunds.iter().map(|row| refund(row, order)).collect());
     let optional = |amount: Both| if amount.is_zero() { Value::Null } else { money(amount) };
-    for name in ["original_total_duties_set", "current_total_duties_set"] {
-        body.insert(name.into(), optional(totals.duties));
-    }
+    body.insert("original_total_duties_set".into(), optional(totals.duties));
+    body.insert("current_total_duties_set".into(), optional(totals.current_duties));
     for name in ["original_total_additional_fees_set", "current_total_additional_fees_set"] {
         body.insert(name.into(), optional(order.fee));
     }
-    for name in ["total_cash_rounding_payment_adjustment_set", "total_cash_rounding_refund_adjustment_set"] {
-        body.insert(name.into(), money(Both::default()));
+    body.insert("total_cash_rounding_payment_adjustment_set".into(), money(order.rounding));
+    body.insert("total_cash_rounding_refund_adjustment_set".into(), money(Both::default()));
+    let mut body = Value::Object(body);
+    if order.printed_as_of_old {
+        make_old(&mut body);
     }
-    Value::Object(body)
+    body
+}
+
+/// Takes out what Shopify's payloads did not have in 2017: the sets of two currencies, and the current family.
+fn make_old(body: &mut Value) {
+    match body {
+        Value::Object(fields) => {
+            fields.retain(|name, _| !name.ends_with("_set") && !name.starts_with("current_"));
+            fields.values_mut().for_each(make_old);
+        }
+        Value::Array(rows) => rows.iter_mut().for_each(make_old),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// The body of `orders/edited`, which is no order: who was changed, and which units came and went.
+pub(super) fn order_edit(order: &OrderVersion, before: &OrderVersion) -> Value {
+    let units = |version: &OrderVersion, id: u64| {
+        version.lines.iter().find(|line| line.id == id).map_or(0, |line| i64::from(line.current_quantity))
+    };
+    let (mut additions, mut removals) = (Vec::new(), Vec::new());
+    for line in &order.lines {
+        let delta = units(order, line.id) - units(before, line.id);
+        let row = json!({"id": line.id, "delta": delta.abs()});
+        match delta {
+            1.. => additions.push(row),
+            0 => {}
+            _ => removals.push(row),
+        }
+    }
+    json!({"order_edit": {
+        "id": order.id / 5 + 1, "app_id": null, "order_id": order.id, "created_at": time(order.updated_at),
+        "committed_at": time(order.updated_at), "notify_customer": false, "staff_note": "", "user_id": null,
+        "line_items": {"additions": additions, "removals": removals}, "discounts": {"line_item": {"additions": [], "removals": []}},
+        "shipping_lines": {"additions": [], "removals": []},
+    }})
+}
+
+/// The body of `refunds/create`: the order's last refund.
+pub(super) fn refund_body(order: &OrderVersion) -> Option<Value> {
+    order.refunds.last().map(|row| refund(row, order))
 }
 
 fn extend(body: &mut Map<String, Value>, part: Value) {
@@ -68,24 +111,33 @@ fn circumstances(order: &OrderVersion) -> Value {
             "accept_language": "de", "browser_height": null, "browser_ip": "192.0.2.1", "browser_width": null,
             "session_hash": null, "user_agent": "Sandbox/1.0",
         },
-        "customer_locale": order.locale, "device_id": null, "landing_site": "/", "landing_site_ref": null, "location_id": null,
+        "customer_locale": order.locale, "device_id": null, "landing_site": "/", "landing_site_ref": null, "location_id": order.location_id,
         "merchant_business_entity_id": "MTU0ODM4MDAwOQ", "merchant_of_record_app_id": null, "reference": null, "referring_site": "",
-        "source_identifier": null, "source_name": "web", "source_url": null, "tags": "", "user_id": null, "company": null,
+        "source_identifier": null, "source_name": order.source_name, "source_url": null, "tags": order.tags.join(", "),
+        "user_id": order.staff_id, "company": order.company.as_ref().map(|company| json!({"id": company.id, "location_id": company.location_id})),
     })
 }
 
 fn standing(order: &OrderVersion) -> Value {
     let attributes: Vec<Value> =
         order.attributes.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
-    let gateways = if order.financial == Financial::Pending { json!(["manual"]) } else { json!(["shopify_payments"]) };
     let grams = |line: &Line| u64::from(line.grams) * u64::from(line.quantity);
     json!({
         "confirmed": order.confirmed, "currency": order.currencies.shop, "presentment_currency": order.currencies.presentment,
-        "duties_included": false, "estimated_taxes": false, "financial_status": financial(order.financial),
-        "fulfillment_status": null, "fulfillments": [], "note": order.note, "note_attributes": attributes,
-        "payment_gateway_names": gateways, "payment_terms": null, "po_number": order.po_number, "tax_exempt": false,
+        "duties_included": false, "estimated_taxes": order.estimated_taxes, "financial_status": financial(order.financial),
+        "fulfillment_status": order.fulfilled.then_some("fulfilled"), "fulfillments": [], "note": order.note, "note_attributes": attributes,
+        "payment_gateway_names": order.gateways, "payment_terms": order.payment_terms.map(|name| terms(name, order)),
+        "po_number": order.po_number, "tax_exempt": order.tax_exempt,
         "taxes_included": order.taxes == Taxes::Included, "test": order.test, "total_weight": order.lines.iter().map(grams).sum::<u64>(),
         "returns": [], "line_item_groups": [],
+    })
+}
+
+fn terms(name: &str, order: &OrderVersion) -> Value {
+    let days = name.rsplit(' ').next().and_then(|days| days.parse::<u32>().ok());
+    json!({
+        "id": order.id + 31, "created_at": time(order.created_at), "due_in_days": days, "payment_schedules": [],
+        "payment_terms_name": name, "payment_terms_type": if days.is_some() { "net" } else { "receipt" }, "updated_at": time(order.created_at),
     })
 }
 
@@ -141,6 +193,19 @@ fn address(address: &Address) -> Value {
     })
 }
 
+fn tip_line(id: u64, order: &OrderVersion) -> Value {
+    let currencies = &order.currencies;
+    json!({
+        "id": id, "admin_graphql_api_id": gid("LineItem", id), "attributed_staffs": [], "current_quantity": 1, "fulfillable_quantity": 0,
+        "fulfillment_service": "manual", "fulfillment_status": null, "gift_card": false, "grams": 0, "name": "Tip", "title": "Tip",
+        "price": plain(currencies, order.tip), "price_set": bag(currencies, order.tip), "product_exists": false, "product_id": null,
+        "properties": [], "quantity": 1, "requires_shipping": false, "sku": null, "taxable": false,
+        "tip_payment_gateway": "shopify_payments", "tip_payment_method": "visa", "total_discount": plain(currencies, Both::default()),
+        "total_discount_set": bag(currencies, Both::default()), "variant_id": null, "variant_inventory_management": null,
+        "variant_title": null, "vendor": null, "tax_lines": [], "duties": [], "discount_allocations": [],
+    })
+}
+
 fn line(line: &Line, order: &OrderVersion) -> Value {
     let currencies = &order.currencies;
     let duties: Vec<Value> = (!line.duty.is_zero())
@@ -154,15 +219,17 @@ fn line(line: &Line, order: &OrderVersion) -> Value {
         })
         .into_iter()
         .collect();
+    let properties: Vec<Value> =
+        line.properties.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
     json!({
         "id": line.id, "admin_graphql_api_id": gid("LineItem", line.id), "attributed_staffs": [],
         "current_quantity": line.current_quantity, "fulfillable_quantity": line.current_quantity, "fulfillment_service": "manual",
         "fulfillment_status": null, "gift_card": line.gift_card, "grams": line.grams, "name": line.title, "title": line.title,
-        "price": plain(currencies, line.price), "price_set": bag(currencies, line.price), "product_exists": true,
-        "product_id": line.product_id, "properties": [], "quantity": line.quantity, "requires_shipping": !line.gift_card,
-        "sales_line_item_group_id": null, "sku": line.sku, "taxable": !line.gift_card, "total_discount": plain(currencies, Both::default()),
+        "price": plain(currencies, line.price), "price_set": bag(currencies, line.price), "product_exists": line.product_id.is_some(),
+        "product_id": line.product_id, "properties": properties, "quantity": line.quantity, "requires_shipping": !line.gift_card,
+        "sales_line_item_group_id": line.group, "sku": line.sku, "taxable": !line.gift_card, "total_discount": plain(currencies, Both::default()),
         "total_discount_set": bag(currencies, Both::default()), "variant_id": line.variant_id,
-        "variant_inventory_management": "shopify", "variant_title": null, "vendor": "Sandbox",
+        "variant_inventory_management": "shopify", "variant_title": null, "vendor": line.vendor,
         "tax_lines": line.taxes.iter().map(|tax| tax_line(tax, order)).collect::<Vec<_>>(), "duties": duties,
         "discount_allocations": allocations(&line.allocations, currencies),
     })
@@ -170,12 +237,13 @@ fn line(line: &Line, order: &OrderVersion) -> Value {
 
 fn shipping(line: &Shipping, order: &OrderVersion) -> Value {
     let currencies = &order.currencies;
-    let current = if order.cancelled.is_some() { Both::default() } else { line.discounted() };
+    let current = if order.cancelled.is_some() { Both::default() } else { line.current() };
     json!({
         "id": line.id, "carrier_identifier": null, "code": line.code, "title": line.title, "source": "shopify", "phone": null,
         "price": plain(currencies, line.price), "price_set": bag(currencies, line.price),
         "discounted_price": plain(currencies, line.discounted()), "discounted_price_set": bag(currencies, line.discounted()),
-        "current_discounted_price_set": bag(currencies, current), "is_removed": false, "requested_fulfillment_service_id": null,
+        "current_discounted_price_set": bag(currencies, current), "is_removed": line.standing == ShippingStanding::Removed,
+        "requested_fulfillment_service_id": null,
         "tax_lines": line.taxes.iter().map(|tax| tax_line(tax, order)).collect::<Vec<_>>(),
         "discount_allocations": allocations(&line.allocations, currencies),
     })
@@ -241,63 +309,44 @@ fn codes(order: &OrderVersion) -> Value {
 fn tax_line(tax: &TaxLine, order: &OrderVersion) -> Value {
     json!({
         "title": tax.title, "rate": rate(tax.percent), "price": plain(&order.currencies, tax.amount),
-        "price_set": bag(&order.currencies, tax.amount), "channel_liable": false,
+        "price_set": bag(&order.currencies, tax.amount), "channel_liable": tax.channel_liable,
     })
 }
 
-fn refunds(order: &OrderVersion, totals: &Totals) -> Value {
-    let mut refunds: Vec<Value> =
-        order.refunds.iter().map(|refund| by_amount(order, refund.id, refund.amount, refund.at)).collect();
-    if let (Some((at, _)), Financial::Refunded) = (order.cancelled, order.financial) {
-        refunds.push(in_full(order, totals.total, at));
-    }
-    Value::Array(refunds)
-}
-
-fn by_amount(order: &OrderVersion, id: u64, amount: Both, at: Timestamp) -> Value {
-    let currencies = &order.currencies;
-    let back = amount.map(|amount| -amount);
-    json!({
-        "id": id, "admin_graphql_api_id": gid("Refund", id), "order_id": order.id, "created_at": time(at), "processed_at": time(at),
-        "note": null, "restock": false, "user_id": null, "refund_line_items": [], "refund_shipping_lines": [], "duties": [],
-        "total_duties_set": bag(currencies, Both::default()), "transactions": [transaction(order, id + 1, amount, at)],
-        "order_adjustments": [{
-            "id": id + 2, "order_id": order.id, "refund_id": id, "kind": "refund_discrepancy", "reason": "Refund discrepancy",
-            "amount": plain(currencies, back), "amount_set": bag(currencies, back), "tax_amount": plain(currencies, Both::default()),
-            "tax_amount_set": bag(currencies, Both::default()),
-        }],
-    })
-}
-
-fn in_full(order: &OrderVersion, total: Both, at: Timestamp) -> Value {
-    let currencies = &order.currencies;
-    let id = order.id + 3;
+fn refund(refund: &Refund, order: &OrderVersion) -> Value {
+    let (currencies, id, at) = (&order.currencies, refund.id, refund.at);
     let number = |amount: Decimal| Number::from_str(&amount.to_string()).map_or(Value::Null, Value::Number);
-    let lines: Vec<Value> = order
-        .lines
-        .iter()
-        .map(|row| {
+    let lines = refund.lines.iter().map(|given| {
+        let row = &order.lines[given.line];
+        json!({
+            "id": row.id + 2, "line_item_id": row.id, "quantity": given.quantity, "restock_type": "cancel", "location_id": null,
+            "subtotal": number(given.subtotal.shop), "subtotal_set": bag(currencies, given.subtotal), "total_tax": number(given.tax.shop),
+            "total_tax_set": bag(currencies, given.tax), "line_item": line(row, order),
+        })
+    });
+    let shipping = refund.shipping.iter().map(|at| &order.shipping[*at]).map(|row| {
+        json!({
+            "id": row.id + 2, "shipping_line_id": row.id, "subtotal_amount_set": bag(currencies, row.discounted()),
+            "tax_amount_set": bag(currencies, row.tax()),
+        })
+    });
+    let back = refund.goodwill.map(|amount| -amount);
+    let adjustments: Vec<Value> = (!refund.goodwill.is_zero())
+        .then(|| {
             json!({
-                "id": row.id + 2, "line_item_id": row.id, "quantity": row.quantity, "restock_type": "cancel", "location_id": null,
-                "subtotal": number(row.total().shop), "subtotal_set": bag(currencies, row.total()), "total_tax": number(row.tax().shop),
-                "total_tax_set": bag(currencies, row.tax()), "line_item": line(row, order),
+                "id": id + 2, "order_id": order.id, "refund_id": id, "kind": "refund_discrepancy", "reason": "Refund discrepancy",
+                "amount": plain(currencies, back), "amount_set": bag(currencies, back), "tax_amount": plain(currencies, Both::default()),
+                "tax_amount_set": bag(currencies, Both::default()),
             })
         })
-        .collect();
-    let shipping: Vec<Value> = order
-        .shipping
-        .iter()
-        .map(|row| {
-            json!({
-                "id": row.id + 2, "shipping_line_id": row.id, "subtotal_amount_set": bag(currencies, row.discounted()),
-                "tax_amount_set": bag(currencies, row.tax()),
-            })
-        })
+        .into_iter()
         .collect();
     json!({
         "id": id, "admin_graphql_api_id": gid("Refund", id), "order_id": order.id, "created_at": time(at), "processed_at": time(at),
-        "note": "cancelled", "restock": true, "user_id": null, "refund_line_items": lines, "refund_shipping_lines": shipping, "duties": [],
-        "total_duties_set": bag(currencies, Both::default()), "order_adjustments": [], "transactions": [transaction(order, id + 1, total, at)],
+        "note": null, "restock": !refund.lines.is_empty(), "user_id": null, "refund_line_items": lines.collect::<Vec<_>>(),
+        "refund_shipping_lines": shipping.collect::<Vec<_>>(), "duties": [],
+        "total_duties_set": bag(currencies, Both::default()), "order_adjustments": adjustments,
+        "transactions": [transaction(order, id + 1, refund.paid_back, at)],
     })
 }
 

@@ -7,64 +7,40 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rust_decimal::Decimal;
 
+use super::feature::Feature;
 use super::generate::{Ids, tax};
-use super::model::{Application, DiscountKind, DiscountTarget, DiscountValue, Financial, OrderVersion, Refund};
+use super::model::{Application, DiscountKind, DiscountTarget, DiscountValue, Financial, OrderVersion, TaxLine};
 use super::money::{Both, Taxes, exact_share, round};
-use super::people;
+use super::{given_back, people};
 
 /// Why an order is meant to be parked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Planted {
     /// A SKU that no part in IFS has.
     UnknownSku,
-    /// The buyer gave a tip.
-    Tip,
-    /// Money was given back by amount, without lines.
-    Refund,
-    /// A gift card was sold.
-    GiftCard,
-    /// Import duties were charged.
-    Duties,
-    /// An additional fee was charged.
-    AdditionalFee,
-    /// The order is not confirmed.
-    Unconfirmed,
     /// The totals contradict each other, as in Shopify's own sample.
     ContradictingTotals,
     /// A tax rate that IFS has no code for.
     UnknownTaxRate,
     /// Neither address has a country.
     MissingCountry,
+    /// A marketplace owes the taxes.
+    ChannelLiable,
 }
 
 impl Planted {
     /// All kinds.
-    pub const ALL: [Self; 10] = [
-        Self::UnknownSku,
-        Self::Tip,
-        Self::Refund,
-        Self::GiftCard,
-        Self::Duties,
-        Self::AdditionalFee,
-        Self::Unconfirmed,
-        Self::ContradictingTotals,
-        Self::UnknownTaxRate,
-        Self::MissingCountry,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::UnknownSku, Self::ContradictingTotals, Self::UnknownTaxRate, Self::MissingCountry, Self::ChannelLiable];
 
     /// The kind's name in books and JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::UnknownSku => "unknown_sku",
-            Self::Tip => "tip",
-            Self::Refund => "refund",
-            Self::GiftCard => "gift_card",
-            Self::Duties => "duties",
-            Self::AdditionalFee => "additional_fee",
-            Self::Unconfirmed => "unconfirmed",
             Self::ContradictingTotals => "contradicting_totals",
             Self::UnknownTaxRate => "unknown_tax_rate",
             Self::MissingCountry => "missing_country",
+            Self::ChannelLiable => "channel_liable",
         }
     }
 }
@@ -96,6 +72,8 @@ pub enum Story {
     CancelledAfterWritten,
     /// A test order.
     Test,
+    /// Sold with something that not every order has.
+    Sold(Feature),
     /// Something that must be parked.
     Parked(Planted),
 }
@@ -112,7 +90,7 @@ pub enum Expected {
     /// Never there, by a rule.
     Skipped,
     /// Not there, parked for this reason.
-    Parked(Planted),
+    Parked(&'static str),
 }
 
 impl Story {
@@ -122,7 +100,7 @@ impl Story {
             Self::CancelledAtOnce => Expected::NotLive,
             Self::CancelledAfterWritten => Expected::Cancelled,
             Self::Test => Expected::Skipped,
-            Self::Parked(planted) => Expected::Parked(planted),
+            Self::Parked(planted) => Expected::Parked(planted.name()),
             Self::Plain
             | Self::PlacedEarlier
             | Self::PaidLater
@@ -132,6 +110,36 @@ impl Story {
             | Self::QuantityUp
             | Self::PriceChanged
             | Self::SeveralChanges => Expected::Live,
+            Self::Sold(feature) => feature.expected(),
+        }
+    }
+
+    /// The kind's name in tables and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::PlacedEarlier => "placed_earlier",
+            Self::PaidLater => "paid_later",
+            Self::NoteChanged => "note_changed",
+            Self::AddressChanged => "address_changed",
+            Self::QuantityDown => "quantity_down",
+            Self::QuantityUp => "quantity_up",
+            Self::PriceChanged => "price_changed",
+            Self::SeveralChanges => "several_changes",
+            Self::CancelledAtOnce => "cancelled_at_once",
+            Self::CancelledAfterWritten => "cancelled_after_written",
+            Self::Test => "test_order",
+            Self::Sold(feature) => feature.name(),
+            Self::Parked(planted) => planted.name(),
+        }
+    }
+
+    /// Whether its changes happen only after IFS has the order.
+    pub(super) fn waits_for_ifs(self) -> bool {
+        match self {
+            Self::CancelledAfterWritten => true,
+            Self::Sold(feature) => !matches!(feature, Feature::ConfirmedLater | Feature::TaxesFinalLater),
+            _ => false,
         }
     }
 
@@ -139,6 +147,7 @@ impl Story {
     pub(in crate::sandbox) fn changes(self) -> &'static [Change] {
         match self {
             Self::Plain | Self::PlacedEarlier | Self::Test | Self::Parked(_) => &[],
+            Self::Sold(feature) => feature.changes(),
             Self::PaidLater => &[Change::Paid],
             Self::NoteChanged => &[Change::Note],
             Self::AddressChanged => &[Change::Address],
@@ -152,7 +161,7 @@ impl Story {
 }
 
 /// One change of an order in the shop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Change {
     /// The money came.
     Paid,
@@ -168,6 +177,22 @@ pub enum Change {
     LineDiscount,
     /// The order is cancelled; money received goes back.
     Cancelled,
+    /// The shop confirms the order.
+    Confirmed,
+    /// The final taxes are known.
+    TaxesFinal,
+    /// Money goes back by amount, without rows.
+    Goodwill,
+    /// The last of several lines is taken away and its money goes back.
+    LineRefunded,
+    /// All shipping is given back.
+    ShippingRefunded,
+    /// An edit adds a line.
+    LineAdded,
+    /// An edit takes the last of several lines away.
+    LineRemoved,
+    /// The customer's own order number is changed.
+    PurchaseOrder,
 }
 
 /// The stories of a day, shuffled. From 100 orders on each planted kind is there at least once.
@@ -177,22 +202,23 @@ pub(in crate::sandbox) fn deal(random: &mut StdRng, orders: usize) -> Vec<Story>
         QuantityDown, QuantityUp, SeveralChanges, Test,
     };
     let shares = [
-        (PlacedEarlier, 50),
-        (PaidLater, 100),
-        (NoteChanged, 40),
-        (AddressChanged, 40),
-        (QuantityDown, 40),
-        (QuantityUp, 30),
-        (PriceChanged, 30),
+        (PlacedEarlier, 40),
+        (PaidLater, 60),
+        (NoteChanged, 25),
+        (AddressChanged, 25),
+        (QuantityDown, 25),
+        (QuantityUp, 25),
+        (PriceChanged, 25),
         (SeveralChanges, 20),
         (CancelledAfterWritten, 25),
         (CancelledAtOnce, 25),
         (Test, 15),
     ];
-    let planted = Planted::ALL.map(|kind| (Story::Parked(kind), 10));
+    let planted = Planted::ALL.map(|kind| (Story::Parked(kind), 5));
+    let sold = Feature::ALL.map(|feature| (Story::Sold(feature), 10));
     let mut deck = Vec::with_capacity(orders);
-    for (story, per_mille) in shares.into_iter().chain(planted) {
-        deck.extend(std::iter::repeat_n(story, orders * per_mille / 1000));
+    for (story, per_mille) in shares.into_iter().chain(planted).chain(sold) {
+        deck.extend(std::iter::repeat_n(story, (orders * per_mille / 1000).max(usize::from(orders >= 100))));
     }
     deck.resize(orders.max(deck.len()), Story::Plain);
     deck.truncate(orders);
@@ -207,7 +233,8 @@ pub(in crate::sandbox) fn prepare(random: &mut StdRng, ids: &mut Ids, order: &mu
             order.financial = Financial::Pending;
         }
         Story::Test => order.test = true,
-        Story::Parked(planted) => plant(random, ids, order, planted),
+        Story::Sold(feature) => feature.prepare(random, ids, order),
+        Story::Parked(planted) => plant(random, order, planted),
         Story::Plain
         | Story::PlacedEarlier
         | Story::NoteChanged
@@ -217,19 +244,18 @@ pub(in crate::sandbox) fn prepare(random: &mut StdRng, ids: &mut Ids, order: &mu
     }
 }
 
-fn plant(random: &mut StdRng, ids: &mut Ids, order: &mut OrderVersion, planted: Planted) {
+fn plant(random: &mut StdRng, order: &mut OrderVersion, planted: Planted) {
     let amount = order.currencies.price(Decimal::new(random.random_range(100..900_i64), 2));
     let line = &mut order.lines[0];
     match planted {
-        Planted::UnknownSku => line.sku = format!("GONE-{}", random.random_range(100..999_u32)),
-        Planted::GiftCard => {
-            line.gift_card = true;
-            line.taxes.clear();
+        Planted::UnknownSku => line.sku = Some(format!("GONE-{}", random.random_range(100..999_u32))),
+        Planted::ChannelLiable => {
+            if line.taxes.is_empty() {
+                line.taxes.push(TaxLine::unrated("VAT", Decimal::from(20)));
+            }
+            line.taxes.iter_mut().for_each(|tax| tax.channel_liable = Some(true));
+            tax(order);
         }
-        Planted::Duties => line.duty = amount,
-        Planted::Tip => order.tip = amount,
-        Planted::AdditionalFee => order.fee = amount,
-        Planted::Unconfirmed => order.confirmed = false,
         Planted::ContradictingTotals => order.contradiction = amount,
         Planted::UnknownTaxRate => {
             let mut odd = line.taxes.clone();
@@ -237,11 +263,7 @@ fn plant(random: &mut StdRng, ids: &mut Ids, order: &mut OrderVersion, planted: 
                 tax.percent = Decimal::new(865, 2);
             }
             if odd.is_empty() {
-                odd.push(super::model::TaxLine {
-                    title: "Sales tax".into(),
-                    percent: Decimal::new(865, 2),
-                    amount: Both::default(),
-                });
+                odd.push(TaxLine::unrated("Sales tax", Decimal::new(865, 2)));
             }
             line.taxes = odd;
             tax(order);
@@ -250,10 +272,6 @@ fn plant(random: &mut StdRng, ids: &mut Ids, order: &mut OrderVersion, planted: 
             for address in [&mut order.shipping_address, &mut order.billing_address].into_iter().flatten() {
                 address.country = None;
             }
-        }
-        Planted::Refund => {
-            order.financial = Financial::PartiallyRefunded;
-            order.refunds.push(Refund { id: ids.next(), amount, at: order.created_at });
         }
     }
 }
@@ -268,7 +286,10 @@ pub(in crate::sandbox) fn change(
     let mut next = order.clone();
     next.updated_at = at;
     match change {
-        Change::Paid => next.financial = Financial::Paid,
+        Change::Paid => {
+            next.financial = Financial::Paid;
+            next.gateways = vec!["shopify_payments"];
+        }
         Change::Note => next.note = Some(format!("Neue Notiz {}: please ring twice", random.random_range(1..1000_u32))),
         Change::Address => {
             let country =
@@ -289,6 +310,18 @@ pub(in crate::sandbox) fn change(
         }
         Change::LineDiscount => line_discount(random, &mut next),
         Change::Cancelled => cancel(&mut next, at),
+        Change::Confirmed => next.confirmed = true,
+        Change::TaxesFinal => next.estimated_taxes = false,
+        Change::Goodwill => given_back::goodwill(random, &mut next, at),
+        Change::LineRefunded => given_back::last_line(&mut next, at),
+        Change::ShippingRefunded => given_back::shipping(&mut next, at),
+        Change::LineAdded => add_line(&mut next),
+        Change::LineRemoved => {
+            if let [_, .., last] = next.lines.as_mut_slice() {
+                last.current_quantity = 0;
+            }
+        }
+        Change::PurchaseOrder => next.po_number = Some(format!("PO-NEW-{}", random.random_range(1..1000_u32))),
     }
     next
 }
@@ -334,9 +367,24 @@ fn line_discount(random: &mut StdRng, order: &mut OrderVersion) {
     tax(order);
 }
 
+/// A line like the first, under an id of its own and without its discounts.
+fn add_line(order: &mut OrderVersion) {
+    let mut line = order.lines[0].clone();
+    line.id = order.lines.iter().map(|line| line.id).max().unwrap_or_default() + 3;
+    (line.quantity, line.current_quantity) = (2, 2);
+    line.allocations.clear();
+    order.lines.push(line);
+    tax(order);
+}
+
 fn cancel(order: &mut OrderVersion, at: Timestamp) {
     order.cancelled = Some((at, "customer"));
-    order.financial = if order.financial == Financial::Paid { Financial::Refunded } else { Financial::Voided };
+    if order.financial == Financial::Paid {
+        given_back::everything(order, at);
+        order.financial = Financial::Refunded;
+    } else {
+        order.financial = Financial::Voided;
+    }
     for line in &mut order.lines {
         line.current_quantity = 0;
     }

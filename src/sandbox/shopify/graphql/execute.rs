@@ -4,7 +4,7 @@ use graphql_parser::query::{Field, Selection, SelectionSet, Type, TypeCondition}
 use serde_json::{Map, Value, json};
 
 use super::Prepared;
-use super::schema::{ROOT, Schema, core};
+use super::schema::{Schema, core};
 use super::validate::argument;
 
 /// Runs the chosen operation.
@@ -15,8 +15,8 @@ pub(super) fn run(
 ) -> Result<Value, String> {
     let executor = Executor { prepared, schema };
     let mut data = Map::new();
-    for field in executor.fields(prepared.selection(), ROOT) {
-        let declared = schema.field(ROOT, &field.name).ok_or("an unknown root field")?;
+    for field in executor.fields(prepared.selection(), prepared.root()) {
+        let declared = schema.field(prepared.root(), &field.name).ok_or("an unknown root field")?;
         let names = declared.arguments.iter().map(|argument| argument.name.as_str());
         let arguments = names.filter_map(|name| Some((name.to_owned(), argument(prepared, field, name)?))).collect();
         let value = resolve(&field.name, &arguments);
@@ -93,13 +93,31 @@ impl<'a> Executor<'a> {
             }
             let declared =
                 self.schema.field(concrete, &inner.name).ok_or_else(|| format!("{concrete} has no {}", inner.name))?;
-            let own = value.get(&inner.name).unwrap_or(&Value::Null);
+            let chosen;
+            let mut own = value.get(&inner.name).unwrap_or(&Value::Null);
+            if core(&declared.field_type) == "Metafield" {
+                chosen = self.metafield(value, inner);
+                own = &chosen;
+            }
             let completed = self
                 .complete(&declared.field_type, own, inner)
                 .map_err(|error| format!("{}: {error}", core(&declared.field_type)))?;
             merge(&mut object, answer_name(inner), completed);
         }
         Ok(Value::Object(object))
+    }
+
+    /// The one of an owner's metafields that the arguments name.
+    fn metafield(&self, owner: &Value, field: &Field<'static, String>) -> Value {
+        if field.name != "metafield" {
+            return owner.get(&field.name).cloned().unwrap_or_default();
+        }
+        let given = |name: &str| argument(self.prepared, field, name);
+        let rows = owner.get("metafields").and_then(Value::as_array);
+        let wanted = |row: &&Value| {
+            ["namespace", "key"].iter().all(|name| given(name).is_none_or(|wanted| row.get(*name) == Some(&wanted)))
+        };
+        rows.into_iter().flatten().find(wanted).cloned().unwrap_or_default()
     }
 
     /// `nodes`, `edges` and `pageInfo` of one page.

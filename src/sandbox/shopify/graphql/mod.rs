@@ -6,11 +6,11 @@ mod schema;
 mod validate;
 
 use graphql_parser::query::{
-    Definition, Document, FragmentDefinition, OperationDefinition, SelectionSet, VariableDefinition,
+    Definition, Document, FragmentDefinition, OperationDefinition, Selection, SelectionSet, VariableDefinition,
 };
 use serde_json::{Map, Value, json};
 
-use schema::Schema;
+use schema::{MUTATION, ROOT, Schema};
 
 /// The largest requested cost of one query.
 pub(super) const COST_MAX: u64 = 1000;
@@ -60,9 +60,8 @@ fn choose(document: &Document<'static, String>, name: Option<&str>) -> Result<us
         let own = match operation {
             OperationDefinition::Query(query) => query.name.as_deref(),
             OperationDefinition::SelectionSet(_) => None,
-            OperationDefinition::Mutation(_) | OperationDefinition::Subscription(_) => {
-                return Err("only queries are answered by the sandbox");
-            }
+            OperationDefinition::Mutation(mutation) => mutation.name.as_deref(),
+            OperationDefinition::Subscription(_) => return Err("no subscriptions are answered by the sandbox"),
         };
         if name.is_none() && found.is_some() {
             return Err("an operation name is required");
@@ -78,14 +77,38 @@ impl Prepared {
     fn selection(&self) -> Option<&SelectionSet<'static, String>> {
         match &self.document.definitions[self.operation] {
             Definition::Operation(OperationDefinition::Query(query)) => Some(&query.selection_set),
+            Definition::Operation(OperationDefinition::Mutation(mutation)) => Some(&mutation.selection_set),
             Definition::Operation(OperationDefinition::SelectionSet(set)) => Some(set),
             _ => None,
         }
     }
 
+    /// The root type that the operation starts from.
+    fn root(&self) -> &'static str {
+        if self.is_mutation() { MUTATION } else { ROOT }
+    }
+
+    /// Whether the operation changes something.
+    pub(super) fn is_mutation(&self) -> bool {
+        matches!(self.document.definitions[self.operation], Definition::Operation(OperationDefinition::Mutation(_)))
+    }
+
+    /// The root fields that the operation names, in its order.
+    pub(super) fn root_fields(&self) -> Vec<&str> {
+        let items = self.selection().map_or(&[][..], |set| &set.items);
+        items
+            .iter()
+            .filter_map(|item| match item {
+                Selection::Field(field) => Some(field.name.as_str()),
+                Selection::InlineFragment(_) | Selection::FragmentSpread(_) => None,
+            })
+            .collect()
+    }
+
     fn declared(&self) -> &[VariableDefinition<'static, String>] {
         match &self.document.definitions[self.operation] {
             Definition::Operation(OperationDefinition::Query(query)) => &query.variable_definitions,
+            Definition::Operation(OperationDefinition::Mutation(mutation)) => &mutation.variable_definitions,
             _ => &[],
         }
     }
@@ -134,6 +157,21 @@ mod tests {
             assert_eq!(codes(query, one.clone()).first().map(String::as_str), Some(code), "{query}");
         }
         assert_eq!(codes("query($id: ID!) { order(id: $id) { id } }", json!({})), ["INVALID_VARIABLE"]);
+        let tags = "mutation($id: ID!, $tags: [String!]!) { tagsAdd(id: $id, tags: $tags) { userErrors { message } } }";
+        assert_eq!(codes(tags, json!({"id": "x", "tags": ["a"]})), [""; 0]);
+        assert_eq!(codes(tags, json!({"id": "x", "tags": [null]})), ["INVALID_VARIABLE"]);
+        let set = "mutation($m: [MetafieldsSetInput!]!) { metafieldsSet(metafields: $m) { userErrors { code } } }";
+        assert_eq!(codes(set, json!({"m": [{"ownerId": "x", "key": "k", "value": "v"}]})), [""; 0]);
+        for wrong in
+            [json!([{"ownerId": "x", "key": "k"}]), json!([{"ownerId": "x", "key": "k", "value": "v", "x": 1}])]
+        {
+            assert_eq!(codes(set, json!({"m": wrong})), ["INVALID_VARIABLE"]);
+        }
+        let literal =
+            "mutation { metafieldsSet(metafields: [{ownerId: \"x\", key: 1, value: \"v\"}]) { userErrors { code } } }";
+        assert_eq!(codes(literal, json!({})), ["argumentLiteralsIncompatible"]);
+        let mismatch = "mutation($id: ID!, $tags: String!) { tagsAdd(id: $id, tags: $tags) { node { id } } }";
+        assert_eq!(codes(mismatch, json!({"id": "x", "tags": "a"})), [""; 0], "one value stands for a list of one");
     }
 
     #[test]

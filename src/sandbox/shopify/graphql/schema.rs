@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use graphql_parser::schema::{Definition, Document, Field, Type, TypeDefinition};
+use graphql_parser::schema::{Definition, Document, Field, InputValue, Type, TypeDefinition};
 
 /// The root type of queries.
 pub(super) const ROOT: &str = "QueryRoot";
+/// The root type of mutations.
+pub(super) const MUTATION: &str = "Mutation";
 
 /// A type of the schema.
 #[derive(Debug)]
@@ -15,6 +17,7 @@ pub(super) enum TypeDef {
     Object(Vec<Field<'static, String>>, Vec<String>),
     Interface(Vec<Field<'static, String>>),
     Union(Vec<String>),
+    Input(Vec<InputValue<'static, String>>),
     Leaf,
 }
 
@@ -49,7 +52,7 @@ impl Schema {
                 TypeDefinition::Union(union) => (union.name, TypeDef::Union(union.types)),
                 TypeDefinition::Scalar(scalar) => (scalar.name, TypeDef::Leaf),
                 TypeDefinition::Enum(members) => (members.name, TypeDef::Leaf),
-                TypeDefinition::InputObject(input) => (input.name, TypeDef::Leaf),
+                TypeDefinition::InputObject(input) => (input.name, TypeDef::Input(input.fields)),
             };
             types.insert(name, kind);
         }
@@ -63,7 +66,7 @@ impl Schema {
     pub(super) fn field(&self, type_name: &str, field: &str) -> Option<&Field<'static, String>> {
         match self.types.get(type_name)? {
             TypeDef::Object(fields, _) | TypeDef::Interface(fields) => fields.iter().find(|own| own.name == field),
-            TypeDef::Union(_) | TypeDef::Leaf => None,
+            TypeDef::Union(_) | TypeDef::Input(_) | TypeDef::Leaf => None,
         }
     }
 

@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use graphql_parser::query::{Field, Selection, SelectionSet, Type, TypeCondition, Value as Literal};
 use serde_json::{Value, json};
 
-use super::schema::{ROOT, Schema, TypeDef, core};
+use super::schema::{Schema, TypeDef, core};
 use super::{Prepared, problem};
 
 /// All problems of a prepared document; sets its requested cost.
 pub(super) fn check(prepared: &mut Prepared, schema: &'static Schema) -> Vec<Value> {
     let mut checker = Checker { prepared, schema, errors: Vec::new(), used: BTreeSet::new(), depth: 0 };
     let cost = match prepared.selection() {
-        Some(selection) => checker.selection(selection, ROOT),
+        Some(selection) => checker.selection(selection, prepared.root()),
         None => 0,
     };
     checker.variables();
@@ -81,6 +81,14 @@ impl Checker<'_> {
                 self.report(&format!("Field '{}' doesn't accept argument '{name}'", field.name), "argumentNotAccepted");
             }
             self.literal(literal);
+            let declared = declared.arguments.iter().find(|argument| argument.name == *name);
+            let given = (!holds_variables(literal)).then(|| argument(self.prepared, field, name)).flatten();
+            if let (Some(declared), Some(given)) = (declared, given)
+                && !fits(&given, &declared.value_type, self.schema)
+            {
+                let text = format!("Argument '{name}' on Field '{}' has an invalid value", field.name);
+                self.report(&text, "argumentLiteralsIncompatible");
+            }
         }
         for argument in &declared.arguments {
             let given = field.arguments.iter().any(|(name, _)| *name == argument.name);
@@ -133,6 +141,11 @@ impl Checker<'_> {
                 self.report(&format!("Variable ${name} is used but not declared"), "variableNotDefined");
             }
         }
+        match literal {
+            Literal::List(items) => items.iter().for_each(|item| self.literal(item)),
+            Literal::Object(fields) => fields.values().for_each(|item| self.literal(item)),
+            _ => {}
+        }
     }
 
     fn variables(&mut self) {
@@ -143,7 +156,7 @@ impl Checker<'_> {
             let given = self.prepared.variables.get(&variable.name).filter(|value| !value.is_null());
             let demanded = matches!(variable.var_type, Type::NonNullType(_)) && variable.default_value.is_none();
             let fits = match given {
-                Some(value) => fits(value, core(&variable.var_type)),
+                Some(value) => fits(value, &variable.var_type, self.schema),
                 None => !demanded,
             };
             if !fits {
@@ -151,7 +164,7 @@ impl Checker<'_> {
                     format!("Variable ${} of type {} was provided invalid value", variable.name, variable.var_type);
                 self.report(&text, "INVALID_VARIABLE");
             }
-            if !matches!(self.schema.kind(core(&variable.var_type)), Some(TypeDef::Leaf)) {
+            if !matches!(self.schema.kind(core(&variable.var_type)), Some(TypeDef::Leaf | TypeDef::Input(_))) {
                 self.report(
                     &format!("{} isn't a defined input type", core(&variable.var_type)),
                     "variableRequiresValidType",
@@ -166,7 +179,38 @@ impl Checker<'_> {
     }
 }
 
-fn fits(value: &Value, type_name: &str) -> bool {
+fn holds_variables(literal: &Literal<'static, String>) -> bool {
+    match literal {
+        Literal::Variable(_) => true,
+        Literal::List(items) => items.iter().any(holds_variables),
+        Literal::Object(fields) => fields.values().any(holds_variables),
+        _ => false,
+    }
+}
+
+/// Whether a value is one of the type; a single value stands for a list of one.
+fn fits(value: &Value, wanted: &Type<'static, String>, schema: &Schema) -> bool {
+    match (wanted, value) {
+        (Type::NonNullType(_), Value::Null) => false,
+        (Type::NonNullType(inner), value) => fits(value, inner, schema),
+        (_, Value::Null) => true,
+        (Type::ListType(inner), Value::Array(items)) => items.iter().all(|item| fits(item, inner, schema)),
+        (Type::ListType(inner), value) => fits(value, inner, schema),
+        (Type::NamedType(name), value) => match (schema.kind(name), value) {
+            (Some(TypeDef::Input(fields)), Value::Object(given)) => {
+                given.keys().all(|name| fields.iter().any(|field| field.name == *name))
+                    && fields.iter().all(|field| {
+                        let given = given.get(&field.name).unwrap_or(&Value::Null);
+                        (given.is_null() && field.default_value.is_some()) || fits(given, &field.value_type, schema)
+                    })
+            }
+            (Some(TypeDef::Input(_)), _) => false,
+            (_, value) => leaf_fits(value, name),
+        },
+    }
+}
+
+fn leaf_fits(value: &Value, type_name: &str) -> bool {
     match type_name {
         "Int" => value.is_i64() || value.is_u64(),
         "Boolean" => value.is_boolean(),
@@ -179,25 +223,27 @@ fn fits(value: &Value, type_name: &str) -> bool {
 /// An argument's value, variables put in; `None` when it is not given or null.
 pub(super) fn argument(prepared: &Prepared, field: &Field<'static, String>, name: &str) -> Option<Value> {
     let (_, literal) = field.arguments.iter().find(|(own, _)| own == name)?;
+    valued(prepared, literal).filter(|value| !value.is_null())
+}
+
+fn valued(prepared: &Prepared, literal: &Literal<'static, String>) -> Option<Value> {
     match literal {
         Literal::Variable(variable) => match prepared.variables.get(variable) {
-            Some(Value::Null) => None,
             Some(value) => Some(value.clone()),
             None => {
                 let declared = prepared.declared().iter().find(|declared| declared.name == *variable)?;
-                declared.default_value.as_ref().and_then(plain)
+                declared.default_value.as_ref().and_then(|default| valued(prepared, default))
             }
         },
-        literal => plain(literal),
-    }
-}
-
-fn plain(literal: &Literal<'static, String>) -> Option<Value> {
-    match literal {
         Literal::Int(number) => number.as_i64().map(|number| json!(number)),
         Literal::String(text) | Literal::Enum(text) => Some(json!(text)),
         Literal::Boolean(flag) => Some(json!(flag)),
         Literal::Float(number) => Some(json!(number)),
-        Literal::Null | Literal::Variable(_) | Literal::List(_) | Literal::Object(_) => None,
+        Literal::Null => Some(Value::Null),
+        Literal::List(items) => items.iter().map(|item| valued(prepared, item)).collect(),
+        Literal::Object(fields) => {
+            let field = |(name, item): (&String, _)| Some((name.clone(), valued(prepared, item)?));
+            fields.iter().map(field).collect::<Option<_>>().map(Value::Object)
+        }
     }
 }
