@@ -129,15 +129,22 @@ tax_codes = [
     {{ country = "SE", rate = "0.25", code = "V25" }},
     {{ country = "SE", rate = "0.06", code = "V06" }},
     {{ country = "GB", rate = "0.20", code = "V20" }},
-    {{ country = "GB", rate = "0", code = "V00" }},
     {{ country = "NO", rate = "0.25", code = "V25" }},
     {{ country = "JP", rate = "0.10", code = "V10" }},
-    {{ country = "US", rate = "0", code = "V00" }},
+    {{ country = "*", rate = "0", code = "V00" }},
 ]
+tax_sets = {{ quebec = {{ structure = "GSTQST", country = "CA", taxes = [{{ title = "GST", rate = "0.05" }}, {{ title = "QST", rate = "0.09975" }}] }} }}
+custom_part = "CUSTOM"
+gift_card_part = "GIFTCARD"
+payment_terms = {{ "Net 30" = "30" }}
 
 [connections.{name}.charge]
 shipping = {{ default = "FREIGHT" }}
 rounding = "ROUNDING"
+tip = "TIP"
+duty = "DUTY"
+fee = {{ default = "FEE" }}
+goodwill = "GOODWILL"
 "#,
         name = shop.connection,
         domain = shop.domain,

@@ -54,7 +54,7 @@ async fn a_credential_that_nobody_needs_or_that_is_empty_is_refused() {
 
 on_both!(connections_are_listed_and_shown_with_what_waits_in_them, Setup::default(), async |world: &World| {
     let served = world.serve(None);
-    let parked = Webhook::of_new_order(world, Story::Parked(Planted::Duties));
+    let parked = Webhook::of_new_order(world, Story::Parked(Planted::UnknownSku));
     parked.is_taken(&served).await;
     world.quiet().await;
     let listed = json_of(world, &["connection", "list"], "");

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use ml_connector::clock::Clock;
 use ml_connector::domain::document::State;
-use ml_connector::sandbox::shopify::{Change, Planted, Story};
+use ml_connector::sandbox::shopify::{Change, Feature, Story};
 use serde_json::json;
 
 use crate::on_both;
@@ -81,7 +81,8 @@ on_both!(an_event_may_be_the_first_that_is_heard_of_an_order, Setup::default(), 
 
 on_both!(a_refund_that_is_known_costs_no_call_to_shopify, Setup::default(), async |world: &World| {
     let (steps, shop) = (begin(world).await, world.shop());
-    let order = shop.place(Story::Parked(Planted::Refund));
+    let order = shop.place(Story::Sold(Feature::Goodwill));
+    shop.change(order, Change::Goodwill);
     let body = shop.webhook_body(order).expect("a body");
     arrive(&steps, "orders/create", &body).await;
     let before = asked_of_shopify(world);

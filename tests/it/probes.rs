@@ -19,7 +19,7 @@ on_both!(probes_and_metrics_are_open_and_the_status_is_not, Setup::default(), as
         let answer = get(&at("/status"), token).await;
         assert_eq!((answer.status, answer.body.as_str()), (401, ""), "{token:?}");
     }
-    let parked = Webhook::of_new_order(world, Story::Parked(Planted::Duties));
+    let parked = Webhook::of_new_order(world, Story::Parked(Planted::UnknownSku));
     parked.is_taken(&served).await;
     Webhook::of_new_order(world, Story::Plain).is_taken(&served).await;
     world.quiet().await;

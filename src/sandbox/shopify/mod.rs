@@ -14,6 +14,7 @@ mod play;
 mod rest;
 mod service;
 mod story;
+mod write_back;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

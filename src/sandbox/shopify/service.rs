@@ -206,6 +206,8 @@ impl Shop {
                     .flat_map(|order| graph::order(order)["refunds"].as_array().cloned().unwrap_or_default());
                 refunds.into_iter().find(|refund| refund["id"] == *id).unwrap_or(Value::Null)
             }
+            "metafieldsSet" => self.set_metafields(arguments),
+            "tagsAdd" => self.add_tags(arguments),
             _ => Value::Null,
         }
     }

@@ -6,7 +6,7 @@ mod schema;
 mod validate;
 
 use graphql_parser::query::{
-    Definition, Document, FragmentDefinition, OperationDefinition, Selection, SelectionSet, VariableDefinition,
+    Definition, Document, FragmentDefinition, OperationDefinition, SelectionSet, VariableDefinition,
 };
 use serde_json::{Map, Value, json};
 
@@ -91,18 +91,6 @@ impl Prepared {
     /// Whether the operation changes something.
     pub(super) fn is_mutation(&self) -> bool {
         matches!(self.document.definitions[self.operation], Definition::Operation(OperationDefinition::Mutation(_)))
-    }
-
-    /// The root fields that the operation names, in its order.
-    pub(super) fn root_fields(&self) -> Vec<&str> {
-        let items = self.selection().map_or(&[][..], |set| &set.items);
-        items
-            .iter()
-            .filter_map(|item| match item {
-                Selection::Field(field) => Some(field.name.as_str()),
-                Selection::InlineFragment(_) | Selection::FragmentSpread(_) => None,
-            })
-            .collect()
     }
 
     fn declared(&self) -> &[VariableDefinition<'static, String>] {
