@@ -6,7 +6,7 @@ from decimal import Decimal
 
 KEYS = (
     "orders deliveries acknowledged ifs_orders missing double differences parked unexpected_parked"
-    " ifs_requests shopify_requests ifs_create_requests_per_order seconds"
+    " ifs_requests shopify_requests ifs_create_requests_per_order seconds kinds"
 ).split()
 MUST_BE_ZERO = ("missing", "double", "differences", "unexpected_parked")
 
@@ -25,6 +25,13 @@ def main() -> int:
     for key in ("orders", "acknowledged", "ifs_orders", "ifs_requests"):
         if not result.get(key, 0):
             wrong.append(f"{key} is {result.get(key)}: nothing was played")
+    # A kind that nothing happened to, or whose orders are not all told of, proves nothing either.
+    kinds = result.get("kinds", [])
+    for kind in kinds:
+        if sum(kind["ended"].values()) != kind["orders"] or kind["ended"].get("unfinished", 0):
+            wrong.append(f"orders of the kind {kind['kind']} did not end: {kind['ended']}")
+    if sum(kind["orders"] for kind in kinds) != result.get("orders") or len(kinds) < 50:
+        wrong.append(f"{len(kinds)} kinds of orders do not make up the day")
     creates = Decimal(str(result.get("ifs_create_requests_per_order", 0)))
     if faults == "none" and creates != 1:
         wrong.append(f"ifs_create_requests_per_order is {creates} without faults, not 1.00")
