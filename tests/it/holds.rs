@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use ml_connector::clock::Clock;
 use ml_connector::domain::document::State;
 use ml_connector::sandbox::ledger::Class;
-use ml_connector::sandbox::shopify::{Change, Planted, Story};
+use ml_connector::sandbox::shopify::{Change, Feature, Story};
 
 use crate::on_both;
 use crate::support::world::{Setup, Steps, World, assert_state};
@@ -108,7 +108,7 @@ on_both!(an_order_that_waits_too_long_parks_and_a_person_may_release_it, prepaid
 
 on_both!(an_order_that_is_cancelled_while_it_is_held_is_never_written, Setup::default(), async |world: &World| {
     let steps = begin(world).await;
-    let order = world.shop().place(Story::Parked(Planted::Unconfirmed));
+    let order = world.shop().place(Story::Sold(Feature::ConfirmedLater));
     delivered(world, &steps, order, "orders/create").await;
     assert_eq!(held_for(world).await, "unconfirmed");
     world.shop().change(order, Change::Cancelled);
