@@ -101,7 +101,7 @@ enum HeldBack {
     /// It has to wait.
     Waits,
     /// It is not to be written.
-    Stop(Outcome),
+    Stop(Box<Outcome>),
 }
 
 async fn held_back(link: &Connection, claimed: &Claimed) -> Result<HeldBack, StoreError> {
@@ -117,7 +117,7 @@ async fn held_back(link: &Connection, claimed: &Claimed) -> Result<HeldBack, Sto
         (Wanted::Write | Wanted::Cancel(_) | Wanted::Skip | Wanted::Park, _) => return Ok(HeldBack::No),
     };
     let stop = Outcome::new("plan", claimed.desired_version, settled);
-    Ok(HeldBack::Stop(stop.detail("the rules have changed since it was planned")))
+    Ok(HeldBack::Stop(Box::new(stop.detail("the rules have changed since it was planned"))))
 }
 
 /// The content that an intent announced.

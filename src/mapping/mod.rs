@@ -31,6 +31,7 @@ pub mod explain;
 pub mod scalar;
 
 pub mod create;
+mod field;
 pub mod gate;
 pub mod merge;
 pub mod read;

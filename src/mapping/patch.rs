@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::desired::Fields;
-use super::merge::{MergePlan, held};
+use super::field::held;
+use super::merge::MergePlan;
 use super::read::{ReadOrder, Target};
 use super::written::{WrittenField, WrittenFields, WrittenOrder};
 use crate::ifs::wire::{Objstate, PartRequest, Row};

@@ -1,8 +1,6 @@
 //! Claim and settle: the two transactions round a writer's step. A settle is fenced by the lease's
 //! generation and the claim, closes the intent, links the record and moves the document, all or nothing.
 
-use std::time::Duration;
-
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
@@ -10,160 +8,15 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::dialect::{self, Db};
-use super::documents::{self, Attempt, Raw, Reason};
-use super::intents::{self, Intent, span};
+use super::documents::{self, Raw};
+use super::intents;
 use super::leases::{self, Lease};
-use super::mapped::{self, CustomerWish, SnapshotChange, Wish};
+use super::mapped;
 use super::rows::{micros, signed, unsigned};
+use super::steps::{Claimed, JudgedAnew, Link, Progress, Settle, Settled};
 use super::{Store, StoreError, schema};
 use crate::domain::document::{DocumentKind, Event, ParkKind, Standing, State, next_state};
-use crate::domain::ids::{ConnectionName, DocumentId, IntentId};
-
-/// A document in the hands of one writer.
-#[derive(Debug, Clone)]
-pub struct Claimed {
-    /// The row.
-    pub id: DocumentId,
-    /// What it is.
-    pub kind: DocumentKind,
-    /// The key that travels inside the IFS record.
-    pub business_key: String,
-    /// Shopify's order id.
-    pub order_id: u64,
-    /// The desired content, JSON text.
-    pub desired: String,
-    /// Its version.
-    pub desired_version: i64,
-    /// What was sent and answered, JSON text.
-    pub written: Option<String>,
-    /// IFS's `OrderNo`, when linked.
-    pub order_no: Option<String>,
-    /// An intent that is still open.
-    pub intent: Option<Intent>,
-    /// Whether a look-up must come before a create.
-    pub look_up_first: bool,
-    /// The revision of the rules that judged the desired content.
-    pub rules_revision: String,
-    /// Since when it has been waiting for a condition, when it has.
-    pub held_since: Option<Timestamp>,
-    /// The document that it waits for.
-    pub waits_for: Option<DocumentId>,
-    /// Own failures so far.
-    pub attempts: i64,
-    /// Proves the claim at the settle.
-    pub claim: String,
-    /// The id of the delivery that last changed it.
-    pub trace_id: String,
-}
-
-/// A record in IFS that now belongs to a document.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Link {
-    /// IFS's `OrderNo`; of a customer's document its `CustomerNo`.
-    pub order_no: String,
-    /// `created` by us, `adopted` after a look-up, or (customers) `found` as it stood.
-    pub origin: &'static str,
-    /// Why this one: kept with a customer's link, "" with an order's.
-    pub reason: String,
-}
-
-/// Another document that a settle opens, or brings up to date, in its own transaction.
-#[derive(Debug, Clone)]
-pub struct FollowUp {
-    /// What it is.
-    pub kind: DocumentKind,
-    /// Its business key.
-    pub key: String,
-    /// Its content as JSON text.
-    pub content: String,
-    /// Digest of the content: an equal one changes nothing.
-    pub digest: String,
-}
-
-/// What a step reached on its way, committed while the document stays claimed.
-#[derive(Debug, Clone, Default)]
-pub struct Progress {
-    /// The intent to close, with its outcome in one word.
-    pub close: Option<(IntentId, &'static str)>,
-    /// The record found or made.
-    pub link: Option<Link>,
-    /// What was sent and answered, JSON text.
-    pub written: Option<String>,
-    /// What to remember of the step.
-    pub attempt: Option<Attempt>,
-}
-
-/// An order that was judged anew while its document was claimed.
-#[derive(Debug, Clone)]
-pub struct JudgedAnew {
-    /// The connection.
-    pub connection: ConnectionName,
-    /// The newer version of the order, or more facts of the known one, when Shopify was asked.
-    pub snapshot: Option<SnapshotChange>,
-    /// What it asks for.
-    pub wish: Wish,
-    /// The customer document that it waits for.
-    pub customer: Option<CustomerWish>,
-    /// The digest of the rules that judged it.
-    pub rules_revision: String,
-    /// What to remember of the step.
-    pub attempt: Option<Attempt>,
-}
-
-/// How a writer's step ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Settled {
-    /// IFS holds the version that was sent.
-    Written,
-    /// Again at that time; `own_fault` counts against the document.
-    Again {
-        /// Whether the record itself failed, not the remote as a whole.
-        own_fault: bool,
-        /// When.
-        due_at: Timestamp,
-        /// What happened.
-        reason: Option<Reason>,
-    },
-    /// The call's fate is unknown; look it up at that time.
-    Unknown {
-        /// When.
-        due_at: Timestamp,
-    },
-    /// A condition is not met yet; looked at again at that time.
-    Held {
-        /// What is waited for.
-        reason: Reason,
-        /// When.
-        due_at: Timestamp,
-    },
-    /// A person must decide.
-    Parked(Reason),
-    /// Nothing has to be there.
-    Superseded,
-    /// A named rule keeps it out.
-    Skipped(Reason),
-}
-
-/// One settle.
-#[derive(Debug, Clone)]
-pub struct Settle {
-    /// How the step ended.
-    pub settled: Settled,
-    /// The desired version that the step worked on.
-    pub version: i64,
-    /// The intent to close, with its outcome in one word.
-    pub close: Option<(IntentId, &'static str)>,
-    /// The record found or made.
-    pub link: Option<Link>,
-    /// What was sent and answered, JSON text.
-    pub written: Option<String>,
-    /// Other documents that follow from it.
-    pub follow_ups: Vec<FollowUp>,
-    /// What to remember of the step; `None` when nothing was tried.
-    pub attempt: Option<Attempt>,
-    /// The service's clock.
-    pub now: Timestamp,
-}
+use crate::domain::ids::{ConnectionName, DocumentId};
 
 impl Store {
     /// Claims the due documents of a connection and of these kinds, oldest first, at most `limit`.
@@ -343,30 +196,6 @@ impl Store {
                 documents::record(db, raw.id, now, attempt, &raw.trace_id)?;
             }
             Ok(after)
-        })
-        .await
-    }
-
-    /// Frees what a dead owner of these connections left: claims end, open intents become `unknown`, and
-    /// an intent whose call's end nobody saw must be watched longer by `call_limit`. Returns how many.
-    ///
-    /// # Errors
-    /// [`StoreError::Fenced`] when the lease is lost.
-    pub async fn take_over(
-        &self,
-        lease: &Lease,
-        connections: Vec<ConnectionName>,
-        call_limit: Duration,
-        now: Timestamp,
-    ) -> Result<usize, StoreError> {
-        let lease = lease.clone();
-        self.write(move |db| {
-            leases::hold(db, &lease)?;
-            let mut freed = 0;
-            for name in connections {
-                freed += free_claims(db, name.as_str(), call_limit, micros(now))?;
-            }
-            Ok(freed)
         })
         .await
     }
@@ -566,58 +395,4 @@ fn event_of(settled: &Settled, newer_desired: bool) -> Event {
         Settled::Superseded => Event::Supersede,
         Settled::Skipped(_) => Event::Skip,
     }
-}
-
-fn free_claims(db: &mut Db, name: &str, call_limit: Duration, now: i64) -> Result<usize, StoreError> {
-    use schema::documents::dsl;
-    let claimed: Vec<i64> = dsl::documents
-        .filter(dsl::connection.eq(name))
-        .filter(sql::<Bool>("documents.claim IS NOT NULL"))
-        .select(dsl::id)
-        .load(db)?;
-    for id in &claimed {
-        dialect::lock_document(db, *id)?;
-        let raw = documents::by_id(db, *id)?.ok_or(StoreError::Stale)?;
-        let standing = documents::standing(db, &raw)?;
-        let after = next_state(standing, Event::TakeOver)?;
-        diesel::update(dsl::documents.filter(dsl::id.eq(id)))
-            .set((
-                dsl::state.eq(after.as_str()),
-                dsl::claim.eq(None::<String>),
-                dsl::claim_generation.eq(None::<i64>),
-                dsl::revision.eq(dsl::revision + 1),
-                dsl::due_at.eq(now),
-                dsl::updated_at.eq(now),
-            ))
-            .execute(db)?;
-    }
-    lengthen_unseen(db, name, call_limit)?;
-    // A lost create is looked up at once, and its wait is watched from now on.
-    diesel::update(dsl::documents)
-        .filter(dsl::connection.eq(name))
-        .filter(dialect::claimable())
-        .filter(dsl::state.eq(State::Unknown.as_str()))
-        .set(dsl::due_at.eq(now))
-        .execute(db)?;
-    Ok(claimed.len())
-}
-
-/// An intent whose call's end nobody saw may have been sent just before the take-over.
-fn lengthen_unseen(db: &mut Db, name: &str, call_limit: Duration) -> Result<(), StoreError> {
-    use schema::intents::dsl;
-    let unseen: Vec<i64> = schema::documents::table
-        .inner_join(dsl::intents.on(dsl::document_id.eq(schema::documents::id)))
-        .filter(schema::documents::connection.eq(name))
-        .filter(dialect::claimable())
-        .filter(schema::documents::state.eq("unknown"))
-        .filter(dsl::closed_at.is_null())
-        .filter(dsl::call_ended.eq(0))
-        .select(dsl::id)
-        .load(db)?;
-    for id in unseen {
-        diesel::update(dsl::intents.filter(dsl::id.eq(id)))
-            .set((dsl::needed_us.eq(dsl::needed_us + span(call_limit)), dsl::call_ended.eq(1), dsl::look_ups.eq(0)))
-            .execute(db)?;
-    }
-    Ok(())
 }

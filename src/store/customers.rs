@@ -2,9 +2,9 @@
 
 use diesel::prelude::*;
 
-use super::convergence::Link;
 use super::dialect::Db;
 use super::documents::{self, Raw};
+use super::steps::Link;
 use super::{Store, StoreError, schema};
 use crate::domain::document::{DocumentKind, State};
 use crate::domain::ids::{ConnectionName, DocumentId};

@@ -2,9 +2,9 @@
 
 use diesel::prelude::*;
 
-use super::convergence::FollowUp;
 use super::dialect::{self, Db};
 use super::documents::{self, Raw};
+use super::steps::FollowUp;
 use super::{StoreError, schema};
 use crate::domain::document::{DocumentKind, Event, Standing, State, Wanted, next_state};
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 use diesel::prelude::*;
 use jiff::Timestamp;
 
-use super::convergence::{Claimed, fence};
+use super::convergence::fence;
 use super::dialect::Db;
 use super::leases::Lease;
 use super::rows::micros;
+use super::steps::Claimed;
 use super::{Store, StoreError, schema};
 use crate::domain::ids::IntentId;
 

@@ -15,6 +15,8 @@ mod mapped;
 mod operate;
 mod rows;
 pub mod schema;
+mod steps;
+mod take_over;
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,7 +27,6 @@ use tokio::sync::Semaphore;
 
 use crate::domain::document::IllegalMove;
 
-pub use convergence::{Claimed, FollowUp, JudgedAnew, Link, Progress, Settle, Settled};
 pub use credentials::{Credential, CredentialRow};
 pub use customers::CustomerStanding;
 pub use deliveries::{Blame, Delivery, InboxState, Received, Stored};
@@ -36,6 +37,7 @@ pub use intents::{Intent, IntentKind, NewIntent, Watch};
 pub use leases::{Lease, LeaseState, Takeover};
 pub use mapped::{CustomerWish, Mapped, Snapshot, SnapshotChange, Wish};
 pub use operate::{Anew, HELD_TOO_LONG};
+pub use steps::{Claimed, FollowUp, JudgedAnew, Link, Progress, Settle, Settled};
 
 use dialect::Db;
 

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod any_way;
 mod bad_input;
 mod changes;
 mod clock;
@@ -14,6 +15,7 @@ mod kill;
 mod kill_changes;
 mod probes;
 mod recovery;
+mod releases;
 mod schema;
 mod stopping;
 mod write_back;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::customer::{DesiredCustomer, DesiredRecord, Record};
 use super::desired::Fields;
-use super::merge::held;
+use super::field::held;
 use super::written::{WrittenField, WrittenFields};
 use crate::ifs::wire::{PartRequest, Row, customer as wire, names};
 

@@ -146,10 +146,13 @@ fn same(word: &str, found: &str) -> bool {
     word.trim().to_lowercase() == found.trim().to_lowercase()
 }
 
+/// A list: its name, its words, what a word should be, and whether one is.
+type Named<'a> = (&'a str, &'a [String], &'a str, fn(&str) -> bool);
+
 /// Notes what cannot be meant.
 pub(super) fn checks(checks: &mut Checks, filters: &FilterSettings) {
     for (side, lists) in [("only", &filters.only), ("never", &filters.never)] {
-        let named: [(&str, &[String], &str, fn(&str) -> bool); 6] = [
+        let named: [Named<'_>; 6] = [
             ("tag", &lists.tag, "a tag", |word| !word.trim().is_empty()),
             ("channel", &lists.channel, "a channel, as \"web\" or \"pos\"", |word| !word.trim().is_empty()),
             ("country", &lists.country, "two capitals, as \"SE\"", |word| {
