@@ -47,9 +47,9 @@ pub struct Line {
     pub taxes: Vec<TaxLine>,
     /// Import duties on it.
     pub duties: Vec<Duty>,
-    /// What kind of product it is; only where [`Told::catalogue`].
+    /// What kind of product it is; only where [`Told::catalogue`](super::order::Told::catalogue).
     pub product_type: Option<String>,
-    /// Its bar code; only where [`Told::catalogue`].
+    /// Its bar code; only where [`Told::catalogue`](super::order::Told::catalogue).
     pub barcode: Option<String>,
     /// What the customer chose or wrote for it.
     pub properties: Vec<Attribute>,
@@ -88,7 +88,7 @@ impl ShippingLine {
 /// One share of a discount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allocation {
-    /// The place in [`Order::discounts`].
+    /// The place in [`Order::discounts`](super::order::Order::discounts).
     pub discount: usize,
     /// How much it takes off; never negative.
     pub amount: MoneyPair,

@@ -28,7 +28,7 @@ pub struct RowAnnounced {
     pub row: DesiredRow,
     /// The line field that carries Shopify's line id, when one does.
     pub line_key_field: Option<String>,
-    /// The rows that IFS held before, cancelled ones too, by [`short`].
+    /// The rows that IFS held before, cancelled ones too, by their short keys.
     pub held: BTreeSet<String>,
 }
 

@@ -1,5 +1,5 @@
 //! `[connections.NAME.gl]`: rules that choose order type, coordinator, charge types, tax codes and pre-posting by what an order
-//! is. The first rule that holds and has the choice wins; the connection's plain settings come last. Checks: [`super::gl_checks`].
+//! is. The first rule that holds and has the choice wins; the connection's plain settings come last. Checks: `gl_checks`.
 
 use std::collections::BTreeMap;
 
