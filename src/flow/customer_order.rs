@@ -121,7 +121,23 @@ pub async fn filled(link: &Connection, claimed: &Claimed, mut order: Box<Desired
         // The order was judged anew beside the mapper, as after a person's retry.
         None => reopened(link, claimed, None, held("waits_for_customer", waits("planned"), LOOK_AGAIN)).await?,
     };
-    Ok(Filled::Wait(Box::new(outcome)))
+    Ok(Filled::Wait(Box::new(waited_enough(link, claimed).unwrap_or(outcome))))
+}
+
+/// The park of an order that waits for its customer longer than its rules allow any wait.
+fn waited_enough(link: &Connection, claimed: &Claimed) -> Option<Outcome> {
+    let hours = link.rules.settings().holds.held_max_hours;
+    let limit = jiff::SignedDuration::from_hours(i64::try_from(hours).ok()?);
+    let end = claimed.held_since?.checked_add(limit).ok()?;
+    if link.clock.now() < end {
+        return None;
+    }
+    let customer = claimed.waits_for.map_or_else(|| "of its customer".to_owned(), |id| id.to_string());
+    let text = format!(
+        "its customer did not come to IFS within {hours} hours (holds.held_max_hours): see `documents show` of document {customer}, mend that \
+         one, then run `documents retry` for this order"
+    );
+    Some(Outcome::park("wait", claimed, ParkKind::Mapping, "customer_missing_too_long", text))
 }
 
 /// The customer's number and the addresses that the order names, when the customer is whole.

@@ -169,7 +169,7 @@ fn made_by(answer: &Answer) -> Result<(Target, Row), IfsError> {
 
 fn several(step: &'static str, claimed: &Claimed, order_no: &str, row: &DesiredRow) -> Outcome {
     let text = format!(
-        "IFS order {order_no} holds several rows that are equal to {}; one was expected: take all but one away in IFS, then run `documents retry`",
+        "IFS order {order_no} holds rows that are equal to {}, or alike, beside those that are ours; one was expected: compare them with Shopify, take away in IFS what is too much, then run `documents retry`",
         row.key
     );
     Outcome::park(step, claimed, ParkKind::Ambiguity, "several_rows_of_ours", text)
@@ -214,6 +214,11 @@ pub async fn resolve(link: &Connection, claimed: &Claimed, intent: &Intent) -> R
             let found = outcome.with_base(base_text(&base)).closing(Some(intent.id), "found");
             settle(link, claimed, found.detail(format!("{} was made", announced.row.key))).await
         }
+        // Rounded by IFS, or changed by a person before we saw it: made again it would stand there twice.
+        ([], true) if announced.may_be_altered(&base, &read) => {
+            let parked = several("look_up", claimed, &announced.order_no, &announced.row);
+            settle(link, claimed, left_to_a_person(parked)).await
+        }
         ([], true) => {
             look_up::count("row_never_committed");
             let never = outcome.closing(Some(intent.id), "never_committed");
@@ -236,6 +241,8 @@ async fn wait(
     left: std::time::Duration,
     detail: String,
 ) -> Result<State, StoreError> {
+    // Its time may be over while IFS cannot be read: the usual pauses then.
+    let left = if left.is_zero() { std::time::Duration::MAX } else { left };
     let due_at = later(link, look_up::pause(link, intent, left));
     let unknown = Outcome::new("look_up", intent.desired_version, Settled::Unknown { due_at });
     settle(link, claimed, unknown.detail(detail)).await

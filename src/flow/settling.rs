@@ -226,12 +226,12 @@ pub fn failed_itself(
     after: Option<Duration>,
     text: &str,
 ) -> Outcome {
-    if claimed.attempts + 1 >= OWN_FAILURES_MAX {
+    if claimed.failures() + 1 >= OWN_FAILURES_MAX {
         let text =
             format!("it failed {OWN_FAILURES_MAX} times, at last with: {text}; run `documents retry` when mended");
         return Outcome::park(step, claimed, ParkKind::Attempts, "failed_too_often", text);
     }
-    let attempt = u32::try_from(claimed.attempts + 1).unwrap_or(u32::MAX);
+    let attempt = u32::try_from(claimed.failures() + 1).unwrap_or(u32::MAX);
     let pause = link.retry.next_delay(attempt, after);
     Outcome::new(step, claimed.desired_version, again(link, true, pause, text))
 }

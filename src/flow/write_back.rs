@@ -1,6 +1,7 @@
 //! What Shopify is told about an order in IFS: its number, its state and tags, in batches. To tell it twice does no harm, so a
 //! call whose answer was lost is simply made again.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -106,10 +107,18 @@ pub async fn drain(link: &Connection) -> Result<Option<Duration>, StoreError> {
         if claimed.is_empty() {
             break;
         }
-        tell(link, claimed).await?;
+        tell(link, claimed).await.inspect_err(|error| broke_off(link, error))?;
     }
     let due = link.store.next_due(&link.name, &KINDS).await?;
     Ok(due.map(|due| Duration::try_from(due.duration_since(link.clock.now())).unwrap_or(Duration::ZERO)))
+}
+
+/// What a broken batch leaves claimed is freed by the connection's other writer, as after a panic. One that lost its claims
+/// left nothing.
+fn broke_off(link: &Connection, error: &StoreError) {
+    if !matches!(error, StoreError::Fenced) {
+        link.broke_off.store(true, Ordering::Release);
+    }
 }
 
 /// One batch.

@@ -67,6 +67,23 @@ impl RowAnnounced {
     }
 }
 
+impl RowAnnounced {
+    /// Whether a new row of the same charge type, or of the same part where lines carry no key, may be this one altered.
+    pub fn may_be_altered(&self, base: &WrittenOrder, read: &ReadOrder) -> bool {
+        let charge = is_charge(&self.row);
+        let keyed = self.line_key_field.as_ref().is_some_and(|field| self.row.fields.contains_key(field));
+        if !charge && keyed {
+            return false;
+        }
+        let field = if charge { names::CHARGE_TYPE } else { names::CATALOG_NO };
+        let Some(sent) = self.row.fields.get(field) else { return false };
+        all_rows(read)
+            .filter_map(|found| Some((target_of(found)?, found)))
+            .filter(|(target, found)| matches!(target, Target::Charge(_)) == charge && sent.is(found.get(field)))
+            .any(|(target, _)| !self.held.contains(&short(&target)) && base.rows.iter().all(|row| row.target != target))
+    }
+}
+
 /// Live lines in IFS that carry this row's key and belong to no row of ours.
 pub fn unlinked<'r>(
     row: &DesiredRow,

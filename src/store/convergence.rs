@@ -2,6 +2,9 @@
 //! generation and the claim, closes the intent, links the record and moves the document, all or nothing.
 
 use diesel::dsl::sql;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use jiff::Timestamp;
@@ -118,6 +121,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let (lease, id, claim, now) = (lease.clone(), claimed.id, claimed.claim.clone(), micros(now));
+        let got_on = progress.written.is_some();
         self.write(move |db| {
             use schema::documents::dsl;
             let raw = fence(db, &lease, id.get(), &claim)?;
@@ -128,14 +132,20 @@ impl Store {
                 put_link(db, &raw, link, now)?;
             }
             if let Some(written) = &progress.written {
-                diesel::update(dsl::documents.filter(dsl::id.eq(raw.id))).set(dsl::written.eq(written)).execute(db)?;
+                diesel::update(dsl::documents.filter(dsl::id.eq(raw.id)))
+                    .set((dsl::written.eq(written), dsl::attempts.eq(0)))
+                    .execute(db)?;
             }
             if let Some(attempt) = &progress.attempt {
                 documents::record(db, raw.id, now, attempt, &raw.trace_id)?;
             }
             Ok(())
         })
-        .await
+        .await?;
+        if got_on {
+            claimed.got_on.store(true, Ordering::Release);
+        }
+        Ok(())
     }
 
     /// Ends a step that judged the order anew: snapshot, customer and content change together, and the document stands where
@@ -215,7 +225,7 @@ fn any_due(db: &mut Db, name: &str, kinds: &[&'static str], now: i64) -> Result<
         .filter(dsl::connection.eq(name))
         .filter(dsl::kind.eq_any(kinds))
         .filter(dialect::claimable())
-        .filter(dialect::due("documents.due_at", now))
+        .filter(dialect::due_document(now))
         .select(dsl::id)
         .first(db)
         .optional()?;
@@ -260,6 +270,7 @@ fn claim(db: &mut Db, lease: &Lease, id: i64, now: i64) -> Result<Claimed, Store
         held_since: raw.held_since.map(super::rows::instant),
         waits_for: raw.waits_for.map(DocumentId::new),
         attempts: raw.attempts,
+        got_on: Arc::default(),
         claim: token,
         trace_id: raw.trace_id,
     })

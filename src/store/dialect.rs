@@ -164,6 +164,13 @@ pub(super) fn due(column: &'static str, now: i64) -> SqlLiteral<sql_types::Bool>
     sql(&format!("({column} <= {now} OR {column} > {})", now.saturating_add(HOUR_US)))
 }
 
+/// As [`due`], for documents: a hold may lie far ahead, and waits.
+pub(super) fn due_document(now: i64) -> SqlLiteral<sql_types::Bool> {
+    const HOUR_US: i64 = 3_600_000_000;
+    let far = now.saturating_add(HOUR_US);
+    sql(&format!("(documents.due_at <= {now} OR (documents.due_at > {far} AND documents.state <> 'held'))"))
+}
+
 /// The ids of claimable documents, locked so that another claimer passes them by (`SKIP LOCKED`).
 pub(super) fn lock_due(
     db: &mut Db,
@@ -178,7 +185,7 @@ pub(super) fn lock_due(
         .filter(connection.eq(name))
         .filter(kind.eq_any(kinds))
         .filter(claimable())
-        .filter(due("documents.due_at", now))
+        .filter(due_document(now))
         .order((due_at, id))
         .limit(limit);
     let ids = match db {

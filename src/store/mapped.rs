@@ -349,7 +349,8 @@ fn insert_document(
                 dsl::updated_at.eq(now),
             ),
         ))
-        .execute(db)?;
+        .execute(db)
+        .map_err(twice)?;
     Ok(state)
 }
 
@@ -405,6 +406,16 @@ pub(super) fn put_state(db: &mut Db, present: &Raw, after: State, wish: &Wish, n
         ))
         .execute(db)?;
     Ok(())
+}
+
+/// Somebody else made the row meanwhile: judge again.
+fn twice(error: diesel::result::Error) -> StoreError {
+    match error {
+        diesel::result::Error::DatabaseError(diesel::result::DatabaseErrorKind::UniqueViolation, _) => {
+            StoreError::Stale
+        }
+        other => other.into(),
+    }
 }
 
 /// Whether the new content decided where the document stands now, so that its reason is the content's. A park that only

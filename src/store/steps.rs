@@ -1,5 +1,8 @@
 //! What passes between a writer's step and its row: what was claimed, and how the step ended.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use jiff::Timestamp;
 
 use super::documents::{Attempt, Reason};
@@ -39,10 +42,19 @@ pub struct Claimed {
     pub waits_for: Option<DocumentId>,
     /// Own failures so far.
     pub attempts: i64,
+    /// Whether a step has reached something since the claim ([`super::Store::progress`]): what failed before counts no more.
+    pub got_on: Arc<AtomicBool>,
     /// Proves the claim at the settle.
     pub claim: String,
     /// The id of the delivery that last changed it.
     pub trace_id: String,
+}
+
+impl Claimed {
+    /// Own failures since the document last got on.
+    pub fn failures(&self) -> i64 {
+        if self.got_on.load(Ordering::Acquire) { 0 } else { self.attempts }
+    }
 }
 
 /// A record in IFS that now belongs to a document.
