@@ -75,9 +75,13 @@ impl Breaker {
         Ok(BreakerPass(self.clone()))
     }
 
-    /// Whether calls are held back.
+    /// Whether calls are held back now. Once its time is over it says no, so that somebody comes and tries.
     pub fn is_open(&self) -> bool {
-        !matches!(*self.lock(), State::Closed { .. })
+        let now = self.clock.monotonic();
+        match *self.lock() {
+            State::Closed { .. } => false,
+            State::Open { until } | State::Trying { until } => now < until,
+        }
     }
 
     fn close(&self) {
@@ -184,5 +188,19 @@ mod tests {
         assert!(breaker.pass().is_err());
         clock.advance(Duration::from_secs(10));
         assert!(breaker.pass().is_ok());
+    }
+
+    #[test]
+    fn whoever_waits_until_it_is_not_open_comes_and_tries() {
+        let clock = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+        let breaker = breaker(&clock);
+        fail(&breaker);
+        fail(&breaker);
+        assert!(breaker.is_open());
+        // Nobody called meanwhile: its time alone must end the wait, or a writer that only asks would wait for ever.
+        clock.advance(Duration::from_secs(10));
+        assert!(!breaker.is_open());
+        drop(breaker.pass().expect("half open"));
+        assert!(breaker.is_open(), "one call is trying");
     }
 }
