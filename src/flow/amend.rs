@@ -242,7 +242,7 @@ impl Work<'_> {
     /// The plan, with the ETags of by-key reads in every record that it changes or takes away.
     async fn plan_with_etags(&self, order: &DesiredOrder, current: &mut ReadOrder) -> Result<MergePlan, IfsError> {
         let rules = PlanRules::of(&self.link.rules);
-        let first = plan(&self.base, None, order, current, rules);
+        let first = plan(&self.base, order, current, rules);
         let (targets, parts): (Vec<_>, Vec<_>) = first.key_reads().into_iter().unzip();
         if parts.is_empty() || first.verdict() != Verdict::Steps {
             return Ok(first);
@@ -256,7 +256,7 @@ impl Work<'_> {
                 Err(error) => return Err(error),
             }
         }
-        Ok(plan(&self.base, None, order, current, rules))
+        Ok(plan(&self.base, order, current, rules))
     }
 
     /// Commits an intent; one of before closes first, since the record was read after it.
@@ -370,7 +370,7 @@ impl Work<'_> {
 
 /// A field that now holds what a lost change of ours sent is ours, not a person's.
 fn absorb_sent(link: &Connection, base: &WrittenOrder, sent: &DesiredOrder, current: &ReadOrder) -> WrittenOrder {
-    let mut ours = plan(base, None, sent, current, PlanRules::of(&link.rules));
+    let mut ours = plan(base, sent, current, PlanRules::of(&link.rules));
     ours.patches.clear();
     ours.yielded.clear();
     base.after(&ours, current)

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::carry::carried;
 use super::ingest::{ORDER_EDITED, REFUND_CREATED};
 use super::map_event::{Event, map_event};
 use super::re_read::{Case, ReRead, re_read};
@@ -161,6 +162,12 @@ pub(super) async fn commit(
     let key = order.id.to_string();
     let footing = wish::footing(&link.store, &link.name, &key).await?;
     let wish = given.unwrap_or_else(|| wish::judge(order, &link.rules, &footing, link.clock.now()));
+    // Changed rules do not travel with a change of an order that was written under others.
+    let carried = carried(link, &key, snapshot, &footing, &wish).await?;
+    let (wish, rules_revision, seen_version) = match carried {
+        Some(carried) => (carried.wish, carried.rules_revision, Some(carried.seen_version)),
+        None => (wish, link.rules.revision().to_owned(), None),
+    };
     let customer = customer_order::wished(link, order, &wish).await?;
     let trace = if look_up_first { Trace::Possible } else { Trace::Impossible };
     link.store
@@ -183,7 +190,8 @@ pub(super) async fn commit(
             business_key: key,
             wish: wish.for_store(trace),
             customer,
-            rules_revision: link.rules.revision().to_owned(),
+            rules_revision,
+            seen_version,
             look_up_first,
             trace_id: received.trace_id.clone(),
             now: link.clock.now(),

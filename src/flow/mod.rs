@@ -4,6 +4,7 @@
 
 pub mod amend;
 pub mod cancel;
+mod carry;
 pub mod converge;
 pub mod create;
 pub mod customer;

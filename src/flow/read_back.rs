@@ -11,7 +11,7 @@ use crate::domain::ids::IntentId;
 use crate::failpoint;
 use crate::ifs::error::IfsError;
 use crate::ifs::wire::{PartRequest, key, names};
-use crate::ifs::{Answer, error::Undecodable};
+use crate::ifs::{Answer, IfsClient, error::Undecodable};
 use crate::mapping::create::{is_header_only, read_back_parts};
 use crate::mapping::desired::DesiredOrder;
 use crate::mapping::gate;
@@ -26,12 +26,20 @@ use crate::store::{Claimed, Intent, Link, Settled, StoreError};
 /// # Errors
 /// The remote's; [`IfsError::NotFound`] when the order is gone.
 pub async fn read_order(link: &Connection, order_no: &str, order: &DesiredOrder) -> Result<ReadOrder, IfsError> {
-    read(link, &read_back_parts(order_no, order)).await
+    read_from(&link.tenant.ifs, order_no, order).await
+}
+
+/// The same, by whoever may only read.
+///
+/// # Errors
+/// As [`read_order`].
+pub async fn read_from(ifs: &IfsClient, order_no: &str, order: &DesiredOrder) -> Result<ReadOrder, IfsError> {
+    read(ifs, &read_back_parts(order_no, order)).await
 }
 
 /// The answers to header, lines, charges, and the address where it is among the parts.
-async fn read(link: &Connection, parts: &[PartRequest]) -> Result<ReadOrder, IfsError> {
-    let answers = link.tenant.ifs.batch_read(parts).await?;
+async fn read(ifs: &IfsClient, parts: &[PartRequest]) -> Result<ReadOrder, IfsError> {
+    let answers = ifs.batch_read(parts).await?;
     let mut answers = answers.into_iter();
     let mut next = || answers.next().unwrap_or(Err(IfsError::NotReached));
     let mut header = next()?;
@@ -42,7 +50,7 @@ async fn read(link: &Connection, parts: &[PartRequest]) -> Result<ReadOrder, Ifs
         Some(Err(error)) => return Err(error),
     };
     header.body = with_etag(header.clone());
-    let (lines, charges) = (link.tenant.ifs.whole_list(lines).await?, link.tenant.ifs.whole_list(charges).await?);
+    let (lines, charges) = (ifs.whole_list(lines).await?, ifs.whole_list(charges).await?);
     ReadOrder::parse(&header.body, &lines.body, &charges.body, address.as_ref())
         .map_err(|error| IfsError::from(Undecodable::from(error)))
 }
@@ -52,9 +60,17 @@ async fn read(link: &Connection, parts: &[PartRequest]) -> Result<ReadOrder, Ifs
 /// # Errors
 /// As [`read_order`].
 pub async fn read_rows(link: &Connection, order_no: &str) -> Result<ReadOrder, IfsError> {
+    read_rows_from(&link.tenant.ifs, order_no).await
+}
+
+/// The same, by whoever may only read.
+///
+/// # Errors
+/// As [`read_order`].
+pub async fn read_rows_from(ifs: &IfsClient, order_no: &str) -> Result<ReadOrder, IfsError> {
     let [header, lines, charges] = [key::order(order_no), key::lines(order_no), key::charges(order_no)];
     let parts = [header, lines, charges].map(PartRequest::get);
-    read(link, &parts).await
+    read(ifs, &parts).await
 }
 
 /// The record with the ETag of its header where the body has none.
@@ -143,7 +159,7 @@ fn differing(claimed: &Claimed, order: &DesiredOrder, read: &ReadOrder) -> Optio
             }
         }
     }
-    let differs = plan(&base, None, order, read, PlanRules::with_policy(ConflictPolicy::Park));
+    let differs = plan(&base, order, read, PlanRules::with_policy(ConflictPolicy::Park));
     if differs.nothing_to_do() && differs.passed.is_empty() {
         return None;
     }

@@ -69,6 +69,16 @@ pub(super) fn meaning(target: &Target, key: &str, field: &str) -> Option<Meaning
     }
 }
 
+/// Whether a field decides what a row is worth: such fields of a row are right only together.
+pub(super) fn is_money(target: &Target, key: &str, field: &str) -> bool {
+    meaning(target, key, field).is_some_and(|meaning| match meaning.group {
+        FieldGroup::Quantity | FieldGroup::Price | FieldGroup::Tax | FieldGroup::Charge => true,
+        FieldGroup::Header | FieldGroup::References | FieldGroup::Note | FieldGroup::Delivery | FieldGroup::Address => {
+            false
+        }
+    })
+}
+
 /// The kind of change that a charge which comes, goes or differs is, by our name of it.
 pub(super) fn of_charge(key: &str) -> Change {
     match key.split_once(':').map_or(key, |(kind, _)| kind) {

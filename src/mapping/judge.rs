@@ -173,7 +173,7 @@ fn desired(order: &Order, rules: &Rules, now: &Current) -> Result<DesiredOrder, 
 }
 
 /// The last look: what is about to be written sums to what Shopify says, to the digit.
-fn conserved(desired: &DesiredOrder) -> Result<(), ParkReason> {
+pub(super) fn conserved(desired: &DesiredOrder) -> Result<(), ParkReason> {
     // The rounding row makes up for tax that IFS computes otherwise, so it does not count beside Shopify's own tax.
     let rows = || desired.lines.iter().chain(&desired.charges).filter(|row| row.key != super::rows::ROUNDING);
     let amounts: rust_decimal::Decimal = rows().map(|row| row.expect.amount).sum();

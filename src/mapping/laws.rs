@@ -233,7 +233,7 @@ proptest! {
         // 3. A pair that agrees is left alone, whatever the policy.
         let base = link_rows(&desired, &read).expect("every row is there");
         for policy in [ConflictPolicy::Park, ConflictPolicy::IfsWins, ConflictPolicy::ShopifyWins] {
-            prop_assert!(plan(&base, None, &desired, &read, PlanRules::with_policy(policy)).nothing_to_do());
+            prop_assert!(plan(&base, &desired, &read, PlanRules::with_policy(policy)).nothing_to_do());
         }
     }
 }

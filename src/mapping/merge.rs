@@ -96,24 +96,13 @@ impl PlanRules {
 }
 
 /// Plans the way from what IFS holds to what it should hold. Nothing in it is done by halves: see [`MergePlan::verdict`].
-///
-/// `before` is what the rules of today make of the order version that was written last: give it, and only fields whose
-/// source in Shopify changed travel, whatever else today's rules say otherwise. None compares with what was sent, so that
-/// changed rules travel too: that is what `documents remap` wants, with the order mapped anew as `desired`.
-pub fn plan(
-    base: &WrittenOrder,
-    before: Option<&DesiredOrder>,
-    desired: &DesiredOrder,
-    current: &ReadOrder,
-    rules: PlanRules,
-) -> MergePlan {
+pub fn plan(base: &WrittenOrder, desired: &DesiredOrder, current: &ReadOrder, rules: PlanRules) -> MergePlan {
     let state = current.state();
     let mut refused = Vec::new();
     let wanted = spread(base, desired, &state, rules.updates).unwrap_or_else(|text| {
         refused.push(Refusal { what: text, why: Why::Unsplittable });
         desired.clone()
     });
-    let before = before.map(|before| spread(base, before, &state, rules.updates).unwrap_or_else(|_| before.clone()));
     let plan = MergePlan {
         order_no: base.order_no.clone(),
         state,
@@ -127,7 +116,7 @@ pub fn plan(
         passed: Vec::new(),
         release: None,
     };
-    let mut planner = Planner { rules, base, current, wanted: &wanted, before: before.as_ref(), plan };
+    let mut planner = Planner { rules, base, current, wanted: &wanted, plan };
     planner.order();
     let mut plan = planner.plan;
     plan.wanted = wanted;
@@ -136,7 +125,7 @@ pub fn plan(
 
 /// The fields that both sides changed, whatever the policy says about them: three columns for a person.
 pub fn conflicts(base: &WrittenOrder, desired: &DesiredOrder, current: &ReadOrder) -> Vec<Conflict> {
-    plan(base, None, desired, current, PlanRules::with_policy(ConflictPolicy::Park)).conflicts
+    plan(base, desired, current, PlanRules::with_policy(ConflictPolicy::Park)).conflicts
 }
 
 /// The rows of an order that is cancelled after a part of it was delivered: lines of ours of which nothing is reserved,
@@ -167,7 +156,6 @@ struct Planner<'a> {
     base: &'a WrittenOrder,
     current: &'a ReadOrder,
     wanted: &'a DesiredOrder,
-    before: Option<&'a DesiredOrder>,
     plan: MergePlan,
 }
 
@@ -176,12 +164,10 @@ impl<'a> Planner<'a> {
     fn order(&mut self) {
         let (base, wanted) = (self.base, self.wanted);
         // 1.
-        let before = self.before.map(|order| &order.header);
-        self.record("header", &Target::Header, &base.header, before, &wanted.header);
+        self.record("header", &Target::Header, &base.header, &wanted.header);
         match (&base.address, &wanted.address) {
             (Some(base), Some(wanted)) => {
-                let before = self.before.and_then(|order| order.address.as_ref());
-                self.record("address", &Target::Address, base, before, wanted);
+                self.record("address", &Target::Address, base, wanted);
             }
             (None, Some(_)) => self.refuse("new address", Why::NotAmendable),
             (Some(_), None) => self.refuse("address taken away", Why::NotAmendable),
@@ -191,8 +177,7 @@ impl<'a> Planner<'a> {
         for row in &base.rows {
             match row_of(wanted, &row.key) {
                 Some(wanted) if !self.is_another_charge(row, wanted) => {
-                    let before = self.before.and_then(|order| row_of(order, &row.key)).map(|row| &row.fields);
-                    self.record(&row.key, &row.target, &row.fields, before, &wanted.fields);
+                    self.record(&row.key, &row.target, &row.fields, &wanted.fields);
                 }
                 _ => self.removed(row),
             }
@@ -312,7 +297,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn record(&mut self, name: &str, target: &Target, base: &WrittenFields, before: Option<&Fields>, desired: &Fields) {
+    fn record(&mut self, name: &str, target: &Target, base: &WrittenFields, desired: &Fields) {
         let found = self.found(target);
         let mut patch = Fields::new();
         let mut cleared = Vec::new();
@@ -321,12 +306,8 @@ impl<'a> Planner<'a> {
             let unsent = WrittenField { sent: None, answered: None };
             let written = base.get(field).unwrap_or(&unsent);
             let wanted = desired.get(field);
-            let reference = match before {
-                Some(before) => before.get(field),
-                None => written.sent.as_ref(),
-            };
             // 1. Shopify did not change it, or it comes from the customer's link: whatever a person made of it stays.
-            if wanted == reference || (wanted.is_none() && self.is_from_the_link(target, field)) {
+            if wanted == written.sent.as_ref() || (wanted.is_none() && self.is_from_the_link(target, field)) {
                 continue;
             }
             let Some(row) = found else {

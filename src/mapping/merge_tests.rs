@@ -27,7 +27,7 @@ fn in_state(desired: &DesiredOrder, objstate: &str) -> ReadOrder {
 }
 
 fn planned(wanted: &DesiredOrder, read: &ReadOrder) -> MergePlan {
-    plan(&base(&desired()), None, wanted, read, PlanRules::with_policy(ConflictPolicy::Park))
+    plan(&base(&desired()), wanted, read, PlanRules::with_policy(ConflictPolicy::Park))
 }
 
 fn code(plan: &MergePlan) -> &'static str {
@@ -199,7 +199,7 @@ fn a_charge_of_another_type_is_another_charge() {
     gone.forget(&Target::Charge(1));
     let mut after = base(&desired());
     after.rows.retain(|row| row.target != Target::Charge(1));
-    let second = plan(&after, None, &wanted, &gone, PlanRules::with_policy(ConflictPolicy::Park));
+    let second = plan(&after, &wanted, &gone, PlanRules::with_policy(ConflictPolicy::Park));
     assert_eq!((second.creates.len(), second.removals.len()), (1, 0));
 }
 
@@ -224,7 +224,7 @@ fn conflicts_have_three_columns_and_a_policy_for_each_group() {
         conflicts: ConflictPolicies::new(ConflictPolicy::Park, &settings),
         updates: UpdateTable::default(),
     };
-    let plan = plan(&base, None, &wanted, &read, rules);
+    let plan = plan(&base, &wanted, &read, rules);
     assert_eq!((plan.conflicts.len(), plan.yielded.len(), plan.patches.len()), (0, 1, 1));
     assert_eq!(plan.patches[0].target, Target::Header);
 }
@@ -245,7 +245,7 @@ fn units_that_come_after_the_reservation_get_a_row_of_their_own_and_go_first() {
     let reserved = in_state(&desired(), "Reserved");
     let wanted = changed(Change::QuantityUp).expect("a change");
     fn plan_of(base: &super::written::WrittenOrder, wanted: &DesiredOrder, read: &ReadOrder) -> MergePlan {
-        plan(base, None, wanted, read, PlanRules::with_policy(ConflictPolicy::Park))
+        plan(base, wanted, read, PlanRules::with_policy(ConflictPolicy::Park))
     }
     let mut base = base(&desired());
     let first = plan_of(&base, &wanted, &reserved);
@@ -334,6 +334,6 @@ fn an_order_is_released_once() {
     let after = base(&desired()).after(&planned(&wanted, &released), &released);
     assert!(after.released);
     // A person who sets it back to Planned means it.
-    let again = plan(&after, None, &wanted, &answered(&desired()), PlanRules::with_policy(ConflictPolicy::Park));
+    let again = plan(&after, &wanted, &answered(&desired()), PlanRules::with_policy(ConflictPolicy::Park));
     assert_eq!(again.release, None);
 }

@@ -2,7 +2,7 @@
 //! No IO, no clock, no async, no floats; what cannot be decided here parks, named, and nothing is guessed.
 //!
 //! One order's way: [`inbound`] → [`judge`] ([`identities`], [`current`], [`price`], [`tax`]) → [`desired`] → [`create`]
-//! → [`written`] → [`gate`]; a later version: [`judge`] → [`merge`].
+//! → [`written`] → [`gate`]; a later version: [`judge`] → [`merge`]; under changed rules: [`judge`] → [`carry`] → [`merge`].
 
 pub mod inbound;
 
@@ -30,10 +30,13 @@ pub mod desired;
 pub mod explain;
 pub mod scalar;
 
+pub mod carry;
 pub mod create;
+pub mod difference;
 mod field;
 pub mod gate;
 pub mod merge;
+pub mod preview;
 pub mod read;
 pub mod row_create;
 pub mod written;

@@ -101,12 +101,25 @@ pub struct Mapped {
     pub customer: Option<CustomerWish>,
     /// The digest of the rules that judged it.
     pub rules_revision: String,
+    /// The desired version that the content was made to follow, where it was: newer content is never overwritten.
+    pub seen_version: Option<i64>,
     /// Whether a look-up must come before a create.
     pub look_up_first: bool,
     /// The id that follows the delivery.
     pub trace_id: String,
     /// The service's clock.
     pub now: Timestamp,
+}
+
+/// What is desired of an order, as rules other than today's made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnderOtherRules {
+    /// The content as JSON text.
+    pub desired: String,
+    /// Counts the contents.
+    pub desired_version: i64,
+    /// The digest of those rules.
+    pub rules_revision: String,
 }
 
 type SnapshotRow = (i64, i64, String, String, Vec<u8>, i64, String);
@@ -144,6 +157,37 @@ impl Store {
                 born_here: born_here != 0,
                 reread_digests: split_digests(&reread),
             }))
+        })
+        .await
+    }
+
+    /// What is desired of the order with this business key, where other rules than `revision` made it.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn under_other_rules(
+        &self,
+        name: &ConnectionName,
+        key: &str,
+        revision: &str,
+    ) -> Result<Option<UnderOtherRules>, StoreError> {
+        let (name, key, revision) = (name.as_str().to_owned(), key.to_owned(), revision.to_owned());
+        self.run(move |db| {
+            use schema::documents::dsl;
+            let found: Option<(String, i64, String)> = dsl::documents
+                .filter(dsl::connection.eq(name))
+                .filter(dsl::kind.eq(DocumentKind::CustomerOrder.as_str()))
+                .filter(dsl::business_key.eq(key))
+                .filter(dsl::rules_revision.ne(revision))
+                .select((dsl::desired, dsl::desired_version, dsl::rules_revision))
+                .first(db)
+                .optional()?;
+            let known = |(desired, desired_version, rules_revision)| UnderOtherRules {
+                desired,
+                desired_version,
+                rules_revision,
+            };
+            Ok(found.map(known))
         })
         .await
     }
@@ -239,6 +283,7 @@ struct Content<'a> {
     key: &'a str,
     wish: &'a Wish,
     look_up_first: bool,
+    seen_version: Option<i64>,
 }
 
 impl Mapped {
@@ -254,15 +299,21 @@ impl Mapped {
 
     fn order_content(&self) -> Content<'_> {
         let (key, wish) = (self.business_key.as_str(), &self.wish);
-        Content { kind: DocumentKind::CustomerOrder, key, wish, look_up_first: self.look_up_first }
+        let (look_up_first, seen_version) = (self.look_up_first, self.seen_version);
+        Content { kind: DocumentKind::CustomerOrder, key, wish, look_up_first, seen_version }
     }
 }
 
 /// Makes the customer's document, or brings it up to date; gives its row.
 pub(super) fn put_customer(db: &mut Db, cause: &Cause<'_>, customer: &CustomerWish) -> Result<i64, StoreError> {
     // A customer may stand in IFS whoever we are: it is always looked up before it is made.
-    let content =
-        Content { kind: DocumentKind::Customer, key: &customer.key, wish: &customer.wish, look_up_first: true };
+    let content = Content {
+        kind: DocumentKind::Customer,
+        key: &customer.key,
+        wish: &customer.wish,
+        look_up_first: true,
+        seen_version: None,
+    };
     // 1. Two orders of one customer that are mapped at once follow each other: neither forgets what the other names.
     let present = documents::by_key(db, content.kind, cause.connection, &customer.key)?;
     if let Some(present) = &present {
@@ -292,6 +343,9 @@ fn put_wish(
             dialect::lock_document(db, present.id)?;
             let present = documents::by_id(db, present.id)?.ok_or(StoreError::Stale)?;
             let state = documents::state_of(&present)?;
+            if content.seen_version.is_some_and(|seen| seen != present.desired_version) {
+                return Err(StoreError::Stale);
+            }
             if present.desired_digest == content.wish.digest {
                 return Ok(state);
             }
@@ -367,10 +421,18 @@ fn update_document(
     let row = dsl::documents.filter(dsl::id.eq(present.id));
     put_content(db, present.id, content.wish, cause.rules_revision, now)?;
     diesel::update(row).set((dsl::trace_id.eq(cause.trace_id), dsl::waits_for.eq(waits_for))).execute(db)?;
-    if !judged_anew(standing, after) {
-        return Ok(());
-    }
-    put_state(db, present, after, content.wish, now)
+    put_judged(db, present, (standing, after), content.wish, now)
+}
+
+/// Moves a document to where its new content puts it, where the content decides that.
+pub(super) fn put_judged(
+    db: &mut Db,
+    present: &Raw,
+    (standing, after): (Standing, State),
+    wish: &Wish,
+    now: i64,
+) -> Result<(), StoreError> {
+    if judged_anew(standing, after) { put_state(db, present, after, wish, now) } else { Ok(()) }
 }
 
 /// Writes new content into a document's row.
