@@ -181,30 +181,9 @@ fn build_tenant(
     egress: &Egress,
     clock: &Clock,
 ) -> Result<Arc<Tenant>, StartError> {
-    let owner = format!("ifs.{name}");
     let request_timeout = Duration::from_secs(settings.request_timeout_secs);
     let wait = Duration::from_secs(settings.wait_secs);
-    let ifs = IfsClient::new(
-        IfsSettings {
-            name: owner.clone(),
-            base_url: settings.base_url.clone(),
-            projection_prefix: settings.projection_prefix.clone(),
-            customers_prefix: settings.customers_prefix.clone(),
-            realm: settings.realm.clone(),
-            credentials: Credentials {
-                client_id: secret(opened, &owner, "client_id"),
-                client_secret: secret(opened, &owner, "client_secret"),
-                auth: settings.token_auth,
-            },
-            request_timeout,
-            wait: Some(wait),
-            limiter: limiter(settings),
-            breaker: BreakerSettings::default(),
-        },
-        egress,
-        clock.clone(),
-    )
-    .map_err(|error| StartError::Remote(format!("[{owner}] {}", crate::app::chain(&error))))?;
+    let ifs = ifs_client(name, settings, opened, egress, clock)?;
     let limits = TenantLimits {
         statement_limit: Duration::from_secs(settings.statement_limit_secs),
         not_before_margin: Duration::from_secs(settings.not_before_margin_secs),
@@ -221,6 +200,61 @@ fn build_tenant(
         concurrency_max: usize::try_from(settings.concurrency_max.get()).unwrap_or(usize::MAX),
     };
     Ok(Arc::new(Tenant { name: name.clone(), ifs, limits, lease }))
+}
+
+/// A client of one tenant for a command that reads: no lease, and only that tenant's credentials are opened.
+///
+/// # Errors
+/// [`StartError::Credentials`] where they are missing or do not open; whatever else an operator has to mend.
+pub async fn reading_client(
+    settings: &Settings,
+    store: &Store,
+    keys: &KeyRing,
+    clock: &Clock,
+    name: &TenantName,
+) -> Result<IfsClient, StartError> {
+    let tenant = settings.tenants.get(name);
+    let tenant = tenant.ok_or_else(|| StartError::Remote(format!("the settings have no [ifs.{name}]")))?;
+    let mut desk = Desk { store, keys, missing: Vec::new() };
+    let mut opened = HashMap::new();
+    for kind in credentials::IFS_KINDS {
+        desk.open(&Wanted { owner: format!("ifs.{name}"), kind, required: true }, &mut opened).await?;
+    }
+    if !desk.missing.is_empty() {
+        return Err(StartError::Credentials(desk.missing));
+    }
+    ifs_client(name, tenant, &opened, &settings.egress, clock)
+}
+
+fn ifs_client(
+    name: &TenantName,
+    settings: &TenantSettings,
+    opened: &Opened,
+    egress: &Egress,
+    clock: &Clock,
+) -> Result<IfsClient, StartError> {
+    let owner = format!("ifs.{name}");
+    IfsClient::new(
+        IfsSettings {
+            name: owner.clone(),
+            base_url: settings.base_url.clone(),
+            projection_prefix: settings.projection_prefix.clone(),
+            customers_prefix: settings.customers_prefix.clone(),
+            realm: settings.realm.clone(),
+            credentials: Credentials {
+                client_id: secret(opened, &owner, "client_id"),
+                client_secret: secret(opened, &owner, "client_secret"),
+                auth: settings.token_auth,
+            },
+            request_timeout: Duration::from_secs(settings.request_timeout_secs),
+            wait: Some(Duration::from_secs(settings.wait_secs)),
+            limiter: limiter(settings),
+            breaker: BreakerSettings::default(),
+        },
+        egress,
+        clock.clone(),
+    )
+    .map_err(|error| StartError::Remote(format!("[{owner}] {}", crate::app::chain(&error))))
 }
 
 fn limiter(settings: &TenantSettings) -> LimiterSettings {

@@ -26,7 +26,7 @@ use crate::supervision::{self, End, Health, Running};
 use crate::telemetry::Metrics;
 use crate::vault::{KeyRing, KeyRingError, VaultError};
 
-pub use links::{Links, build as build_links};
+pub use links::{Links, build as build_links, reading_client};
 pub use owner::Ownership;
 
 /// The environment variable that holds the master keys where no file is named.

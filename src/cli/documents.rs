@@ -19,7 +19,8 @@ const PAGE: i64 = 100;
 pub(super) enum OrdersCommand {
     /// Tells one order's story: deliveries, document, steps.
     #[command(
-        after_help = "Examples:\n  ml-connector orders show '#1001'\n  ml-connector orders show 5580473532552 --connection acme"
+        after_help = "Examples:\n  ml-connector orders show '#1001'\n  ml-connector orders show 5580473532552 --connection acme\n  \
+                      ml-connector orders show '#1001' --plan"
     )]
     Show {
         /// Shopify id, gid or name, or IFS OrderNo.
@@ -27,6 +28,12 @@ pub(super) enum OrdersCommand {
         /// Only of this connection.
         #[arg(long, value_name = "NAME")]
         connection: Option<String>,
+        /// Shows instead what differs between Shopify and IFS now and what the writer would do about it; reads IFS, writes nothing.
+        #[arg(long)]
+        plan: bool,
+        /// With --plan: shows names, addresses and notes too.
+        #[arg(long, requires = "plan")]
+        content: bool,
         #[command(flatten)]
         shown: Shown,
     },
@@ -84,6 +91,10 @@ pub(super) enum DocumentsCommand {
         #[command(flatten)]
         shown: Shown,
     },
+    /// Carries changed rules to orders that were written under earlier ones.
+    #[command(after_help = "Examples:\n  ml-connector documents remap --dry-run\n  \
+                      ml-connector documents remap --apply --connection acme --note 'new freight charge type from January'")]
+    Remap(super::remap::RemapArgs),
     /// Lets a held order go on although what it waits for has not come; it is not held for that again.
     #[command(after_help = "Example: ml-connector documents release 17 --note 'paid by bank, seen on the account'")]
     Release {
@@ -108,10 +119,20 @@ pub(super) enum DocumentsCommand {
     },
 }
 
+/// What is asked of an order.
+enum Asked {
+    Story,
+    Plan(Content),
+    Explanation,
+}
+
 pub(super) async fn orders(settings: Settings, command: OrdersCommand) -> Result<(), Failure> {
-    let (order, connection, shown, explained) = match command {
-        OrdersCommand::Show { order, connection, shown } => (order, connection, shown, false),
-        OrdersCommand::Explain { order, connection, shown } => (order, connection, shown, true),
+    let (order, connection, shown, asked) = match command {
+        OrdersCommand::Show { order, connection, plan: true, content, shown } => {
+            (order, connection, shown, Asked::Plan(if content { Content::Shown } else { Content::Hidden }))
+        }
+        OrdersCommand::Show { order, connection, shown, .. } => (order, connection, shown, Asked::Story),
+        OrdersCommand::Explain { order, connection, shown } => (order, connection, shown, Asked::Explanation),
     };
     let store = open_store(&settings).await?;
     let connection = connection
@@ -124,8 +145,11 @@ pub(super) async fn orders(settings: Settings, command: OrdersCommand) -> Result
             "no order {order:?}: expected a Shopify id, gid or name such as #1001, or an IFS OrderNo; a delivery that can't \
              be read is in `documents list --quarantined`"
         ))),
-        [document] if explained => super::explain::explain(&settings, &store, document, shown.format()).await,
-        [document] => show(&store, document, Content::Hidden, shown.format()).await,
+        [document] => match asked {
+            Asked::Story => show(&store, document, Content::Hidden, shown.format()).await,
+            Asked::Plan(content) => super::plan::plan(&settings, &store, document, content, shown.format()).await,
+            Asked::Explanation => super::explain::explain(&settings, &store, document, shown.format()).await,
+        },
         several => {
             say(&rows(several));
             Err(Failure::Usage(format!("{order:?} means {} orders: use --connection or the Shopify id", several.len())))
@@ -151,6 +175,7 @@ pub(super) async fn documents(settings: Settings, command: DocumentsCommand) -> 
             acts::retry(&settings, &store, id).await?;
             after_act(&store, id, shown.format()).await
         }
+        DocumentsCommand::Remap(args) => super::remap::remap(&settings, &store, args).await,
         DocumentsCommand::Release { id, note, shown } => {
             acts::release(&settings, &store, id, &note).await?;
             after_act(&store, id, shown.format()).await
@@ -274,7 +299,7 @@ fn brief(document: &DocumentRow) -> Value {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Content {
+pub(super) enum Content {
     Shown,
     Hidden,
 }

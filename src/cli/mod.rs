@@ -8,6 +8,8 @@ pub mod demo_settings;
 mod documents;
 mod explain;
 mod output;
+mod plan;
+mod remap;
 mod sandbox;
 mod serve;
 mod settings;
@@ -98,6 +100,8 @@ pub(crate) enum Failure {
     Found,
     /// The usage or the settings are wrong.
     Usage(String),
+    /// A remote failed.
+    Remote(String),
     /// The database failed.
     Database(String),
 }
@@ -121,6 +125,7 @@ pub fn main() -> ExitCode {
         Ok(()) => 0,
         Err(Failure::Found) => 1,
         Err(Failure::Usage(text)) => said(&text, 2),
+        Err(Failure::Remote(text)) => said(&text, 3),
         Err(Failure::Database(text)) => said(&text, 4),
     };
     ExitCode::from(code)

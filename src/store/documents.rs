@@ -61,6 +61,10 @@ pub struct DocumentRow {
     pub released: Vec<String>,
     /// The document that it waits for.
     pub waits_for: Option<DocumentId>,
+    /// Whether IFS is looked at before a create.
+    pub look_up_first: bool,
+    /// The digest of the rules that made the desired content.
+    pub rules_revision: String,
     /// The id of the delivery that last changed it.
     pub trace_id: String,
     /// When it was first planned.
@@ -381,7 +385,7 @@ fn find_ids(db: &mut Db, order: &str) -> Result<Vec<i64>, StoreError> {
     Ok(ids)
 }
 
-fn shown(db: &mut Db, raw: Raw) -> Result<DocumentRow, StoreError> {
+pub(super) fn shown(db: &mut Db, raw: Raw) -> Result<DocumentRow, StoreError> {
     let state = state_of(&raw)?;
     let link = link_of(db, &raw)?;
     let order_name = {
@@ -419,6 +423,8 @@ fn shown(db: &mut Db, raw: Raw) -> Result<DocumentRow, StoreError> {
         held_since: raw.held_since.map(instant),
         released: words(&raw.released),
         waits_for: raw.waits_for.map(DocumentId::new),
+        look_up_first: raw.look_up_first != 0,
+        rules_revision: raw.rules_revision,
         trace_id: raw.trace_id,
         created_at: instant(raw.created_at),
         updated_at: instant(raw.updated_at),

@@ -13,6 +13,7 @@ mod intents;
 mod leases;
 mod mapped;
 mod operate;
+mod remap;
 mod rows;
 pub mod schema;
 mod steps;

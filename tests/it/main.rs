@@ -16,6 +16,7 @@ mod kill_changes;
 mod probes;
 mod recovery;
 mod releases;
+mod remap;
 mod schema;
 mod stopping;
 mod write_back;

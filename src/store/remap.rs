@@ -1,0 +1,86 @@
+//! Orders that stand in IFS as earlier rules made them, and what today's rules put in the place of it.
+
+use diesel::prelude::*;
+use jiff::Timestamp;
+
+use super::dialect;
+use super::documents::{Attempt, Raw, by_id, record, shown, standing};
+use super::mapped::{put_content, put_judged};
+use super::operate::{Anew, audit};
+use super::rows::micros;
+use super::{DocumentRow, Store, StoreError, schema};
+use crate::domain::document::{DocumentKind, Event, State, next_state};
+use crate::domain::ids::{ConnectionName, DocumentId};
+
+impl Store {
+    /// Linked orders of a connection whose desired content other rules than `revision` made, by id after `after`. What a person resolved is
+    /// the person's and is left out.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn mapped_by_others(
+        &self,
+        name: &ConnectionName,
+        revision: &str,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<DocumentRow>, StoreError> {
+        let (name, revision) = (name.as_str().to_owned(), revision.to_owned());
+        self.run(move |db| {
+            use schema::{documents, order_links};
+            let linked = order_links::table.select(order_links::document_id);
+            let rows: Vec<Raw> = documents::table
+                .filter(documents::connection.eq(name))
+                .filter(documents::kind.eq(DocumentKind::CustomerOrder.as_str()))
+                .filter(documents::rules_revision.ne(revision))
+                .filter(documents::state.ne(State::Resolved.as_str()))
+                .filter(documents::id.gt(after))
+                .filter(documents::id.eq_any(linked))
+                .order(documents::id)
+                .limit(limit)
+                .select(Raw::as_select())
+                .load(db)?;
+            rows.into_iter().map(|raw| shown(db, raw)).collect()
+        })
+        .await
+    }
+
+    /// Puts what today's rules make of an order in the place of what earlier ones made, as new content from Shopify would come: the state
+    /// moves as for that, and under an open intent it does not move at all. Told in its steps and in the audit.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] when its order changed since it was judged: judge again.
+    pub async fn remap_document(
+        &self,
+        id: DocumentId,
+        anew: Anew,
+        (who, note): (String, String),
+        now: Timestamp,
+    ) -> Result<State, StoreError> {
+        self.write(move |db| {
+            dialect::lock_document(db, id.get())?;
+            let raw = by_id(db, id.get())?.ok_or(StoreError::Refused("no document has that number"))?;
+            if anew.seen_version != raw.desired_version {
+                return Err(StoreError::Stale);
+            }
+            let now = micros(now);
+            if raw.desired_digest == anew.wish.digest {
+                use schema::documents::dsl;
+                diesel::update(dsl::documents.filter(dsl::id.eq(raw.id)))
+                    .set(dsl::rules_revision.eq(&anew.rules_revision))
+                    .execute(db)?;
+                return super::documents::state_of(&raw);
+            }
+            let standing = standing(db, &raw)?;
+            let next = next_state(standing, Event::Content(anew.wish.wanted))?;
+            put_content(db, raw.id, &anew.wish, &anew.rules_revision, now)?;
+            put_judged(db, &raw, (standing, next), &anew.wish, now)?;
+            let detail = Some(format!("by {who}: {note}"));
+            let outcome = next.as_str().to_owned();
+            record(db, raw.id, now, &Attempt { step: "remap".to_owned(), outcome, detail }, &raw.trace_id)?;
+            audit(db, now, &who, "remap", &format!("document {id}"), Some(&note))?;
+            Ok(next)
+        })
+        .await
+    }
+}
