@@ -43,21 +43,25 @@ pub enum Found {
 /// # Errors
 /// The remote's.
 pub async fn find(link: &Connection, order: &DesiredOrder) -> Result<Found, IfsError> {
-    let rows = rows_with_key(link, &order.key).await?;
+    let rows = rows_with_key(link, &order.key, &order.contract).await?;
     Ok(judge(rows, Some(order)))
 }
 
-/// Looks an order up by its key alone, for one that shall be cancelled: whatever fits the key is ours to cancel.
+/// Looks an order up by its key alone, at each site of the connection, for one that shall be cancelled, or is only noted:
+/// whatever fits the key is the order.
 ///
 /// # Errors
 /// The remote's.
 pub async fn find_key(link: &Connection, key: &str) -> Result<Found, IfsError> {
-    Ok(judge(rows_with_key(link, key).await?, None))
+    let mut rows = Vec::new();
+    for site in link.rules.sites() {
+        rows.extend(rows_with_key(link, key, site).await?);
+    }
+    Ok(judge(rows, None))
 }
 
-async fn rows_with_key(link: &Connection, key: &str) -> Result<Vec<Row>, IfsError> {
-    let settings = link.rules.settings();
-    let part = look_up_part(&settings.order_key_field, key, &settings.site);
+async fn rows_with_key(link: &Connection, key: &str, site: &str) -> Result<Vec<Row>, IfsError> {
+    let part = look_up_part(&link.rules.settings().order_key_field, key, site);
     link.tenant.ifs.query(&part.url).await?.rows()
 }
 

@@ -16,7 +16,9 @@ pub const CUSTOMER_NO: &str = "WEB-DEFAULT";
 pub const TEMPLATE_CUSTOMERS: [&str; 2] = ["TEMPLATE-SE", "TEMPLATE-DE"];
 
 /// Sites and the company each belongs to.
-pub(super) const SITES: [(&str, &str); 2] = [("S10", "10"), ("S20", "20")];
+pub(super) const SITES: [(&str, &str); 3] = [("S10", "10"), ("S11", "10"), ("S20", "20")];
+/// The companies, each once.
+pub(super) const COMPANIES: [&str; 2] = ["10", "20"];
 /// Coordinators and the letter of their number series.
 pub(super) const COORDINATORS: [(&str, &str); 3] = [("WEB", "W"), ("DESK", "D"), ("B2B", "B")];
 pub(super) const ORDER_TYPES: [&str; 2] = ["NO", "WEBX"];

@@ -8,7 +8,7 @@ use ml_connector::clock::Clock;
 use ml_connector::domain::document::{DocumentKind, State};
 use ml_connector::sandbox::faults::Fault;
 use ml_connector::sandbox::ledger::Class;
-use ml_connector::sandbox::shopify::{Change, Story};
+use ml_connector::sandbox::shopify::{Change, Feature, Story};
 
 use crate::on_both;
 use crate::support::world::{Setup, Steps, World, assert_state};
@@ -168,4 +168,23 @@ on_both!(under_a_shared_secret_an_order_that_the_shop_does_not_know_gets_no_rows
     assert_state(&world.document().await, State::Written);
     assert_eq!(world.database.number("SELECT COUNT(*) FROM inbox WHERE state = 'quarantined'"), 1);
     assert_eq!(world.database.number("SELECT COUNT(*) FROM orders"), 1);
+});
+
+fn another_site() -> Setup {
+    let edits = vec![("mode = \"live\"", "mode = \"live\"\nsites = { 655441491 = { site = \"S11\" } }")];
+    Setup { edits, ..Setup::default() }
+}
+
+on_both!(a_lost_create_is_looked_up_at_the_site_where_it_was_made, another_site(), async |world: &World| {
+    let steps = begin(world).await;
+    let order = world.shop().place(Story::Sold(Feature::PointOfSale));
+    world.sandbox.faults().once(Class::Create, Fault::DropAnswer);
+    deliver(world, &steps, order, "orders/create").await;
+    steps.run(steps.link()).await;
+    assert_state(&world.document().await, State::Unknown);
+    steps.advance(world, 20);
+    steps.run(steps.link()).await;
+    assert_state(&world.document().await, State::Written);
+    let made = world.sandbox.ifs().orders_by_po(&order.to_string());
+    assert_eq!((made.len(), made[0].field("Contract")), (1, "S11"));
 });

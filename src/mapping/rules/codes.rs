@@ -34,6 +34,21 @@ impl Rules {
             .unwrap_or_else(|| Picked::setting(&settings.site, "site"))
     }
 
+    /// Every site that an order of the connection may stand at, each once.
+    pub fn sites(&self) -> Vec<&str> {
+        let settings = self.settings();
+        let ours = |row: &&SiteSetting| row.company.as_ref().is_none_or(|company| *company == settings.company);
+        let by_location = settings.sites.values().filter(ours).map(|row| row.site.as_str());
+        let by_rule = settings.gl.rules.iter().filter_map(|rule| rule.value(Choice::Site));
+        let mut sites = vec![settings.site.as_str()];
+        for site in by_location.chain(by_rule) {
+            if !sites.contains(&site) {
+                sites.push(site);
+            }
+        }
+        sites
+    }
+
     /// The company of the order's location, where it is not the connection's.
     pub fn other_company(&self, order: &Order) -> Option<&str> {
         let settings = self.settings();

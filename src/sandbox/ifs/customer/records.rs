@@ -158,7 +158,7 @@ pub(super) fn put(tables: &mut Tables, seed: &Seed<'_>) {
         ("OrderId", text("NO")),
         ("CrStop", Cell::Bool(false)),
     ])));
-    for (_, company) in world::SITES {
+    for company in world::COMPANIES {
         customer.companies.push(tables.new_row(BTreeMap::from([
             ("Company", text(company)),
             ("Identity", text(seed.id)),

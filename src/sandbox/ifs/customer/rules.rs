@@ -212,13 +212,13 @@ fn check_record(list: &List, cells: &Cells) -> Result<(), OdataError> {
             }
         }
         List::Companies => {
-            known("Company", &world::SITES.map(|(_, company)| company), cells, "Company")?;
+            known("Company", &world::COMPANIES, cells, "Company")?;
             known("IsoCurrency", &world::CURRENCIES.map(|(code, _)| code), cells, "DefCurrency")?;
             known("PaymentTerm", &world::PAY_TERMS, cells, "PayTermId")?;
             known("StatutoryFee", &world::TAX_CODES.map(|(code, _)| code), cells, "DefVatCode")?;
             known("TaxLiability", &TAX_LIABILITIES, cells, "TaxLiability")
         }
-        List::Credits => known("Company", &world::SITES.map(|(_, company)| company), cells, "Company"),
+        List::Credits => known("Company", &world::COMPANIES, cells, "Company"),
     }
 }
 

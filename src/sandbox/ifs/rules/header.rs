@@ -98,8 +98,7 @@ fn check_header(cells: &BTreeMap<&'static str, Cell>) -> Result<(), OdataError> 
     if cells.get("IsNewCustomer") != Some(&Cell::Bool(false)) {
         return Err(refused("CustomerOrder.NEW_CUSTOMER: A new customer can not be created from here."));
     }
-    let companies = world::SITES.map(|(_, company)| company);
-    known("Company", &companies, cells, "Company")?;
+    known("Company", &world::COMPANIES, cells, "Company")?;
     known("IsoCurrency", &world::CURRENCIES.map(|(code, _)| code), cells, "CurrencyCode")?;
     known("CustOrderType", &world::ORDER_TYPES, cells, "OrderId")?;
     check_codes(cells)
