@@ -78,6 +78,12 @@ pub(super) const NON_INVENTORY_PARTS: [&str; 3] = ["CUSTOM", "GIFTCARD", "DEFAUL
 /// Parts that the shop never sells: only persons in IFS use them.
 pub(super) const DESK_PARTS: [&str; 3] = ["DESK-SERVICE", "DESK-SPARE", "DESK-OLD"];
 
+/// Package parts: IFS sells their components, so many of each in one package. The parts are of the catalogue.
+pub(super) const PACKAGES: [(&str, &[(&str, u32)]); 2] = [
+    ("SET-TEA", &[("MUG-001", 2), ("LAMP-002", 1)]),
+    ("SET-HOME", &[("CHAIR-003", 1), ("RUG-005", 1), ("PILLOW-006", 4)]),
+];
+
 /// Number of variants in the shop's catalogue.
 pub(super) const CATALOGUE_LEN: usize = 60;
 
@@ -125,6 +131,7 @@ pub(super) fn variant(index: usize) -> Variant {
 pub(super) enum PartKind {
     Inventory,
     NonInventory,
+    Package,
 }
 
 /// A sales part as IFS knows it.
@@ -143,10 +150,18 @@ pub(super) fn sales_part(catalog_no: &str) -> Option<SalesPart> {
     if NON_INVENTORY_PARTS.contains(&catalog_no) {
         return Some(SalesPart { kind: PartKind::NonInventory, list_price: Decimal::new(777, 2) });
     }
+    if package(catalog_no).is_some() {
+        return Some(SalesPart { kind: PartKind::Package, list_price: Decimal::new(5555, 2) });
+    }
     (0..CATALOGUE_LEN)
         .map(variant)
         .find(|variant| variant.sku == catalog_no)
         .map(|variant| SalesPart { kind: PartKind::Inventory, list_price: variant.price + Decimal::new(1111, 2) })
+}
+
+/// The components of a package part, if it is one.
+pub(super) fn package(catalog_no: &str) -> Option<&'static [(&'static str, u32)]> {
+    PACKAGES.iter().find(|(package, _)| *package == catalog_no).map(|(_, components)| *components)
 }
 
 pub(super) fn company_of_site(contract: &str) -> Option<&'static str> {
@@ -192,5 +207,15 @@ mod tests {
         assert_eq!(skus.len(), CATALOGUE_LEN);
         assert!((0..CATALOGUE_LEN).all(|index| variant(index).price >= Decimal::ONE));
         assert_eq!(sales_part("NO-SUCH-PART"), None);
+    }
+
+    #[test]
+    fn packages_are_made_of_parts_that_exist() {
+        for (package, components) in PACKAGES {
+            assert_eq!(sales_part(package).map(|part| part.kind), Some(PartKind::Package));
+            for (component, _) in components {
+                assert_eq!(sales_part(component).map(|part| part.kind), Some(PartKind::Inventory), "{component}");
+            }
+        }
     }
 }

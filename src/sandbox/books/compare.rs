@@ -70,10 +70,26 @@ fn header(sold: &OrderVersion, held: &OrderView, settings: &ShopSettings, report
 
 fn lines(sold: &OrderVersion, held: &OrderView, money: BookedMoney, report: Report<'_>) {
     let mut parts: BTreeMap<String, (Vec<Figures>, Vec<Figures>)> = BTreeMap::new();
+    let mut packages: BTreeMap<u64, (String, Figures)> = BTreeMap::new();
     for (index, line) in sold.lines.iter().enumerate().filter(|(_, line)| line.current_quantity > 0) {
         let (amount, tax) = worth(sold, index);
-        let figures = (Decimal::from(line.current_quantity), side(amount, money), side(tax, money));
-        parts.entry(line.part.clone()).or_default().0.push(figures);
+        let (amount, tax) = (side(amount, money), side(tax, money));
+        match line.bundle.as_ref().and_then(|bundle| Some((bundle, bundle.part.as_ref()?))) {
+            None => {
+                let figures = (Decimal::from(line.current_quantity), amount, tax);
+                parts.entry(line.part.clone()).or_default().0.push(figures);
+            }
+            // One line of the package part, worth all of its components.
+            Some((bundle, part)) => {
+                let left = Decimal::from(bundle.quantity * line.current_quantity / line.quantity.max(1));
+                let none = (part.clone(), (left, Decimal::ZERO, Decimal::ZERO));
+                let (_, (_, whole, taxes)) = packages.entry(bundle.id).or_insert(none);
+                (*whole, *taxes) = (*whole + amount, *taxes + tax);
+            }
+        }
+    }
+    for (part, figures) in packages.into_values() {
+        parts.entry(part).or_default().0.push(figures);
     }
     let amount_field = if includes_taxes(sold) { "GrossAmountCurr" } else { "NetAmountCurr" };
     for line in live_lines(held) {
@@ -142,8 +158,11 @@ fn address_fields(wanted: &Address, held: &RowView, report: Report<'_>) {
     text("address country", wanted.country.map_or("", |(_, code)| code), field("Country"), report);
 }
 
+/// Without the components of packages: a package costs what its own line costs.
 fn live_lines(held: &OrderView) -> impl Iterator<Item = &RowView> {
-    held.lines.iter().filter(|line| line.get("OrderState").is_none_or(|state| state != "Cancelled"))
+    let is_component = |line: &RowView| line.get("LineItemNo").is_some_and(|no| !no.starts_with('-') && no != "0");
+    let live = held.lines.iter().filter(|line| line.get("OrderState").is_none_or(|state| state != "Cancelled"));
+    live.filter(move |line| !is_component(line))
 }
 
 fn decimal(row: &RowView, field: &str) -> Decimal {

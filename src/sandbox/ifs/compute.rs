@@ -5,6 +5,7 @@ use rust_decimal::Decimal;
 use super::super::world;
 use super::error::OdataError;
 use super::price::{Basis, amounts, other_price, round};
+use super::rules::is_component;
 use super::schema::Cell;
 use super::tables::{Order, Row};
 
@@ -113,12 +114,12 @@ pub(super) fn compute_charge(header: &Row, charge: &mut Row) -> Result<(), Odata
     Ok(())
 }
 
-/// `TotalAmount`: gross of the live lines and of the charges.
+/// `TotalAmount`: gross of the live lines, without the components of packages, and of the charges.
 pub(super) fn total(order: &mut Order) {
     let lines = order
         .lines
         .iter()
-        .filter(|line| line.text("OrderState") != "Cancelled")
+        .filter(|line| line.text("OrderState") != "Cancelled" && !is_component(line))
         .filter_map(|line| line.decimal("GrossAmountCurr"));
     let charges = order.charges.iter().filter_map(|charge| charge.decimal("GrossAmtCurr"));
     let sum: Decimal = lines.chain(charges).sum();

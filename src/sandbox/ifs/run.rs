@@ -194,7 +194,9 @@ impl Engine<'_> {
                 self.setup.additions.fill_line(&mut fields);
                 let index = rules::insert_line(self.tables, no, &fields)?;
                 self.setup.additions.after_line(self.tables, no, index)?;
-                let key = LineKey { line_no: (index + 1).to_string(), rel_no: "1".into(), line_item_no: 0 };
+                let line = self.order(no)?.lines.get(index).ok_or_else(nothing_there)?;
+                let (line_no, rel_no) = (line.text("LineNo").to_owned(), line.text("RelNo").to_owned());
+                let key = LineKey { line_no, rel_no, line_item_no: line.int("LineItemNo") };
                 self.created(&Target::Line(no.clone(), key), operation)
             }
             Target::Charges(no) => {

@@ -4,7 +4,7 @@
 use rust_decimal::Decimal;
 
 use super::error::OdataError;
-use super::rules::{self, derive_line_state, derive_state, existing, live, refused};
+use super::rules::{self, derive_line_state, derive_state, existing, follow, is_component, live, refused};
 use super::schema::{Cell, OBJSTATES};
 use super::tables::{Order, Row, Tables};
 
@@ -28,7 +28,7 @@ pub(super) fn set_state(tables: &mut Tables, order_no: &str, state: &str) -> Res
         charge.touch(version);
     }
     let mut first = true;
-    for line in order.lines.iter_mut().filter(|line| line.text("OrderState") != "Cancelled") {
+    for line in order.lines.iter_mut().filter(|line| line.text("OrderState") != "Cancelled" && !is_component(line)) {
         let due = qty(line, "BuyQtyDue");
         let one = due.min(Decimal::ONE);
         let none = Decimal::ZERO;
@@ -52,6 +52,7 @@ pub(super) fn set_state(tables: &mut Tables, order_no: &str, state: &str) -> Res
         derive_line_state(line);
         line.touch(version);
     }
+    follow(order, version)?;
     order.header.put("Objstate", Cell::Text(state.to_owned()));
     match state {
         "Blocked" => order.header.put("BlockedReason", Cell::Text("MANUAL".into())),
@@ -107,13 +108,14 @@ pub(super) fn invoice(tables: &mut Tables, order_no: &str) -> Result<(), OdataEr
     if !live(order).any(|line| qty(line, "QtyShipped") > qty(line, "QtyInvoiced")) {
         return Err(refused("CustomerOrder.INVOICE: Nothing is delivered that is not invoiced."));
     }
-    for line in order.lines.iter_mut().filter(|line| line.text("OrderState") != "Cancelled") {
+    for line in order.lines.iter_mut().filter(|line| line.text("OrderState") != "Cancelled" && !is_component(line)) {
         if qty(line, "QtyShipped") > qty(line, "QtyInvoiced") {
             line.put("QtyInvoiced", Cell::Decimal(qty(line, "QtyShipped")));
             derive_line_state(line);
             line.touch(version);
         }
     }
+    follow(order, version)?;
     rules::invoice_charges(order, version);
     derive_state(order, version);
     Ok(())
@@ -152,6 +154,7 @@ fn work(
     act(line)?;
     derive_line_state(line);
     line.touch(version);
+    follow(order, version)?;
     derive_state(order, version);
     Ok(())
 }

@@ -4,6 +4,7 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use rust_decimal::Decimal;
 
+use super::bundle::Bundle;
 use super::generate::{Ids, tax};
 use super::model::{
     Application, Company, DiscountKind, DiscountTarget, DiscountValue, Financial, OrderVersion, Shipping,
@@ -182,8 +183,8 @@ impl Feature {
                 free(order, usize::MAX);
             }
             Self::Bundle => {
-                let group = ids.next();
-                order.lines.iter_mut().for_each(|line| line.group = Some(group));
+                let bundle = Bundle::of_components(ids.next());
+                order.lines.iter_mut().for_each(|line| line.bundle = Some(bundle.clone()));
             }
             Self::NoDecimals => reprice(order, "JPY", 0, Decimal::new(1_632_150, 4)),
             Self::ThreeDecimals => reprice(order, "KWD", 3, Decimal::new(3_321, 4)),
@@ -231,7 +232,8 @@ impl Feature {
     }
 }
 
-fn one_currency(order: &mut OrderVersion) -> Currencies {
+/// The shop's currency for the buyer too; gives it.
+pub(super) fn one_currency(order: &mut OrderVersion) -> Currencies {
     let Currencies { shop, shop_decimals, .. } = order.currencies;
     let one =
         Currencies { shop, shop_decimals, presentment: shop, presentment_decimals: shop_decimals, rate: Decimal::ONE };

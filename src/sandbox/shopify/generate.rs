@@ -154,7 +154,7 @@ fn lines(random: &mut StdRng, ids: &mut Ids, currencies: &Currencies, country: &
             barcode: Some(format!("40000000{index:05}")),
             vendor: "Sandbox",
             properties: Vec::new(),
-            group: None,
+            bundle: None,
             grams: variant.grams,
             price: currencies.price(variant.price),
             sku: Some(variant.sku),

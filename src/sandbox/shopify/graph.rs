@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
+use super::bundle;
 use super::model::{
     Address, Application, DiscountKind, DiscountTarget, DiscountValue, Financial, Line, Metafield, OrderVersion,
     Refund, Shipping, ShippingStanding, TaxLine,
@@ -227,7 +228,7 @@ fn line(line: &Line, order: &OrderVersion, applications: &[Value]) -> Value {
     let variant = line.variant_id.map(|id| {
         json!({"id": gid("ProductVariant", id), "legacyResourceId": id.to_string(), "sku": line.sku, "barcode": line.barcode})
     });
-    let group = line.group.map(|id| json!({"id": gid("LineItemGroup", id), "quantity": 1, "title": "Bundle"}));
+    let group = line.bundle.as_ref().map(bundle::group);
     json!({
         "id": gid("LineItem", line.id), "quantity": line.quantity, "currentQuantity": line.current_quantity,
         "fulfillableQuantity": line.current_quantity, "unfulfilledQuantity": line.current_quantity, "nonFulfillableQuantity": 0,

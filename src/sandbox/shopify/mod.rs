@@ -1,6 +1,7 @@
 //! A simulated Shopify shop: orders with versions, signed webhooks, the Admin API's `order(id)`. Written
 //! after Shopify's documentation and official schema alone; imports nothing of the service that it is there to judge.
 
+mod bundle;
 mod deliver;
 mod feature;
 mod generate;

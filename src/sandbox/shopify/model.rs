@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
+use super::bundle::Bundle;
 use super::money::{Both, Currencies, Taxes, exact_share};
 
 /// One tax on a line or a shipping line, for its original quantity.
@@ -43,7 +44,7 @@ pub(in crate::sandbox) struct Line {
     pub(in crate::sandbox) vendor: &'static str,
     pub(in crate::sandbox) properties: Vec<(String, String)>,
     /// The bundle that it is a component of.
-    pub(in crate::sandbox) group: Option<u64>,
+    pub(in crate::sandbox) bundle: Option<Bundle>,
     pub(in crate::sandbox) grams: u32,
     pub(in crate::sandbox) price: Both,
     pub(in crate::sandbox) quantity: u32,

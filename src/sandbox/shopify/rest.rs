@@ -227,7 +227,7 @@ fn line(line: &Line, order: &OrderVersion) -> Value {
         "fulfillment_status": null, "gift_card": line.gift_card, "grams": line.grams, "name": line.title, "title": line.title,
         "price": plain(currencies, line.price), "price_set": bag(currencies, line.price), "product_exists": line.product_id.is_some(),
         "product_id": line.product_id, "properties": properties, "quantity": line.quantity, "requires_shipping": !line.gift_card,
-        "sales_line_item_group_id": line.group, "sku": line.sku, "taxable": !line.gift_card, "total_discount": plain(currencies, Both::default()),
+        "sales_line_item_group_id": line.bundle.as_ref().map(|bundle| bundle.id), "sku": line.sku, "taxable": !line.gift_card, "total_discount": plain(currencies, Both::default()),
         "total_discount_set": bag(currencies, Both::default()), "variant_id": line.variant_id,
         "variant_inventory_management": "shopify", "variant_title": null, "vendor": line.vendor,
         "tax_lines": line.taxes.iter().map(|tax| tax_line(tax, order)).collect::<Vec<_>>(), "duties": duties,

@@ -10,6 +10,7 @@ use super::super::schema::Cell;
 use super::super::tables::{Order, Row, Tables};
 use super::border::{self, Act};
 use super::order::{derive_line_state, derive_state};
+use super::package;
 use super::{Presence, apply, check_site, existing, known_reason, one_price, one_tax, present, refused};
 
 /// Fields that decide when and how much is delivered.
@@ -21,12 +22,12 @@ pub(in super::super) fn insert_line(tables: &mut Tables, order_no: &str, fields:
     let version = tables.next_version();
     let order = existing(tables, order_no)?;
     border::check(order, Act::AddLine)?;
-    let line_no = order.lines.len() + 1;
+    let numbers = order.lines.iter().filter_map(|line| line.text("LineNo").parse::<usize>().ok());
+    let line_no = numbers.max().unwrap_or_default() + 1;
     for (name, value) in [("OrderNo", order_no.to_owned()), ("LineNo", line_no.to_string()), ("RelNo", "1".to_owned())]
     {
         line.put(name, Cell::Text(value));
     }
-    line.put("LineItemNo", Cell::Int(0));
     line.put("OrderState", Cell::Text("Released".into()));
     for name in ["QtyAssigned", "QtyPicked", "QtyShipped", "QtyInvoiced"] {
         line.put(name, Cell::Decimal(Decimal::ZERO));
@@ -36,10 +37,14 @@ pub(in super::super) fn insert_line(tables: &mut Tables, order_no: &str, fields:
     one_price(order, fields, "SaleUnitPrice", "UnitPriceInclTax", Presence::Demanded)?;
     default_tax(&mut line);
     compute_line(&order.header, &mut line)?;
-    order.lines.push(line);
+    let index = order.lines.len();
+    order.lines.push(line.clone());
+    package::add_components(tables, order_no, &line)?;
+    let order = existing(tables, order_no)?;
+    package::follow(order, version)?;
     total(order);
     derive_state(order, version);
-    Ok(line_no - 1)
+    Ok(index)
 }
 
 /// The line's part must exist and be of the type given; its description is the part's unless the line has its own.
@@ -50,6 +55,7 @@ fn describe(line: &mut Row) -> Result<(), OdataError> {
     let catalog_type = match kind {
         PartKind::Inventory => "InventoryPart",
         PartKind::NonInventory => "NonInventoryPart",
+        PartKind::Package => "PackagePart",
     };
     if line.cell("CatalogType").is_some() && line.text("CatalogType") != catalog_type {
         return Err(refused(format!(
@@ -57,6 +63,7 @@ fn describe(line: &mut Row) -> Result<(), OdataError> {
         )));
     }
     line.put("CatalogType", Cell::Text(catalog_type.into()));
+    line.put("LineItemNo", Cell::Int(if kind == PartKind::Package { package::PACKAGE } else { 0 }));
     if line.cell("CatalogDesc").is_none() {
         line.put("CatalogDesc", Cell::Text(format!("Part {catalog_no}")));
     }
@@ -79,6 +86,7 @@ pub(in super::super) fn update_line(
     if line.text("OrderState") == "Cancelled" {
         return Err(refused("CustomerOrderLine.CANCELLED: A cancelled line can not be changed."));
     }
+    package::check_is_no_component(line)?;
     border::check_uninvoiced("CustomerOrderLine", line, "QtyInvoiced")?;
     if changes(line, fields, &QUANTITY_FIELDS) {
         border::check_quantity(line)?;
@@ -90,6 +98,7 @@ pub(in super::super) fn update_line(
     one_tax(line, fields);
     compute_line(&header, line)?;
     derive_line_state(line);
+    package::follow(order, version)?;
     total(order);
     derive_state(order, version);
     Ok(())
@@ -112,9 +121,11 @@ pub(in super::super) fn cancel_line(
     let order = existing(tables, order_no)?;
     border::check(order, Act::CancelLine)?;
     let line = order.lines.get(index).ok_or_else(|| OdataError::not_found("The line does not exist"))?;
+    package::check_is_no_component(line)?;
     border::check_line_cancel(line)?;
     free_of_charges(order, line)?;
     strike(&mut order.lines[index], reason, version);
+    package::follow(order, version)?;
     total(order);
     derive_state(order, version);
     Ok(())
@@ -122,8 +133,7 @@ pub(in super::super) fn cancel_line(
 
 /// A line that a charge is connected to can not be cancelled before the charge is deleted (IFS's documentation).
 pub(super) fn free_of_charges(order: &Order, line: &Row) -> Result<(), OdataError> {
-    let key = |row: &Row| (row.text("LineNo").to_owned(), row.text("RelNo").to_owned(), row.int("LineItemNo"));
-    let tied = order.charges.iter().find(|charge| charge.cell("LineNo").is_some() && key(charge) == key(line));
+    let tied = order.charges.iter().find(|charge| charge.cell("LineNo").is_some() && package::belongs_to(charge, line));
     match tied {
         Some(charge) => Err(refused(format!(
             "CustomerOrderLine.CHARGE_CONNECTED: Charge {} is connected to line {}. Delete the charge before the line is cancelled.",

@@ -7,6 +7,7 @@ mod charge;
 mod header;
 mod line;
 mod order;
+mod package;
 
 use std::collections::BTreeMap;
 
@@ -25,6 +26,7 @@ pub(super) use header::{insert_header, update_header};
 pub(super) use line::{cancel_line, insert_line, update_line};
 pub use order::CreditCheck;
 pub(super) use order::{cancel, derive_line_state, derive_state, live, release};
+pub(super) use package::{follow, is_component};
 
 pub(super) fn existing<'a>(tables: &'a mut Tables, order_no: &str) -> Result<&'a mut Order, OdataError> {
     tables.order_mut(order_no).ok_or_else(|| OdataError::not_found(format!("The order '{order_no}' does not exist")))

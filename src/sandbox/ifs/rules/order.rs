@@ -7,6 +7,7 @@ use super::super::schema::Cell;
 use super::super::tables::{Order, Row, Tables};
 use super::border::{self, Act};
 use super::line::{free_of_charges, strike};
+use super::package::{follow, is_component};
 use super::{existing, known_reason, refused};
 
 /// What the credit check at release says.
@@ -57,12 +58,12 @@ pub(in super::super) fn cancel(tables: &mut Tables, order_no: &str, reason: &str
     for line in order.lines.iter_mut().filter(|line| line.text("OrderState") != "Cancelled") {
         strike(line, reason, version);
     }
-    Ok(())
+    follow(order, version)
 }
 
-/// The lines that are not cancelled.
+/// The lines that are not cancelled; a package counts as its own line, without its components.
 pub(in super::super) fn live(order: &Order) -> impl Iterator<Item = &Row> {
-    order.lines.iter().filter(|line| line.text("OrderState") != "Cancelled")
+    order.lines.iter().filter(|line| line.text("OrderState") != "Cancelled" && !is_component(line))
 }
 
 /// The state that a line has by its quantities. A cancelled line stays cancelled.

@@ -2,6 +2,7 @@
 
 mod additions;
 mod customers;
+mod packages;
 mod rows;
 mod series;
 mod states;
