@@ -1,4 +1,4 @@
-//! `config check` and `migrate`.
+//! `config check`, `config defaults` and `migrate`.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::output::{Format, say, say_json};
 use super::{Failure, Shown, open_store, who};
-use crate::config::Settings;
+use crate::config::{DEFAULT_TOML, Explained, Settings, explained_settings};
 use crate::domain::ids::ConnectionName;
 
 #[derive(Debug, Subcommand)]
@@ -16,6 +16,12 @@ pub(super) enum ConfigCommand {
     /// Reads the settings and tells every error at once; calls nobody.
     #[command(after_help = "Example: ml-connector --config ml-connector.toml config check")]
     Check {
+        #[command(flatten)]
+        shown: Shown,
+    },
+    /// Prints every setting with its meaning, its default and an example: the file that is compiled in. Reads no settings.
+    #[command(after_help = "Examples:\n  ml-connector config defaults\n  ml-connector config defaults --json")]
+    Defaults {
         #[command(flatten)]
         shown: Shown,
     },
@@ -42,7 +48,13 @@ enum MigrateCommand {
 }
 
 pub(super) fn config(command: &ConfigCommand, config: Option<PathBuf>) -> Result<(), Failure> {
-    let ConfigCommand::Check { shown } = command;
+    let shown = match command {
+        ConfigCommand::Check { shown } => shown,
+        ConfigCommand::Defaults { shown } => {
+            defaults(shown.format());
+            return Ok(());
+        }
+    };
     let settings = super::load(config)?;
     let (tenants, connections) = (settings.tenants.len(), settings.connections.len());
     match shown.format() {
@@ -52,6 +64,17 @@ pub(super) fn config(command: &ConfigCommand, config: Option<PathBuf>) -> Result
         }
     }
     Ok(())
+}
+
+fn defaults(format: Format) {
+    match format {
+        Format::Text => say(DEFAULT_TOML.trim_end()),
+        Format::Json => {
+            let item = |setting: Explained| json!({"key": setting.key, "text": setting.text, "default": setting.default, "example": setting.example});
+            let items: Vec<_> = explained_settings().into_iter().map(item).collect();
+            say_json(&json!({"items": items}));
+        }
+    }
 }
 
 pub(super) async fn migrate(settings: Settings, args: MigrateArgs) -> Result<(), Failure> {

@@ -68,14 +68,43 @@ impl Handbook {
 
     /// The example value at `path`.
     pub(super) fn example(&self, path: &[String]) -> Option<Value> {
-        let generic: Vec<String> = generic(path).split('.').map(str::to_owned).collect();
-        let (first, rest) = generic.split_first()?;
-        let mut found = self.examples.get(first)?;
-        for part in rest {
-            found = found.as_dict()?.get(part)?;
-        }
-        Some(found.clone())
+        at(&self.examples, &generic(path))
     }
+}
+
+/// One setting, as the compiled-in file explains it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explained {
+    /// Where it stands, as `connections.NAME.site`.
+    pub key: String,
+    /// What it means and what it may be.
+    pub text: String,
+    /// What holds where nothing was written; none where it has to be written, or may be left out.
+    pub default: Option<Value>,
+    /// A value that it may have.
+    pub example: Option<Value>,
+}
+
+/// Every setting, sorted by its key.
+pub fn settings() -> Vec<Explained> {
+    let book = Handbook::new();
+    let explained = |(key, entry): (&String, &Entry)| Explained {
+        key: key.trim_start_matches('.').to_owned(),
+        text: entry.explained.clone(),
+        default: at(&book.defaults, key),
+        example: at(&book.examples, key),
+    };
+    book.entries.iter().map(explained).collect()
+}
+
+/// The value at a path of names with dots between.
+fn at(values: &Dict, key: &str) -> Option<Value> {
+    let mut parts = key.split('.');
+    let mut found = values.get(parts.next()?)?;
+    for part in parts {
+        found = found.as_dict()?.get(part)?;
+    }
+    Some(found.clone())
 }
 
 /// `path` as `default.toml` spells it, with `NAME` for the operator's own name.

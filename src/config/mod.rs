@@ -13,7 +13,7 @@ mod tests;
 use figment::value::{Dict, Value};
 
 pub use errors::{ConfigError, ConfigErrors};
-pub use handbook::DEFAULT_TOML;
+pub use handbook::{DEFAULT_TOML, Explained, settings as explained_settings};
 pub use settings::{
     ActionNames, ConnectionSettings, DatabaseSettings, LinkSettings, MasterKeySource, Mode, ServerSettings, Settings,
     TelemetrySettings, TenantSettings,

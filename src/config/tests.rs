@@ -127,6 +127,19 @@ fn default_toml_has_every_key_that_is_read_and_no_other() {
 }
 
 #[test]
+fn every_setting_is_explained_and_has_a_default_or_an_example() {
+    let all = super::explained_settings();
+    assert!(all.len() > 100, "{} settings", all.len());
+    for setting in &all {
+        assert!(!setting.text.is_empty(), "{} has no sentence", setting.key);
+        assert!(setting.example.is_some(), "{} has no value", setting.key);
+    }
+    let one = |key: &str| all.iter().find(|setting| setting.key == key).unwrap_or_else(|| panic!("{key} is not there"));
+    assert!(one("connections.NAME.bundle").default.is_some());
+    assert!(one("connections.NAME.site").default.is_none() && one("connections.NAME.site").example.is_some());
+}
+
+#[test]
 fn the_examples_of_the_readme_and_of_the_deployment_load() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |file: &str| std::fs::read_to_string(root.join(file)).expect("a file of the repository");

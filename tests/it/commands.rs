@@ -199,6 +199,19 @@ async fn one_written_and_one_refused(world: &World, served: &Served) -> (Webhook
     (written, shown["id"].clone())
 }
 
+#[actix_rt::test]
+async fn every_setting_is_printed_as_it_was_compiled_in_whatever_the_file_of_settings_says() {
+    let world = lite().await;
+    std::fs::write(&world.config, "this is no TOML").expect("writes");
+    let printed = run(&world, &["config", "defaults"]);
+    assert_eq!(printed.trim_end(), include_str!("../../src/config/default.toml").trim_end());
+    let told = json_of(&world, &["config", "defaults"], "");
+    let items = told["items"].as_array().expect("a list");
+    let bundle = items.iter().find(|item| item["key"] == "connections.NAME.bundle").expect("the setting");
+    assert_eq!(bundle["default"], "components");
+    assert!(bundle["text"].as_str().is_some_and(|text| text.contains("package_part")), "{bundle}");
+}
+
 async fn lite() -> World {
     World::new(crate::support::database::Database::sqlite(), Setup::default()).await
 }
