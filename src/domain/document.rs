@@ -162,6 +162,8 @@ pub enum Wanted {
     Cancel(Trace),
     /// A named rule keeps it out.
     Skip,
+    /// A named rule keeps it out, and whether it stands in IFS all the same is looked up once.
+    Note,
     /// A condition is not met yet.
     Hold,
     /// A person must decide.
@@ -184,7 +186,7 @@ pub struct Standing {
     pub state: State,
     /// Whether an intent of it is open.
     pub open_intent: bool,
-    /// Whether a record in IFS is linked.
+    /// Whether a record in IFS is linked that is ours to change: one that was only noted is not.
     pub linked: bool,
     /// Why it is parked, when it is.
     pub parked: Option<ParkKind>,
@@ -324,8 +326,9 @@ fn after_content(standing: Standing, wanted: Wanted) -> State {
         Wanted::Cancel(Trace::Possible) => State::Planned,
         Wanted::Cancel(Trace::Impossible) => State::Superseded,
         // A record that stands in IFS is never forgotten because a filter would keep it out today.
-        Wanted::Skip if linked => State::Parked,
+        Wanted::Skip | Wanted::Note if linked => State::Parked,
         Wanted::Skip => State::Skipped,
+        Wanted::Note => State::Planned,
         Wanted::Hold => State::Held,
         Wanted::Park => State::Parked,
     }
@@ -342,7 +345,7 @@ mod tests {
     #[test]
     fn new_content_never_moves_a_document_with_an_open_intent() {
         for state in State::ALL {
-            for wanted in [Wanted::Write, Wanted::Cancel(Trace::Possible), Wanted::Skip, Wanted::Park] {
+            for wanted in [Wanted::Write, Wanted::Cancel(Trace::Possible), Wanted::Skip, Wanted::Note, Wanted::Park] {
                 let standing = Standing { open_intent: true, ..standing(state) };
                 assert_eq!(next_state(standing, Event::Content(wanted)), Ok(state));
             }
@@ -366,6 +369,15 @@ mod tests {
         assert_eq!(next_state(parked, cancel(Trace::Possible)), Ok(State::Planned));
         let linked = Standing { linked: true, ..parked };
         assert_eq!(next_state(linked, cancel(Trace::Impossible)), Ok(State::Planned));
+    }
+
+    #[test]
+    fn an_order_that_is_kept_out_is_looked_up_unless_it_is_ours_already() {
+        let note = Event::Content(Wanted::Note);
+        assert_eq!(next_state(standing(State::Skipped), note), Ok(State::Planned));
+        assert_eq!(next_state(standing(State::Resolved), note), Ok(State::Resolved));
+        let ours = Standing { linked: true, ..standing(State::Written) };
+        assert_eq!(next_state(ours, note), Ok(State::Parked));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::customer_order::{Filled, filled};
 use super::rejudge::rejudge;
 use super::settling::{Outcome, settle};
 use super::wish::{Wish, park_reason, skip_text};
-use super::{Connection, amend, cancel, create, customer, hold, look_up, read_back, rows};
+use super::{Connection, amend, cancel, create, customer, hold, look_up, note, read_back, rows};
 use crate::domain::document::{DocumentKind, ParkKind, State, Wanted};
 use crate::failpoint;
 use crate::mapping::desired::DesiredOrder;
@@ -64,10 +64,10 @@ pub async fn converge(link: &Connection, claimed: &Claimed) -> Result<State, Sto
         (Some(order_no), Wish::Cancel { cancel_reason }) => {
             cancel::cancel(link, claimed, order_no, &cancel_reason).await
         }
-        (Some(order_no), Wish::Park { cancel_reason: Some(cancel_reason), .. }) => {
+        (Some(order_no), Wish::Park { cancel_reason: Some(cancel_reason), .. }) if !claimed.noted => {
             cancel::cancel(link, claimed, order_no, &cancel_reason).await
         }
-        (Some(_), Wish::Skip { rule }) => {
+        (Some(_), Wish::Skip { rule, .. }) if !claimed.noted => {
             let text =
                 format!("{}, but it stands in IFS already: cancel it there or change the rule", skip_text(&rule));
             let parked = Outcome::park("plan", claimed, ParkKind::Mapping, &rule, text);
@@ -80,7 +80,8 @@ pub async fn converge(link: &Connection, claimed: &Claimed) -> Result<State, Sto
         },
         (_, Wish::Hold { .. }) => hold::look(link, claimed).await,
         (None, Wish::Cancel { .. }) => cancel::cancel_unlinked(link, claimed).await,
-        (None, Wish::Skip { rule }) => {
+        (None, Wish::Skip { rule, look_up: true }) => note::note(link, claimed, &rule).await,
+        (_, Wish::Skip { rule, .. }) => {
             let reason = Reason { kind: None, text: skip_text(&rule), code: rule };
             let skipped = Outcome::new("plan", claimed.desired_version, Settled::Skipped(reason));
             settle(link, claimed, skipped.closing(open, "settled")).await
@@ -111,10 +112,10 @@ async fn held_back(link: &Connection, claimed: &Claimed) -> Result<HeldBack, Sto
     let wish = rejudge(&link.store, &link.rules, &link.name, claimed.order_id, link.clock.now()).await?;
     let Some(wish) = wish else { return Ok(HeldBack::No) };
     let settled = match (wish.wanted, wish.reason) {
-        (Wanted::Skip, Some(reason)) => Settled::Skipped(reason),
+        (Wanted::Skip | Wanted::Note, Some(reason)) => Settled::Skipped(reason),
         (Wanted::Park, Some(reason)) => Settled::Parked(reason),
         (Wanted::Hold, _) => return Ok(HeldBack::Waits),
-        (Wanted::Write | Wanted::Cancel(_) | Wanted::Skip | Wanted::Park, _) => return Ok(HeldBack::No),
+        (Wanted::Write | Wanted::Cancel(_) | Wanted::Skip | Wanted::Note | Wanted::Park, _) => return Ok(HeldBack::No),
     };
     let stop = Outcome::new("plan", claimed.desired_version, settled);
     Ok(HeldBack::Stop(Box::new(stop.detail("the rules have changed since it was planned"))))

@@ -16,6 +16,7 @@ pub mod ingest;
 pub mod look_up;
 pub mod map_delivery;
 mod map_event;
+mod note;
 pub mod preview;
 mod re_read;
 pub mod read_back;

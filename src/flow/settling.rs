@@ -88,6 +88,11 @@ impl Outcome {
         matches!(self.settled, Settled::Written)
     }
 
+    /// Whether it leaves the document to a person.
+    pub fn is_parked(&self) -> bool {
+        matches!(self.settled, Settled::Parked(_))
+    }
+
     /// The same, knowing how the order stands in IFS: the shop is told, where the settings want it.
     #[must_use]
     pub fn standing(mut self, order_no: &str, objstate: &str) -> Self {

@@ -30,6 +30,9 @@ pub enum Wish {
     Skip {
         /// The rule.
         rule: String,
+        /// Whether it is looked up once all the same.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        look_up: bool,
     },
     /// A condition is not met yet.
     Hold {
@@ -79,8 +82,9 @@ impl Wish {
         let (wanted, reason) = match self {
             Self::Write { .. } => (Wanted::Write, None),
             Self::Cancel { .. } => (Wanted::Cancel(trace), None),
-            Self::Skip { rule } => {
-                (Wanted::Skip, Some(Reason { kind: None, code: rule.clone(), text: skip_text(rule) }))
+            Self::Skip { rule, look_up } => {
+                let wanted = if *look_up { Wanted::Note } else { Wanted::Skip };
+                (wanted, Some(Reason { kind: None, code: rule.clone(), text: skip_text(rule) }))
             }
             Self::Hold { code, text, .. } => {
                 (Wanted::Hold, Some(Reason { kind: None, code: code.clone(), text: text.clone() }))
@@ -126,13 +130,13 @@ pub fn judge(order: &Order, rules: &Rules, footing: &Footing, now: Timestamp) ->
             Footing::InIfs => judge::judge_unheld(order, rules),
             Footing::NotInIfs { released } => judge::judge_held(order, rules, released, now),
         };
-        return wish_of(judgement, None);
+        return wish_of(judgement, None, rules);
     }
     let cancel_reason = judge::cancel_wish(order, rules).reason_code;
     match footing {
         Footing::InIfs => Wish::Cancel { cancel_reason },
         Footing::NotInIfs { .. } => match judge::screen(order, rules) {
-            Some(judgement) => wish_of(judgement, Some(cancel_reason)),
+            Some(judgement) => wish_of(judgement, Some(cancel_reason), rules),
             None => Wish::Cancel { cancel_reason },
         },
     }
@@ -141,7 +145,7 @@ pub fn judge(order: &Order, rules: &Rules, footing: &Footing, now: Timestamp) ->
 /// Whether a record of the order stands, or may stand, in IFS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Footing {
-    /// It is linked, or an intent of it is open.
+    /// It is linked as ours, or an intent of it is open.
     InIfs,
     /// Neither.
     NotInIfs {
@@ -163,10 +167,10 @@ pub async fn footing(store: &Store, connection: &ConnectionName, key: &str) -> R
     })
 }
 
-fn wish_of(judgement: Judgement, cancel_reason: Option<String>) -> Wish {
+fn wish_of(judgement: Judgement, cancel_reason: Option<String>, rules: &Rules) -> Wish {
     match judgement {
         Judgement::Write(order) => Wish::Write { order },
-        Judgement::Skip(rule) => Wish::Skip { rule: rule.code().to_owned() },
+        Judgement::Skip(rule) => Wish::Skip { rule: rule.code().to_owned(), look_up: rules.looks_up(rule) },
         Judgement::Hold(hold) => {
             Wish::Hold { code: hold.code.to_owned(), text: hold.text, due_at: hold.due_at.as_microsecond() }
         }

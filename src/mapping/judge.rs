@@ -52,6 +52,13 @@ impl SkipRule {
     }
 }
 
+impl Rules {
+    /// Whether an order that this rule keeps out is looked up in IFS all the same, once, so that its number there is known.
+    pub fn looks_up(&self, rule: SkipRule) -> bool {
+        self.settings().link_old_orders && rule == SkipRule::BeforeOrdersFrom
+    }
+}
+
 /// What the cancellation of an order asks of IFS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CancelWish {

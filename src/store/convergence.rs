@@ -16,7 +16,7 @@ use super::intents;
 use super::leases::{self, Lease};
 use super::mapped;
 use super::rows::{micros, signed, unsigned};
-use super::steps::{Claimed, JudgedAnew, Link, Progress, Settle, Settled};
+use super::steps::{Claimed, JudgedAnew, Link, NOTED, Progress, Settle, Settled};
 use super::{Store, StoreError, schema};
 use crate::domain::document::{DocumentKind, Event, ParkKind, Standing, State, next_state};
 use crate::domain::ids::{ConnectionName, DocumentId};
@@ -240,7 +240,7 @@ fn claim(db: &mut Db, lease: &Lease, id: i64, now: i64) -> Result<Claimed, Store
     let standing = Standing {
         state: documents::state_of(&raw)?,
         open_intent: intent.is_some(),
-        linked: link.is_some(),
+        linked: documents::is_ours(link.as_ref()),
         parked: None,
     };
     let state = next_state(standing, Event::Claim)?;
@@ -263,6 +263,7 @@ fn claim(db: &mut Db, lease: &Lease, id: i64, now: i64) -> Result<Claimed, Store
         desired: raw.desired,
         desired_version: raw.desired_version,
         written: raw.written,
+        noted: link.as_ref().is_some_and(|(_, origin)| origin == NOTED),
         order_no: link.map(|(order_no, _)| order_no),
         intent,
         look_up_first: raw.look_up_first != 0,
@@ -281,8 +282,16 @@ fn put_link(db: &mut Db, raw: &Raw, link: &Link, now: i64) -> Result<(), StoreEr
         return super::customers::put_link(db, raw, link, now);
     }
     use schema::order_links::dsl;
-    if let Some((order_no, _)) = documents::link_of(db, raw)? {
-        return if order_no == link.order_no { Ok(()) } else { Err(StoreError::Stale) };
+    if let Some((order_no, origin)) = documents::link_of(db, raw)? {
+        if order_no != link.order_no {
+            return Err(StoreError::Stale);
+        }
+        // What was only noted becomes ours with the order that is wanted by now.
+        if origin == NOTED && link.origin != NOTED {
+            let row = dsl::order_links.filter(dsl::document_id.eq(raw.id));
+            diesel::update(row).set((dsl::origin.eq(link.origin), dsl::linked_at.eq(now))).execute(db)?;
+        }
+        return Ok(());
     }
     let taken: Option<i64> = dsl::order_links
         .filter(dsl::connection.eq(&raw.connection))

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::dialect::Db;
 use super::rows::{instant, signed, unsigned};
+use super::steps::NOTED;
 use super::{Store, StoreError, schema};
 use crate::domain::document::{DocumentKind, ParkKind, Standing, State};
 use crate::domain::ids::{ConnectionName, DocumentId};
@@ -49,7 +50,7 @@ pub struct DocumentRow {
     pub written_version: i64,
     /// IFS's `OrderNo`; of a customer's document its `CustomerNo`.
     pub order_no: Option<String>,
-    /// How the link came about: `created` or `adopted`.
+    /// How the link came about: `created`, `adopted` or `noted`.
     pub origin: Option<String>,
     /// Own failures since it last got on.
     pub attempts: i64,
@@ -325,9 +326,14 @@ pub(super) fn standing(db: &mut Db, raw: &Raw) -> Result<Standing, StoreError> {
     Ok(Standing {
         state: state_of(raw)?,
         open_intent: super::intents::open_of(db, raw.id)?.is_some(),
-        linked: link_of(db, raw)?.is_some(),
+        linked: is_ours(link_of(db, raw)?.as_ref()),
         parked,
     })
+}
+
+/// Whether a link is to a record that is ours to change.
+pub(super) fn is_ours(link: Option<&(String, String)>) -> bool {
+    link.is_some_and(|(_, origin)| origin != NOTED)
 }
 
 /// The remote's number of the record that belongs to a document, and how it came to.

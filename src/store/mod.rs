@@ -38,7 +38,7 @@ pub use intents::{Intent, IntentKind, NewIntent, Watch};
 pub use leases::{Lease, LeaseState, Takeover};
 pub use mapped::{CustomerWish, Mapped, Snapshot, SnapshotChange, UnderOtherRules, Wish};
 pub use operate::{Anew, HELD_TOO_LONG};
-pub use steps::{Claimed, FollowUp, JudgedAnew, Link, Progress, Settle, Settled};
+pub use steps::{Claimed, FollowUp, JudgedAnew, Link, NOTED, Progress, Settle, Settled};
 
 use dialect::Db;
 

@@ -30,6 +30,8 @@ pub struct Claimed {
     pub written: Option<String>,
     /// IFS's `OrderNo`, when linked.
     pub order_no: Option<String>,
+    /// Whether that link is only [`NOTED`].
+    pub noted: bool,
     /// An intent that is still open.
     pub intent: Option<Intent>,
     /// Whether a look-up must come before a create.
@@ -57,12 +59,15 @@ impl Claimed {
     }
 }
 
+/// The origin of a link to a record that is known and never changed: an order from before the go-live. It gives way to any other.
+pub const NOTED: &str = "noted";
+
 /// A record in IFS that now belongs to a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
     /// IFS's `OrderNo`; of a customer's document its `CustomerNo`.
     pub order_no: String,
-    /// `created` by us, `adopted` after a look-up, or (customers) `found` as it stood.
+    /// `created` by us, `adopted` after a look-up, [`NOTED`], or (customers) `found` as it stood.
     pub origin: &'static str,
     /// Why this one: kept with a customer's link, "" with an order's.
     pub reason: String,

@@ -14,6 +14,7 @@ mod holds;
 mod kill;
 mod kill_changes;
 mod probes;
+mod old_orders;
 mod recovery;
 mod releases;
 mod remap;

@@ -109,7 +109,7 @@ CREATE TABLE order_links (
     document_id BIGINT PRIMARY KEY REFERENCES documents (id),
     connection TEXT NOT NULL,
     order_no TEXT NOT NULL,
-    origin TEXT NOT NULL CHECK (origin IN ('created', 'adopted')),
+    origin TEXT NOT NULL CHECK (origin IN ('created', 'adopted', 'noted')),
     linked_at BIGINT NOT NULL,
     UNIQUE (connection, order_no)
 );

@@ -28,6 +28,8 @@ pub struct MappingSettings {
     pub site: String,
     /// The go-live instant, RFC 3339: older orders are skipped, never created. Required.
     pub orders_from: String,
+    /// Whether an order that is older is looked up in IFS once, by its key, and linked.
+    pub link_old_orders: bool,
     /// The shop's time zone, of the IANA list; decides which day an order belongs to.
     pub time_zone: String,
     /// Whether test orders go to IFS; otherwise they are skipped.
@@ -168,6 +170,7 @@ impl Default for MappingSettings {
             orders_from: String::new(),
             time_zone: "UTC".into(),
             test_orders: false,
+            link_old_orders: false,
             customer: CustomerMode::OneDefault,
             customer_no: String::new(),
             bill_addr_no: "1".into(),
