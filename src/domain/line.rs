@@ -14,6 +14,8 @@ pub enum LineKind {
     GiftCard,
     /// A tip, which is also counted in the order's own tip figure.
     Tip,
+    /// A bundle as one line: no road tells one, the mapping makes it of its components where that is asked for.
+    Package,
 }
 
 /// One line of an order.
@@ -51,6 +53,27 @@ pub struct Line {
     pub product_type: Option<String>,
     /// Its bar code; only where [`Told::catalogue`](super::order::Told::catalogue).
     pub barcode: Option<String>,
+    /// What the customer chose or wrote for it.
+    pub properties: Vec<Attribute>,
+    /// The bundle that it is a component of; only where [`Told::groups`](super::order::Told::groups).
+    pub group: Option<LineGroup>,
+}
+
+/// A bundle that was sold; its components are lines, which alone bear money.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineGroup {
+    /// Shopify's id of it, without the `gid://…/` in front.
+    pub id: String,
+    /// How many bundles. Shopify does not say whether units that were taken away since still count.
+    pub quantity: u32,
+    /// What the customer saw.
+    pub title: String,
+    /// The bundle's own article number.
+    pub sku: Option<String>,
+    /// Shopify's number of the bundle's product.
+    pub product_id: Option<u64>,
+    /// Shopify's number of the bundle's variant.
+    pub variant_id: Option<u64>,
     /// What the customer chose or wrote for it.
     pub properties: Vec<Attribute>,
 }

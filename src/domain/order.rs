@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::address::Address;
-pub use super::line::{Allocation, Attribute, Discount, Duty, Fee, Line, LineKind, ShippingLine, TaxLine};
+pub use super::line::{Allocation, Attribute, Discount, Duty, Fee, Line, LineGroup, LineKind, ShippingLine, TaxLine};
 use super::money::{Currency, MoneyPair};
 use super::personal::Personal;
 pub use super::refund::{Adjustment, Goodwill, Refund, RefundDuty, RefundLine, RefundShipping};
@@ -135,6 +135,7 @@ impl Order {
             catalogue: needs.catalogue && self.lines.iter().any(from_catalogue),
             company: needs.company && self.company.is_some(),
             risk: needs.risk,
+            groups: needs.groups && self.lines.iter().any(from_catalogue),
         };
         !self.told.covers(needs)
     }
@@ -192,12 +193,17 @@ pub struct Told {
     pub company: bool,
     /// The risk.
     pub risk: bool,
+    /// Which bundle each line is a component of.
+    pub groups: bool,
 }
 
 impl Told {
     /// Whether all of `needed` was told.
     pub const fn covers(self, needed: Self) -> bool {
-        (self.catalogue || !needed.catalogue) && (self.company || !needed.company) && (self.risk || !needed.risk)
+        (self.catalogue || !needed.catalogue)
+            && (self.company || !needed.company)
+            && (self.risk || !needed.risk)
+            && (self.groups || !needed.groups)
     }
 
     /// What either of the two tells or needs.
@@ -207,6 +213,7 @@ impl Told {
             catalogue: self.catalogue || other.catalogue,
             company: self.company || other.company,
             risk: self.risk || other.risk,
+            groups: self.groups || other.groups,
         }
     }
 }

@@ -187,7 +187,7 @@ fn trace(claimed: &Claimed) -> Trace {
 }
 
 fn knows_more(fresh: Told, known: Told) -> bool {
-    (fresh.catalogue && !known.catalogue) || (fresh.company && !known.company) || (fresh.risk && !known.risk)
+    !known.covers(fresh)
 }
 
 async fn unreadable(link: &Connection, claimed: &Claimed) -> Result<State, StoreError> {

@@ -52,7 +52,7 @@ pub fn choose(order: &Order, digest: &str, needs: Told, snapshot: Option<&Snapsh
 mod tests {
     use super::*;
 
-    const CATALOGUE: Told = Told { catalogue: true, company: false, risk: false };
+    const CATALOGUE: Told = Told { catalogue: true, company: false, risk: false, groups: false };
 
     fn order() -> Order {
         let path = format!("{}/tests/fixtures/orders/plain-eur/webhook.json", env!("CARGO_MANIFEST_DIR"));

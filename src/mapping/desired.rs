@@ -60,9 +60,9 @@ pub struct CustomerRef {
 /// One line or charge as IFS should hold it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DesiredRow {
-    /// Names the row for life: `line:<id>` (and `line:<id>/2` of a split one), `shipping:<id>`, `tip`, `duty:<line id>`,
-    /// `fee:<id>`, `discount:<line id or shipping:<id>>:<n>:<tax code>`, `goodwill:<refund id>`, `tax:<title>:<rate>`,
-    /// `marketplace_tax`, `rounding`.
+    /// Names the row for life: `line:<id>` (and `line:<id>/2` of a split one), `bundle:<group id>`, `shipping:<id>`, `tip`,
+    /// `duty:<line id>`, `fee:<id>`, `discount:<line id, bundle:<group id> or shipping:<id>>:<n>:<tax code>`,
+    /// `goodwill:<refund id>`, `tax:<title>:<rate>`, `marketplace_tax`, `rounding`.
     pub key: String,
     /// Its fields.
     pub fields: Fields,

@@ -2,6 +2,7 @@
 
 use super::customer;
 use super::header::chosen_fields;
+use super::packages::{chosen_lines, key_of};
 use super::rows::line_of;
 use super::rules::Rules;
 use super::rules::gl::{ChargeKind, Picked};
@@ -35,9 +36,9 @@ pub fn explain(order: &Order, rules: &Rules) -> Vec<Item> {
         Err(reason) => items.push(parked("header".into(), reason.text)),
     }
     // 2. The lines.
-    let goods = order.lines.iter().filter(|line| line.kind != LineKind::Tip && line.current_quantity > 0);
-    for line in goods {
-        let row = format!("line:{}", line.id);
+    let lines = chosen_lines(order, rules);
+    for line in lines.iter().filter(|line| line.kind != LineKind::Tip && line.current_quantity > 0) {
+        let row = key_of(line);
         match part_for(line, order, rules) {
             Ok(part) => items.push(Item {
                 what: format!("{row} {}", names::CATALOG_NO),
@@ -46,10 +47,10 @@ pub fn explain(order: &Order, rules: &Rules) -> Vec<Item> {
             }),
             Err(reason) => items.push(parked(format!("{row} {}", names::CATALOG_NO), reason.text)),
         }
-        posting(&mut items, order, rules, &row);
-        if !line.duties.is_empty() {
-            charge(&mut items, order, rules, format!("duty:{}", line.id), (ChargeKind::Duty, Some(line), None));
-        }
+        posting(&mut items, order, rules, &row, Some(line));
+    }
+    for line in order.lines.iter().filter(|line| line.current_quantity > 0 && !line.duties.is_empty()) {
+        charge(&mut items, order, rules, format!("duty:{}", line.id), (ChargeKind::Duty, Some(line), None));
     }
     // 3. The charges.
     for line in order.shipping_lines.iter().filter(|line| !line.removed) {
@@ -82,11 +83,11 @@ fn charge(
         Some(picked) => item(what, &picked),
         None => parked(what, "neither a gl rule nor the charge settings have a charge type for it".into()),
     });
-    posting(items, order, rules, &row);
+    posting(items, order, rules, &row, line_of(order, &row));
 }
 
-fn posting(items: &mut Vec<Item>, order: &Order, rules: &Rules, row: &str) {
-    let parts = rules.row_pre_posting(order, line_of(order, row));
+fn posting(items: &mut Vec<Item>, order: &Order, rules: &Rules, row: &str, line: Option<&Line>) {
+    let parts = rules.row_pre_posting(order, line);
     items.extend(parts.into_iter().map(|(field, picked)| item(format!("{row} {field}"), &picked)));
 }
 

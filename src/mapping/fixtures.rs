@@ -71,6 +71,21 @@ pub(super) fn rules() -> Rules {
     Rules::new(settings()).expect("the fixture's settings are legal")
 }
 
+/// Those settings with some keys otherwise, as TOML.
+pub(super) fn settings_with(keys: &str) -> Result<MappingSettings, toml::de::Error> {
+    let mut table = toml::Table::try_from(settings()).expect("plain settings");
+    table.extend(toml::from_str::<toml::Table>(keys)?);
+    table.try_into()
+}
+
+/// The rules that a fixture is mapped by: those settings, with what its `settings.toml` says otherwise, where it has one.
+pub(super) fn rules_of(name: &str) -> Rules {
+    let path = format!("{}/tests/fixtures/orders/{name}/settings.toml", env!("CARGO_MANIFEST_DIR"));
+    let keys = std::fs::read_to_string(path).unwrap_or_default();
+    let settings = settings_with(&keys).unwrap_or_else(|error| panic!("{name}: {error}"));
+    Rules::new(settings).unwrap_or_else(|errors| panic!("{name}: {errors:?}"))
+}
+
 /// A fixture's webhook body.
 pub(super) fn webhook(name: &str) -> String {
     read(name, "webhook.json")

@@ -10,7 +10,7 @@ use super::change::{Meaning, is_customer, meaning, of_charge};
 use super::desired::{DesiredOrder, DesiredRow, Fields};
 use super::field::{held, is_invoiced, number, url_of};
 pub use super::patch::{NoEtag, PatchRow, patch_parts};
-use super::read::{ReadOrder, Target, charges_of_line, taken_units};
+use super::read::{ReadOrder, Target, charges_of_line, shipped_units, taken_units};
 use super::rules::conflicts::{ConflictPolicies, FieldGroup};
 use super::rules::updates::{Action, Change, UpdateTable};
 use super::rules::{ConflictPolicy, Rules};
@@ -139,7 +139,7 @@ pub fn removals_of_rest(base: &WrittenOrder, current: &ReadOrder) -> Vec<Removal
     let mut rest = Vec::new();
     for row in &base.rows {
         let (Target::Line(line), Some(found)) = (&row.target, current.row(&row.target)) else { continue };
-        if taken_units(found) > Decimal::ZERO || is_invoiced(&row.target, found) {
+        if taken_units(current, found) > Decimal::ZERO || is_invoiced(&row.target, found) {
             continue;
         }
         let tied: Vec<Target> = charges_of_line(current, line).map(Target::Charge).collect();
@@ -260,8 +260,8 @@ impl<'a> Planner<'a> {
 
     /// Whether something of a line that shall be cancelled is delivered already, or reserved for a part delivery.
     fn is_under_way(&self, line: &Row) -> bool {
-        let shipped = line.decimal(names::QTY_SHIPPED).unwrap_or_default();
-        let taken = if self.plan.state == Objstate::PartiallyDelivered { taken_units(line) } else { shipped };
+        let partly = self.plan.state == Objstate::PartiallyDelivered;
+        let taken = if partly { taken_units(self.current, line) } else { shipped_units(self.current, line) };
         taken > Decimal::ZERO
     }
 
@@ -390,7 +390,7 @@ impl<'a> Planner<'a> {
             self.refuse(what, Why::State(change, Action::Credit));
             return false;
         }
-        if change == Change::QuantityDown && figure.is_none_or(|figure| figure < taken_units(row)) {
+        if change == Change::QuantityDown && figure.is_none_or(|figure| figure < taken_units(self.current, row)) {
             self.refuse(what, Why::UnderWay);
             return false;
         }

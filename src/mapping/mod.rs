@@ -22,6 +22,7 @@ pub mod customer;
 pub mod customer_merge;
 mod header;
 mod note;
+mod packages;
 mod rows;
 mod sku;
 pub mod tax;

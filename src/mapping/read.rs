@@ -31,6 +31,8 @@ pub struct ReadOrder {
     pub lines: Vec<Row>,
     /// The lines that are: they count for nothing, but one of them may be what a lost call made.
     pub cancelled_lines: Vec<Row>,
+    /// The components that IFS added to its package parts: they follow their package's line and bear no money of their own.
+    pub components: Vec<Row>,
     /// The charges.
     pub charges: Vec<Row>,
     /// The order's own address, when it has one.
@@ -41,7 +43,7 @@ impl ReadOrder {
     /// Parses the bodies of the read-back: header by key, lines, charges, address by key.
     ///
     /// ETags of rows in lists are dropped, since only those of a get by key are sure. Lines that are cancelled count for
-    /// nothing and are kept apart.
+    /// nothing and are kept apart, as are the components of packages.
     ///
     /// # Errors
     /// [`RowError`] for bodies of another shape.
@@ -53,11 +55,13 @@ impl ReadOrder {
         let address = address.filter(|value| !value.is_null()).map(Row::from_json).transpose()?;
         let mut lines: Vec<Row> = without_etags(Row::list_from_json(lines)?);
         lines.sort_by_key(line_rank);
-        let (cancelled_lines, lines) =
-            lines.into_iter().partition(|line| line.text(names::ORDER_STATE) == Some("Cancelled"));
+        let packages: Vec<Row> = lines.iter().filter(|line| item_no(line) < 0).cloned().collect();
+        let (components, lines): (Vec<Row>, Vec<Row>) =
+            lines.into_iter().partition(|line| packages.iter().any(|package| is_component(line, package)));
+        let (cancelled_lines, lines) = lines.into_iter().partition(is_cancelled);
         let mut charges = without_etags(Row::list_from_json(charges)?);
         charges.sort_by_key(|charge| charge.int(names::SEQUENCE_NO));
-        Ok(Self { header, lines, cancelled_lines, charges, address })
+        Ok(Self { header, lines, cancelled_lines, components, charges, address })
     }
 
     /// The order's number in IFS; empty only for an order that was never parsed.
@@ -119,10 +123,46 @@ impl ReadOrder {
     }
 }
 
-/// The units of a line that are reserved, picked or delivered: its quantity may not go below them.
-pub(super) fn taken_units(line: &Row) -> Decimal {
-    let units = |field| line.decimal(field).unwrap_or_default();
-    units(names::QTY_ASSIGNED).max(units(names::QTY_PICKED)) + units(names::QTY_SHIPPED)
+/// The units of a line that are reserved, picked or delivered: its quantity may not go below them. Of a package, those of which
+/// any component is: IFS may count them on the components alone.
+pub(super) fn taken_units(read: &ReadOrder, line: &Row) -> Decimal {
+    counted(read, line, |line| {
+        let units = |field| line.decimal(field).unwrap_or_default();
+        units(names::QTY_ASSIGNED).max(units(names::QTY_PICKED)) + units(names::QTY_SHIPPED)
+    })
+}
+
+/// The units of a line that are delivered; of a package as [`taken_units`].
+pub(super) fn shipped_units(read: &ReadOrder, line: &Row) -> Decimal {
+    counted(read, line, |line| line.decimal(names::QTY_SHIPPED).unwrap_or_default())
+}
+
+/// What is counted on a line, or on its components in units of the package, begun ones as whole.
+fn counted(read: &ReadOrder, line: &Row, count: impl Fn(&Row) -> Decimal) -> Decimal {
+    let due = |line: &Row| line.decimal(names::BUY_QTY_DUE).unwrap_or_default();
+    let packages = |part: &Row| {
+        let all = count(part) * due(line);
+        // Without a quantity nothing can be said of parts: then all of it is.
+        if all.is_zero() { all } else { all.checked_div(due(part)).map_or(due(line), |whole| whole.ceil()) }
+    };
+    let components = read.components.iter().filter(|part| item_no(line) < 0 && is_component(part, line));
+    components.map(packages).fold(count(line), Decimal::max)
+}
+
+/// Whether a row is a component of this package's line: IFS numbers a package's own line -1 and its components from 1. One that
+/// lives while its package is cancelled is a line like any other.
+fn is_component(line: &Row, package: &Row) -> bool {
+    let is_of = |field| line.text(field).is_some() && line.text(field) == package.text(field);
+    let outlives = is_cancelled(package) && !is_cancelled(line);
+    item_no(line) > 0 && item_no(package) < 0 && is_of(names::LINE_NO) && is_of(names::REL_NO) && !outlives
+}
+
+fn item_no(line: &Row) -> i64 {
+    line.int(names::LINE_ITEM_NO).unwrap_or_default()
+}
+
+fn is_cancelled(line: &Row) -> bool {
+    line.text(names::ORDER_STATE) == Some("Cancelled")
 }
 
 /// The charges that are tied to a line.

@@ -1,6 +1,7 @@
 //! Which sales part of IFS a line becomes. Rows that name something beat the SKU as it stands, and that beats parts that stand
 //! for many things.
 
+use super::packages::package_of;
 use super::park::ParkReason;
 use super::rules::Rules;
 use super::rules::gl::{Because, Choice};
@@ -45,7 +46,18 @@ pub(super) fn part_for(line: &Line, order: &Order, rules: &Rules) -> Result<Part
             return Ok(part(catalog_no, &Because::Setting(format!("{key}.{name}"))));
         }
     }
-    // 2. A gift card is a liability, whatever its SKU.
+    // 2. A bundle is a part of its own or none: a part that stands for many things would lose its components.
+    if let Some(group) = package_of(line) {
+        let because = "the bundle's SKU".to_owned();
+        let named = sku.map(|sku| Part { catalog_no: rules.catalog_no(sku), description: None, because });
+        return named.ok_or_else(|| {
+            let add =
+                variant.map_or_else(String::new, |id| format!(": add variant_map.\"{id}\" with IFS's package part"));
+            let text = format!("bundle {} (\"{}\") has no SKU{add}; or enter the order by hand", group.id, group.title);
+            ParkReason::mapping("bundle_without_sku", text)
+        });
+    }
+    // 3. A gift card is a liability, whatever its SKU.
     if line.kind == LineKind::GiftCard {
         let named = settings.gift_card_part.as_deref();
         let what = "sells a gift card, and gift_card_part is not set: name a non-inventory sales part there";
@@ -53,12 +65,12 @@ pub(super) fn part_for(line: &Line, order: &Order, rules: &Rules) -> Result<Part
             .map(|named| standing_for(line, named, "gift_card_part"))
             .ok_or_else(|| none(line, "gift_card", what));
     }
-    // 3. The SKU as it stands; also of products that were deleted since.
+    // 4. The SKU as it stands; also of products that were deleted since.
     if let Some(sku) = sku {
         let because = "the line's SKU".to_owned();
         return Ok(Part { catalog_no: rules.catalog_no(sku), description: None, because });
     }
-    // 4. Without a SKU.
+    // 5. Without a SKU.
     if let Some(catalog_no) = settings.title_map.get(&line.title) {
         return Ok(part(catalog_no, &Because::Setting("title_map".into())));
     }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::create::create_parts;
 use super::desired::DesiredOrder;
-use super::fixtures::{has_graphql, names, order, re_read, rules};
+use super::fixtures::{has_graphql, names, order, re_read, rules_of};
 use super::judge::{Judgement, judge};
 use super::rules::Rules;
 use crate::domain::order::Order;
@@ -69,10 +69,10 @@ fn path(name: &str) -> PathBuf {
 
 #[test]
 fn every_fixture_becomes_what_its_snapshot_says() {
-    let (rules, update) = (rules(), std::env::var_os("UPDATE_SNAPSHOTS").is_some());
+    let update = std::env::var_os("UPDATE_SNAPSHOTS").is_some();
     let mut others = Vec::new();
     for name in names() {
-        let (path, found) = (path(&name), snapshot(&name, &rules));
+        let (path, found) = (path(&name), snapshot(&name, &rules_of(&name)));
         if update {
             std::fs::write(&path, &found).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         }

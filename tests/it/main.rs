@@ -4,6 +4,7 @@ mod support;
 
 mod any_way;
 mod bad_input;
+mod bundles;
 mod changes;
 mod clock;
 mod commands;
@@ -13,8 +14,8 @@ mod events;
 mod holds;
 mod kill;
 mod kill_changes;
-mod probes;
 mod old_orders;
+mod probes;
 mod recovery;
 mod releases;
 mod remap;

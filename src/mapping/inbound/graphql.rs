@@ -6,12 +6,15 @@ use crate::domain::address::Address;
 use crate::domain::money::MoneyPair;
 use crate::domain::order::{
     Adjustment, Allocation, Attribute, CancelReason, Company, Customer, Discount, Duty, Fee, FinancialStatus, Line,
-    LineKind, Order, Refund, RefundDuty, RefundLine, RefundShipping, Risk, ShippingLine, ShopifyOrderId, TaxLine, Told,
-    Totals,
+    LineGroup, LineKind, Order, Refund, RefundDuty, RefundLine, RefundShipping, Risk, ShippingLine, ShopifyOrderId,
+    TaxLine, Told, Totals,
 };
 use crate::domain::personal::Personal;
 use crate::shopify::wire::graphql as wire;
 use crate::shopify::wire::{Gid, Text};
+
+/// The id of a bundle travels in a line's key, which has an end.
+const GROUP_ID_MAX: usize = 40;
 
 /// The order of an `order_by_id` answer.
 ///
@@ -27,6 +30,8 @@ pub fn order_from_graphql(order: wire::Order) -> Result<Order, InboundError> {
     let lacks = further_page(&order);
     let totals = reader.totals(&order)?;
     let taxes_included = order.taxes_included;
+    // An answer to an older query says nothing of bundles.
+    let groups = order.line_items.nodes.iter().all(|line| line.line_item_group.is_told());
     let may_be_tips: Vec<bool> = order.line_items.nodes.iter().map(may_be_a_tip).collect();
     let mut lines: Vec<Line> =
         order.line_items.nodes.into_iter().map(|line| reader.line(line)).collect::<Result<_, _>>()?;
@@ -88,7 +93,7 @@ pub fn order_from_graphql(order: wire::Order) -> Result<Order, InboundError> {
         staff_id: None,
         gateways: sorted_tags(order.payment_gateway_names.iter().map(|name| name.0.as_str())),
         risk: Some(risk(&order.risk.recommendation)),
-        told: Told { catalogue: true, company: true, risk: true },
+        told: Told { catalogue: true, company: true, risk: true, groups },
         payment_terms: order.payment_terms.map(|terms| terms.payment_terms_name.0),
         lacks,
     })
@@ -189,6 +194,27 @@ fn company(entity: Option<wire::PurchasingEntity>) -> Option<Company> {
     })
 }
 
+fn group(group: wire::LineItemGroup) -> Result<LineGroup, InboundError> {
+    let field = "lineItems.lineItemGroup.id";
+    // Its end is not promised to be a number.
+    let id = group.id.0.strip_prefix("gid://shopify/LineItemGroup/").unwrap_or_default();
+    let plain = |id: &&str| (1..=GROUP_ID_MAX).contains(&id.len()) && id.bytes().all(is_plain);
+    let id = Some(id).filter(plain).ok_or(InboundError::OtherType { field, expected: "LineItemGroup" })?;
+    Ok(LineGroup {
+        id: id.to_owned(),
+        quantity: group.quantity.0,
+        title: group.title.0,
+        sku: said(group.variant_sku),
+        product_id: group.product_id.map(|gid| gid.id),
+        variant_id: group.variant_id.map(|gid| gid.id),
+        properties: attributes(group.custom_attributes),
+    })
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
+}
+
 fn attributes(attributes: Vec<wire::Attribute>) -> Vec<Attribute> {
     attributes
         .into_iter()
@@ -287,6 +313,7 @@ impl Reader {
             product_type,
             barcode,
             properties: attributes(line.custom_attributes),
+            group: line.line_item_group.some().map(group).transpose()?,
         })
     }
 

@@ -27,7 +27,7 @@ pub fn order_from_rest(order: wire::Order) -> Result<Order, InboundError> {
         Some(code) => currency("presentment_currency", code)?,
         None => shop,
     };
-    let mut reader = Reader { currencies: Currencies { shop, presentment }, lacks: None, discounts: 0 };
+    let mut reader = Reader { currencies: Currencies { shop, presentment }, lacks: None, discounts: 0, groups: true };
     let discounts = discounts(order.discount_applications.as_deref().unwrap_or_default());
     reader.discounts = discounts.len();
 
@@ -97,7 +97,7 @@ pub fn order_from_rest(order: wire::Order) -> Result<Order, InboundError> {
         staff_id: order.user_id.map(|id| id.0),
         gateways: sorted_tags(gateways.iter().map(|name| name.0.as_str())),
         risk: None,
-        told: Told::default(),
+        told: Told { groups: reader.groups, ..Told::default() },
         payment_terms: order
             .payment_terms
             .map(|terms| said(terms.payment_terms_name).unwrap_or_else(|| "unnamed".into())),
@@ -152,6 +152,8 @@ struct Reader {
     currencies: Currencies,
     lacks: Option<&'static str>,
     discounts: usize,
+    /// Whether every line says that it belongs to no bundle: of one the webhook tells the id alone.
+    groups: bool,
 }
 
 impl Reader {
@@ -254,6 +256,7 @@ impl Reader {
         if line.current_quantity.is_none() {
             self.lack("line_items.current_quantity");
         }
+        self.groups &= line.sales_line_item_group_id.is_none();
         Ok(Line {
             id: line.id.0,
             kind,
@@ -277,6 +280,7 @@ impl Reader {
             product_type: None,
             barcode: None,
             properties: attributes(line.properties),
+            group: None,
         })
     }
 

@@ -5,6 +5,7 @@ use rust_decimal::Decimal;
 use super::super::current::CurrentLine;
 use super::super::desired::{DesiredRow, Expect, Fields};
 use super::super::note;
+use super::super::packages::{key_of, name_of, package_of};
 use super::super::park::ParkReason;
 use super::super::price::{net_price, split};
 use super::super::rules::TaxedOn;
@@ -31,7 +32,7 @@ struct Piece {
 impl Mapper<'_> {
     pub(super) fn line(&mut self, line: &Line, now: &CurrentLine) -> Result<(), ParkReason> {
         let on = match line.kind {
-            LineKind::Goods => TaxedOn::Goods,
+            LineKind::Goods | LineKind::Package => TaxedOn::Goods,
             LineKind::GiftCard => TaxedOn::GiftCard,
             // A tip is a charge, see `charges`.
             LineKind::Tip => return Ok(()),
@@ -39,7 +40,7 @@ impl Mapper<'_> {
         if line.current_quantity == 0 {
             return Ok(());
         }
-        let row = format!("line {}", line.id);
+        let row = name_of(line);
         let part = sku::part_for(line, self.order, self.rules)?;
         let worth = now.worth();
         if worth < Decimal::ZERO {
@@ -57,10 +58,11 @@ impl Mapper<'_> {
         let mut taxes = self.share_tax(&row, &valued.tax, &amounts)?.into_iter();
         for (piece, tax) in pieces.iter().zip(taxes.by_ref()) {
             let fields = self.line_fields(line, now, &part, piece, &valued.tax.key);
-            let key = format!("line:{}{}", line.id, piece.suffix);
+            let key = format!("{}{}", key_of(line), piece.suffix);
             self.lines.push(DesiredRow { key, fields, expect: Expect { amount: piece.amount, tax } });
         }
-        self.discount_charges(&line.id.to_string(), Some(line), &discounts, &valued.tax.key, taxes)
+        let of = package_of(line).map_or_else(|| line.id.to_string(), |_| key_of(line));
+        self.discount_charges(&of, Some(line), &discounts, &valued.tax.key, taxes)
     }
 
     /// The rows that carry an amount for a number of units.
@@ -114,7 +116,8 @@ impl Mapper<'_> {
             put(names::FETCH_TAX_FROM_DEFAULTS, Scalar::text(&settings.fetch_tax_off));
         }
         if !settings.line_key_field.is_empty() {
-            put(&settings.line_key_field, Scalar::text(format!("{}{}", line.id, piece.suffix)));
+            let key = package_of(line).map_or_else(|| line.id.to_string(), |group| group.id.clone());
+            put(&settings.line_key_field, Scalar::text(format!("{key}{}", piece.suffix)));
         }
         let list_price = line.price.on(self.side).amount();
         if let Some(note) = note::line_note(self.order, line, list_price, &now.discounts, self.currency) {

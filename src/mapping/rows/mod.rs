@@ -18,6 +18,7 @@ use rust_decimal::Decimal;
 use super::address;
 use super::current::Current;
 use super::desired::{DesiredRow, Expect, Fields};
+use super::packages::{self, packed};
 use super::park::ParkReason;
 use super::rules::Rules;
 use super::rules::gl::ChargeKind;
@@ -60,6 +61,9 @@ pub(super) fn rows(
     currency: Currency,
     now: &Current,
 ) -> Result<Rows, ParkReason> {
+    // 1. Bundles as the rules want them.
+    let (order, now) = packed(order, rules, now)?;
+    let (order, now) = (order.as_ref(), now.as_ref());
     let (country, region) = match order.delivery_address() {
         Some(to) => (address::country(to)?, to.province_code.as_deref()),
         None => ("", None),
@@ -81,7 +85,7 @@ pub(super) fn rows(
         tax_charges: BTreeMap::new(),
         taxed: BTreeMap::new(),
     };
-    // 1. Goods and gift cards, each with its discounts.
+    // 2. Goods and gift cards, each with its discounts.
     for (line, now) in order.lines.iter().zip(&now.lines) {
         mapper.line(line, now)?;
     }
@@ -89,19 +93,19 @@ pub(super) fn rows(
         let text = "no line has units left; one at least was expected: cancel the order in Shopify, or resolve it";
         return Err(ParkReason::mapping("no_lines", text));
     }
-    // 2. Everything else that is paid for.
+    // 3. Everything else that is paid for.
     for (index, (line, now)) in order.shipping_lines.iter().zip(&now.shipping).enumerate() {
         mapper.shipping(index, line, now)?;
     }
     mapper.tip(now)?;
     mapper.duties_and_fees(now)?;
-    // 3. What was given back beyond the rows.
+    // 4. What was given back beyond the rows.
     let goodwill = mapper.goodwill()?;
-    // 4. Taxes that are charges, and what rounding leaves open.
+    // 5. Taxes that are charges, and what rounding leaves open.
     mapper.taxes_as_charges()?;
     mapper.rounding()?;
 
-    // 5. The code parts of each row.
+    // 6. The code parts of each row.
     for row in mapper.lines.iter_mut().chain(&mut mapper.charges) {
         for (field, picked) in rules.row_pre_posting(order, line_of(order, &row.key)) {
             row.fields.insert(field.to_owned(), Scalar::text(picked.value));
@@ -126,6 +130,11 @@ pub(super) fn rows(
 
 /// The line that a row came from, or belongs to, by its key.
 pub(super) fn line_of<'o>(order: &'o Order, key: &str) -> Option<&'o Line> {
+    let named = key.strip_prefix("discount:").unwrap_or(key);
+    if let Some(of) = named.strip_prefix("bundle:") {
+        let id = of.split(['/', ':']).next()?;
+        return order.lines.iter().find(|line| packages::package_of(line).is_some_and(|group| group.id == id));
+    }
     let of = ["line:", "duty:", "discount:"].into_iter().find_map(|kind| key.strip_prefix(kind))?;
     let id: u64 = of.split(['/', ':']).next()?.parse().ok()?;
     order.lines.iter().find(|line| line.id == id)

@@ -216,7 +216,8 @@ impl Rules {
     /// id. Each group of rules adds its own.
     pub fn needs(&self) -> Told {
         let company = self.settings.customer == settings::CustomerMode::MatchOrCreate;
-        Told { company, catalogue: self.needs_catalogue(), risk: self.settings.holds.asks_risk() }
+        let groups = self.settings.bundle == settings::BundleMode::PackagePart;
+        Told { company, catalogue: self.needs_catalogue(), risk: self.settings.holds.asks_risk(), groups }
     }
 
     /// The facts that one order needs: a company's, only where it belongs to one.

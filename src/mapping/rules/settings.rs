@@ -126,6 +126,8 @@ pub struct MappingSettings {
     pub barcode_map: BTreeMap<String, String>,
     /// `CatalogNo` by title, for lines without a SKU.
     pub title_map: BTreeMap<String, String>,
+    /// Which of a bundle's two forms IFS gets.
+    pub bundle: BundleMode,
     /// `CatalogNo` of the part for lines without a SKU that nothing else has a part for; without it such orders park.
     pub default_part: Option<String>,
     /// `CatalogNo` of the non-inventory part for lines that are typed in; without it such orders park.
@@ -168,9 +170,9 @@ impl Default for MappingSettings {
             company: String::new(),
             site: String::new(),
             orders_from: String::new(),
+            link_old_orders: false,
             time_zone: "UTC".into(),
             test_orders: false,
-            link_old_orders: false,
             customer: CustomerMode::OneDefault,
             customer_no: String::new(),
             bill_addr_no: "1".into(),
@@ -214,6 +216,7 @@ impl Default for MappingSettings {
             variant_map: BTreeMap::new(),
             barcode_map: BTreeMap::new(),
             title_map: BTreeMap::new(),
+            bundle: BundleMode::Components,
             default_part: None,
             custom_part: None,
             gift_card_part: None,
@@ -268,6 +271,15 @@ choice!(
         Keep,
         /// In capitals.
         Upper,
+    }
+);
+choice!(
+    /// `bundle`.
+    BundleMode {
+        /// Shopify's component lines.
+        Components,
+        /// One line of the bundle's own part, a package part of IFS: IFS adds the components.
+        PackagePart,
     }
 );
 choice!(

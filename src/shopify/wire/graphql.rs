@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use super::scalar::{Amount, Gid, Instant, Loose, Quantity, Rate, Text};
+use super::scalar::{Amount, Gid, Instant, Loose, Quantity, Rate, Tellable, Text};
 
 /// The order as GraphQL answers it. No `Debug`: it is full of persons' data.
 #[derive(Deserialize)]
@@ -322,6 +322,24 @@ pub struct LineItem {
     pub discount_allocations: Vec<DiscountAllocation>,
     pub tax_lines: Vec<TaxLine>,
     pub duties: Vec<Duty>,
+    pub custom_attributes: Vec<Attribute>,
+    /// The bundle that it belongs to.
+    #[serde(default)]
+    pub line_item_group: Tellable<LineItemGroup>,
+}
+
+/// A bundle that was sold.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the names are Shopify's own and documented there")]
+pub struct LineItemGroup {
+    /// A global id, whose end need not be a number.
+    pub id: Text,
+    pub title: Text,
+    pub quantity: Quantity,
+    pub product_id: Option<Gid>,
+    pub variant_id: Option<Gid>,
+    pub variant_sku: Option<Text>,
     pub custom_attributes: Vec<Attribute>,
 }
 

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 
 use super::refund::Refund;
-use super::scalar::{Amount, Id, Instant, Loose, Quantity, Rate, Text};
+use super::scalar::{Amount, Id, Instant, Loose, Quantity, Rate, Tellable, Text};
 
 /// The order as a webhook carries it. No `Debug`: it is full of persons' data.
 #[derive(Deserialize)]
@@ -164,6 +164,9 @@ pub struct LineItem {
     pub tax_lines: Option<Vec<TaxLine>>,
     pub duties: Option<Vec<Duty>>,
     pub properties: Option<Vec<Property>>,
+    /// The bundle that it belongs to (webhooks of 2025-01 and later).
+    #[serde(default)]
+    pub sales_line_item_group_id: Tellable<serde::de::IgnoredAny>,
 }
 
 /// An import duty on a line. Unlike all other amounts it carries its two moneys itself.

@@ -147,6 +147,44 @@ impl<'de> Deserialize<'de> for Quantity {
     }
 }
 
+/// A field that some payloads leave out: its absence says nothing, while null says that there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tellable<T> {
+    /// The payload has no such field.
+    #[default]
+    Untold,
+    /// There is none.
+    None,
+    /// This one.
+    Some(T),
+}
+
+impl<T> Tellable<T> {
+    /// Whether the payload says anything of it.
+    pub const fn is_told(&self) -> bool {
+        !matches!(self, Self::Untold)
+    }
+
+    /// Whether the payload says that there is none.
+    pub const fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
+
+    /// The value, where there is one.
+    pub fn some(self) -> Option<T> {
+        match self {
+            Self::Some(value) => Some(value),
+            Self::Untold | Self::None => None,
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Tellable<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(deserializer)?.map_or(Self::None, Self::Some))
+    }
+}
+
 /// A text without NUL, which neither database nor IFS can hold.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Text(pub String);
