@@ -99,6 +99,8 @@ on_both!(an_old_order_that_ifs_does_not_hold_is_not_looked_up_again, linking(), 
     let order_no = keyed(world, order);
     let id = world.document().await.id.to_string();
     assert_eq!(world.command(&["documents", "retry", &id], "").0, 0);
+    // The command's clock is the wall's.
+    steps.advance(world, 60);
     steps.run(steps.link()).await;
     assert_eq!(skipped(world).await.0, Some(order_no));
     nothing_was_written(world);
@@ -197,6 +199,7 @@ on_both!(a_noted_order_that_is_wanted_later_is_compared_and_never_made_twice, li
     let steps = restarted_with(world, LINKING, "orders_from = 2019-01-01T00:00:00Z").await;
     let id = world.document().await.id.to_string();
     assert_eq!(world.command(&["documents", "retry", &id], "").0, 0);
+    steps.advance(world, 60);
     steps.run(steps.link()).await;
     let document = world.document().await;
     assert_state(&document, State::Parked);
