@@ -13,7 +13,7 @@ use crate::mapping::preview::{Side, sides, steps};
 use crate::mapping::rules::Rules;
 use crate::mapping::rules::updates::Change;
 use crate::mapping::written::WrittenOrder;
-use crate::store::DocumentRow;
+use crate::store::{DocumentRow, NOTED};
 
 /// What would be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +46,14 @@ pub async fn preview(ifs: &IfsClient, rules: &Rules, document: &DocumentRow) -> 
     };
     let base = document.written.as_deref().map(serde_json::from_str::<WrittenOrder>).transpose();
     match (&document.order_no, wish) {
-        (_, Wish::Skip { rule }) => Ok(Preview::told(skip_text(&rule))),
+        (None, Wish::Skip { rule, look_up: true }) => {
+            Ok(Preview::told(format!("{}; it is looked up once all the same", skip_text(&rule))))
+        }
+        (_, Wish::Skip { rule, .. }) => Ok(Preview::told(skip_text(&rule))),
+        // As the writer has it: what is only noted is never cancelled.
+        (Some(_), Wish::Park { text, .. }) if document.origin.as_deref() == Some(NOTED) => {
+            Ok(Preview::told(format!("a person decides: {text}")))
+        }
         (_, Wish::Hold { text, .. }) => Ok(Preview::told(format!("it waits: {text}"))),
         (_, Wish::Park { text, cancel_reason: None, .. }) => Ok(Preview::told(format!("a person decides: {text}"))),
         (None, Wish::Write { order }) => Ok(created(&order, document)),

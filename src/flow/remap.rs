@@ -66,7 +66,9 @@ pub async fn remapped(
         }
         (_, Wish::Write { .. } | Wish::Cancel { .. }) => Ok(Remapped::Differs { differences: Vec::new(), anew }),
         (_, Wish::Park { code, text, .. }) => stays(Vec::new(), format!("today's rules park it: {code}: {text}")),
-        (_, Wish::Skip { rule }) => stays(Vec::new(), format!("today's rule {rule} keeps such an order out of IFS")),
+        (_, Wish::Skip { rule, .. }) => {
+            stays(Vec::new(), format!("today's rule {rule} keeps such an order out of IFS"))
+        }
         (_, Wish::Hold { code, .. }) => stays(Vec::new(), format!("today's rules hold it: {code}")),
     }
 }

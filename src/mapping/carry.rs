@@ -113,10 +113,14 @@ fn money<'a>(order: &'a DesiredOrder, source: &str) -> Vec<(&'a str, &'a Expect,
         .collect()
 }
 
-/// What of Shopify's a row stands for, by its key: a line and its discounts are one; taxes as charges and rounding are the whole order's.
+/// What of Shopify's a row stands for, by its key: a line or a bundle and its discounts are one; taxes as charges and rounding are the whole order's.
 fn source(key: &str) -> String {
     let (kind, rest) = key.split_once(':').unwrap_or((key, ""));
     let first = |text: &str| text.split([':', '/', '+']).next().unwrap_or(text).to_owned();
+    let bundle = if kind == "bundle" { Some(rest) } else { rest.strip_prefix("bundle:") };
+    if let Some(bundle) = bundle {
+        return format!("bundle:{}", first(bundle));
+    }
     match (kind, rest.strip_prefix("shipping:")) {
         ("line", _) | ("discount", None) => format!("line:{}", first(rest)),
         ("discount", Some(shipping)) => format!("shipping:{}", first(shipping)),
@@ -262,6 +266,10 @@ mod tests {
         assert_eq!(
             (told("shipping:5"), told("discount:shipping:5:1:V19")),
             ("shipping:5".to_owned(), "shipping:5".to_owned())
+        );
+        assert_eq!(
+            (told("bundle:ab-7+2"), told("discount:bundle:ab-7:1:V19")),
+            ("bundle:ab-7".into(), "bundle:ab-7".into())
         );
         assert_eq!((told("tax:MwSt:0.19"), told("rounding")), ("order".to_owned(), "order".to_owned()));
         assert_eq!(

@@ -219,7 +219,7 @@ fn the_components_that_ifs_adds_are_neither_foreign_nor_money() {
     assert_eq!(gate(&desired, &read, &packing()), vec![]);
     let base = link_rows(&desired, &read).expect("every row is there");
     assert!(base.rows.iter().any(|row| row.key == BUNDLE && row.target == package()));
-    let plan = plan(&base, None, &desired, &read, PlanRules::with_policy(ConflictPolicy::Park));
+    let plan = plan(&base, &desired, &read, PlanRules::with_policy(ConflictPolicy::Park));
     assert!(plan.nothing_to_do(), "{plan:?}");
     // A new row of ours is never taken for a component of its own package.
     let wanted = row(&desired).expect("the set");
@@ -258,7 +258,7 @@ fn units_that_are_taken_of_components_alone_count_for_their_package() {
         let base = link_rows(&desired, &exploded(&desired, json!({}))).expect("every row is there");
         let mut read = exploded(&desired, of_component);
         set(&mut read, &Target::Header, names::OBJSTATE, json!(state));
-        let plan = plan(&base, None, wanted, &read, PlanRules::with_policy(ConflictPolicy::Park));
+        let plan = plan(&base, wanted, &read, PlanRules::with_policy(ConflictPolicy::Park));
         let rest = removals_of_rest(&base, &read).iter().any(|removal| removal.target == package());
         let code = match plan.verdict() {
             Verdict::Park(reason) => reason.code,
