@@ -76,6 +76,7 @@ pub async fn converge(link: &Connection, claimed: &Claimed) -> Result<State, Sto
         (None, Wish::Write { order }) => match held_back(link, claimed).await? {
             HeldBack::Stop(stop) => settle(link, claimed, stop.closing(open, "settled")).await,
             HeldBack::Waits => hold::look(link, claimed).await,
+            HeldBack::Noted(rule) => note::note(link, claimed, &rule).await,
             HeldBack::No => create::create(link, claimed, &order).await,
         },
         (_, Wish::Hold { .. }) => hold::look(link, claimed).await,
@@ -101,6 +102,8 @@ enum HeldBack {
     No,
     /// It has to wait.
     Waits,
+    /// This rule keeps it out, and it is looked up all the same.
+    Noted(String),
     /// It is not to be written.
     Stop(Box<Outcome>),
 }
@@ -112,7 +115,8 @@ async fn held_back(link: &Connection, claimed: &Claimed) -> Result<HeldBack, Sto
     let wish = rejudge(&link.store, &link.rules, &link.name, claimed.order_id, link.clock.now()).await?;
     let Some(wish) = wish else { return Ok(HeldBack::No) };
     let settled = match (wish.wanted, wish.reason) {
-        (Wanted::Skip | Wanted::Note, Some(reason)) => Settled::Skipped(reason),
+        (Wanted::Note, Some(reason)) => return Ok(HeldBack::Noted(reason.code)),
+        (Wanted::Skip, Some(reason)) => Settled::Skipped(reason),
         (Wanted::Park, Some(reason)) => Settled::Parked(reason),
         (Wanted::Hold, _) => return Ok(HeldBack::Waits),
         (Wanted::Write | Wanted::Cancel(_) | Wanted::Skip | Wanted::Note | Wanted::Park, _) => return Ok(HeldBack::No),

@@ -207,3 +207,20 @@ on_both!(a_noted_order_that_is_wanted_later_is_compared_and_never_made_twice, li
     assert_eq!(document.order_no, Some(order_no));
     nothing_was_written(world);
 });
+
+on_both!(an_order_that_was_planned_before_the_go_live_moved_is_noted_too, Setup::default(), async |world: &World| {
+    let order = world.shop().place(Story::PlacedEarlier);
+    let order_no = keyed(world, order);
+    {
+        let steps = begin(world).await;
+        steps.deliver(steps.link(), "orders/create", &world.shop().webhook_body(order).expect("a body")).await;
+        steps.map(steps.link()).await;
+        assert_state(&world.document().await, State::Planned);
+    }
+    // People entered it by hand until the go-live, which is set only now.
+    let later = "orders_from = 2099-01-01T00:00:00Z\nlink_old_orders = true";
+    let steps = restarted_with(world, GO_LIVE, later).await;
+    steps.run(steps.link()).await;
+    assert_eq!((skipped(world).await.0, look_ups(world)), (Some(order_no), 1));
+    nothing_was_written(world);
+});
