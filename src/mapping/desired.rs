@@ -60,7 +60,8 @@ pub struct CustomerRef {
 /// One line or charge as IFS should hold it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DesiredRow {
-    /// Names the row for life: `line:<id>` (and `line:<id>/2` of a split one), `shipping:<id>`, `tip`, `duty:<line id>`,
+    /// Names the row for life: `line:<id>` (and `line:<id>/2` of a split one), `shipping:<id>`, `tip`, `duty:<line id>` (and
+    /// `duty:<line id>/2` of duties that are taxed otherwise),
     /// `fee:<id>`, `discount:<line id or shipping:<id>>:<n>:<tax code>`, `goodwill:<refund id>`, `tax:<title>:<rate>`,
     /// `marketplace_tax`, `rounding`.
     pub key: String,

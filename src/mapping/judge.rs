@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use super::address::address_fields;
-use super::current::{Current, order_currency};
+use super::current::Current;
 use super::customer;
 use super::desired::{DesiredOrder, Expected};
 use super::header::header_fields;
@@ -144,8 +144,8 @@ fn not_mapped_yet(order: &Order) -> Option<ParkReason> {
 fn desired(order: &Order, rules: &Rules, now: &Current) -> Result<DesiredOrder, ParkReason> {
     let settings = rules.settings();
     let side = rules.side();
-    let currency = order_currency(order, side);
-    let address = address_fields(order)?;
+    let currency = order.currency_on(side);
+    let address = address_fields(order, rules)?;
     let header = header_fields(order, rules, currency)?;
     let rows = rows(order, rules, side, currency, now)?;
     let desired = DesiredOrder {
@@ -158,7 +158,7 @@ fn desired(order: &Order, rules: &Rules, now: &Current) -> Result<DesiredOrder, 
         customer: customer::reference(order, rules),
         release: rules.releases(order),
         // Among the customer's addresses it needs none of its own.
-        address: Some(address).filter(|_| !rules.ships_to_customer_address()),
+        address: address.filter(|_| !rules.ships_to_customer_address()),
         lines: rows.lines,
         charges: rows.charges,
         expected: Expected {

@@ -15,7 +15,6 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 
-use super::address;
 use super::current::Current;
 use super::desired::{DesiredRow, Expect, Fields};
 use super::park::ParkReason;
@@ -23,7 +22,7 @@ use super::rules::Rules;
 use super::rules::gl::ChargeKind;
 use super::rules::settings::{PriceBasis, TaxMode};
 use super::scalar::Scalar;
-use super::tax::{TaxKey, TaxPlace, untaxed};
+use super::tax::{TaxKey, TaxPlace, place, untaxed};
 use crate::domain::money::{Currency, Side};
 use crate::domain::order::{Line, Order};
 use crate::ifs::wire::names;
@@ -60,10 +59,7 @@ pub(super) fn rows(
     currency: Currency,
     now: &Current,
 ) -> Result<Rows, ParkReason> {
-    let (country, region) = match order.delivery_address() {
-        Some(to) => (address::country(to)?, to.province_code.as_deref()),
-        None => ("", None),
-    };
+    let (country, region) = place(order, rules)?;
     let untaxed = untaxed(order, rules, country);
     let place = TaxPlace { country, region, untaxed: &untaxed };
     let mut mapper = Mapper {
