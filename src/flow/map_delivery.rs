@@ -64,6 +64,7 @@ impl Version {
             payload: self.payload,
             born_here: known.born_here,
             reread_digests: if known.updated_at == self.order.updated_at { settled(known) } else { Vec::new() },
+            sale: self.order.sale(),
             received_at,
             expected_revision: Some(known.revision),
         }
@@ -104,7 +105,7 @@ pub async fn map_delivery(link: &Connection, received: &Received) -> Result<Ende
         return quarantine(link, received, reason).await;
     }
     // 1. Decode.
-    let version = match told(received) {
+    let mut version = match told(received) {
         Ok(Told::Version(version)) => version,
         Ok(Told::Event(event)) => return map_event(link, received, attempts, event).await,
         Err(reason) => return quarantine(link, received, reason).await,
@@ -112,6 +113,9 @@ pub async fn map_delivery(link: &Connection, received: &Received) -> Result<Ende
     // 2. and 3.
     for _ in 0..3 {
         let snapshot = link.store.snapshot(&link.name, version.order.id.get()).await?;
+        if let Some(known) = &snapshot {
+            version.order.remember(known.sale);
+        }
         let chosen = match choice(link, &version, snapshot.as_ref()) {
             Choice::Drop(reason) => {
                 link.store.supersede_delivery(received.id, version.order.id.get(), reason).await?;
@@ -184,6 +188,7 @@ pub(super) async fn commit(
                 payload: version.payload.clone(),
                 born_here,
                 reread_digests: version.settled.clone(),
+                sale: order.sale(),
                 received_at: received.received_at,
                 expected_revision: snapshot.map(|known| known.revision),
             },
