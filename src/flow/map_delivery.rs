@@ -10,10 +10,10 @@ use super::ingest::{ORDER_EDITED, REFUND_CREATED};
 use super::map_event::{Event, map_event};
 use super::re_read::{Case, ReRead, re_read};
 use super::version::{Choice, choose};
-use super::wish::{self, Wish};
+use super::wish::{self, Footing, Wish};
 use super::{Connection, SecretUse, customer_order};
 use crate::domain::document::{State, Trace};
-use crate::domain::order::Order;
+use crate::domain::order::{Order, Told as Facts};
 use crate::mapping::inbound;
 use crate::shopify::wire::cut::cut_secrets;
 use crate::shopify::wire::{decode_graphql_order, decode_order_edited, decode_refund_created, decode_rest_order};
@@ -116,7 +116,8 @@ pub async fn map_delivery(link: &Connection, received: &Received) -> Result<Ende
         if let Some(known) = &snapshot {
             version.order.remember(known.sale);
         }
-        let chosen = match choice(link, &version, snapshot.as_ref()) {
+        let needs = needs(link, &version.order).await?;
+        let chosen = match choice(link, &version, needs, snapshot.as_ref()) {
             Choice::Drop(reason) => {
                 link.store.supersede_delivery(received.id, version.order.id.get(), reason).await?;
                 return Ok(Ended::Superseded);
@@ -141,8 +142,18 @@ pub async fn map_delivery(link: &Connection, received: &Received) -> Result<Ende
     postpone(link, received, Blame::Remote, PAUSE, "the order changed while it was mapped").await
 }
 
-fn choice(link: &Connection, version: &Version, snapshot: Option<&Snapshot>) -> Choice {
-    let choice = choose(&version.order, &version.digest, link.rules.needs_of(&version.order), snapshot);
+/// The facts that judging the order needs. What stands in IFS is held for no risk, so that nobody asks for it any more.
+async fn needs(link: &Connection, order: &Order) -> Result<Facts, StoreError> {
+    let needs = link.rules.needs_of(order);
+    if !needs.risk {
+        return Ok(needs);
+    }
+    let footing = wish::footing(&link.store, &link.name, &order.id.to_string()).await?;
+    Ok(Facts { risk: !matches!(footing, Footing::InIfs), ..needs })
+}
+
+fn choice(link: &Connection, version: &Version, needs: Facts, snapshot: Option<&Snapshot>) -> Choice {
+    let choice = choose(&version.order, &version.digest, needs, snapshot);
     if link.secret_use == SecretUse::SharedApp && snapshot.is_none() && choice == Choice::Take {
         return Choice::ReRead("the webhook secret is shared: the shop itself must confirm a new order");
     }

@@ -127,7 +127,7 @@ fn screened(order: &Order, rules: &Rules) -> Result<Current, Judgement> {
         return Err(Judgement::Skip(SkipRule::TestOrder));
     }
     // 6. What the operator keeps out.
-    if let Some(rule) = rules.settings().filters.keeps_out(order) {
+    if let Some(rule) = rules.settings().filters.keeps_out(order, rules.place(order).map(|(country, _)| country)) {
         return Err(Judgement::Skip(SkipRule::Filter(rule)));
     }
     Ok(now)

@@ -377,6 +377,9 @@ fn a_till_sells_where_it_stands_and_never_where_the_buyer_lives() {
     let rules = checked(settings.clone());
     assert_eq!(rules.particulars(&order).country, Some("DE"));
     assert_eq!(desired_of(&order, &rules).header[names::MARKET_CODE].to_string(), "TILL");
+    settings.filters.only.country = vec!["DE".into()];
+    assert!(matches!(judge(&order, &checked(settings.clone()), jiff::Timestamp::UNIX_EPOCH), Judgement::Write(_)));
+    settings.filters = Default::default();
     // What is sent somewhere is taxed there, wherever it was bought.
     order.shipping_address = order.billing_address.clone();
     assert_eq!(parked(&order, &checked(settings)), "tax_code_missing");

@@ -240,7 +240,7 @@ impl Rules {
                 ReleaseWhen::PaidOrTerms => ", though paid orders are released without a person",
             };
             notes.push(format!(
-                "holds.risk is empty: orders that Shopify thinks risky are not held{released}; [\"investigate\", \"cancel\"] holds them, and costs one reading of each version of each order"
+                "holds.risk is empty: orders that Shopify thinks risky are not held{released}; [\"investigate\", \"cancel\"] holds them, and costs one reading of each new order"
             ));
         }
         notes
