@@ -57,10 +57,21 @@ pub(super) fn config(command: &ConfigCommand, config: Option<PathBuf>) -> Result
     };
     let settings = super::load(config)?;
     let (tenants, connections) = (settings.tenants.len(), settings.connections.len());
+    let notes: Vec<(String, String)> = settings
+        .connections
+        .iter()
+        .flat_map(|(name, connection)| connection.rules.notes().into_iter().map(|note| (name.to_string(), note)))
+        .collect();
     match shown.format() {
-        Format::Json => say_json(&json!({"ok": true, "tenants": tenants, "connections": connections})),
+        Format::Json => {
+            let notes: Vec<_> = notes.iter().map(|(name, note)| json!({"connection": name, "note": note})).collect();
+            say_json(&json!({"ok": true, "tenants": tenants, "connections": connections, "notes": notes}));
+        }
         Format::Text => {
-            say(&format!("the settings are in order: {tenants} IFS tenant(s), {connections} connection(s)"))
+            say(&format!("the settings are in order: {tenants} IFS tenant(s), {connections} connection(s)"));
+            for (name, note) in notes {
+                say(&format!("note: connections.{name}.{note}"));
+            }
         }
     }
     Ok(())

@@ -3,10 +3,11 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use rust_decimal::Decimal;
 
 use super::address::Address;
 pub use super::line::{Allocation, Attribute, Discount, Duty, Fee, Line, LineGroup, LineKind, ShippingLine, TaxLine};
-use super::money::{Currency, MoneyPair};
+use super::money::{Currency, Money, MoneyPair, Side};
 use super::personal::Personal;
 pub use super::refund::{Adjustment, Goodwill, Refund, RefundDuty, RefundLine, RefundShipping};
 
@@ -145,10 +146,73 @@ impl Order {
         self.cancelled_at.is_some()
     }
 
-    /// The address that decides delivery and tax: shipping, else billing.
+    /// Whether it was paid in full at some time, whatever was given back since, or costs nothing. The one answer to that
+    /// question: terms of payment, the release and the holds all ask here.
+    ///
+    /// Shopify's word is believed, but for "refunded" and "partially refunded": it says so of an order of which only a part was
+    /// ever paid, too. There, what is outstanding may be no more than what was given back, where the payload tells it;
+    /// whether Shopify counts money given back as outstanding again is not documented, and either way counts as paid.
+    pub fn is_paid(&self) -> bool {
+        match &self.financial_status {
+            Some(FinancialStatus::Paid) => true,
+            Some(FinancialStatus::PartiallyRefunded | FinancialStatus::Refunded) => {
+                let back: Decimal = self.refunds.iter().map(|refund| refund.paid_back.shop.amount()).sum();
+                self.totals.outstanding.is_none_or(|outstanding| outstanding.amount() <= back)
+            }
+            Some(
+                FinancialStatus::Pending
+                | FinancialStatus::Authorized
+                | FinancialStatus::Expired
+                | FinancialStatus::PartiallyPaid
+                | FinancialStatus::Voided
+                | FinancialStatus::Unknown(_),
+            ) => false,
+            None => self.totals.current_total.is_zero(),
+        }
+    }
+
+    /// Whether it was sold at a till and taken along: the channel says "pos", and nothing is sent anywhere.
+    pub fn is_till_sale(&self) -> bool {
+        let till = self.source_name.as_deref().is_some_and(|channel| channel.eq_ignore_ascii_case(TILL));
+        till && self.shipping_address.is_none()
+    }
+
+    /// Adds what an earlier version told of the sale itself and this one does not: who sold it is in the webhook alone, and the
+    /// roads may differ in the location. Neither can change once the order is placed.
+    pub fn remember(&mut self, earlier: Sale) {
+        self.staff_id = self.staff_id.or(earlier.staff_id);
+        self.location_id = self.location_id.or(earlier.location_id);
+    }
+
+    /// What it tells of the sale itself.
+    pub fn sale(&self) -> Sale {
+        Sale { location_id: self.location_id, staff_id: self.staff_id }
+    }
+
+    /// Its currency on one side.
+    pub fn currency_on(&self, side: Side) -> Currency {
+        match side {
+            Side::Shop => self.currency,
+            Side::Presentment => self.presentment_currency,
+        }
+    }
+
+    /// The address of delivery: shipping, else billing.
     pub fn delivery_address(&self) -> Option<&Address> {
         self.shipping_address.as_ref().or(self.billing_address.as_ref())
     }
+}
+
+/// The channel of Shopify's own tills (`source_name`).
+const TILL: &str = "pos";
+
+/// Facts of the sale itself, which not every road tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sale {
+    /// The location where it was bought.
+    pub location_id: Option<u64>,
+    /// Who sold it.
+    pub staff_id: Option<u64>,
 }
 
 /// Who bought.
@@ -354,6 +418,8 @@ pub struct Totals {
     pub fees: Option<MoneyPair>,
     /// What refunds in cash were rounded by: the payment's, never the order's.
     pub refund_rounding: Option<MoneyPair>,
+    /// What is still to be paid, in the shop's currency alone; none where the payload does not say.
+    pub outstanding: Option<Money>,
     /// The whole as placed.
     pub total: MoneyPair,
     /// Lines less discounts, now.

@@ -84,14 +84,90 @@ pub struct Goodwill {
 }
 
 impl Order {
-    /// What was given back beyond rows, one for each refund that did so.
+    /// What was given back beyond rows and not kept of rows by another refund, one for each refund that did so.
     ///
     /// A refund by amount has no rows and one adjustment `refund_discrepancy` below zero (seen in four of five real refunds).
-    /// Several adjustments of one refund are differences of the same sum, so that their net counts; a net above zero was
-    /// kept back (a restocking fee) and is no gift. Shipping is no adjustment here, see [`Refund`], so that it can't count
-    /// twice. As long as no transaction of the refund succeeded, nothing was given back.
+    /// All adjustments are differences of one sum, the customer's money, so that their net counts, within a refund and over all of
+    /// them: who gives 30.00 for a damage and later takes the goods back for 30.00 less than their worth has given nothing
+    /// away. What is kept on the whole (a restocking fee) is no gift. Shipping is no adjustment here, see [`Refund`], so that it
+    /// can't count twice. As long as no transaction of a refund succeeded, nothing was given back; what was kept of its rows counts
+    /// at once, since the rows are gone at once. Shopify's numbers grow, so that refunds count in the order of theirs.
     pub fn goodwill(&self) -> Vec<Goodwill> {
-        self.refunds.iter().filter_map(Refund::goodwill).collect()
+        let mut refunds: Vec<&Refund> = self.refunds.iter().collect();
+        refunds.sort_by_key(|refund| refund.id);
+        let [shop, presentment] = Side::BOTH.map(|side| given(&refunds, side, self.taxes_included));
+        let pair = |shop, presentment| MoneyPair {
+            shop: Money::new(shop, self.currency_on(Side::Shop)),
+            presentment: Money::new(presentment, self.currency_on(Side::Presentment)),
+        };
+        shop.into_iter()
+            .zip(presentment)
+            .map(|(shop, presentment)| Goodwill {
+                refund_id: shop.refund_id,
+                amount: pair(shop.amount, presentment.amount),
+                tax: pair(shop.tax, presentment.tax),
+            })
+            .filter(|goodwill| !goodwill.amount.is_zero() || !goodwill.tax.is_zero())
+            .collect()
+    }
+}
+
+/// What one refund gave beyond its rows, on one side.
+struct Given {
+    refund_id: u64,
+    amount: Decimal,
+    tax: Decimal,
+    /// With tax.
+    whole: Decimal,
+}
+
+/// What each refund gave beyond its rows, less what others kept; one for each refund, nothing where it gave nothing.
+fn given(refunds: &[&Refund], side: Side, taxes_included: bool) -> Vec<Given> {
+    let mut all: Vec<Given> = Vec::with_capacity(refunds.len());
+    // Kept by earlier refunds, and given back by none yet.
+    let mut kept = Decimal::ZERO;
+    for refund in refunds {
+        let on = |pair: &MoneyPair| pair.on(side).amount();
+        let amount = -refund.adjustments.iter().map(|row| on(&row.amount)).sum::<Decimal>();
+        let tax = -refund.adjustments.iter().map(|row| on(&row.tax)).sum::<Decimal>();
+        let whole = if taxes_included { amount } else { amount + tax };
+        let nothing = Given { refund_id: refund.id, amount: Decimal::ZERO, tax: Decimal::ZERO, whole: Decimal::ZERO };
+        if whole > Decimal::ZERO {
+            // 1. Given: what was kept before goes first.
+            let mut gift = Given { amount, tax, whole, ..nothing };
+            if refund.paid_back.is_zero() {
+                gift.take(whole, side, refund, taxes_included);
+            } else {
+                let back = kept.min(whole);
+                gift.take(back, side, refund, taxes_included);
+                kept -= back;
+            }
+            all.push(gift);
+        } else {
+            // 2. Kept: it takes back what was given last.
+            kept -= whole;
+            all.push(nothing);
+            for (gift, refund) in all.iter_mut().zip(refunds).rev() {
+                let back = kept.min(gift.whole);
+                gift.take(back, side, refund, taxes_included);
+                kept -= back;
+            }
+        }
+    }
+    all
+}
+
+impl Given {
+    /// Takes an amount with tax off it, its tax in proportion.
+    fn take(&mut self, back: Decimal, side: Side, refund: &Refund, taxes_included: bool) {
+        if back.is_zero() {
+            return;
+        }
+        let left = self.whole - back;
+        let currency = refund.paid_back.on(side).currency();
+        self.tax = currency.round(self.tax * left / self.whole);
+        self.amount = if taxes_included { left } else { left - self.tax };
+        self.whole = left;
     }
 }
 
@@ -113,26 +189,5 @@ impl Refund {
     /// Whether what went back is what its rows and adjustments say.
     pub fn closes(&self, side: Side, taxes_included: bool) -> bool {
         self.explained(side, taxes_included) == self.paid_back.on(side).amount()
-    }
-
-    fn goodwill(&self) -> Option<Goodwill> {
-        let like = self.paid_back;
-        let amount = negative_sum(like, self.adjustments.iter().map(|adjustment| adjustment.amount));
-        let tax = negative_sum(like, self.adjustments.iter().map(|adjustment| adjustment.tax));
-        let given = amount.shop.amount() > Decimal::ZERO && !self.paid_back.is_zero();
-        given.then_some(Goodwill { refund_id: self.id, amount, tax })
-    }
-}
-
-/// Less than nothing of all pairs, in the currencies of another one.
-fn negative_sum(like: MoneyPair, pairs: impl Iterator<Item = MoneyPair>) -> MoneyPair {
-    let (mut shop, mut presentment) = (Decimal::ZERO, Decimal::ZERO);
-    for pair in pairs {
-        shop -= pair.shop.amount();
-        presentment -= pair.presentment.amount();
-    }
-    MoneyPair {
-        shop: Money::new(shop, like.shop.currency()),
-        presentment: Money::new(presentment, like.presentment.currency()),
     }
 }

@@ -56,7 +56,10 @@ pub async fn look(link: &Connection, claimed: &Claimed) -> Result<State, StoreEr
     // 2.
     let answer = link.shopify.order_by_id(claimed.order_id).await;
     let fresh = match answer {
-        Ok(Some(bytes)) => decode_re_read(&bytes),
+        Ok(Some(bytes)) => decode_re_read(&bytes).map(|mut fresh| {
+            fresh.order.remember(look.known.sale());
+            fresh
+        }),
         Ok(None) => Err("Shopify does not know the order".to_owned()),
         Err(error) => Err(error.to_string()),
     };

@@ -10,10 +10,10 @@ use super::ingest::{ORDER_EDITED, REFUND_CREATED};
 use super::map_event::{Event, map_event};
 use super::re_read::{Case, ReRead, re_read};
 use super::version::{Choice, choose};
-use super::wish::{self, Wish};
+use super::wish::{self, Footing, Wish};
 use super::{Connection, SecretUse, customer_order};
 use crate::domain::document::{State, Trace};
-use crate::domain::order::Order;
+use crate::domain::order::{Order, Told as Facts};
 use crate::mapping::inbound;
 use crate::shopify::wire::cut::cut_secrets;
 use crate::shopify::wire::{decode_graphql_order, decode_order_edited, decode_refund_created, decode_rest_order};
@@ -64,6 +64,7 @@ impl Version {
             payload: self.payload,
             born_here: known.born_here,
             reread_digests: if known.updated_at == self.order.updated_at { settled(known) } else { Vec::new() },
+            sale: self.order.sale(),
             received_at,
             expected_revision: Some(known.revision),
         }
@@ -104,7 +105,7 @@ pub async fn map_delivery(link: &Connection, received: &Received) -> Result<Ende
         return quarantine(link, received, reason).await;
     }
     // 1. Decode.
-    let version = match told(received) {
+    let mut version = match told(received) {
         Ok(Told::Version(version)) => version,
         Ok(Told::Event(event)) => return map_event(link, received, attempts, event).await,
         Err(reason) => return quarantine(link, received, reason).await,
@@ -112,7 +113,11 @@ pub async fn map_delivery(link: &Connection, received: &Received) -> Result<Ende
     // 2. and 3.
     for _ in 0..3 {
         let snapshot = link.store.snapshot(&link.name, version.order.id.get()).await?;
-        let chosen = match choice(link, &version, snapshot.as_ref()) {
+        if let Some(known) = &snapshot {
+            version.order.remember(known.sale);
+        }
+        let needs = needs(link, &version.order).await?;
+        let chosen = match choice(link, &version, needs, snapshot.as_ref()) {
             Choice::Drop(reason) => {
                 link.store.supersede_delivery(received.id, version.order.id.get(), reason).await?;
                 return Ok(Ended::Superseded);
@@ -137,8 +142,18 @@ pub async fn map_delivery(link: &Connection, received: &Received) -> Result<Ende
     postpone(link, received, Blame::Remote, PAUSE, "the order changed while it was mapped").await
 }
 
-fn choice(link: &Connection, version: &Version, snapshot: Option<&Snapshot>) -> Choice {
-    let choice = choose(&version.order, &version.digest, link.rules.needs_of(&version.order), snapshot);
+/// The facts that judging the order needs. What stands in IFS is held for no risk, so that nobody asks for it any more.
+async fn needs(link: &Connection, order: &Order) -> Result<Facts, StoreError> {
+    let needs = link.rules.needs_of(order);
+    if !needs.risk {
+        return Ok(needs);
+    }
+    let footing = wish::footing(&link.store, &link.name, &order.id.to_string()).await?;
+    Ok(Facts { risk: !matches!(footing, Footing::InIfs), ..needs })
+}
+
+fn choice(link: &Connection, version: &Version, needs: Facts, snapshot: Option<&Snapshot>) -> Choice {
+    let choice = choose(&version.order, &version.digest, needs, snapshot);
     if link.secret_use == SecretUse::SharedApp && snapshot.is_none() && choice == Choice::Take {
         return Choice::ReRead("the webhook secret is shared: the shop itself must confirm a new order");
     }
@@ -184,6 +199,7 @@ pub(super) async fn commit(
                 payload: version.payload.clone(),
                 born_here,
                 reread_digests: version.settled.clone(),
+                sale: order.sale(),
                 received_at: received.received_at,
                 expected_revision: snapshot.map(|known| known.revision),
             },

@@ -58,7 +58,11 @@ pub(super) async fn re_read(case: &Case<'_>, why: &'static str) -> Result<ReRead
     if fresh.order.updated_at < told.max(known) {
         return case.again_or_give_up("Shopify answered an older version").await.map(ReRead::Ended);
     }
-    // The answer wins; the digests that it settles are remembered for this updated_at.
+    // The answer wins, but for what this road does not tell.
+    for sale in [case.trigger.map(|trigger| trigger.order.sale()), case.snapshot.map(|known| known.sale)] {
+        fresh.order.remember(sale.unwrap_or_default());
+    }
+    // The digests that it settles are remembered for this updated_at.
     if let Some(known) = case.snapshot.filter(|known| known.updated_at == fresh.order.updated_at) {
         fresh.settled.clone_from(&known.reread_digests);
         fresh.settled.push(known.digest.clone());

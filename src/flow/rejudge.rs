@@ -62,5 +62,7 @@ pub(super) fn version_of(snapshot: &Snapshot) -> Option<Version> {
         "rest" => decode(&snapshot.payload),
         _ => decode_re_read(&snapshot.payload),
     };
-    decoded.ok()
+    let mut version = decoded.ok()?;
+    version.order.remember(snapshot.sale);
+    Some(version)
 }

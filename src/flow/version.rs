@@ -23,7 +23,8 @@ const TELLS_ALL: &str = "graphql";
 
 /// Judges a delivered version against the snapshot.
 ///
-/// A version that lacks facts which the rules need is re-read, and once only: the snapshot of the answer is known by then.
+/// A version that lacks facts which the rules need is re-read, and once only: the snapshot of the answer is known by then. What
+/// the snapshot knows of the sale itself is added to the order before.
 pub fn choose(order: &Order, digest: &str, needs: Told, snapshot: Option<&Snapshot>) -> Choice {
     let lacks_facts = order.lacks_facts(needs);
     if let Some(known) = snapshot {
@@ -32,8 +33,14 @@ pub fn choose(order: &Order, digest: &str, needs: Told, snapshot: Option<&Snapsh
         }
         if order.updated_at == known.updated_at {
             if digest == known.digest {
-                let again = lacks_facts && known.road != TELLS_ALL;
-                return if again { Choice::ReRead(FACTS) } else { Choice::Drop("this version is known") };
+                // Who sold it is in no re-read: the webhook that tells it may come after one.
+                let tells_more = order.sale() != known.sale;
+                let again = lacks_facts && (known.road != TELLS_ALL || tells_more);
+                return match (again, tells_more) {
+                    (true, _) => Choice::ReRead(FACTS),
+                    (false, true) => Choice::Take,
+                    (false, false) => Choice::Drop("this version is known"),
+                };
             }
             if known.reread_digests.iter().any(|seen| seen == digest) {
                 return Choice::Drop("this version was settled by a re-read");
@@ -69,6 +76,7 @@ mod tests {
             payload: Vec::new(),
             born_here: true,
             reread_digests: Vec::new(),
+            sale: order.sale(),
         }
     }
 
@@ -76,6 +84,21 @@ mod tests {
     fn facts_that_no_rule_needs_cost_no_re_read() {
         let order = order();
         assert_eq!(choose(&order, &order.digest(), Told::default(), None), Choice::Take);
+    }
+
+    #[test]
+    fn a_known_version_that_tells_who_sold_it_is_no_known_one() {
+        let mut order = order();
+        let known = snapshot(&order, "graphql");
+        assert_eq!(
+            choose(&order, &order.digest(), Told::default(), Some(&known)),
+            Choice::Drop("this version is known")
+        );
+        order.staff_id = Some(9);
+        assert_eq!(choose(&order, &order.digest(), Told::default(), Some(&known)), Choice::Take);
+        assert_eq!(choose(&order, &order.digest(), CATALOGUE, Some(&known)), Choice::ReRead(FACTS));
+        let told = snapshot(&order, "graphql");
+        assert_eq!(choose(&order, &order.digest(), CATALOGUE, Some(&told)), Choice::Drop("this version is known"));
     }
 
     #[test]

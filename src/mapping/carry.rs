@@ -124,6 +124,7 @@ fn source(key: &str) -> String {
     match (kind, rest.strip_prefix("shipping:")) {
         ("line", _) | ("discount", None) => format!("line:{}", first(rest)),
         ("discount", Some(shipping)) => format!("shipping:{}", first(shipping)),
+        ("duty", _) => format!("duty:{}", first(rest)),
         ("tax" | "marketplace_tax" | "rounding", _) => "order".to_owned(),
         _ => key.to_owned(),
     }

@@ -16,12 +16,13 @@ pub(super) struct Meaning {
 }
 
 /// The kinds of field that travel to a record that stands already, by record; any other field parks its change.
-const HEADER: [(&str, Change, FieldGroup); 8] = [
+const HEADER: [(&str, Change, FieldGroup); 9] = [
     (names::WANTED_DELIVERY_DATE, Change::DeliveryAddress, FieldGroup::Delivery),
     (names::SHIP_VIA_CODE, Change::DeliveryAddress, FieldGroup::Delivery),
     (names::DELIVERY_TERMS, Change::DeliveryAddress, FieldGroup::Delivery),
     (names::SHIP_ADDR_NO, Change::DeliveryAddress, FieldGroup::Address),
     (names::PAY_TERM_ID, Change::Note, FieldGroup::Header),
+    (names::SALESMAN_CODE, Change::Note, FieldGroup::Header),
     (names::NOTE_TEXT, Change::Note, FieldGroup::Note),
     (names::INTERNAL_REF, Change::Note, FieldGroup::References),
     (names::EXTERNAL_REF, Change::Note, FieldGroup::References),
@@ -48,8 +49,8 @@ const CHARGE: [(&str, FieldGroup); 5] = [
     (names::TAX_CODE, FieldGroup::Tax),
     (TAX_STRUCTURE, FieldGroup::Tax),
 ];
-const ADDRESS: [&str; 7] =
-    [names::NAME, names::ADDRESS1, names::ADDRESS2, names::ZIP_CODE, names::CITY, names::STATE, names::COUNTRY];
+/// Beside the lines of an address.
+const ADDRESS: [&str; 5] = [names::NAME, names::ZIP_CODE, names::CITY, names::STATE, names::COUNTRY];
 
 /// What the difference in a field of a record means; none for a field that is not written on a record that stands.
 ///
@@ -64,7 +65,8 @@ pub(super) fn meaning(target: &Target, key: &str, field: &str) -> Option<Meaning
             .find(|(name, _)| *name == field)
             .map(|(_, group)| Meaning { change: of_charge(key), group: *group }),
         Target::Address => {
-            ADDRESS.contains(&field).then_some(Meaning { change: Change::DeliveryAddress, group: FieldGroup::Address })
+            let known = ADDRESS.contains(&field) || names::ADDRESS_LINES.contains(&field);
+            known.then_some(Meaning { change: Change::DeliveryAddress, group: FieldGroup::Address })
         }
     }
 }

@@ -1,13 +1,15 @@
 //! What an order's rows are worth now, on one side: discounts and taxes stand in the payload for the units as placed and are
 //! pro-rated to the units that remain, so that they sum exactly to what Shopify states.
 
+use std::collections::BTreeSet;
+
 use rust_decimal::Decimal;
 
 use super::identities::{Broken, Reading, Tip};
 use super::prorate::{Part, share};
 use crate::domain::money::MoneyPair;
 use crate::domain::money::Side;
-use crate::domain::order::{LineKind, Order, TaxLine};
+use crate::domain::order::{Fee, LineKind, Order, TaxLine};
 
 /// The rows' worth now; the lists run beside the order's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +59,7 @@ pub struct CurrentCharge {
 /// # Errors
 /// [`Broken`]: a stated current sum is nothing that rounding the shares could sum to.
 pub fn current(order: &Order, side: Side, reading: Reading, tip: Decimal) -> Result<Current, Broken> {
-    let unit = order_currency(order, side).minor_unit();
+    let unit = order.currency_on(side).minor_unit();
     let shares = Shares { order, side, unit, reading };
     // 1. Lines before discounts, and the share of the discounts.
     let gross: Vec<Decimal> =
@@ -173,15 +175,27 @@ impl Shares<'_> {
         Err(Broken::new("current_total_duties", self.side, stated, by_units))
     }
 
-    /// Each fee's amount now: all shrink alike.
+    /// Each fee's amount now. A fee that is taken away goes as a whole: where the stated sum is that of some of them, those stay.
+    /// Where it is no such sum, all shrink alike. Where more than one choice comes to it, nobody can say which stay.
     fn fees(&self) -> Result<Vec<Decimal>, Broken> {
+        const IDENTITY: &str = "current_total_additional_fees";
+        const UNTOLD: &str = "current_total_additional_fees (which of the fees remain is not told)";
         let stated = self.or_nothing(self.order.totals.current_fees.as_ref());
-        let sum: Decimal = self.order.fees.iter().map(|fee| self.on(&fee.price)).sum();
-        let (numerator, denominator) = ratio(stated, sum, self.unit);
-        let of = |amount| Part { amount, numerator, denominator };
-        let parts: Vec<Part> = self.order.fees.iter().map(|fee| of(self.on(&fee.price))).collect();
-        share(&parts, stated, self.unit)
-            .map_err(|limits| Broken::new("current_total_additional_fees", self.side, stated, limits.least))
+        let placed: Vec<Decimal> = self.order.fees.iter().map(|fee| self.on(&fee.price)).collect();
+        let sum: Decimal = placed.iter().sum();
+        match choices(&self.order.fees, &placed, stated).as_slice() {
+            [] => {
+                let (numerator, denominator) = ratio(stated, sum, self.unit);
+                let parts: Vec<Part> =
+                    placed.into_iter().map(|amount| Part { amount, numerator, denominator }).collect();
+                share(&parts, stated, self.unit)
+                    .map_err(|limits| Broken::new(IDENTITY, self.side, stated, limits.least))
+            }
+            [stay] => {
+                Ok(placed.iter().zip(stay).map(|(fee, stays)| if *stays { *fee } else { Decimal::ZERO }).collect())
+            }
+            _ => Err(Broken::new(UNTOLD, self.side, stated, sum)),
+        }
     }
 
     /// Their sum is what Shopify states.
@@ -215,17 +229,46 @@ impl Shares<'_> {
     }
 }
 
+/// Fees among which a choice is looked for; more of them shrink alike.
+const FEES_CHOSEN_MAX: usize = 12;
+
+/// Which fees may stay where `stated` is left of all: each choice says it beside the fees. Fees that differ in nothing but their
+/// number are one another's, so that only one such choice is given.
+fn choices(fees: &[Fee], placed: &[Decimal], stated: Decimal) -> Vec<Vec<bool>> {
+    if stated == placed.iter().sum() {
+        return vec![vec![true; fees.len()]];
+    }
+    if stated.is_zero() {
+        return vec![vec![false; fees.len()]];
+    }
+    if fees.len() > FEES_CHOSEN_MAX {
+        return Vec::new();
+    }
+    let like = |fee: &Fee| fees.iter().position(|other| Fee { id: other.id, ..fee.clone() } == *other);
+    let kinds: Vec<Option<usize>> = fees.iter().map(like).collect();
+    let mut known = BTreeSet::new();
+    let mut choices = Vec::new();
+    for choice in 0_u32..1 << fees.len() {
+        let stay: Vec<bool> = (0..fees.len()).map(|index| choice >> index & 1 == 1).collect();
+        // What costs nothing is never gone.
+        let idle = stay.iter().zip(placed).any(|(stays, amount)| !stays && amount.is_zero());
+        let sum: Decimal = stay.iter().zip(placed).filter(|(stays, _)| **stays).map(|(_, amount)| amount).sum();
+        if idle || sum != stated {
+            continue;
+        }
+        let mut kept: Vec<Option<usize>> =
+            stay.iter().zip(&kinds).filter(|(stays, _)| **stays).map(|(_, kind)| *kind).collect();
+        kept.sort_unstable();
+        if known.insert(kept) {
+            choices.push(stay);
+        }
+    }
+    choices
+}
+
 /// What is left of an amount, in units of both.
 fn ratio(now: Decimal, placed: Decimal, unit: Decimal) -> (u64, u64) {
     use rust_decimal::prelude::ToPrimitive as _;
     let units = |amount: Decimal| amount.checked_div(unit).and_then(|units| units.to_u64()).unwrap_or(0);
     if now == placed { (1, 1) } else { (units(now), units(placed)) }
-}
-
-/// The order's currency on one side.
-pub fn order_currency(order: &Order, side: Side) -> crate::domain::money::Currency {
-    match side {
-        Side::Shop => order.currency,
-        Side::Presentment => order.presentment_currency,
-    }
 }

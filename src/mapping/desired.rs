@@ -61,8 +61,9 @@ pub struct CustomerRef {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DesiredRow {
     /// Names the row for life: `line:<id>` (and `line:<id>/2` of a split one), `bundle:<group id>`, `shipping:<id>`, `tip`,
-    /// `duty:<line id>`, `fee:<id>`, `discount:<line id, bundle:<group id> or shipping:<id>>:<n>:<tax code>`,
-    /// `goodwill:<refund id>`, `tax:<title>:<rate>`, `marketplace_tax`, `rounding`.
+    /// `duty:<line id>` (and `duty:<line id>/2` of duties that are taxed otherwise), `fee:<id>`,
+    /// `discount:<line id, bundle:<group id> or shipping:<id>>:<n>:<tax code>`, `goodwill:<refund id>`, `tax:<title>:<rate>`,
+    /// `marketplace_tax`, `rounding`.
     pub key: String,
     /// Its fields.
     pub fields: Fields,

@@ -64,7 +64,7 @@ pub fn explain(order: &Order, rules: &Rules) -> Vec<Item> {
     for fee in &order.fees {
         charge(&mut items, order, rules, format!("fee:{}", fee.id), (ChargeKind::Fee, None, Some(&fee.name)));
     }
-    for goodwill in order.goodwill() {
+    for goodwill in order.goodwill().into_iter().filter(|given| !given.amount.on(rules.side()).is_zero()) {
         let row = format!("goodwill:{}", goodwill.refund_id);
         charge(&mut items, order, rules, row, (ChargeKind::Goodwill, None, None));
     }

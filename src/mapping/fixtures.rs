@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::desired::DesiredOrder;
 use super::judge::{Judgement, judge};
-use super::rules::settings::{ChargeSettings, TaxCodeSetting, TaxOfSet, TaxSetSetting};
+use super::rules::settings::{ChargeSettings, SiteSetting, TaxCodeSetting, TaxOfSet, TaxSetSetting};
 use super::rules::{MappingSettings, Rules};
 use crate::domain::order::Order;
 use crate::shopify::wire;
@@ -33,6 +33,7 @@ pub(super) fn settings() -> MappingSettings {
             tax_code("*", "0", "V00"),
         ],
         tax_sets: BTreeMap::from([("quebec".into(), quebec())]),
+        sites: BTreeMap::from([till("66778899001", "DE"), till("66778899002", "SE")]),
         custom_part: Some("CUSTOM".into()),
         gift_card_part: Some("GIFTCARD".into()),
         charge: ChargeSettings {
@@ -53,6 +54,12 @@ pub(super) fn settings() -> MappingSettings {
 /// One row of `tax_codes`.
 pub(super) fn tax_code(country: &str, rate: &str, code: &str) -> TaxCodeSetting {
     TaxCodeSetting { country: country.into(), region: None, rate: rate.into(), on: None, when: None, code: code.into() }
+}
+
+/// A shop in a country, at a location of Shopify's.
+fn till(location: &str, country: &str) -> (String, SiteSetting) {
+    let row = SiteSetting { site: "S10".into(), company: None, country: Some(country.into()), region: None };
+    (location.into(), row)
 }
 
 /// Quebec's two taxes.

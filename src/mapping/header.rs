@@ -138,9 +138,7 @@ fn pay_term<'r>(order: &Order, rules: &'r Rules) -> Result<Option<Picked<'r>>, P
             })?;
             Some(Picked::setting(code, format!("payment_terms.{name}")))
         }
-        None if order.financial_status == Some(FinancialStatus::Paid) => {
-            Some(Picked::setting(&settings.pay_term_prepaid, "pay_term_prepaid"))
-        }
+        None if order.is_paid() => Some(Picked::setting(&settings.pay_term_prepaid, "pay_term_prepaid")),
         None => None,
     };
     Ok(picked.filter(|picked| !picked.value.is_empty()))

@@ -90,7 +90,7 @@ fn payment(order: &Order, wanted: PaymentHold) -> Option<Unmet> {
         PaymentHold::PaidOrTerms => "paid, or payment terms",
         PaymentHold::Authorized => "authorized or paid",
     };
-    let met = is_paid(order)
+    let met = order.is_paid()
         || match wanted {
             PaymentHold::None | PaymentHold::Paid => false,
             PaymentHold::PaidOrTerms => order.payment_terms.is_some(),
@@ -99,22 +99,6 @@ fn payment(order: &Order, wanted: PaymentHold) -> Option<Unmet> {
     let found = status.map_or("nothing", FinancialStatus::as_str);
     let text = format!("its financial status is {found}, {expected} was expected (holds.payment)");
     (!met).then_some(Unmet { code: "payment", text })
-}
-
-/// Whether the order was paid in full at some time, or costs nothing.
-pub fn is_paid(order: &Order) -> bool {
-    match &order.financial_status {
-        Some(FinancialStatus::Paid | FinancialStatus::PartiallyRefunded | FinancialStatus::Refunded) => true,
-        Some(
-            FinancialStatus::Pending
-            | FinancialStatus::Authorized
-            | FinancialStatus::Expired
-            | FinancialStatus::PartiallyPaid
-            | FinancialStatus::Voided
-            | FinancialStatus::Unknown(_),
-        ) => false,
-        None => order.totals.current_total.is_zero(),
-    }
 }
 
 fn risk(order: &Order, rules: &Rules) -> Option<Unmet> {
@@ -143,6 +127,7 @@ mod tests {
     use super::*;
     use crate::domain::order::Told;
     use crate::mapping::fixtures::{order, settings};
+    use crate::mapping::judge;
     use crate::mapping::rules::holds::HoldSettings;
 
     fn rules(holds: HoldSettings) -> Rules {
@@ -220,6 +205,57 @@ mod tests {
         assert!(!held(PaymentHold::PaidOrTerms, Some(Status::Pending), Some("Net 30")));
         assert!(held(PaymentHold::Paid, Some(Status::Pending), Some("Net 30")));
         assert!(held(PaymentHold::Paid, None, None), "nothing is said of an order that costs something");
+    }
+
+    #[test]
+    fn an_order_that_was_paid_keeps_its_terms_and_its_release_whatever_was_given_back() {
+        use FinancialStatus as Status;
+        let mut prepaid = settings();
+        prepaid.release_when = crate::mapping::rules::settings::ReleaseWhen::PaidOrTerms;
+        prepaid.pay_term_prepaid = "0".into();
+        prepaid.holds.payment = PaymentHold::Paid;
+        let rules = Rules::new(prepaid).expect("legal");
+        for (status, paid) in [
+            (Some(Status::Pending), false),
+            (Some(Status::Authorized), false),
+            (Some(Status::Expired), false),
+            (Some(Status::PartiallyPaid), false),
+            (Some(Status::Paid), true),
+            (Some(Status::PartiallyRefunded), true),
+            (Some(Status::Refunded), true),
+            (Some(Status::Voided), false),
+            (None, false),
+        ] {
+            let mut order = order("refunded-amount");
+            order.financial_status = status.clone();
+            let judge::Judgement::Write(desired) = judge::judge_unheld(&order, &rules) else {
+                panic!("{status:?} parks")
+            };
+            let term = desired.header.get(crate::ifs::wire::names::PAY_TERM_ID).map(ToString::to_string);
+            assert_eq!(term.as_deref(), paid.then_some("0"), "{status:?}");
+            assert_eq!(desired.release, paid, "{status:?}");
+            let held = matches!(judge::judge(&order, &rules, Timestamp::UNIX_EPOCH), judge::Judgement::Hold(_));
+            assert_eq!(held, !paid, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_outstanding_beyond_what_was_given_back_was_never_paid() {
+        let mut order = order("refunded-amount");
+        let outstanding = |order: &mut Order, figure: &str| {
+            let figure = rust_decimal::Decimal::from_str_exact(figure).expect("a figure");
+            order.totals.outstanding = Some(crate::domain::money::Money::new(figure, order.currency));
+            order.is_paid()
+        };
+        // 10.00 was given back; whether Shopify counts that as outstanding is not known.
+        assert!(outstanding(&mut order, "0") && outstanding(&mut order, "10.00"));
+        assert!(!outstanding(&mut order, "10.01"), "a part was never paid");
+        order.totals.outstanding = None;
+        assert!(order.is_paid());
+        order.financial_status = None;
+        assert!(!order.is_paid());
+        order.totals.current_total = crate::mapping::summed::pair(&order, rust_decimal::Decimal::ZERO);
+        assert!(order.is_paid(), "it costs nothing");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use rust_decimal::Decimal;
 
-use super::current::{Current, current, order_currency};
+use super::current::{Current, current};
 use crate::domain::money::{MoneyPair, Side};
 use crate::domain::order::{LineKind, Order};
 
@@ -233,7 +233,7 @@ impl Sums<'_> {
 
     /// What every figure must obey by itself.
     fn sane(&mut self) {
-        let decimals = order_currency(self.order, self.side).decimals();
+        let decimals = self.order.currency_on(self.side).decimals();
         let mut finest = Decimal::ZERO;
         let totals = &self.order.totals;
         let mut figures: Vec<Decimal> = [

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use super::address::address_fields;
-use super::current::{Current, order_currency};
+use super::current::Current;
 use super::customer;
 use super::desired::{DesiredOrder, Expected};
 use super::header::header_fields;
@@ -134,7 +134,7 @@ fn screened(order: &Order, rules: &Rules) -> Result<Current, Judgement> {
         return Err(Judgement::Skip(SkipRule::TestOrder));
     }
     // 6. What the operator keeps out.
-    if let Some(rule) = rules.settings().filters.keeps_out(order) {
+    if let Some(rule) = rules.settings().filters.keeps_out(order, rules.place(order).map(|(country, _)| country)) {
         return Err(Judgement::Skip(SkipRule::Filter(rule)));
     }
     Ok(now)
@@ -151,8 +151,8 @@ fn not_mapped_yet(order: &Order) -> Option<ParkReason> {
 fn desired(order: &Order, rules: &Rules, now: &Current) -> Result<DesiredOrder, ParkReason> {
     let settings = rules.settings();
     let side = rules.side();
-    let currency = order_currency(order, side);
-    let address = address_fields(order)?;
+    let currency = order.currency_on(side);
+    let address = address_fields(order, rules)?;
     let header = header_fields(order, rules, currency)?;
     let rows = rows(order, rules, side, currency, now)?;
     let desired = DesiredOrder {
@@ -165,7 +165,7 @@ fn desired(order: &Order, rules: &Rules, now: &Current) -> Result<DesiredOrder, 
         customer: customer::reference(order, rules),
         release: rules.releases(order),
         // Among the customer's addresses it needs none of its own.
-        address: Some(address).filter(|_| !rules.ships_to_customer_address()),
+        address: address.filter(|_| !rules.ships_to_customer_address()),
         lines: rows.lines,
         charges: rows.charges,
         expected: Expected {

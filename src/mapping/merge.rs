@@ -234,8 +234,9 @@ impl<'a> Planner<'a> {
         if !self.may_take(row, found) {
             return;
         }
-        // A goodwill goes by a person's hand only: its money was told to the customer.
-        let allowed = matches!(action, Action::CancelRow | Action::Amend);
+        // A goodwill goes where one may come: goods that came back for less than their worth took it back.
+        let goodwill = action == Action::NewRow && change == Change::Goodwill;
+        let allowed = goodwill || matches!(action, Action::CancelRow | Action::Amend);
         if !allowed {
             return self.refuse(what, Why::State(change, action));
         }

@@ -122,6 +122,25 @@ fn every_cell_of_the_table_is_what_a_plan_comes_to() {
 }
 
 #[test]
+fn goodwill_that_a_later_refund_took_back_shrinks_or_goes_until_it_is_invoiced() {
+    let mut given = desired();
+    given.charges.push(goodwill());
+    let plan_of = |wanted: &DesiredOrder, objstate: &str| {
+        let read = in_state(&given, objstate);
+        plan(&base(&given), None, wanted, &read, PlanRules::with_policy(ConflictPolicy::Park))
+    };
+    let mut less = given.clone();
+    let row = less.charges.last_mut().expect("the goodwill");
+    put(&mut row.fields, names::CHARGE_AMOUNT, "-1");
+    for (state, expected) in [("Planned", "steps"), ("Reserved", "steps"), ("Closed", "credit_needed")] {
+        let (shrunk, gone) = (plan_of(&less, state), plan_of(&desired(), state));
+        assert_eq!((code(&shrunk), code(&gone)), (expected, expected), "{state}");
+        let taken = usize::from(expected == "steps");
+        assert_eq!((shrunk.patches.len(), gone.removals.len()), (taken, taken), "{state}");
+    }
+}
+
+#[test]
 fn a_state_that_nobody_heard_of_is_a_persons() {
     for change in Change::ALL {
         let Some(wanted) = changed(change) else { continue };

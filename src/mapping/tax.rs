@@ -2,6 +2,7 @@
 
 use rust_decimal::Decimal;
 
+use super::address::country;
 use super::park::ParkReason;
 use super::rules::settings::TaxMode;
 use super::rules::{Rules, TaxedOn, Territory, Untaxed};
@@ -66,6 +67,30 @@ pub struct Stated<'a> {
     pub taxes: &'a [TaxLine],
     /// Beside `taxes`: what remains of each.
     pub amounts: &'a [Decimal],
+}
+
+/// The country and region that an order is taxed in.
+///
+/// # Errors
+/// Parks an address without a country, and what a till sold where nothing says in which country the till stands.
+pub fn place<'a>(order: &'a Order, rules: &'a Rules) -> Result<(&'a str, Option<&'a str>), ParkReason> {
+    if !order.is_till_sale() {
+        // An order without any address parks for that.
+        let Some(to) = order.delivery_address() else { return Ok(("", None)) };
+        return Ok((country(to)?, to.province_code.as_deref()));
+    }
+    match rules.place(order) {
+        Some(place) => Ok(place),
+        // Nobody asks for a code.
+        None if rules.settings().tax_mode == TaxMode::External => Ok(("", None)),
+        None => {
+            let location = order.location_id.map_or_else(|| "LOCATION".into(), |location| location.to_string());
+            let text = format!(
+                "the order was sold at a till and nothing says in which country that stands: set sites.{location}.country, or the seller's own country as the first of tax_territory"
+            );
+            Err(ParkReason::mapping("till_country_missing", text))
+        }
+    }
 }
 
 /// Why an order may be without tax, the strongest reason first.

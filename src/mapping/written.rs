@@ -63,8 +63,9 @@ pub struct LinkGap {
 }
 
 /// Optional fields that IFS or a person may fill where we send nothing: their first content is part of the base.
-const TRACKED_HEADER: [&str; 6] = [
+const TRACKED_HEADER: [&str; 7] = [
     names::PAY_TERM_ID,
+    names::SALESMAN_CODE,
     names::SHIP_VIA_CODE,
     names::DELIVERY_TERMS,
     names::NOTE_TEXT,
@@ -72,8 +73,18 @@ const TRACKED_HEADER: [&str; 6] = [
     names::EXTERNAL_REF,
 ];
 const TRACKED_LINE: [&str; 1] = [names::NOTE_TEXT];
-const TRACKED_ADDRESS: [&str; 6] =
-    [names::NAME, names::ADDRESS1, names::ADDRESS2, names::ZIP_CODE, names::CITY, names::STATE];
+const TRACKED_ADDRESS: [&str; 10] = [
+    names::NAME,
+    names::ADDRESS1,
+    names::ADDRESS2,
+    names::ADDRESS3,
+    names::ADDRESS4,
+    names::ADDRESS5,
+    names::ADDRESS6,
+    names::ZIP_CODE,
+    names::CITY,
+    names::STATE,
+];
 
 impl WrittenOrder {
     /// The shape that this code writes.

@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use super::deliveries::{self, InboxState};
 use super::dialect::{self, Db};
 use super::documents::{self, Raw, Reason};
-use super::rows::{instant, micros, signed};
+use super::rows::{instant, micros, signed, unsigned};
 use super::{Store, StoreError, schema};
 use crate::domain::document::{DocumentKind, Event, ParkKind, Standing, State, Trace, Wanted, next_state};
 use crate::domain::ids::{ConnectionName, InboxId};
+use crate::domain::order::Sale;
 
 /// The newest version of an order that we know: its payload's bytes and the road they came by.
 #[derive(Debug, Clone)]
@@ -29,6 +30,8 @@ pub struct Snapshot {
     pub born_here: bool,
     /// Digests for which the order was re-read at this `updated_at`.
     pub reread_digests: Vec<String>,
+    /// What this version or an earlier one told of the sale itself; not every payload does.
+    pub sale: Sale,
 }
 
 /// The snapshot as it shall be.
@@ -52,6 +55,8 @@ pub struct SnapshotChange {
     pub born_here: bool,
     /// Digests for which the order was re-read at this `updated_at`.
     pub reread_digests: Vec<String>,
+    /// What this version or an earlier one told of the sale itself.
+    pub sale: Sale,
     /// When we first heard of it.
     pub received_at: Timestamp,
     /// The revision that the change was judged against; `None` when there was no row.
@@ -122,7 +127,7 @@ pub struct UnderOtherRules {
     pub rules_revision: String,
 }
 
-type SnapshotRow = (i64, i64, String, String, Vec<u8>, i64, String);
+type SnapshotRow = (i64, i64, String, String, Vec<u8>, i64, String, Option<i64>, Option<i64>);
 
 impl Store {
     /// The snapshot of an order, if we know it.
@@ -145,10 +150,12 @@ impl Store {
                     dsl::payload,
                     dsl::born_here,
                     dsl::reread_digests,
+                    dsl::location_id,
+                    dsl::staff_id,
                 ))
                 .first(db)
                 .optional()?;
-            Ok(row.map(|(revision, updated_at, digest, road, payload, born_here, reread)| Snapshot {
+            Ok(row.map(|(revision, updated_at, digest, road, payload, born_here, reread, location, staff)| Snapshot {
                 revision,
                 updated_at: instant(updated_at),
                 digest,
@@ -156,6 +163,7 @@ impl Store {
                 payload,
                 born_here: born_here != 0,
                 reread_digests: split_digests(&reread),
+                sale: Sale { location_id: location.map(unsigned), staff_id: staff.map(unsigned) },
             }))
         })
         .await
@@ -234,6 +242,8 @@ pub(super) fn put_snapshot(
 ) -> Result<(), StoreError> {
     use schema::orders::dsl;
     let order_id = signed(change.order_id)?;
+    let (location_id, staff_id) =
+        (change.sale.location_id.map(signed).transpose()?, change.sale.staff_id.map(signed).transpose()?);
     let content = (
         dsl::name.eq(&change.name),
         dsl::updated_at.eq(micros(change.updated_at)),
@@ -241,6 +251,8 @@ pub(super) fn put_snapshot(
         dsl::road.eq(change.road),
         dsl::payload.eq(&change.payload),
         dsl::reread_digests.eq(change.reread_digests.join(" ")),
+        dsl::location_id.eq(location_id),
+        dsl::staff_id.eq(staff_id),
     );
     let changed = match change.expected_revision {
         Some(revision) => diesel::update(dsl::orders)

@@ -59,6 +59,8 @@ diesel::table! {
         payload -> Binary,
         born_here -> BigInt,
         reread_digests -> Text,
+        location_id -> Nullable<BigInt>,
+        staff_id -> Nullable<BigInt>,
         first_received_at -> BigInt,
     }
 }

@@ -211,3 +211,43 @@ on_both!(facts_that_the_rules_need_are_read_once_for_a_version, by_customer(), a
     arrive(&steps, "orders/create", &shop.webhook_body(other).expect("a body")).await;
     assert_eq!((asked_of_shopify(world), deliveries(world, "mapped")), (1, 2));
 });
+
+fn salesmen() -> Setup {
+    let rows = "salesmen = { 548380009 = \"101\" }\ncancel_reason = \"WEB\"";
+    Setup { edits: vec![("cancel_reason = \"WEB\"", rows)], ..Setup::default() }
+}
+
+fn salesman(world: &World, order: u64) -> Option<String> {
+    let mut found = world.sandbox.ifs().orders_by_po(&order.to_string());
+    assert_eq!(found.len(), 1);
+    found.remove(0).header.get("SalesmanCode").cloned()
+}
+
+on_both!(who_sold_an_order_outlives_a_re_read_that_does_not_tell_it, salesmen(), async |world: &World| {
+    let (steps, shop) = (begin(world).await, world.shop());
+    let order = shop.place(Story::Sold(Feature::PointOfSale));
+    let body = || shop.webhook_body(order).expect("a body");
+    arrive(&steps, "orders/create", &body()).await;
+    for topic in [EDITED, "orders/updated", EDITED] {
+        assert_state(&world.document().await, State::Written);
+        assert_eq!(salesman(world, order).as_deref(), Some("101"), "before {topic}");
+        shop.change(order, Change::Note);
+        arrive(&steps, topic, &if topic == EDITED { edited(order) } else { body().to_vec() }).await;
+    }
+    assert_state(&world.document().await, State::Written);
+    assert_eq!(salesman(world, order).as_deref(), Some("101"));
+    assert!(world.sandbox.books(&[]).is_clean(), "{:?}", world.sandbox.books(&[]).differences);
+});
+
+on_both!(who_sold_an_order_is_learned_from_the_webhook_that_comes_late, salesmen(), async |world: &World| {
+    let (steps, shop) = (begin(world).await, world.shop());
+    let order = shop.place(Story::Sold(Feature::PointOfSale));
+    arrive(&steps, EDITED, &edited(order)).await;
+    assert_eq!(salesman(world, order), None, "no re-read tells it");
+    arrive(&steps, "orders/create", &shop.webhook_body(order).expect("a body")).await;
+    assert_state(&world.document().await, State::Written);
+    assert_eq!(salesman(world, order).as_deref(), Some("101"));
+    assert_eq!(world.sandbox.ledger().creates_of(&order.to_string()), 1);
+    let kept = "SELECT COUNT(*) FROM orders WHERE staff_id = 548380009 AND location_id = 655441491";
+    assert_eq!(world.database.number(kept), 1);
+});

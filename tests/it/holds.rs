@@ -116,3 +116,20 @@ on_both!(an_order_that_is_cancelled_while_it_is_held_is_never_written, Setup::de
     assert_state(&world.document().await, State::Superseded);
     assert_eq!(world.sandbox.ledger().creates_of(&order.to_string()), 0);
 });
+
+fn careful() -> Setup {
+    holding("[connections.acme.holds]\nrisk = [\"investigate\", \"cancel\"]\n[connections.acme.charge]")
+}
+
+on_both!(the_risk_is_asked_for_until_the_order_stands_in_ifs_and_never_after, careful(), async |world: &World| {
+    let steps = begin(world).await;
+    let order = world.shop().place(Story::Plain);
+    delivered(world, &steps, order, "orders/create").await;
+    assert_state(&world.document().await, State::Written);
+    assert_eq!(world.sandbox.ledger().count_of(Class::GraphQl), 1);
+    world.shop().change(order, Change::Note);
+    delivered(world, &steps, order, "orders/updated").await;
+    assert_state(&world.document().await, State::Written);
+    assert_eq!(world.sandbox.ledger().count_of(Class::GraphQl), 1, "nothing holds a change");
+    assert!(world.sandbox.books(&[]).is_clean());
+});

@@ -58,6 +58,8 @@ CREATE TABLE orders (
     payload BLOB NOT NULL,
     born_here BIGINT NOT NULL,
     reread_digests TEXT NOT NULL,
+    location_id BIGINT,
+    staff_id BIGINT,
     first_received_at BIGINT NOT NULL,
     UNIQUE (connection, order_id)
 );

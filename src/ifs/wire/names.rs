@@ -63,6 +63,14 @@ pub const NAME: &str = "Name";
 pub const ADDRESS1: &str = "Address1";
 /// Address: second line, up to 35 characters.
 pub const ADDRESS2: &str = "Address2";
+/// The third line of an address.
+pub const ADDRESS3: &str = "Address3";
+/// The fourth line of an address.
+pub const ADDRESS4: &str = "Address4";
+/// The fifth line of an address.
+pub const ADDRESS5: &str = "Address5";
+/// The sixth line of an address.
+pub const ADDRESS6: &str = "Address6";
 /// Address: post code, up to 35 characters.
 pub const ZIP_CODE: &str = "ZipCode";
 /// Address: up to 35 characters.
@@ -144,3 +152,6 @@ pub const BLOCKED_REASON: &str = "BlockedReason";
 pub const MARKET_CODE: &str = "MarketCode";
 /// Header: who sold it (C as a name; whether a POST takes it is not known).
 pub const SALESMAN_CODE: &str = "SalesmanCode";
+
+/// The lines of an address, in their order.
+pub const ADDRESS_LINES: [&str; 6] = [ADDRESS1, ADDRESS2, ADDRESS3, ADDRESS4, ADDRESS5, ADDRESS6];

@@ -170,7 +170,8 @@ pub fn reference(order: &Order, rules: &Rules) -> Option<CustomerRef> {
     }
     // An address that does not map parks the order before anything is named by it.
     let id = |address: Option<&Address>| {
-        let fields = address.filter(|_| rules.ships_to_customer_address()).and_then(|address| fields_of(address).ok());
+        let fields =
+            address.filter(|_| rules.ships_to_customer_address()).and_then(|address| fields_of(address, rules).ok());
         fields.map(|fields| content_id(&fields))
     };
     Some(CustomerRef {
@@ -238,13 +239,13 @@ fn records(order: &Order, rules: &Rules, key: &str, name: &str) -> Result<Vec<De
             "the order has neither a billing nor a shipping address; its customer needs one in IFS: add it in Shopify",
         ));
     };
-    let own = fields_of(own)?;
+    let own = fields_of(own, rules)?;
     let mut records = vec![customer_record(order, rules, key, name, &own)];
     let all = [wire::DELIVERY, wire::DOCUMENT, wire::PAY];
     match settings.customers.ship_address {
         ShipAddress::SingleOccurrence => address_records(&mut records, &settings.customers.address_id, own, &all),
         ShipAddress::CustomerAddress => {
-            let ship = order.delivery_address().map(fields_of).transpose()?.filter(|ship| *ship != own);
+            let ship = order.delivery_address().map(|to| fields_of(to, rules)).transpose()?.filter(|ship| *ship != own);
             match ship {
                 None => address_records(&mut records, &content_id(&own), own, &all),
                 Some(ship) => {

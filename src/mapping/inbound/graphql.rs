@@ -275,6 +275,9 @@ impl Reader {
             refund_rounding: Some(
                 self.pair("totalCashRoundingAdjustment.refundSet", &order.total_cash_rounding_adjustment.refund_set)?,
             ),
+            outstanding: self
+                .maybe("totalOutstandingSet", order.total_outstanding_set.as_ref())?
+                .map(|stated| stated.shop),
             total: self.pair("totalPriceSet", &order.total_price_set)?,
             current_subtotal: self.pair("currentSubtotalPriceSet", &order.current_subtotal_price_set)?,
             current_shipping: self.maybe("currentShippingPriceSet", order.current_shipping_price_set.as_ref())?,

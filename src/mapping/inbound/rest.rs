@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use super::refunds::AsTold;
 use super::{Currencies, InboundError, currency, full_name, personal, said, sorted_tags};
 use crate::domain::address::Address;
-use crate::domain::money::MoneyPair;
+use crate::domain::money::{Money, MoneyPair};
 use crate::domain::order::{
     Adjustment, Allocation, Attribute, CancelReason, Company, Customer, Discount, Duty, FinancialStatus, Line,
     LineKind, Order, Refund, RefundDuty, RefundLine, RefundShipping, ShippingLine, ShopifyOrderId, TaxLine, Told,
@@ -223,6 +223,7 @@ impl Reader {
                 "total_cash_rounding_refund_adjustment_set",
                 order.total_cash_rounding_refund_adjustment_set.as_ref(),
             )?,
+            outstanding: order.total_outstanding.map(|stated| Money::new(stated.0, self.currencies.shop)),
             total: self.pair("total_price_set", order.total_price_set.as_ref(), order.total_price)?,
             current_subtotal: self.pair(
                 "current_subtotal_price_set",

@@ -13,7 +13,8 @@ fn by_graphql(body: &str) -> Order {
 }
 
 /// What a webhook can't tell, so that the order is re-read.
-const TOLD_BY_ONE_ROAD: [&str; 3] = ["additional-fee", "refunded-in-two-currencies", "tip-other-currency"];
+const TOLD_BY_ONE_ROAD: [&str; 4] =
+    ["additional-fee", "fee-removed", "refunded-in-two-currencies", "tip-other-currency"];
 
 #[test]
 fn both_roads_of_every_fixture_tell_one_order() {
@@ -81,6 +82,8 @@ fn what_was_given_back_beyond_rows_is_goodwill_and_nothing_else_is() {
             "refunded-amount" | "refunded-in-two-currencies" => &[("10.00 EUR", "0.00 EUR")],
             "refunded-lines-and-amount" => &[("2.51 EUR", "0.00 EUR")],
             "refund-kept-and-given" => &[("4.00 EUR", "0.76 EUR"), ("1.00 EUR", "0.00 EUR")],
+            // 5.00 given for the whole, then 3.00 kept of what came back; the other way round nothing is given on the whole.
+            "refund-given-then-kept" => &[("2.00 EUR", "0.00 EUR")],
             _ => &[],
         };
         assert_eq!(given, expected, "{name}");
@@ -120,7 +123,9 @@ fn duties_and_fees_shrink_with_what_they_are_for() {
     assert_eq!(amounts("duties-taxed").0, ["32.4 + 1.62"]);
     assert_eq!(amounts("duties-edited").0, ["21.6 + 0"]);
     assert_eq!(amounts("refunded-duty").0, ["0 + 0"]);
+    assert_eq!(amounts("duties-taxed-otherwise").0, ["20 + 1", "5.4 + 0", "7 + 0.35"]);
     assert_eq!(amounts("additional-fee").1, ["8.5 + 0", "19 + 3.61"]);
+    assert_eq!(amounts("fee-removed").1, ["8.5 + 0", "0 + 0"], "a fee that is taken away goes as a whole");
 }
 
 #[test]
@@ -194,7 +199,8 @@ fn refunds_and_duties_make_a_version_and_facts_beside_the_order_make_none() {
         change(&mut order);
         assert_ne!(order.digest(), digest, "{name}");
     }
-    let facts: [Change; 6] = [
+    let facts: [Change; 7] = [
+        |order| order.totals.outstanding = None,
         |order| order.told.risk = true,
         |order| order.risk = Some(Risk::Cancel),
         |order| order.staff_id = Some(1),

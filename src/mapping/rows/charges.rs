@@ -10,7 +10,7 @@ use super::super::rules::settings::ShippingDiscount;
 use super::Mapper;
 use super::discounts::Discount;
 use crate::domain::money::MoneyPair;
-use crate::domain::order::{Line, LineKind, ShippingLine, TaxLine};
+use crate::domain::order::{Duty, Line, LineKind, ShippingLine, TaxLine};
 
 impl Mapper<'_> {
     pub(super) fn shipping(
@@ -73,36 +73,37 @@ impl Mapper<'_> {
             return Ok(());
         }
         let rows = self.order.lines.iter().zip(&now.lines).filter(|(line, _)| line.kind == LineKind::Tip);
-        let (taxes, left): (Vec<_>, Vec<_>) =
-            rows.flat_map(|(line, now)| line.taxes.iter().cloned().zip(now.taxes.iter().copied())).unzip();
+        let (taxes, left) = merged(rows.flat_map(|(line, now)| line.taxes.iter().zip(now.taxes.iter().copied())));
         let setting = ("charge.tip", self.chosen_charge(ChargeKind::Tip, None, None));
         let (key, row, amount) = ("tip".to_owned(), "the tip", now.tip);
         self.paid_for(Paid { key, row, line: None, on: TaxedOn::Tip, amount, taxes: &taxes, left: &left, setting })
     }
 
-    /// A charge for each line with import duties, and for each further fee.
+    /// A charge for each line's import duties that are taxed alike, and for each further fee.
     pub(super) fn duties_and_fees(&mut self, now: &Current) -> Result<(), ParkReason> {
         let order = self.order;
         for (line, now) in order.lines.iter().zip(&now.duties) {
-            let amount: Decimal = now.iter().map(|duty| duty.amount).sum();
-            if amount.is_zero() {
-                continue;
+            for (number, alike) in (1..).zip(taxed_alike(line, now)) {
+                let amount: Decimal = alike.iter().map(|(_, now)| now.amount).sum();
+                if amount.is_zero() {
+                    continue;
+                }
+                let (taxes, left) =
+                    merged(alike.iter().flat_map(|(duty, now)| duty.taxes.iter().zip(now.taxes.iter().copied())));
+                let setting = ("charge.duty", self.chosen_charge(ChargeKind::Duty, Some(line), None));
+                let suffix = if number == 1 { String::new() } else { format!("/{number}") };
+                let (key, row) = (format!("duty:{}{suffix}", line.id), format!("the duty of line {}", line.id));
+                self.paid_for(Paid {
+                    key,
+                    row: &row,
+                    line: Some(line),
+                    on: TaxedOn::Duty,
+                    amount,
+                    taxes: &taxes,
+                    left: &left,
+                    setting,
+                })?;
             }
-            let taxes: Vec<TaxLine> = line.duties.iter().flat_map(|duty| duty.taxes.iter().cloned()).collect();
-            let left: Vec<Decimal> = now.iter().flat_map(|duty| duty.taxes.iter().copied()).collect();
-            let setting = ("charge.duty", self.chosen_charge(ChargeKind::Duty, Some(line), None));
-            let (key, row) = (format!("duty:{}", line.id), format!("the duty of line {}", line.id));
-            let line = Some(line);
-            self.paid_for(Paid {
-                key,
-                row: &row,
-                line,
-                on: TaxedOn::Duty,
-                amount,
-                taxes: &taxes,
-                left: &left,
-                setting,
-            })?;
         }
         for (fee, now) in order.fees.iter().zip(&now.fees).filter(|(_, now)| !now.amount.is_zero()) {
             let name = format!("charge.fee.\"{}\"", fee.name);
@@ -132,6 +133,43 @@ impl Mapper<'_> {
         self.charge(key, charge_type, valued.amount, &valued.tax.key, tax);
         Ok(())
     }
+}
+
+/// A line's duties by the taxes that they bear, as placed, so that what is taken away moves no other to another group.
+fn taxed_alike<'o>(line: &'o Line, now: &'o [CurrentCharge]) -> Vec<Vec<(&'o Duty, &'o CurrentCharge)>> {
+    let mut groups: Vec<Vec<(&Duty, &CurrentCharge)>> = Vec::new();
+    for (duty, now) in line.duties.iter().zip(now) {
+        let alike = |group: &&mut Vec<(&Duty, &CurrentCharge)>| {
+            let first = &group[0].0.taxes;
+            first.len() == duty.taxes.len() && duty.taxes.iter().all(|tax| first.iter().any(|other| same(tax, other)))
+        };
+        match groups.iter_mut().find(alike) {
+            Some(group) => group.push((duty, now)),
+            None => groups.push(vec![(duty, now)]),
+        }
+    }
+    groups
+}
+
+/// Whether two tax lines tell of one tax.
+fn same(one: &TaxLine, other: &TaxLine) -> bool {
+    let liable = |tax: &TaxLine| tax.channel_liable == Some(true);
+    one.title == other.title && one.rate == other.rate && liable(one) == liable(other)
+}
+
+/// The taxes of one charge that stands for several rows of Shopify's: each tax once, with what remains of it in all of them.
+fn merged<'t>(rows: impl Iterator<Item = (&'t TaxLine, Decimal)>) -> (Vec<TaxLine>, Vec<Decimal>) {
+    let (mut taxes, mut left): (Vec<TaxLine>, Vec<Decimal>) = (Vec::new(), Vec::new());
+    for (tax, amount) in rows {
+        match taxes.iter().position(|known| same(known, tax)) {
+            Some(place) => left[place] += amount,
+            None => {
+                taxes.push(tax.clone());
+                left.push(amount);
+            }
+        }
+    }
+    (taxes, left)
 }
 
 /// Something beside goods and shipping that is paid for.

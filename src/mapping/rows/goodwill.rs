@@ -55,7 +55,7 @@ impl Mapper<'_> {
                 continue;
             }
             // Without a charge type there is nothing more to ask.
-            let setting = self.rules.settings().charge.goodwill.as_deref();
+            let setting = self.chosen_charge(ChargeKind::Goodwill, None, None);
             self.charge_type(setting, "charge.goodwill", &format!("refund {}", goodwill.refund_id))?;
             let whole = if self.order.taxes_included { amount } else { amount + tax };
             let given = Given { refund_id: goodwill.refund_id, amount, tax, whole };

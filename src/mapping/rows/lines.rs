@@ -120,7 +120,7 @@ impl Mapper<'_> {
             put(&settings.line_key_field, Scalar::text(format!("{key}{}", piece.suffix)));
         }
         let list_price = line.price.on(self.side).amount();
-        if let Some(note) = note::line_note(self.order, line, list_price, &now.discounts, self.currency) {
+        if let Some(note) = note::line_note(self.order, line, list_price, &now.discounts, self.currency, self.rules) {
             put(names::NOTE_TEXT, Scalar::text(note));
         }
         if let Some(group) = self.rules.choose(Choice::SalesGroup, self.order, Some(line)) {

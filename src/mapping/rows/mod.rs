@@ -15,7 +15,6 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 
-use super::address;
 use super::current::Current;
 use super::desired::{DesiredRow, Expect, Fields};
 use super::packages::{self, packed};
@@ -24,7 +23,7 @@ use super::rules::Rules;
 use super::rules::gl::ChargeKind;
 use super::rules::settings::{PriceBasis, TaxMode};
 use super::scalar::Scalar;
-use super::tax::{TaxKey, TaxPlace, untaxed};
+use super::tax::{TaxKey, TaxPlace, place, untaxed};
 use crate::domain::money::{Currency, Side};
 use crate::domain::order::{Line, Order};
 use crate::ifs::wire::names;
@@ -64,10 +63,7 @@ pub(super) fn rows(
     // 1. Bundles as the rules want them.
     let (order, now) = packed(order, rules, now)?;
     let (order, now) = (order.as_ref(), now.as_ref());
-    let (country, region) = match order.delivery_address() {
-        Some(to) => (address::country(to)?, to.province_code.as_deref()),
-        None => ("", None),
-    };
+    let (country, region) = place(order, rules)?;
     let untaxed = untaxed(order, rules, country);
     let place = TaxPlace { country, region, untaxed: &untaxed };
     let mut mapper = Mapper {

@@ -8,7 +8,7 @@ use super::super::gate::gate;
 use super::super::judge::{Judgement, judge};
 use super::super::rules::settings::{
     ChannelLiable, ChargeSettings, DiscountMode, GoodwillTax, PriceBasis, ShippingDiscount, TaxCodeSetting, TaxMode,
-    UnevenLine, Untaxed,
+    TaxedOn, UnevenLine, Untaxed,
 };
 use super::super::rules::{MappingSettings, Rules};
 use super::super::summed::{figure, pair, summed, tax};
@@ -281,4 +281,119 @@ fn a_gift_card_is_untaxed_and_keeps_its_own_part() {
     let desired = desired_of(&summed(order), &checked(settings()));
     let line = &desired.lines[0];
     assert_eq!((sent(line, names::CATALOG_NO), sent(line, names::TAX_CODE)), ("GIFTCARD".into(), "V00".into()));
+}
+
+#[test]
+fn a_gift_cards_own_code_comes_before_the_reason_why_nothing_is_taxed() {
+    let mut order = one_line(1, "50.00", "0.00", "0.19");
+    (order.lines[0].kind, order.lines[0].taxes) = (LineKind::GiftCard, Vec::new());
+    order.shipping_address.as_mut().expect("it goes somewhere").country_code = Some("CH".into());
+    let export = TaxCodeSetting { when: Some(Untaxed::Export), ..tax_code("*", "0", "EXPORT") };
+    let own = TaxCodeSetting { on: Some(TaxedOn::GiftCard), ..tax_code("*", "0", "VOUCHER") };
+    let code = |rows: &[&TaxCodeSetting]| {
+        let mut settings = settings();
+        settings.tax_territory = vec!["DE".into()];
+        settings.tax_codes.extend(rows.iter().copied().cloned());
+        sent(&desired_of(&summed(order.clone()), &checked(settings)).lines[0], names::TAX_CODE)
+    };
+    assert_eq!(code(&[&export]), "EXPORT");
+    assert_eq!(code(&[&export, &own]), "VOUCHER");
+    let own_export = TaxCodeSetting { when: Some(Untaxed::Export), code: "VOUCHER-OUT".into(), ..own.clone() };
+    assert_eq!(code(&[&export, &own, &own_export]), "VOUCHER-OUT", "among its own rows a reason counts");
+}
+
+#[test]
+fn duties_of_a_line_are_a_charge_for_each_way_in_which_they_are_taxed() {
+    let order = order("duties-taxed-otherwise");
+    let desired = desired_of(&order, &checked(settings()));
+    let duties: Vec<(Decimal, Decimal, String)> = desired
+        .charges
+        .iter()
+        .filter(|row| row.key.starts_with("duty:"))
+        .map(|row| (row.expect.amount, row.expect.tax, sent(row, names::TAX_CODE)))
+        .collect();
+    let expected = [("27", "1.35", "V05"), ("5.4", "0", "V00")];
+    assert_eq!(duties, expected.map(|(amount, tax, code)| (figure(amount), figure(tax), code.to_owned())));
+    let second = format!("duty:{}/2", order.lines[0].id);
+    assert_eq!(super::line_of(&order, &second).map(|line| line.id), Some(order.lines[0].id));
+    agrees(&desired, &checked(settings()));
+}
+
+#[test]
+fn a_rule_chooses_the_charge_type_of_goodwill_as_of_any_charge() {
+    let mut settings = settings();
+    settings.charge.goodwill = None;
+    settings.gl.rules =
+        serde_json::from_str(r#"[{"name": "german", "when": {"country": "DE"}, "charge": {"goodwill": "KULANZ"}}]"#)
+            .expect("rules");
+    let order = order("refunded-amount");
+    let desired = desired_of(&order, &checked(settings));
+    let row = row(&desired, &format!("goodwill:{}", order.refunds[0].id));
+    assert_eq!(sent(row, names::CHARGE_TYPE), "KULANZ");
+}
+
+#[test]
+fn what_is_kept_and_given_over_several_refunds_is_netted_whatever_came_first() {
+    for (name, left) in [("refund-given-then-kept", "15.72"), ("refund-kept-then-given", "17.72")] {
+        for order in [order(name), super::super::fixtures::re_read(name)] {
+            let paid_back: Decimal = order.refunds.iter().map(|refund| refund.paid_back.shop.amount()).sum();
+            assert_eq!(order.totals.total.shop.amount() - paid_back, figure(left), "{name}: what the customer paid");
+            let desired = desired_of(&order, &checked(settings()));
+            assert_eq!(desired.expected.total, figure(left), "{name}");
+            agrees(&desired, &checked(settings()));
+        }
+    }
+}
+
+#[test]
+fn a_till_sells_where_it_stands_and_never_where_the_buyer_lives() {
+    let site = |country: Option<&str>| crate::mapping::rules::settings::SiteSetting {
+        site: "S10".into(),
+        company: None,
+        country: country.map(Into::into),
+        region: None,
+    };
+    let mut order = order("pos-staff-location");
+    // The buyer lives in Norway, and nothing is sent there.
+    order.billing_address = self::order("plain-eur").billing_address;
+    order.billing_address.as_mut().expect("an address").country_code = Some("NO".into());
+    let location = order.location_id.expect("a location").to_string();
+    let mut settings = settings();
+    settings.tax_codes.retain(|row| row.country == "DE");
+    settings.sites.clear();
+    assert_eq!(parked(&order, &checked(settings.clone())), "till_country_missing");
+    settings.tax_territory = vec!["DE".into()];
+    let own = desired_of(&order, &checked(settings.clone()));
+    assert_eq!(sent(&own.lines[0], names::TAX_CODE), "V19");
+    settings.sites.insert(location.clone(), site(Some("NO")));
+    assert_eq!(parked(&order, &checked(settings.clone())), "tax_code_missing", "the shop is in Norway");
+    settings.sites.insert(location, site(Some("DE")));
+    settings.tax_territory = vec!["NO".into()];
+    assert_eq!(desired_of(&order, &checked(settings.clone())).lines, own.lines);
+    // Rules and default customers go by the same place.
+    settings.gl.rules =
+        serde_json::from_str(r#"[{"name": "german", "when": {"country": "DE"}, "market_code": "TILL"}]"#)
+            .expect("rules");
+    let rules = checked(settings.clone());
+    assert_eq!(rules.particulars(&order).country, Some("DE"));
+    assert_eq!(desired_of(&order, &rules).header[names::MARKET_CODE].to_string(), "TILL");
+    settings.filters.only.country = vec!["DE".into()];
+    assert!(matches!(judge(&order, &checked(settings.clone()), jiff::Timestamp::UNIX_EPOCH), Judgement::Write(_)));
+    settings.filters = Default::default();
+    // What is sent somewhere is taxed there, wherever it was bought.
+    order.shipping_address = order.billing_address.clone();
+    assert_eq!(parked(&order, &checked(settings)), "tax_code_missing");
+}
+
+#[test]
+fn what_a_till_sold_has_no_address_of_its_own_whoever_bought_it() {
+    let mut order = order("pos-staff-location");
+    assert_eq!(order.delivery_address(), None);
+    assert_eq!(desired_of(&order, &checked(settings())).address, None);
+    order.billing_address = self::order("plain-eur").billing_address;
+    assert_eq!(desired_of(&order, &checked(settings())).address, None, "a buyer who is known later changes nothing");
+    let mut web = order;
+    web.billing_address = None;
+    web.source_name = Some("web".into());
+    assert_eq!(parked(&web, &checked(settings())), "no_address");
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::gl::{ChargeKind, Choice, Picked};
+use super::money::is_country;
 use super::settings::SkuCase;
 use super::{Checks, MappingSettings, Rules};
 use crate::domain::order::{Line, Order};
@@ -18,6 +19,12 @@ pub struct SiteSetting {
     /// The site's company, where it is another than the connection's: orders of it park.
     #[serde(default)]
     pub company: Option<String>,
+    /// The country of a shop at that location, two capitals: what its till sells is taxed there.
+    #[serde(default)]
+    pub country: Option<String>,
+    /// The province code of that shop.
+    #[serde(default)]
+    pub region: Option<String>,
 }
 
 impl Rules {
@@ -47,6 +54,20 @@ impl Rules {
             }
         }
         sites
+    }
+
+    /// The country and region where an order is sold: where it is delivered, for taxes, rules and default customers. What a till
+    /// sold was handed over in the shop: there it is the country of its location, else the seller's own, the first of
+    /// `tax_territory`, and never that of the buyer's address. None where nothing says so.
+    pub fn place<'a>(&'a self, order: &'a Order) -> Option<(&'a str, Option<&'a str>)> {
+        if order.is_till_sale() {
+            let settings = self.settings();
+            let shop = order.location_id.and_then(|location| settings.sites.get(&location.to_string()));
+            let of_shop = shop.and_then(|shop| Some((shop.country.as_deref()?, shop.region.as_deref())));
+            return of_shop.or_else(|| Some((settings.tax_territory.first()?.as_str(), None)));
+        }
+        let address = order.delivery_address()?;
+        Some((address.country_code.as_deref()?, address.province_code.as_deref()))
     }
 
     /// The company of the order's location, where it is not the connection's.
@@ -144,6 +165,12 @@ pub(super) fn checks(checks: &mut Checks, settings: &MappingSettings) {
         if row.site.trim().is_empty() {
             checks.refuse(format!("sites.{location}.site"), " ", "an IFS site, as \"S10\"");
         }
+        if let Some(country) = row.country.as_ref().filter(|country| !is_country(country)) {
+            checks.refuse(format!("sites.{location}.country"), country, "two capitals, as \"SE\"");
+        }
+        if row.region.is_some() && row.country.is_none() {
+            checks.refuse(format!("sites.{location}.country"), "", "the country of that region");
+        }
     }
     for (key, part) in [("default_part", &settings.default_part)] {
         if part.as_deref().is_some_and(|part| part.trim().is_empty()) {
@@ -160,8 +187,12 @@ mod tests {
     #[test]
     fn a_location_has_its_site_and_another_company_is_named() {
         let mut settings = fixtures::settings();
-        let row =
-            |site: &str, company: Option<&str>| SiteSetting { site: site.into(), company: company.map(Into::into) };
+        let row = |site: &str, company: Option<&str>| SiteSetting {
+            site: site.into(),
+            company: company.map(Into::into),
+            country: None,
+            region: None,
+        };
         settings.sites = BTreeMap::from([("7".into(), row("S11", None)), ("8".into(), row("S20", Some("20")))]);
         settings.salesmen = BTreeMap::from([("9".into(), "101".into())]);
         let rules = Rules::new(settings).expect("legal");

@@ -217,15 +217,15 @@ impl Rules {
     }
 
     /// What of an order chooses rows of `defaults` and `templates`.
-    pub fn particulars<'a>(&self, order: &'a Order) -> Particulars<'a> {
-        let address = order.delivery_address();
+    pub fn particulars<'a>(&'a self, order: &'a Order) -> Particulars<'a> {
+        let place = self.place(order);
         let currency = match self.side() {
             crate::domain::money::Side::Shop => &order.currency,
             crate::domain::money::Side::Presentment => &order.presentment_currency,
         };
         Particulars {
-            country: address.and_then(|address| address.country_code.as_deref()),
-            region: address.and_then(|address| address.province_code.as_deref()),
+            country: place.map(|(country, _)| country),
+            region: place.and_then(|(_, region)| region),
             currency: currency.code(),
             b2b: order.company.is_some(),
         }

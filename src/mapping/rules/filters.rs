@@ -74,9 +74,9 @@ impl FilterRule {
 
 impl FilterSettings {
     /// The first rule that keeps the order out; `never` before `only`.
-    pub fn keeps_out(&self, order: &Order) -> Option<FilterRule> {
+    pub fn keeps_out(&self, order: &Order, country: Option<&str>) -> Option<FilterRule> {
         use FilterRule as Rule;
-        let facts = Facts::of(order);
+        let facts = Facts::of(order, country);
         let never = [
             (facts.tag(&self.never.tag), Rule::NeverTag),
             (facts.channel(&self.never.channel), Rule::NeverChannel),
@@ -106,12 +106,14 @@ impl FilterSettings {
 /// What an order is told by.
 struct Facts<'a> {
     order: &'a Order,
+    /// Where it is sold.
+    country: Option<&'a str>,
     location: Option<String>,
 }
 
 impl<'a> Facts<'a> {
-    fn of(order: &'a Order) -> Self {
-        Self { order, location: order.location_id.map(|id| id.to_string()) }
+    fn of(order: &'a Order, country: Option<&'a str>) -> Self {
+        Self { order, country, location: order.location_id.map(|id| id.to_string()) }
     }
 
     fn tag(&self, named: &[String]) -> bool {
@@ -123,8 +125,7 @@ impl<'a> Facts<'a> {
     }
 
     fn country(&self, named: &[String]) -> bool {
-        let country = self.order.delivery_address().and_then(|address| address.country_code.as_deref());
-        country.is_some_and(|country| named.iter().any(|word| word == country))
+        self.country.is_some_and(|country| named.iter().any(|word| word == country))
     }
 
     fn financial_status(&self, named: &[String]) -> bool {
@@ -202,9 +203,13 @@ mod tests {
         order.tags = vec!["Wholesale".to_owned(), "vip".to_owned()];
         order.source_name = Some("web".to_owned());
         order.location_id = Some(77);
-        let never = |lists: FilterLists| FilterSettings { never: lists, ..FilterSettings::default() }.keeps_out(&order);
-        let only = |lists: FilterLists| FilterSettings { only: lists, ..FilterSettings::default() }.keeps_out(&order);
-        assert_eq!(FilterSettings::default().keeps_out(&order), None);
+        let never = |lists: FilterLists| {
+            FilterSettings { never: lists, ..FilterSettings::default() }.keeps_out(&order, Some("DE"))
+        };
+        let only = |lists: FilterLists| {
+            FilterSettings { only: lists, ..FilterSettings::default() }.keeps_out(&order, Some("DE"))
+        };
+        assert_eq!(FilterSettings::default().keeps_out(&order, Some("DE")), None);
         for (named, other, never_rule, only_rule) in [
             (
                 lists(|lists| lists.tag = words(&["wholesale"])),
@@ -256,7 +261,7 @@ mod tests {
         order.location_id = None;
         let only = lists(|lists| lists.location = words(&["77"]));
         let filters = FilterSettings { only, ..FilterSettings::default() };
-        assert_eq!(filters.keeps_out(&order), Some(FilterRule::OnlyLocation));
+        assert_eq!(filters.keeps_out(&order, Some("DE")), Some(FilterRule::OnlyLocation));
     }
 
     #[test]

@@ -197,8 +197,7 @@ impl GlConditions {
         self.sku.is_some() || self.vendor.is_some() || self.product_type.is_some()
     }
 
-    fn hold_for_order(&self, order: &Order, currency: &str) -> bool {
-        let country = order.delivery_address().and_then(|address| address.country_code.as_deref());
+    fn hold_for_order(&self, order: &Order, country: Option<&str>, currency: &str) -> bool {
         let number = |id: Option<u64>| id.map(|id| id.to_string());
         let one = |wanted: &Option<AnyOf>, found: Option<&str>| {
             wanted.as_ref().is_none_or(|wanted| found.is_some_and(|found| wanted.names(found)))
@@ -233,7 +232,7 @@ impl Rules {
     /// `line` is the line of the row that a row's choice is about. A rule that asks for lines never chooses for a row without
     /// one; for the header any line of the order will do, removed ones too, so that a choice outlives its line.
     pub fn choose(&self, choice: Choice, order: &Order, line: Option<&Line>) -> Option<Picked<'_>> {
-        let currency = self.particulars(order).currency;
+        let of = self.particulars(order);
         let holds = |rule: &GlRule| {
             let lines_hold = || match (rule.when.asks_for_lines(), choice.is_of_a_row()) {
                 (false, _) => true,
@@ -242,7 +241,7 @@ impl Rules {
                     order.lines.iter().any(|line| line.kind != LineKind::Tip && rule.when.hold_for_line(line))
                 }
             };
-            rule.when.hold_for_order(order, currency) && lines_hold()
+            rule.when.hold_for_order(order, of.country, of.currency) && lines_hold()
         };
         let chosen = |rule: &'_ GlRule| rule.value(choice).is_some() && holds(rule);
         let rule = self.settings().gl.rules.iter().find(|rule| chosen(rule))?;

@@ -13,6 +13,9 @@ pub mod settings;
 pub mod updates;
 pub mod write_back;
 
+#[cfg(test)]
+mod tests;
+
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 use rust_decimal::Decimal;
@@ -25,8 +28,9 @@ use settings::{AmountCurrency, ReleaseWhen};
 pub use settings::{ConflictPolicy, CreateMode, ForeignRows, TaxedOn, Untaxed};
 use updates::UpdateTable;
 
+use super::note;
 use crate::domain::money::Side;
-use crate::domain::order::{CancelReason, FinancialStatus, Order, Told};
+use crate::domain::order::{CancelReason, Order, Told};
 use crate::ifs::wire::names;
 
 /// A setting that cannot be meant.
@@ -76,6 +80,7 @@ impl Rules {
         let tax_sets = checks.tax_sets(&settings);
         checks.money(&settings);
         checks.bounds(&settings);
+        checks.notes(&settings);
         let updates = checks.updates(&settings);
         customers::checks(&mut checks, &settings);
         gl_checks::checks(&mut checks, &settings);
@@ -140,14 +145,13 @@ impl Rules {
     pub fn releases(&self, order: &Order) -> bool {
         match self.settings.release_when {
             ReleaseWhen::Never => false,
-            ReleaseWhen::PaidOrTerms => {
-                order.financial_status == Some(FinancialStatus::Paid) || order.payment_terms.is_some()
-            }
+            ReleaseWhen::PaidOrTerms => order.is_paid() || order.payment_terms.is_some(),
         }
     }
 
     /// The tax code of a place, rate and kind of row: the most particular row of `tax_codes` wins. `untaxed` is why nothing is
-    /// taxed, the strongest reason first; a row that asks for another reason is none.
+    /// taxed, the strongest reason first; a row that asks for another reason is none. A gift card is never taxed, wherever it
+    /// goes: its own row comes before any reason.
     pub fn tax_code(
         &self,
         country: &str,
@@ -161,13 +165,14 @@ impl Rules {
             None => Some(0),
             Some(when) => untaxed.iter().rev().position(|known| *known == when).map(|place| place + 1),
         };
+        let is_own = |row: &TaxCode| on == TaxedOn::GiftCard && row.on.is_some();
         self.tax_codes
             .iter()
             .filter(|row| row.country.as_deref().is_none_or(|known| known == country) && row.rate == rate)
             .filter(|row| row.region.is_none() || row.region.as_deref() == region)
             .filter(|row| row.on.is_none_or(|kind| kind == on))
             .filter_map(|row| Some((strength(row)?, row)))
-            .max_by_key(|(why, row)| (*why, row.country.is_some(), row.region.is_some(), row.on.is_some()))
+            .max_by_key(|(why, row)| (is_own(row), *why, row.country.is_some(), row.region.is_some(), row.on.is_some()))
             .map(|(_, row)| row.code.as_str())
     }
 
@@ -226,9 +231,26 @@ impl Rules {
         self.needs().and(Told { company, ..Told::default() })
     }
 
-    /// How the header's note is put together.
-    pub fn note_template(&self) -> &str {
-        &self.settings.note_template
+    /// What an operator should know of legal settings: what they leave undone, and why.
+    pub fn notes(&self) -> Vec<String> {
+        let settings = &self.settings;
+        let mut notes = Vec::new();
+        if !settings.holds.asks_risk() {
+            let released = match settings.release_when {
+                ReleaseWhen::Never => "",
+                ReleaseWhen::PaidOrTerms => ", though paid orders are released without a person",
+            };
+            notes.push(format!(
+                "holds.risk is empty: orders that Shopify thinks risky are not held{released}; [\"investigate\", \"cancel\"] holds them, and costs one reading of each new order"
+            ));
+        }
+        notes
+    }
+
+    /// The fields of an address that carry its lines, in their order.
+    pub fn address_fields(&self) -> &'static [&'static str] {
+        let lines = usize::try_from(self.settings.address_lines).unwrap_or(usize::MAX);
+        names::ADDRESS_LINES.get(..lines).unwrap_or(&names::ADDRESS_LINES)
     }
 
     /// What happens when a person in IFS and Shopify changed the same field.
@@ -346,9 +368,24 @@ impl Checks {
         table
     }
 
+    fn notes(&mut self, settings: &MappingSettings) {
+        for (key, template, known) in [
+            ("note_template", &settings.note_template, note::PLACEHOLDERS.as_slice()),
+            ("line_note_template", &settings.line_note_template, &note::LINE_PLACEHOLDERS),
+        ] {
+            for unknown in note::unknown_placeholders(template, known) {
+                let known: Vec<String> = known.iter().map(|name| format!("{{{name}}}")).collect();
+                self.refuse(key, unknown, format!("one of {}", known.join(", ")));
+            }
+        }
+    }
+
     fn bounds(&mut self, settings: &MappingSettings) {
         if settings.price_decimals > 12 {
             self.refuse("price_decimals", &settings.price_decimals.to_string(), "0 to 12");
+        }
+        if !(1..=6).contains(&settings.address_lines) {
+            self.refuse("address_lines", &settings.address_lines.to_string(), "1 to 6");
         }
         if settings.lead_days > 365 {
             self.refuse("lead_days", &settings.lead_days.to_string(), "0 to 365");
@@ -369,69 +406,5 @@ impl Checks {
                 }
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::mapping::fixtures;
-
-    #[test]
-    fn all_errors_come_at_once_and_name_their_keys() {
-        let settings = MappingSettings {
-            order_name_field: names::CUSTOMER_PO_NO.into(),
-            tax_gap_line: "much".into(),
-            tax_codes: vec![fixtures::tax_code("se", "25", "V25")],
-            ..MappingSettings::default()
-        };
-        let errors = Rules::new(settings).expect_err("nothing is set");
-        let keys: Vec<&str> = errors.iter().map(|error| error.key.as_str()).collect();
-        for key in [
-            "company",
-            "customer_no",
-            "orders_from",
-            "order_name_field",
-            "tax_gap_line",
-            "tax_codes[0].country",
-            "tax_codes[0].rate",
-        ] {
-            assert!(keys.contains(&key), "{key} is not among {keys:?}");
-        }
-    }
-
-    #[test]
-    fn the_most_particular_tax_code_wins() {
-        let mut settings = fixtures::settings();
-        settings.tax_codes = vec![
-            fixtures::tax_code("CA", "0.13", "GEN"),
-            settings::TaxCodeSetting { region: Some("ON".into()), ..fixtures::tax_code("CA", "0.130", "ONT") },
-            settings::TaxCodeSetting { on: Some(TaxedOn::Shipping), ..fixtures::tax_code("CA", "0.13", "SHIP") },
-        ];
-        let rules = Rules::new(settings).expect("legal");
-        let rate = Decimal::new(13, 2);
-        assert_eq!(rules.tax_code("CA", Some("ON"), rate, TaxedOn::Goods, &[]), Some("ONT"));
-        assert_eq!(rules.tax_code("CA", Some("BC"), rate, TaxedOn::Goods, &[]), Some("GEN"));
-        assert_eq!(rules.tax_code("CA", None, rate, TaxedOn::Shipping, &[]), Some("SHIP"));
-        assert_eq!(rules.tax_code("CA", None, Decimal::new(5, 2), TaxedOn::Goods, &[]), None);
-    }
-
-    #[test]
-    fn the_day_is_the_shops() {
-        let mut settings = fixtures::settings();
-        settings.time_zone = "America/New_York".into();
-        settings.lead_days = 2;
-        let rules = Rules::new(settings).expect("legal");
-        let late = "2026-03-01T03:00:00Z".parse().expect("a time");
-        assert_eq!(rules.wanted_delivery(late), "2026-03-02T00:00:00Z");
-    }
-
-    #[test]
-    fn any_change_of_a_rule_changes_the_revision() {
-        let base = Rules::new(fixtures::settings()).expect("legal");
-        let mut other = fixtures::settings();
-        other.lead_days += 1;
-        assert_ne!(base.revision(), Rules::new(other).expect("legal").revision());
-        assert_eq!(base.revision(), Rules::new(fixtures::settings()).expect("legal").revision());
     }
 }

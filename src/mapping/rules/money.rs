@@ -358,7 +358,7 @@ impl Checks {
 /// Stands for every country in `tax_codes`.
 const ANYWHERE: &str = "*";
 
-fn is_country(text: &str) -> bool {
+pub(super) fn is_country(text: &str) -> bool {
     text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase())
 }
 

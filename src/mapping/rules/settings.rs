@@ -48,6 +48,9 @@ pub struct MappingSettings {
     /// `OrderId`, the order type; use one that stops at Released. Required.
     pub order_type: String,
 
+    /// How many lines of an address IFS gets, from 1 to 6: `Address1` and on.
+    pub address_lines: u32,
+
     /// The header field that carries Shopify's order id, our business key.
     pub order_key_field: String,
     /// The header field that carries Shopify's order name; "" leaves it out.
@@ -109,8 +112,10 @@ pub struct MappingSettings {
     pub pay_term_prepaid: String,
     /// Days from the order to the wanted delivery date.
     pub lead_days: u32,
-    /// The header's note: `{note}`, `{attributes}` and `{name}` are filled in.
+    /// The header's note; `{note}`, `{attributes}` and others (`mapping::note`) are filled in.
     pub note_template: String,
+    /// A line's note; `{discounts}`, `{properties}`, `{title}` and `{variant}` are filled in.
+    pub line_note_template: String,
     /// When an order is released by us.
     pub release_when: ReleaseWhen,
 
@@ -179,6 +184,7 @@ impl Default for MappingSettings {
             ship_addr_no: "1".into(),
             coordinator: String::new(),
             order_type: String::new(),
+            address_lines: 2,
             order_key_field: "CustomerPoNo".into(),
             order_name_field: "InternalRef".into(),
             po_number_field: "ExternalRef".into(),
@@ -209,6 +215,7 @@ impl Default for MappingSettings {
             pay_term_prepaid: String::new(),
             lead_days: 0,
             note_template: "{note}\n{attributes}".into(),
+            line_note_template: "{discounts}\n{properties}".into(),
             release_when: ReleaseWhen::Never,
             sku_prefix_strip: String::new(),
             sku_case: SkuCase::Keep,

@@ -148,10 +148,11 @@ fn address_fields(wanted: &Address, held: &RowView, report: Report<'_>) {
     let field = |name: &str| held.get(name).map_or("", String::as_str);
     let name = wanted.company.clone().unwrap_or_else(|| wanted.name());
     text("address name", &name, field("Name"), report);
-    // Long streets are wrapped at words into the second line, so only the words count.
-    let words = |parts: [&str; 2]| parts.iter().flat_map(|part| part.split_whitespace()).collect::<Vec<_>>().join(" ");
-    let street = words([&wanted.address1, wanted.address2.as_deref().unwrap_or("")]);
-    text("address street", &street, &words([field("Address1"), field("Address2")]), report);
+    // Long streets are wrapped at words into further lines, so only the words count.
+    let words = |parts: &[&str]| parts.iter().flat_map(|part| part.split_whitespace()).collect::<Vec<_>>().join(" ");
+    let street = words(&[&wanted.address1, wanted.address2.as_deref().unwrap_or("")]);
+    let lines = ["Address1", "Address2", "Address3", "Address4", "Address5", "Address6"].map(field);
+    text("address street", &street, &words(&lines), report);
     text("address zip", &wanted.zip, field("ZipCode"), report);
     text("address city", &wanted.city, field("City"), report);
     text("address state", wanted.province.map_or("", |(_, code)| code), field("State"), report);

@@ -56,6 +56,7 @@ pub struct Order {
     pub original_total_duties_set: Option<MoneyBag>,
     pub original_total_additional_fees_set: Option<MoneyBag>,
     pub total_price_set: MoneyBag,
+    pub total_outstanding_set: Option<MoneyBag>,
     pub current_subtotal_price_set: MoneyBag,
     pub current_shipping_price_set: Option<MoneyBag>,
     pub current_total_tax_set: MoneyBag,

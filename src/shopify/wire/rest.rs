@@ -62,6 +62,7 @@ pub struct Order {
     pub total_tip_received: Option<Amount>,
     pub original_total_duties_set: Option<MoneySet>,
     pub original_total_additional_fees_set: Option<MoneySet>,
+    pub total_outstanding: Option<Amount>,
     pub total_cash_rounding_refund_adjustment_set: Option<MoneySet>,
     pub total_price: Option<Amount>,
     pub total_price_set: Option<MoneySet>,

@@ -87,7 +87,7 @@ async fn a_text_that_is_too_long_for_ifs_is_parked_with_its_bound_but_not_repeat
             }
         }
     });
-    let says = ["Address1 of the delivery address", "at most 35 characters fit", "found 147"];
+    let says = ["a word of the street of the delivery address", "at most 35 characters fit", "found 147"];
     assert_parked(&world, &served, &webhook, "address_too_long", &says).await;
     let document = document_of(&world, &webhook).await.expect("a document");
     assert!(!document.reason.expect("a reason").text.contains("Donau"));
