@@ -9,6 +9,7 @@ pub mod converge;
 pub mod create;
 pub mod customer;
 mod customer_create;
+mod customer_keep;
 pub mod customer_order;
 pub mod explain;
 pub mod hold;

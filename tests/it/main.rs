@@ -8,6 +8,7 @@ mod changes;
 mod clock;
 mod commands;
 mod concurrency;
+mod customer_changes;
 mod customers;
 mod events;
 mod holds;
