@@ -1,9 +1,10 @@
-//! Which IFS customer belongs to which customer document, and why.
+//! Customers' documents: how one stands, what an order makes of it, which IFS customer belongs to it and why.
 
 use diesel::prelude::*;
 
-use super::dialect::Db;
+use super::dialect::{self, Db};
 use super::documents::{self, Raw};
+use super::mapped::{self, Cause, CustomerWish};
 use super::steps::Link;
 use super::{Store, StoreError, schema};
 use crate::domain::document::{DocumentKind, State};
@@ -54,6 +55,49 @@ impl Store {
         })
         .await
     }
+}
+
+/// What came of new content for a customer's document.
+pub(super) struct Offered {
+    /// The document.
+    pub(super) id: i64,
+    /// Whether the content was taken; else somebody wrote another one after that which it was made to follow.
+    pub(super) taken: bool,
+}
+
+/// Makes the customer's document, or brings it up to date; gives its row.
+///
+/// # Errors
+/// [`StoreError::Stale`] when its content is not the one that this follows: nothing may be committed, make it anew.
+pub(super) fn put(db: &mut Db, cause: &Cause<'_>, customer: &CustomerWish) -> Result<i64, StoreError> {
+    let offered = offer(db, cause, customer)?;
+    if offered.taken { Ok(offered.id) } else { Err(StoreError::Stale) }
+}
+
+/// The same, leaving alone a document whose content is not the one that this follows. It stays locked either way, as
+/// [`dialect::lock_document`] says: before any order's.
+pub(super) fn offer(db: &mut Db, cause: &Cause<'_>, customer: &CustomerWish) -> Result<Offered, StoreError> {
+    // A customer may stand in IFS whoever we are: it is always looked up before it is made.
+    let (kind, key) = (DocumentKind::Customer, customer.key.as_str());
+    let content = mapped::Content { kind, key, wish: &customer.wish, look_up_first: true, seen_version: None };
+    // 1. Two orders of one customer that are mapped at once follow each other: neither forgets what the other names.
+    let present = documents::by_key(db, kind, cause.connection, key)?;
+    if let Some(present) = &present {
+        dialect::lock_document(db, present.id)?;
+    }
+    let found = documents::by_key(db, kind, cause.connection, key)?;
+    if found.as_ref().map(|row| &row.desired_digest) != customer.expected_digest.as_ref() {
+        let id = found.map(|row| row.id).ok_or(StoreError::Stale)?;
+        return Ok(Offered { id, taken: false });
+    }
+    // 2. Its content, as any document's; a person's retry judges the order that told it last.
+    mapped::put_wish(db, cause, &content, None)?;
+    let row = documents::by_key(db, kind, cause.connection, key)?.ok_or(StoreError::Stale)?;
+    if found.is_none_or(|found| found.desired_digest != row.desired_digest) && row.order_id != cause.order_id {
+        use schema::documents::dsl;
+        diesel::update(dsl::documents.filter(dsl::id.eq(row.id))).set(dsl::order_id.eq(cause.order_id)).execute(db)?;
+    }
+    Ok(Offered { id: row.id, taken: true })
 }
 
 /// Links an IFS customer. Several documents may share one: two contacts of one company.
