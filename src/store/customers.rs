@@ -4,6 +4,7 @@ use diesel::prelude::*;
 
 use super::dialect::{self, Db};
 use super::documents::{self, Raw};
+use super::intents::IntentKind;
 use super::mapped::{self, Cause, CustomerWish};
 use super::steps::Link;
 use super::{Store, StoreError, schema};
@@ -52,6 +53,36 @@ impl Store {
                 written: raw.written,
                 reason_code: raw.reason_code,
             }))
+        })
+        .await
+    }
+
+    /// Whether another customer's document of these connections has a create of the same business key under way, or in doubt.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn is_born_elsewhere(
+        &self,
+        connections: &[ConnectionName],
+        document: DocumentId,
+        key: &str,
+    ) -> Result<bool, StoreError> {
+        let names: Vec<String> = connections.iter().map(|name| name.as_str().to_owned()).collect();
+        let key = key.to_owned();
+        self.run(move |db| {
+            use schema::{documents, intents};
+            let other: Option<i64> = intents::table
+                .inner_join(documents::table.on(documents::id.eq(intents::document_id)))
+                .filter(intents::closed_at.is_null())
+                .filter(intents::kind.eq(IntentKind::Create.as_str()))
+                .filter(intents::business_key.eq(key))
+                .filter(documents::kind.eq(DocumentKind::Customer.as_str()))
+                .filter(documents::connection.eq_any(names))
+                .filter(documents::id.ne(document.get()))
+                .select(intents::id)
+                .first(db)
+                .optional()?;
+            Ok(other.is_some())
         })
         .await
     }

@@ -10,6 +10,7 @@ mod commands;
 mod concurrency;
 mod customer_changes;
 mod customer_locks;
+mod customer_shops;
 mod customers;
 mod events;
 mod holds;
