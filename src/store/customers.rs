@@ -1,11 +1,13 @@
 //! Customers' documents: how one stands, what an order makes of it, which IFS customer belongs to it and why.
 
 use diesel::prelude::*;
+use jiff::Timestamp;
 
 use super::dialect::{self, Db};
 use super::documents::{self, Raw};
 use super::intents::IntentKind;
 use super::mapped::{self, Cause, CustomerWish};
+use super::rows::instant;
 use super::steps::Link;
 use super::{Store, StoreError, schema};
 use crate::domain::document::{DocumentKind, State};
@@ -28,6 +30,19 @@ pub struct CustomerStanding {
     pub written: Option<String>,
     /// Why it stands so, in one word, when there is a reason.
     pub reason_code: Option<String>,
+}
+
+/// Which IFS customer belongs to a document, and why this one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustomerLink {
+    /// IFS's `CustomerNo`.
+    pub customer_no: String,
+    /// `found` as it stood, `created` by us, or `adopted` after a create whose answer did not tell.
+    pub origin: String,
+    /// By which key it was found, or of what it was made.
+    pub reason: String,
+    /// Since when.
+    pub linked_at: Timestamp,
 }
 
 impl Store {
@@ -53,6 +68,29 @@ impl Store {
                 written: raw.written,
                 reason_code: raw.reason_code,
             }))
+        })
+        .await
+    }
+
+    /// Which IFS customer belongs to a customer's document, when one does.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn customer_link(&self, id: DocumentId) -> Result<Option<CustomerLink>, StoreError> {
+        self.run(move |db| {
+            use schema::customer_links::dsl;
+            let row: Option<(String, String, String, i64)> = dsl::customer_links
+                .filter(dsl::document_id.eq(id.get()))
+                .select((dsl::customer_no, dsl::origin, dsl::reason, dsl::linked_at))
+                .first(db)
+                .optional()?;
+            let link = |(customer_no, origin, reason, at)| CustomerLink {
+                customer_no,
+                origin,
+                reason,
+                linked_at: instant(at),
+            };
+            Ok(row.map(link))
         })
         .await
     }

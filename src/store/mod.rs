@@ -30,7 +30,7 @@ use tokio::sync::Semaphore;
 use crate::domain::document::IllegalMove;
 
 pub use credentials::{Credential, CredentialRow};
-pub use customers::CustomerStanding;
+pub use customers::{CustomerLink, CustomerStanding};
 pub use deliveries::{Blame, Delivery, InboxState, Received, Stored};
 pub use dialect::Backend;
 pub use documents::{Attempt, DocumentFilter, DocumentRow, Reason, StateCount};
