@@ -9,6 +9,7 @@ mod clock;
 mod commands;
 mod concurrency;
 mod customer_changes;
+mod customer_companies;
 mod customer_locks;
 mod customer_shops;
 mod customers;
