@@ -19,6 +19,8 @@ use crate::mapping::rules::Rules;
 use crate::mapping::scalar::Scalar;
 use crate::store::{self, Awaited, Claimed, CustomerStanding, CustomerWish, Settled, Store, StoreError};
 
+/// The code of a linked customer that is gone from IFS.
+const VANISHED: &str = "vanished";
 /// How soon an order looks again for its customer, beside being woken by it.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
@@ -64,7 +66,14 @@ pub async fn rejudged(
 ) -> Result<Option<store::Wish>, StoreError> {
     let Some(order) = known_order(store, connection, order_id).await? else { return Ok(None) };
     let standing = store.customer_standing(connection, &customer::key(&order)).await?;
-    Ok(Some(content(rules, &order, standing.as_ref()).for_store()))
+    // Of a customer that stands, the order that says what is kept up to date: an older one would change nothing of it.
+    let newest = match standing.as_ref().and_then(|standing| Content::parse(&standing.desired)) {
+        Some(Content::Write { customer }) if customer.order_id != order_id => {
+            known_order(store, connection, customer.order_id).await?
+        }
+        Some(Content::Write { .. } | Content::Park { .. }) | None => None,
+    };
+    Ok(Some(content(rules, newest.as_ref().unwrap_or(&order), standing.as_ref()).for_store()))
 }
 
 /// What an order's step goes on with.
@@ -147,6 +156,9 @@ fn waited_enough(link: &Connection, claimed: &Claimed) -> Option<Outcome> {
 
 /// The customer's number and the addresses that the order names, when the customer is whole.
 fn serves(standing: &CustomerStanding, wanted: &CustomerRef) -> Option<(String, String, String)> {
+    if standing.state == State::Parked && standing.reason_code.as_deref() == Some(VANISHED) {
+        return None;
+    }
     let written: WrittenCustomer = serde_json::from_str(standing.written.as_deref()?).ok()?;
     let (bill, ship) = written.serves(wanted.bill_addr_no.as_deref(), wanted.ship_addr_no.as_deref())?;
     Some((standing.customer_no.clone()?, bill, ship))

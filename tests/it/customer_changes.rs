@@ -3,14 +3,15 @@
 
 use std::time::Duration;
 
-use ml_connector::domain::document::State;
+use ml_connector::domain::document::{DocumentKind, State};
 use ml_connector::failpoint;
 use ml_connector::sandbox::faults::Fault;
 use ml_connector::sandbox::ifs::{CustomerRowOf, Writing};
 use ml_connector::sandbox::ledger::Class;
+use serde_json::json;
 
 use crate::customers::{
-    OWN_ID, assert_one_customer, begin, creates, customer, deliver, in_ifs, matched, order_of_kari, posts,
+    OWN_ID, assert_one_customer, begin, creates, customer, deliver, in_ifs, matched, of_kind, order_of_kari, posts,
     settle_down,
 };
 use crate::on_both;
@@ -38,6 +39,12 @@ fn city(world: &World) -> String {
 
 fn changes(world: &World) -> usize {
     world.sandbox.ledger().count_of(Class::Amend)
+}
+
+fn wrong_group() -> Setup {
+    let edit =
+        ("customers = { ", "customers = { ship_address = \"customer_address\", person = { cust_group = \"WRONG\" }, ");
+    Setup { edits: matched().edits.into_iter().chain([edit]).collect(), ..Setup::default() }
 }
 
 fn impatient() -> Setup {
@@ -261,3 +268,57 @@ async fn served_to_the_end(world: &World, documents: i64) {
     }
     assert_eq!(served.terminate(), 0);
 }
+
+on_both!(
+    a_retry_judges_the_order_that_told_of_the_customer_last_under_the_mended_settings,
+    wrong_group(),
+    async |world: &World| {
+        let older = order_of_kari(world, "Umea");
+        {
+            let steps = begin(world).await;
+            deliver(&steps, &older).await;
+            next_order(world, &steps, "Lulea").await;
+            // The older order goes elsewhere: of its customer it tells an address more, and nothing else.
+            steps.advance(world, 3);
+            let at = steps.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+            let moved = older.edited(|order| {
+                order["updated_at"] = json!(at);
+                order["shipping_address"]["city"] = json!("Boden");
+            });
+            steps.deliver(steps.link(), "orders/updated", &moved.body).await;
+            settle_down(world, &steps).await;
+        }
+        let parked = customer(world).await;
+        assert_state(&parked, State::Parked);
+        assert_eq!(parked.reason.as_ref().expect("a reason").code, "refused_by_ifs");
+        let settings = std::fs::read_to_string(&world.config).expect("reads");
+        std::fs::write(&world.config, settings.replace("WRONG", "B2B")).expect("writes");
+        let (code, _, said) = world.command(&["documents", "retry", &parked.id.to_string()], "");
+        assert_eq!(code, 0, "{said}");
+        let steps = begin(world).await;
+        settle_down(world, &steps).await;
+        assert_state(&customer(world).await, State::Written);
+        assert_eq!(in_ifs(world).order_data.expect("there")["CustGrp"], "B2B");
+        for order in of_kind(world, DocumentKind::CustomerOrder).await {
+            assert_state(&order, State::Written);
+        }
+    }
+);
+
+on_both!(an_order_of_a_customer_that_vanished_from_ifs_waits_for_a_person, matched(), async |world: &World| {
+    let steps = made(world).await;
+    assert!(world.sandbox.ifs().person_erases_customer(OWN_ID));
+    next_order(world, &steps, "Lulea").await;
+    settle_down(world, &steps).await;
+    let parked = customer(world).await;
+    assert_state(&parked, State::Parked);
+    assert_eq!(parked.reason.expect("a reason").code, "vanished");
+    let latest = order_of_kari(world, "Lulea");
+    deliver(&steps, &latest).await;
+    steps.run(steps.link()).await;
+    let waiting = of_kind(world, DocumentKind::CustomerOrder).await.pop().expect("the last one");
+    assert_eq!(waiting.order_id, latest.order_id);
+    assert_state(&waiting, State::Held);
+    assert_eq!(waiting.reason.expect("a reason").code, "customer_parked");
+    assert_eq!(creates(world), 1, "it is never made again");
+});
