@@ -13,7 +13,7 @@ use super::{Ownership, StartError, Tenants, WebhookSecrets, advice, credentials}
 use crate::clock::Clock;
 use crate::config::{ConnectionSettings, Settings, TenantSettings};
 use crate::domain::ids::{ConnectionName, TenantName};
-use crate::flow::{Connection, SecretUse, Tenant, TenantLimits, Watches};
+use crate::flow::{Births, Connection, SecretUse, Tenant, TenantLimits, Watches};
 use crate::ifs::auth::Credentials;
 use crate::ifs::{IfsClient, IfsSettings};
 use crate::remote::{BreakerSettings, Egress, LimiterSettings, RetryPolicy};
@@ -66,7 +66,9 @@ pub async fn build(
     for (name, tenant) in &settings.tenants {
         let lease = ownership.lease(name).cloned();
         let Some(lease) = lease else { continue };
-        tenants.insert(name.as_str().to_owned(), build_tenant(name, tenant, lease, &opened, egress, clock)?);
+        let served = settings.connections.iter().filter(|(_, connection)| connection.link.ifs == *name);
+        let served = served.map(|(connection, _)| connection.clone()).collect();
+        tenants.insert(name.as_str().to_owned(), build_tenant(name, tenant, (lease, served), &opened, egress, clock)?);
     }
     let mut connections = Vec::new();
     for (name, connection) in &settings.connections {
@@ -176,7 +178,7 @@ fn refuse_shared(settings: &Settings, secrets: &WebhookSecrets) -> Result<(), St
 fn build_tenant(
     name: &TenantName,
     settings: &TenantSettings,
-    lease: Lease,
+    (lease, connections): (Lease, Vec<ConnectionName>),
     opened: &Opened,
     egress: &Egress,
     clock: &Clock,
@@ -199,7 +201,7 @@ fn build_tenant(
         copy_customer_action: settings.actions.copy_customer.clone(),
         concurrency_max: usize::try_from(settings.concurrency_max.get()).unwrap_or(usize::MAX),
     };
-    Ok(Arc::new(Tenant { name: name.clone(), ifs, limits, lease }))
+    Ok(Arc::new(Tenant { name: name.clone(), ifs, limits, lease, connections, births: Births::default() }))
 }
 
 /// A client of one tenant for a command that reads: no lease, and only that tenant's credentials are opened.

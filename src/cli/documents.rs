@@ -5,12 +5,13 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::acts;
+use super::customer_story::{customer_of, tell};
 use super::output::{Format, say, say_json, table};
 use super::{Failure, Shown, open_store, who};
 use crate::config::Settings;
 use crate::domain::document::State;
 use crate::domain::ids::{ConnectionName, DocumentId};
-use crate::store::{DocumentFilter, DocumentRow, Store};
+use crate::store::{Attempt, DocumentFilter, DocumentRow, Store};
 
 /// Documents on one page.
 const PAGE: i64 = 100;
@@ -317,12 +318,8 @@ async fn show(store: &Store, document: &DocumentRow, content: Content, format: F
                 "received_at": row.received_at.to_string()})
         })
         .collect();
-    told["steps"] = attempts
-        .iter()
-        .map(|(at, attempt)| {
-            json!({"at": at.to_string(), "step": attempt.step, "outcome": attempt.outcome, "detail": attempt.detail})
-        })
-        .collect();
+    told["steps"] = steps_of(&attempts);
+    told["customer"] = customer_of(store, document).await?;
     if content == Content::Shown {
         told["desired"] = stored_json(&document.desired);
         told["written"] = document.written.as_deref().map_or(Value::Null, stored_json);
@@ -332,6 +329,18 @@ async fn show(store: &Store, document: &DocumentRow, content: Content, format: F
         Format::Text => tell_story(document, &told),
     }
     Ok(())
+}
+
+/// The steps taken on a document.
+pub(super) fn steps_of(attempts: &[(Timestamp, Attempt)]) -> Value {
+    let step = |(at, attempt): &(Timestamp, Attempt)| json!({"at": at.to_string(), "step": attempt.step, "outcome": attempt.outcome, "detail": attempt.detail});
+    attempts.iter().map(step).collect()
+}
+
+/// The same as text.
+pub(super) fn steps_table(steps: &Value) -> String {
+    let columns = ["at", "step", "outcome", "detail"];
+    table(&columns, &lines(steps, &columns))
 }
 
 /// A stored content; null when another version wrote it and it does not parse.
@@ -347,7 +356,8 @@ fn tell_story(document: &DocumentRow, told: &Value) {
         &lines(&told["deliveries"], &["received_at", "topic", "state", "reason"]),
     ));
     say("\nsteps");
-    say(&table(&["at", "step", "outcome", "detail"], &lines(&told["steps"], &["at", "step", "outcome", "detail"])));
+    say(&steps_table(&told["steps"]));
+    tell(&told["customer"]);
     for part in ["desired", "written"] {
         if let Some(content) = told.get(part) {
             say(&format!("\n{part}\n{content:#}"));

@@ -3,6 +3,7 @@
 mod acts;
 mod connection;
 mod credentials;
+mod customer_story;
 pub mod demo;
 pub mod demo_settings;
 mod documents;

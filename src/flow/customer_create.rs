@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use super::Connection;
-use super::customer::{Content, base_text};
+use super::customer::{Content, base_text, reason};
 use super::settling::{Outcome, failed, later, refusal_text};
+use super::{Birth, Connection};
 use crate::domain::document::ParkKind;
 use crate::domain::ids::IntentId;
 use crate::domain::verdict::Verdict;
@@ -22,6 +22,8 @@ use crate::store::{Attempt, Claimed, Intent, IntentKind, Link, NewIntent, Progre
 const SEND_WITHIN: Duration = Duration::from_secs(5);
 /// Intents committed in a row without one being sent in time.
 const INTENTS_MAX: usize = 3;
+/// The pause while another connection makes the same customer.
+const ELSEWHERE_PAUSE: Duration = Duration::from_secs(5);
 /// How often a create goes again in one step after an answer that closed the call without deciding it (401).
 const SENDS_MAX: usize = 2;
 
@@ -62,6 +64,18 @@ pub(super) async fn find_or_make(
     claimed: &Claimed,
     desired: &DesiredCustomer,
 ) -> Result<Become, StoreError> {
+    // Where IFS numbers it, nothing there refuses a second one: nobody else may be about to make it.
+    let born = match &desired.own_id {
+        Some(_) => Born::Here(None),
+        None => born(link, claimed, desired).await?,
+    };
+    let Born::Here(_birth) = born else {
+        let text =
+            "another connection of the tenant is making the customer of the same key, or it is in doubt whether it did";
+        let reason = Some(reason("made_elsewhere", text.to_owned()));
+        let again = Settled::Again { own_fault: false, due_at: later(link, ELSEWHERE_PAUSE), reason };
+        return Ok(over(Outcome::new("look_up", claimed.desired_version, again).untried()));
+    };
     match find(link, desired, &link.rules.settings().customers.match_by).await {
         Ok(Found::Nothing) => {}
         Ok(Found::One { customer_no, reason, .. }) => {
@@ -85,6 +99,21 @@ pub(super) async fn find_or_make(
         }
     }
     Ok(over(failed(link, claimed, "create", &IfsError::Unauthorized)))
+}
+
+/// Where a customer that IFS numbers is being made.
+enum Born<'a> {
+    /// Here, as long as this lives.
+    Here(Option<Birth<'a>>),
+    /// By another connection of the tenant, or it is in doubt whether one of its has made it.
+    Elsewhere,
+}
+
+async fn born<'a>(link: &'a Connection, claimed: &Claimed, desired: &DesiredCustomer) -> Result<Born<'a>, StoreError> {
+    let tenant = &link.tenant;
+    let Some(birth) = tenant.births.begin(&desired.key) else { return Ok(Born::Elsewhere) };
+    let elsewhere = link.store.is_born_elsewhere(&tenant.connections, claimed.id, &claimed.business_key).await?;
+    Ok(if elsewhere { Born::Elsewhere } else { Born::Here(Some(birth)) })
 }
 
 /// Looks by each key in one batch of reads; the first of the list that finds one decides.
@@ -288,7 +317,8 @@ async fn exists_already(
     };
     match found {
         Ok(Found::One { customer_no, association_no, .. }) => {
-            adopt(link, claimed, desired, (intent, "refused"), customer_no, association_no).await
+            let made = "made meanwhile under our key, by an earlier create or by another connection";
+            adopt(link, claimed, desired, (intent, "refused"), (customer_no, association_no), made).await
         }
         Ok(Found::Nothing | Found::Trouble { .. }) => {
             let text = refusal_text(&error.to_string());
@@ -306,13 +336,13 @@ async fn adopt(
     claimed: &Claimed,
     desired: &DesiredCustomer,
     close: (IntentId, &'static str),
-    customer_no: String,
-    association_no: Option<String>,
+    (customer_no, association_no): (String, Option<String>),
+    made: &'static str,
 ) -> Result<Become, StoreError> {
     // Only our creates carry our key: without it a person made this one, and what it says stays.
     let ours = association_no.as_deref() == Some(desired.association_no.as_str());
     let (origin, link_origin, reason) = if ours {
-        (Origin::Made, "adopted", "made by a create whose answer was lost".to_owned())
+        (Origin::Made, "adopted", made.to_owned())
     } else {
         (Origin::Found, "found", format!("found by own id {customer_no}: somebody made it meanwhile"))
     };
@@ -350,7 +380,8 @@ pub(super) async fn resolve(
         // 2.
         Ok(Found::One { customer_no, association_no, .. }) => {
             link.watches.end(intent.id);
-            return adopt(link, claimed, sent, (intent.id, "adopted"), customer_no, association_no).await;
+            let made = "made by a create whose answer was lost";
+            return adopt(link, claimed, sent, (intent.id, "adopted"), (customer_no, association_no), made).await;
         }
         Ok(Found::Trouble { kind, code, text }) if left.is_zero() => {
             let parked = Outcome::park("look_up", claimed, kind, code, text);

@@ -8,7 +8,7 @@ use super::customer::{Content, reason};
 use super::rejudge::known_order;
 use super::settling::{Outcome, later};
 use super::wish::Wish;
-use crate::domain::document::{DocumentKind, ParkKind, State};
+use crate::domain::document::{ParkKind, State};
 use crate::domain::ids::ConnectionName;
 use crate::domain::order::Order;
 use crate::ifs::wire::names;
@@ -17,8 +17,10 @@ use crate::mapping::customer_merge::WrittenCustomer;
 use crate::mapping::desired::{CustomerRef, DesiredOrder};
 use crate::mapping::rules::Rules;
 use crate::mapping::scalar::Scalar;
-use crate::store::{self, Claimed, CustomerStanding, CustomerWish, FollowUp, Settled, Store, StoreError};
+use crate::store::{self, Awaited, Claimed, CustomerStanding, CustomerWish, Settled, Store, StoreError};
 
+/// The code of a linked customer that is gone from IFS.
+const VANISHED: &str = "vanished";
 /// How soon an order looks again for its customer, beside being woken by it.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
@@ -64,7 +66,14 @@ pub async fn rejudged(
 ) -> Result<Option<store::Wish>, StoreError> {
     let Some(order) = known_order(store, connection, order_id).await? else { return Ok(None) };
     let standing = store.customer_standing(connection, &customer::key(&order)).await?;
-    Ok(Some(content(rules, &order, standing.as_ref()).for_store()))
+    // Of a customer that stands, the order that says what is kept up to date: an older one would change nothing of it.
+    let newest = match standing.as_ref().and_then(|standing| Content::parse(&standing.desired)) {
+        Some(Content::Write { customer }) if customer.order_id != order_id => {
+            known_order(store, connection, customer.order_id).await?
+        }
+        Some(Content::Write { .. } | Content::Park { .. }) | None => None,
+    };
+    Ok(Some(content(rules, newest.as_ref().unwrap_or(&order), standing.as_ref()).for_store()))
 }
 
 /// What an order's step goes on with.
@@ -86,9 +95,14 @@ pub async fn filled(link: &Connection, claimed: &Claimed, mut order: Box<Desired
         fill(&mut order, &customer_no, &bill, &ship);
         return Ok(Filled::Ready(order));
     }
+    let awaited = standing.as_ref().map(|standing| standing.document);
     let held = |code: &str, text: String, pause: Duration| {
         let held = Settled::Held { reason: reason(code, text), due_at: later(link, pause) };
-        Outcome::new("wait", claimed.desired_version, held).untried()
+        let outcome = Outcome::new("wait", claimed.desired_version, held).untried();
+        match awaited {
+            Some(document) => outcome.waiting_for(Awaited::There(document)),
+            None => outcome,
+        }
     };
     let waits =
         |state: &str| format!("its customer is not in IFS yet ({state}); the order goes on by itself when it is");
@@ -142,6 +156,9 @@ fn waited_enough(link: &Connection, claimed: &Claimed) -> Option<Outcome> {
 
 /// The customer's number and the addresses that the order names, when the customer is whole.
 fn serves(standing: &CustomerStanding, wanted: &CustomerRef) -> Option<(String, String, String)> {
+    if standing.state == State::Parked && standing.reason_code.as_deref() == Some(VANISHED) {
+        return None;
+    }
     let written: WrittenCustomer = serde_json::from_str(standing.written.as_deref()?).ok()?;
     let (bill, ship) = written.serves(wanted.bill_addr_no.as_deref(), wanted.ship_addr_no.as_deref())?;
     Some((standing.customer_no.clone()?, bill, ship))
@@ -165,10 +182,19 @@ async fn reopened(
 ) -> Result<Outcome, StoreError> {
     let Some(order) = known_order(&link.store, &link.name, claimed.order_id).await? else { return Ok(outcome) };
     let content = content(&link.rules, &order, standing);
-    Ok(outcome.followed_by(FollowUp {
-        kind: DocumentKind::Customer,
+    if let Some(standing) = standing.filter(|standing| standing.desired_digest == content.digest()) {
+        let text = format!(
+            "its customer's document {} is {}, but does not hold the addresses that this order names, as after a change of the rules: run \
+             `documents retry` for this order",
+            standing.document, standing.state
+        );
+        return Ok(Outcome::park("wait", claimed, ParkKind::Mapping, "customer_lacks_address", text));
+    }
+    let customer = CustomerWish {
         key: customer::key(&order),
-        content: content.to_text(),
-        digest: content.digest(),
-    }))
+        wish: content.for_store(),
+        expected_digest: standing.map(|standing| standing.desired_digest.clone()),
+    };
+    let rules_revision = link.rules.revision().to_owned();
+    Ok(outcome.waiting_for(Awaited::Anew { customer, rules_revision }))
 }

@@ -9,6 +9,7 @@ pub mod converge;
 pub mod create;
 pub mod customer;
 mod customer_create;
+mod customer_keep;
 pub mod customer_order;
 pub mod explain;
 pub mod hold;
@@ -31,7 +32,7 @@ pub mod wish;
 pub mod write_back;
 pub mod writer;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -101,6 +102,36 @@ pub struct Tenant {
     pub limits: TenantLimits,
     /// The lease under which we write.
     pub lease: Lease,
+    /// All connections to it.
+    pub connections: Vec<ConnectionName>,
+    /// The customers that are looked for or made at this moment.
+    pub births: Births,
+}
+
+/// The keys of customers that IFS numbers and that are looked for or made at this moment. One person may buy in two shops of a
+/// tenant: without a number of our own nothing in IFS refuses the second customer of one key.
+#[derive(Debug, Default)]
+pub struct Births(Mutex<BTreeSet<String>>);
+
+/// One of them, as long as it lives.
+#[derive(Debug)]
+pub struct Birth<'a> {
+    births: &'a Births,
+    key: String,
+}
+
+impl Births {
+    /// Begins to look for a customer, or to make it; `None` while somebody else does.
+    pub fn begin(&self, key: &str) -> Option<Birth<'_>> {
+        let began = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned());
+        began.then(|| Birth { births: self, key: key.to_owned() })
+    }
+}
+
+impl Drop for Birth<'_> {
+    fn drop(&mut self) {
+        self.births.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
 }
 
 /// Whether a connection writes.

@@ -9,7 +9,7 @@ use crate::domain::document::{ParkKind, State};
 use crate::domain::ids::IntentId;
 use crate::domain::verdict::{Scope, Verdict};
 use crate::ifs::error::IfsError;
-use crate::store::{Attempt, Claimed, FollowUp, Link, Reason, Settle, Settled, StoreError};
+use crate::store::{Attempt, Awaited, Claimed, Link, Reason, Settle, Settled, StoreError};
 use crate::telemetry::metric;
 
 /// The pause after trouble of the remote as a whole, when it did not name one.
@@ -24,7 +24,7 @@ pub struct Outcome {
     close: Option<(IntentId, &'static str)>,
     link: Option<Link>,
     written: Option<String>,
-    follow_ups: Vec<FollowUp>,
+    awaited: Option<Awaited>,
     /// The order as it stands in IFS, number and state, for the shop to be told.
     standing: Option<(String, String)>,
     detail: Option<String>,
@@ -42,7 +42,7 @@ impl Outcome {
             close: None,
             link: None,
             written: None,
-            follow_ups: Vec::new(),
+            awaited: None,
             standing: None,
             detail: None,
             tried: true,
@@ -76,10 +76,10 @@ impl Outcome {
         self
     }
 
-    /// The same, opening another document in the same transaction.
+    /// The same, making or renewing the customer's document that the order waits for, in the same transaction.
     #[must_use]
-    pub fn followed_by(mut self, follow_up: FollowUp) -> Self {
-        self.follow_ups.push(follow_up);
+    pub fn waiting_for(mut self, awaited: Awaited) -> Self {
+        self.awaited = Some(awaited);
         self
     }
 
@@ -141,7 +141,8 @@ pub async fn settle(link: &Connection, claimed: &Claimed, outcome: Outcome) -> R
         close: outcome.close,
         link: outcome.link,
         written: outcome.written,
-        follow_ups: outcome.follow_ups.into_iter().chain(told).collect(),
+        awaited: outcome.awaited,
+        follow_ups: told.into_iter().collect(),
         attempt: outcome.tried.then_some(attempt),
         now: link.clock.now(),
     };
@@ -185,6 +186,7 @@ async fn settle_contradiction(
         close: None,
         link: None,
         written: None,
+        awaited: None,
         follow_ups: Vec::new(),
         attempt: Some(attempt),
         now: link.clock.now(),

@@ -1,6 +1,6 @@
 //! One value of an IFS field, as we want it: exact, comparable, printable as JSON. Knows no field names.
 
-use rust_decimal::Decimal;
+use rust_decimal::{Decimal, RoundingStrategy};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -71,6 +71,25 @@ impl Scalar {
             None => *self == Self::Text(String::new()),
         }
     }
+
+    /// Whether `held` says the same in another writing: trimmed, in other case, in other groups, or rounded. That is enough to
+    /// know our own value again, never to call two values equal.
+    pub fn is_alike(&self, held: &Self) -> bool {
+        match (self, held) {
+            (Self::Text(ours), Self::Text(held)) => ours == held || bare(ours).eq(bare(held)),
+            (Self::Decimal(ours), Self::Decimal(held)) => {
+                [RoundingStrategy::MidpointAwayFromZero, RoundingStrategy::MidpointNearestEven]
+                    .into_iter()
+                    .any(|how| ours.round_dp_with_strategy(held.normalize().scale(), how) == *held)
+            }
+            (Self::Text(_) | Self::Decimal(_) | Self::Int(_) | Self::Bool(_), _) => self == held,
+        }
+    }
+}
+
+/// Letters and figures alone, in capitals.
+fn bare(text: &str) -> impl Iterator<Item = char> {
+    text.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_uppercase)
 }
 
 /// The answered timestamp in our own spelling where both name the same moment (`…:00Z` and `…:00+00:00`).
@@ -141,6 +160,21 @@ mod tests {
         assert!(!Scalar::text("10").is(Some(&json!("010"))));
         assert!(Scalar::text("").is(None) && Scalar::text("").is(Some(&Value::Null)));
         assert!(Scalar::text("2026-01-02T00:00:00Z").is(Some(&json!("2026-01-02T00:00:00+00:00"))));
+    }
+
+    #[test]
+    fn another_writing_of_a_value_is_known_again() {
+        for (ours, held) in
+            [("Umea ", "UMEA"), ("90325", "903 25"), ("Straße 1", "STRASSE 1"), ("+46 70-123", "+4670123")]
+        {
+            assert!(Scalar::text(ours).is_alike(&Scalar::text(held)), "{ours} {held}");
+        }
+        for (ours, held) in [("Umea", "Lulea"), ("Storgatan 1", "Storgatan"), ("Umea", "")] {
+            assert!(!Scalar::text(ours).is_alike(&Scalar::text(held)), "{ours} {held}");
+        }
+        let figure = |figure: &str| Scalar::decimal(figure.parse().expect("a figure"));
+        assert!(figure("9.496").is_alike(&figure("9.5")) && !figure("9.496").is_alike(&figure("9.6")));
+        assert!(!Scalar::Bool(true).is_alike(&Scalar::Bool(false)));
     }
 
     #[test]

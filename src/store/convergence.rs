@@ -1,12 +1,10 @@
 //! Claim and settle: the two transactions round a writer's step. A settle is fenced by the lease's
 //! generation and the claim, closes the intent, links the record and moves the document, all or nothing.
 
-use diesel::dsl::sql;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -17,7 +15,7 @@ use super::leases::{self, Lease};
 use super::mapped;
 use super::rows::{micros, signed, unsigned};
 use super::steps::{Claimed, JudgedAnew, Link, NOTED, Progress, Settle, Settled};
-use super::{Store, StoreError, schema};
+use super::{Store, StoreError, awaited, customers, schema};
 use crate::domain::document::{DocumentKind, Event, ParkKind, Standing, State, next_state};
 use crate::domain::ids::{ConnectionName, DocumentId};
 
@@ -79,28 +77,48 @@ impl Store {
     /// # Errors
     /// [`StoreError::Fenced`] when claim or lease are lost: nothing was changed.
     pub async fn settle(&self, lease: &Lease, claimed: &Claimed, settle: Settle) -> Result<State, StoreError> {
-        let (lease, id, claim) = (lease.clone(), claimed.id, claimed.claim.clone());
+        match self.settle_once(lease, claimed, settle.clone()).await {
+            // Somebody else made the customer's document meanwhile: it is there now, and left as it is.
+            Err(StoreError::Stale) if settle.awaited.is_some() => self.settle_once(lease, claimed, settle).await,
+            other => other,
+        }
+    }
+
+    async fn settle_once(&self, lease: &Lease, claimed: &Claimed, settle: Settle) -> Result<State, StoreError> {
+        let (lease, claimed) = (lease.clone(), claimed.clone());
         self.write(move |db| {
-            // 1. Nobody else may have taken over meanwhile.
-            let raw = fence(db, &lease, id.get(), &claim)?;
             let now = micros(settle.now);
-            // 2. The intent closes together with what it led to.
+            // 1. The customer that an order waits for, before the order itself. Locked, it cannot be written unseen meanwhile.
+            leases::hold(db, &lease)?;
+            let offered = match &settle.awaited {
+                Some(wanted) => Some(awaited::offer(db, &claimed, wanted, now)?),
+                None => None,
+            };
+            // 2. Nobody else may have taken over meanwhile.
+            let mut raw = fence(db, &lease, claimed.id.get(), &claimed.claim)?;
+            // 3. The intent closes together with what it led to.
             if let Some((intent, outcome)) = settle.close {
                 intents::close(db, intent.get(), outcome, now)?;
             }
             if let Some(link) = &settle.link {
                 put_link(db, &raw, link, now)?;
             }
-            // 3. The document moves as the domain allows.
+            // 4. The document moves as the domain allows.
+            if let Some(offered) = &offered {
+                awaited::wait_for(db, &mut raw, offered.id)?;
+            }
             let state = move_document(db, &raw, &settle, now)?;
-            // 4. What waits for it, and what follows from it.
+            if state == State::Held && offered.is_some_and(|offered| !offered.taken) {
+                awaited::make_due(db, &[raw.id], now)?;
+            }
+            // 5. What waits for it, and what follows from it.
             if state == State::Written {
-                wake_dependants(db, raw.id, now)?;
+                awaited::wake_dependants(db, raw.id, now)?;
             }
             for follow_up in &settle.follow_ups {
                 super::follow_ups::open(db, &raw, follow_up, now)?;
             }
-            // 5. The step is remembered.
+            // 6. The step is remembered.
             if let Some(attempt) = &settle.attempt {
                 documents::record(db, raw.id, now, attempt, &raw.trace_id)?;
             }
@@ -166,7 +184,8 @@ impl Store {
         let order_id = signed(claimed.order_id)?;
         self.write(move |db| {
             use schema::documents::dsl;
-            // 1. Snapshot, then customer, then order: the mapper locks them in this order too.
+            // 1. Lease, snapshot, customer, then order: see `dialect::lock_document`.
+            leases::hold(db, &lease)?;
             if let Some(snapshot) = &judged.snapshot {
                 mapped::put_snapshot(db, &judged.connection, snapshot)?;
             }
@@ -179,7 +198,7 @@ impl Store {
                         trace_id: &trace_id,
                         now,
                     };
-                    Some(mapped::put_customer(db, &cause, customer)?)
+                    Some(customers::put(db, &cause, customer)?)
                 }
                 None => None,
             };
@@ -336,7 +355,9 @@ fn move_document(db: &mut Db, raw: &Raw, settle: &Settle, now: i64) -> Result<St
         }
         Settled::Unknown { due_at } => (None, micros(*due_at), raw.attempts),
         // What it waits for may have come while it was looked at.
-        Settled::Held { reason, due_at } => (Some(reason), if came(db, raw)? { now } else { micros(*due_at) }, 0),
+        Settled::Held { reason, due_at } => {
+            (Some(reason), if awaited::came(db, raw)? { now } else { micros(*due_at) }, 0)
+        }
         Settled::Parked(reason) | Settled::Skipped(reason) => (Some(reason), now, raw.attempts),
     };
     let reason = if after == State::Planned && newer_desired { None } else { reason };
@@ -382,27 +403,6 @@ fn move_document(db: &mut Db, raw: &Raw, settle: &Settle, now: i64) -> Result<St
         intents::call_ended(db, open.id.get())?;
     }
     Ok(after)
-}
-
-/// Whether the document that this one waits for is written by now.
-fn came(db: &mut Db, raw: &Raw) -> Result<bool, StoreError> {
-    let Some(id) = raw.waits_for else { return Ok(false) };
-    match documents::by_id(db, id)? {
-        Some(awaited) => Ok(documents::state_of(&awaited)? == State::Written),
-        None => Ok(false),
-    }
-}
-
-/// What waited for a document looks again at once.
-fn wake_dependants(db: &mut Db, document: i64, now: i64) -> Result<(), StoreError> {
-    use schema::documents::dsl;
-    diesel::update(dsl::documents)
-        .filter(dsl::waits_for.eq(document))
-        .filter(sql::<Bool>("documents.state = 'held'"))
-        .filter(sql::<Bool>("documents.claim IS NULL"))
-        .set(dsl::due_at.eq(now))
-        .execute(db)?;
-    Ok(())
 }
 
 fn event_of(settled: &Settled, newer_desired: bool) -> Event {

@@ -196,6 +196,10 @@ pub(super) fn lock_due(
 }
 
 /// Locks a document's row until the transaction ends, so that what is read of it still holds when it is changed.
+///
+/// Invariant: a transaction that locks several rows takes the lease first, then the order's snapshot, then documents: customers,
+/// orders, write-backs (the order of their words), and those of one kind by their ids. So no two wait for each other. `lock_due`
+/// alone takes them as they come: it waits for none.
 pub(super) fn lock_document(db: &mut Db, id: i64) -> Result<(), StoreError> {
     if let Db::Pg(pg) = db {
         sql_query("SELECT 1 FROM documents WHERE id = $1 FOR UPDATE").bind::<sql_types::BigInt, _>(id).execute(pg)?;

@@ -1,4 +1,5 @@
-//! Documents that follow from the settle of another one, in the same transaction.
+//! Documents that follow from the settle of another one, in the same transaction: what a shop is told of its order. An order's
+//! customer is `customers`'.
 
 use diesel::prelude::*;
 
@@ -6,21 +7,10 @@ use super::dialect::{self, Db};
 use super::documents::{self, Raw};
 use super::steps::FollowUp;
 use super::{StoreError, schema};
-use crate::domain::document::{DocumentKind, Event, Standing, State, Wanted, next_state};
+use crate::domain::document::{Event, Standing, State, Wanted, next_state};
 
-/// Opens the document, or gives it new content; an order waits for the customer that it opens.
+/// Opens the document, or gives it new content. The cause's row is locked: what its settles ask for comes in their order.
 pub(super) fn open(db: &mut Db, cause: &Raw, follow_up: &FollowUp, now: i64) -> Result<(), StoreError> {
-    use schema::documents::dsl;
-    put(db, cause, follow_up, now)?;
-    if follow_up.kind == DocumentKind::Customer {
-        let opened =
-            documents::by_key(db, follow_up.kind, &cause.connection, &follow_up.key)?.ok_or(StoreError::Stale)?;
-        diesel::update(dsl::documents.filter(dsl::id.eq(cause.id))).set(dsl::waits_for.eq(opened.id)).execute(db)?;
-    }
-    Ok(())
-}
-
-fn put(db: &mut Db, cause: &Raw, follow_up: &FollowUp, now: i64) -> Result<(), StoreError> {
     use schema::documents::dsl;
     let Some(present) = documents::by_key(db, follow_up.kind, &cause.connection, &follow_up.key)? else {
         diesel::insert_into(dsl::documents)

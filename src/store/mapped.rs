@@ -8,7 +8,7 @@ use super::deliveries::{self, InboxState};
 use super::dialect::{self, Db};
 use super::documents::{self, Raw, Reason};
 use super::rows::{instant, micros, signed, unsigned};
-use super::{Store, StoreError, schema};
+use super::{Store, StoreError, customers, schema};
 use crate::domain::document::{DocumentKind, Event, ParkKind, Standing, State, Trace, Wanted, next_state};
 use crate::domain::ids::{ConnectionName, InboxId};
 use crate::domain::order::Sale;
@@ -212,7 +212,7 @@ impl Store {
             // 2. The customer's document, then the order's content and state.
             let cause = mapped.cause()?;
             let waits_for = match &mapped.customer {
-                Some(customer) => Some(put_customer(db, &cause, customer)?),
+                Some(customer) => Some(customers::put(db, &cause, customer)?),
                 None => None,
             };
             let state = put_wish(db, &cause, &mapped.order_content(), waits_for)?;
@@ -290,12 +290,12 @@ pub(super) struct Cause<'a> {
 }
 
 /// A document's new content.
-struct Content<'a> {
-    kind: DocumentKind,
-    key: &'a str,
-    wish: &'a Wish,
-    look_up_first: bool,
-    seen_version: Option<i64>,
+pub(super) struct Content<'a> {
+    pub(super) kind: DocumentKind,
+    pub(super) key: &'a str,
+    pub(super) wish: &'a Wish,
+    pub(super) look_up_first: bool,
+    pub(super) seen_version: Option<i64>,
 }
 
 impl Mapped {
@@ -316,32 +316,8 @@ impl Mapped {
     }
 }
 
-/// Makes the customer's document, or brings it up to date; gives its row.
-pub(super) fn put_customer(db: &mut Db, cause: &Cause<'_>, customer: &CustomerWish) -> Result<i64, StoreError> {
-    // A customer may stand in IFS whoever we are: it is always looked up before it is made.
-    let content = Content {
-        kind: DocumentKind::Customer,
-        key: &customer.key,
-        wish: &customer.wish,
-        look_up_first: true,
-        seen_version: None,
-    };
-    // 1. Two orders of one customer that are mapped at once follow each other: neither forgets what the other names.
-    let present = documents::by_key(db, content.kind, cause.connection, &customer.key)?;
-    if let Some(present) = &present {
-        dialect::lock_document(db, present.id)?;
-    }
-    let found = documents::by_key(db, content.kind, cause.connection, &customer.key)?;
-    if found.map(|row| row.desired_digest) != customer.expected_digest {
-        return Err(StoreError::Stale);
-    }
-    // 2. Its content, as any document's.
-    put_wish(db, cause, &content, None)?;
-    let row = documents::by_key(db, content.kind, cause.connection, &customer.key)?;
-    row.map(|row| row.id).ok_or(StoreError::Stale)
-}
-
-fn put_wish(
+/// Gives a document its new content, or makes it.
+pub(super) fn put_wish(
     db: &mut Db,
     cause: &Cause<'_>,
     content: &Content<'_>,

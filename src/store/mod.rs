@@ -1,6 +1,7 @@
 //! The durable store: the only place that knows diesel. `Store` hides SQLite and PostgreSQL behind verbs
 //! of the domain; each verb is one transaction, and none is open while a remote is called.
 
+mod awaited;
 mod convergence;
 mod credentials;
 mod customers;
@@ -29,7 +30,7 @@ use tokio::sync::Semaphore;
 use crate::domain::document::IllegalMove;
 
 pub use credentials::{Credential, CredentialRow};
-pub use customers::CustomerStanding;
+pub use customers::{CustomerLink, CustomerStanding};
 pub use deliveries::{Blame, Delivery, InboxState, Received, Stored};
 pub use dialect::Backend;
 pub use documents::{Attempt, DocumentFilter, DocumentRow, Reason, StateCount};
@@ -38,7 +39,7 @@ pub use intents::{Intent, IntentKind, NewIntent, Watch};
 pub use leases::{Lease, LeaseState, Takeover};
 pub use mapped::{CustomerWish, Mapped, Snapshot, SnapshotChange, UnderOtherRules, Wish};
 pub use operate::{Anew, HELD_TOO_LONG};
-pub use steps::{Claimed, FollowUp, JudgedAnew, Link, NOTED, Progress, Settle, Settled};
+pub use steps::{Awaited, Claimed, FollowUp, JudgedAnew, Link, NOTED, Progress, Settle, Settled};
 
 use dialect::Db;
 

@@ -73,6 +73,21 @@ pub struct Link {
     pub reason: String,
 }
 
+/// The customer's document that an order waits for.
+#[derive(Debug, Clone)]
+pub enum Awaited {
+    /// It is there, with what the order wants.
+    There(DocumentId),
+    /// The order's settle makes it, or renews it. Where somebody wrote another content after that which this one follows, it
+    /// stays as it is, and the order looks again at once.
+    Anew {
+        /// The document.
+        customer: CustomerWish,
+        /// The digest of the rules that made its content.
+        rules_revision: String,
+    },
+}
+
 /// Another document that a settle opens, or brings up to date, in its own transaction.
 #[derive(Debug, Clone)]
 pub struct FollowUp {
@@ -163,6 +178,8 @@ pub struct Settle {
     pub link: Option<Link>,
     /// What was sent and answered, JSON text.
     pub written: Option<String>,
+    /// The customer that the order waits for from now on.
+    pub awaited: Option<Awaited>,
     /// Other documents that follow from it.
     pub follow_ups: Vec<FollowUp>,
     /// What to remember of the step; `None` when nothing was tried.

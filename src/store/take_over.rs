@@ -44,14 +44,23 @@ impl Store {
 
 fn free_claims(db: &mut Db, name: &str, call_limit: Duration, now: i64) -> Result<usize, StoreError> {
     use schema::documents::dsl;
-    let claimed: Vec<i64> = dsl::documents
-        .filter(dsl::connection.eq(name))
-        .filter(sql::<Bool>("documents.claim IS NOT NULL"))
-        .select(dsl::id)
-        .load(db)?;
-    for id in &claimed {
+    // In the order in which everybody locks documents.
+    let of_connection = || dsl::documents.filter(dsl::connection.eq(name)).select((dsl::kind, dsl::id));
+    let mut left: Vec<(String, i64)> = of_connection().filter(sql::<Bool>("documents.claim IS NOT NULL")).load(db)?;
+    let in_doubt = of_connection().filter(dialect::claimable()).filter(dsl::state.eq(State::Unknown.as_str()));
+    left.extend(in_doubt.load::<(String, i64)>(db)?);
+    left.sort();
+    let left: Vec<i64> = left.into_iter().map(|(_, id)| id).collect();
+    for id in &left {
         dialect::lock_document(db, *id)?;
+    }
+    let mut freed = 0;
+    for id in &left {
         let raw = documents::by_id(db, *id)?.ok_or(StoreError::Stale)?;
+        if raw.claim.is_none() {
+            continue;
+        }
+        freed += 1;
         let standing = documents::standing(db, &raw)?;
         let after = next_state(standing, Event::TakeOver)?;
         diesel::update(dsl::documents.filter(dsl::id.eq(id)))
@@ -73,7 +82,7 @@ fn free_claims(db: &mut Db, name: &str, call_limit: Duration, now: i64) -> Resul
         .filter(dsl::state.eq(State::Unknown.as_str()))
         .set(dsl::due_at.eq(now))
         .execute(db)?;
-    Ok(claimed.len())
+    Ok(freed)
 }
 
 /// An intent whose call's end nobody saw may have been sent just before the take-over.

@@ -18,24 +18,24 @@ use crate::on_both;
 use crate::support::webhook::Webhook;
 use crate::support::world::{Setup, Steps, World, assert_state};
 
-const KEY: &str = "customer:7007";
-const OWN_ID: &str = "W7007";
+pub const KEY: &str = "customer:7007";
+pub const OWN_ID: &str = "W7007";
 
-const MATCHED: (&str, &str) = (
+pub const MATCHED: (&str, &str) = (
     "order_type = \"NO\"",
     "order_type = \"NO\"\ncustomer = \"match_or_create\"\ncustomers = { templates = [{ country = \"SE\", customer = \"TEMPLATE-SE\" }, \
      { customer = \"TEMPLATE-DE\" }] }",
 );
 
-fn matched() -> Setup {
+pub fn matched() -> Setup {
     Setup { edits: vec![MATCHED], ..Setup::default() }
 }
 
-fn series() -> Setup {
+pub fn series() -> Setup {
     Setup { edits: vec![MATCHED, ("customers = { ", "customers = { numbering = \"series\", ")], ..Setup::default() }
 }
 
-fn posts() -> Setup {
+pub fn posts() -> Setup {
     let create = "customers = { create = \"posts\", person = { cust_group = \"WEB\", pay_term_id = \"30\" }, business = { cust_group \
                   = \"B2B\", pay_term_id = \"30\" }, ";
     Setup { edits: vec![MATCHED, ("customers = { ", create)], ..Setup::default() }
@@ -48,7 +48,7 @@ fn own_addresses() -> Setup {
     }
 }
 
-fn no_template() -> Setup {
+pub fn no_template() -> Setup {
     let none = (
         "{ country = \"SE\", customer = \"TEMPLATE-SE\" }, { customer = \"TEMPLATE-DE\" }",
         "{ country = \"AQ\", customer = \"TEMPLATE-SE\" }",
@@ -56,16 +56,16 @@ fn no_template() -> Setup {
     Setup { edits: vec![MATCHED, none], ..Setup::default() }
 }
 
-async fn begin(world: &World) -> Steps {
+pub async fn begin(world: &World) -> Steps {
     world.steps(&Clock::manual(Timestamp::now())).await
 }
 
 /// A new order of the person with the number 7007, who is billed in that town of Sweden.
-fn order_of_kari(world: &World, city: &str) -> Webhook {
+pub fn order_of_kari(world: &World, city: &str) -> Webhook {
     Webhook::of_new_order(world, Story::Plain).edited(|order| personal(order, city))
 }
 
-fn personal(order: &mut Value, city: &str) {
+pub fn personal(order: &mut Value, city: &str) {
     order["customer"] = json!({ "id": 7007 });
     order["email"] = json!("kari@example.com");
     order["customer_locale"] = json!("sv");
@@ -77,40 +77,40 @@ fn personal(order: &mut Value, city: &str) {
     });
 }
 
-async fn deliver(steps: &Steps, webhook: &Webhook) {
+pub async fn deliver(steps: &Steps, webhook: &Webhook) {
     steps.deliver(steps.link(), "orders/create", &webhook.body).await;
 }
 
-async fn of_kind(world: &World, kind: DocumentKind) -> Vec<DocumentRow> {
+pub async fn of_kind(world: &World, kind: DocumentKind) -> Vec<DocumentRow> {
     world.documents().await.into_iter().filter(|document| document.kind == kind.as_str()).collect()
 }
 
-async fn customer(world: &World) -> DocumentRow {
+pub async fn customer(world: &World) -> DocumentRow {
     let mut customers = of_kind(world, DocumentKind::Customer).await;
     assert_eq!(customers.len(), 1, "{customers:?}");
     customers.remove(0)
 }
 
-async fn order(world: &World) -> DocumentRow {
+pub async fn order(world: &World) -> DocumentRow {
     let mut orders = of_kind(world, DocumentKind::CustomerOrder).await;
     assert_eq!(orders.len(), 1, "{orders:?}");
     orders.remove(0)
 }
 
-fn in_ifs(world: &World) -> CustomerView {
+pub fn in_ifs(world: &World) -> CustomerView {
     world.sandbox.ifs().customer(OWN_ID).expect("the customer is there")
 }
 
-fn creates(world: &World) -> usize {
+pub fn creates(world: &World) -> usize {
     world.sandbox.ledger().count_of(Class::CustomerCreate)
 }
 
-fn link_reason(world: &World) -> String {
+pub fn link_reason(world: &World) -> String {
     world.database.texts("SELECT reason AS value FROM customer_links").join("; ")
 }
 
 /// One customer, whole, and every order written under it.
-async fn assert_one_customer(world: &World, customer_no: &str) {
+pub async fn assert_one_customer(world: &World, customer_no: &str) {
     let counts = world.sandbox.ifs().customer_counts();
     assert_eq!((counts.created, counts.double_associations.len()), (1, 0), "{counts:?}");
     assert_state(&customer(world).await, State::Written);
@@ -363,7 +363,7 @@ on_both!(
 );
 
 /// Runs until nothing waits any more.
-async fn settle_down(world: &World, steps: &Steps) {
+pub async fn settle_down(world: &World, steps: &Steps) {
     for _ in 0..12 {
         steps.run(steps.link()).await;
         // What IFS carries out late is carried out by its own, real, clock.

@@ -1,5 +1,7 @@
 //! A customer as IFS holds it, merged three ways with what it should hold: what is missing is made, what Shopify changed
-//! is changed, and what a person changed or took away stays as the person left it.
+//! is changed, and what a person changed or took away stays as the person left it. The base is `written`'s.
+
+mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,8 +11,10 @@ use serde_json::{Map, Value};
 use super::customer::{DesiredCustomer, DesiredRecord, Record};
 use super::desired::Fields;
 use super::field::held;
-use super::written::{WrittenField, WrittenFields};
+use super::scalar::Scalar;
+use super::written::WrittenField;
 use crate::ifs::wire::{PartRequest, Row, customer as wire, names};
+pub use written::WrittenCustomer;
 
 /// How the customer became ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,40 +24,6 @@ pub enum Origin {
     Made,
     /// It stood there: what it says stays, and only what is missing is added.
     Found,
-}
-
-/// The base of a customer: for each record of ours what was sent and what IFS answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WrittenCustomer {
-    /// Version of this shape.
-    pub version: u32,
-    /// `CustomerId`.
-    pub customer_no: String,
-    /// How it became ours.
-    pub origin: Origin,
-    /// The records that were made or taken over. A record that is not here was never settled.
-    pub records: BTreeMap<String, WrittenFields>,
-    /// The address for invoices; none before the first whole reading.
-    pub bill_addr_no: Option<String>,
-    /// The address for deliveries that name none of their own.
-    pub ship_addr_no: Option<String>,
-}
-
-impl WrittenCustomer {
-    /// The shape that this code writes.
-    pub const VERSION: u32 = 1;
-
-    /// The base of a customer of which nothing was read yet.
-    pub fn new(customer_no: impl Into<String>, origin: Origin) -> Self {
-        Self {
-            version: Self::VERSION,
-            customer_no: customer_no.into(),
-            origin,
-            records: BTreeMap::new(),
-            bill_addr_no: None,
-            ship_addr_no: None,
-        }
-    }
 }
 
 /// One address as IFS holds it.
@@ -92,7 +62,7 @@ impl ReadCustomer {
             }
             Record::Method(method, value) => self.methods.iter().find(|row| {
                 row.text(wire::METHOD_ID) == Some(method)
-                    && row.text(wire::VALUE).is_some_and(|held| held.trim().eq_ignore_ascii_case(value))
+                    && row.text(wire::VALUE).is_some_and(|held| is_same_method(value, held))
             }),
             Record::OrderData => self.order_data.as_ref(),
             Record::CompanyData(_) => self.company_data.as_ref(),
@@ -108,6 +78,14 @@ impl ReadCustomer {
         let chosen = default.or(if typed.len() == 1 { typed.first() } else { None });
         chosen.map(|(id, _)| id.as_str())
     }
+}
+
+/// Whether two writings name one e-mail address, or one telephone number: IFS may write a number in groups, or without them.
+fn is_same_method(ours: &str, held: &str) -> bool {
+    if ours.contains('@') {
+        return ours.trim().to_lowercase() == held.trim().to_lowercase();
+    }
+    Scalar::text(ours).is_alike(&Scalar::text(held))
 }
 
 fn is_true(row: &Row, field: &str) -> bool {
@@ -131,6 +109,18 @@ impl CustomerPlan {
     /// Whether IFS holds everything.
     pub fn nothing_to_do(&self) -> bool {
         self.made.is_empty() && self.patched.is_empty()
+    }
+
+    /// The records that its change set carries, part by part (see [`plan_parts`]).
+    pub fn carried(&self) -> impl Iterator<Item = &Record> {
+        let patched = self.patched.iter().map(|(record, _)| record).filter(|record| **record != Record::Customer);
+        std::iter::once(&Record::Customer).chain(patched).chain(self.made.iter().map(|made| &made.record))
+    }
+
+    /// What it sends: the fields of each record that it changes or makes.
+    pub fn sent(&self) -> impl Iterator<Item = (&Record, &Fields)> {
+        let patched = self.patched.iter().map(|(record, fields)| (record, fields));
+        patched.chain(self.made.iter().map(|made| (&made.record, &made.fields)))
     }
 
     /// What it does, by names: no values, since they are a person's.
@@ -175,7 +165,8 @@ pub fn plan(base: &WrittenCustomer, desired: &DesiredCustomer, current: &ReadCus
                 continue;
             }
             // 3. A person changed it too: the person's word stays.
-            if settled.is_some() && written.sent.is_some() && now != written.answered {
+            let was_answered = written.sent.is_some() || written.answered.is_some();
+            if settled.is_some() && was_answered && now != written.answered {
                 plan.yielded.insert((name.clone(), field.clone()));
                 continue;
             }
@@ -222,9 +213,7 @@ pub fn plan_parts(plan: &CustomerPlan, current: &ReadCustomer, customer_no: &str
     };
     let mut parts = vec![PartRequest::patch(wire::customer(customer_no), etag_of(&Record::Customer)?, guard)];
     for (record, fields) in plan.patched.iter().filter(|(record, _)| *record != Record::Customer) {
-        if let Some(url) = url_of(record, customer_no) {
-            parts.push(PartRequest::patch(url, etag_of(record)?, body(fields)));
-        }
+        parts.push(PartRequest::patch(url_of(record, customer_no), etag_of(record)?, body(fields)));
     }
     for wanted in &plan.made {
         let url = list_of(&wanted.record, customer_no);
@@ -279,14 +268,14 @@ fn is_first(wanted: &DesiredRecord, plan: &CustomerPlan) -> bool {
     first.is_some_and(|first| first.record == wanted.record)
 }
 
-fn url_of(record: &Record, customer_no: &str) -> Option<String> {
+fn url_of(record: &Record, customer_no: &str) -> String {
     match record {
-        Record::Customer => Some(wire::customer(customer_no)),
-        Record::Address(id) => Some(wire::address(customer_no, id)),
-        Record::OrderData => Some(wire::order_data(customer_no)),
-        Record::CompanyData(company) => Some(wire::company_data(customer_no, company)),
-        // They hold no field that is kept up to date.
-        Record::AddressType(..) | Record::Method(..) => None,
+        Record::Customer => wire::customer(customer_no),
+        Record::Address(id) => wire::address(customer_no, id),
+        Record::OrderData => wire::order_data(customer_no),
+        Record::CompanyData(company) => wire::company_data(customer_no, company),
+        // They hold no field that is kept up to date, so that no plan patches them: IFS refuses a PATCH of the whole list.
+        Record::AddressType(..) | Record::Method(..) => list_of(record, customer_no),
     }
 }
 
@@ -325,63 +314,6 @@ pub fn birth_part(desired: &DesiredCustomer, copy_action: &str) -> PartRequest {
         body.insert(wire::NEW_ID.to_owned(), text(own_id));
     }
     PartRequest::post(copy_action, Value::Object(body))
-}
-
-/// What IFS lacks of a customer after everything was written: nothing in the list means that it holds what it should.
-pub fn gaps(after: &CustomerPlan) -> Vec<String> {
-    let made = after.made.iter().map(|record| format!("{} is not there", record.record.name()));
-    let patched = after.patched.iter().flat_map(|(record, fields)| {
-        fields.keys().map(move |field| format!("{} {field} holds something else", record.name()))
-    });
-    made.chain(patched).collect()
-}
-
-impl WrittenCustomer {
-    /// The base after a plan was carried out and read back, or found that there is nothing to write.
-    #[must_use]
-    pub fn after(&self, plan: &CustomerPlan, desired: &DesiredCustomer, read: &ReadCustomer) -> Self {
-        let mut after = self.clone();
-        for wanted in &desired.records {
-            let name = wanted.record.name();
-            let Some(row) = read.row(&wanted.record) else { continue };
-            let taken = plan.taken.contains(&name);
-            let known = after.records.entry(name.clone()).or_default();
-            for (field, value) in &wanted.fields {
-                let written = known.entry(field.clone()).or_insert(WrittenField { sent: None, answered: None });
-                let now = held(row, field, Some(value), written);
-                let yielded = plan.yielded.contains(&(name.clone(), field.clone()));
-                if taken || (written.sent.as_ref() != Some(value) && now.as_ref() == Some(value)) {
-                    *written = WrittenField { sent: Some(value.clone()), answered: now };
-                } else if yielded {
-                    written.sent = Some(value.clone());
-                }
-            }
-        }
-        after.bill_addr_no = self.address(desired, read, wire::DOCUMENT);
-        after.ship_addr_no = self.address(desired, read, wire::DELIVERY);
-        after
-    }
-
-    /// The default address of a type, else the one that we made for it.
-    fn address(&self, desired: &DesiredCustomer, read: &ReadCustomer, code: &str) -> Option<String> {
-        let ours = || {
-            desired.records.iter().find_map(|wanted| match &wanted.record {
-                Record::AddressType(id, of) if of == code && read.row(&wanted.record).is_some() => Some(id.as_str()),
-                _ => None,
-            })
-        };
-        read.address_for(code).or_else(ours).map(str::to_owned)
-    }
-
-    /// Whether an order may name this customer, and the addresses that it names.
-    pub fn serves(&self, bill: Option<&str>, ship: Option<&str>) -> Option<(String, String)> {
-        let stands = |id: &str| self.records.contains_key(&Record::Address(id.to_owned()).name());
-        let named = |wanted: Option<&str>, own: &Option<String>| match wanted {
-            Some(id) => stands(id).then(|| id.to_owned()),
-            None => own.clone(),
-        };
-        Some((named(bill, &self.bill_addr_no)?, named(ship, &self.ship_addr_no)?))
-    }
 }
 
 #[cfg(test)]

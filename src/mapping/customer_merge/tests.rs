@@ -151,6 +151,99 @@ fn a_customer_that_stood_there_keeps_its_fields_and_gets_only_what_is_missing() 
     assert_eq!((name.sent.as_ref(), name.answered.as_ref()), (Some(&text("Kari Test")), Some(&text("ACME AB"))));
 }
 
+/// A customer that stands as it is wanted, and the base that says so.
+fn settled() -> (WrittenCustomer, ReadCustomer) {
+    let made = WrittenCustomer::new("W1", Origin::Made);
+    (made.after(&plan(&made, &desired(), &whole()), &desired(), &whole()), whole())
+}
+
+fn in_city(city: &str) -> DesiredCustomer {
+    let mut desired = desired();
+    desired.records[1].fields.insert("City".into(), text(city));
+    desired
+}
+
+fn held_city(city: &str) -> ReadCustomer {
+    let mut read = whole();
+    let row = row("a2", json!({"AddressId": "1", "City": city, "Country": "SE"}));
+    read.addresses.get_mut("1").expect("there").row = row;
+    read
+}
+
+#[test]
+fn a_change_whose_answer_was_lost_is_ours_in_any_writing_once_it_is_seen() {
+    for held in ["Lulea", "LULEA"] {
+        let (base, _) = settled();
+        let base = base.doubting(in_city("Lulea"));
+        // Not there yet: it stays in doubt.
+        let waiting = base.clone().absorbing(&whole());
+        assert_eq!((waiting.doubtful.len(), &waiting.records), (1, &base.records));
+        let base = base.absorbing(&held_city(held));
+        assert!(base.doubtful.is_empty());
+        let planned = plan(&base, &in_city("Pitea"), &held_city(held));
+        assert_eq!((planned.told().as_str(), planned.yielded.len()), ("address 1 City", 0));
+        // What a person wrote after it is not.
+        let planned = plan(&base, &in_city("Pitea"), &held_city("Haparanda"));
+        assert!(planned.nothing_to_do() && planned.yielded.len() == 1);
+    }
+    // A mere change of case that never came is not seen in what stood there.
+    let (base, read) = settled();
+    let base = base.doubting(in_city("UMEA")).absorbing(&read);
+    assert_eq!(plan(&base, &in_city("UMEA"), &read).told(), "address 1 City");
+}
+
+#[test]
+fn a_value_that_ifs_wrote_its_own_way_is_written_and_another_one_is_a_gap() {
+    let (base, read) = settled();
+    let planned = plan(&base, &in_city("Lulea"), &read);
+    let answered = |base: &WrittenCustomer, city: &str| {
+        let told = BTreeMap::from([("address 1".to_owned(), held_city(city).addresses["1"].row.clone())]);
+        base.clone().answered(&planned, &told)
+    };
+    let after = answered(&base, "LULEA");
+    assert!(after.gaps(&planned, &held_city("LULEA")).is_empty());
+    assert!(plan(&after, &in_city("Lulea"), &held_city("LULEA")).nothing_to_do());
+    assert_eq!(plan(&after, &in_city("Pitea"), &held_city("LULEA")).told(), "address 1 City");
+    // Cut short: shown, tried again, and no person's; what a person writes after it stays.
+    let after = answered(&base, "Lul");
+    assert_eq!(after.gaps(&planned, &held_city("Lul")), ["address 1 City holds something else"]);
+    assert_eq!(plan(&after, &in_city("Lulea"), &held_city("Lul")).told(), "address 1 City");
+    assert!(plan(&after, &in_city("Lulea"), &held_city("Haparanda")).nothing_to_do());
+}
+
+#[test]
+fn what_ifs_made_of_a_first_writing_is_tried_again_until_a_person_writes_over_it() {
+    let made = WrittenCustomer::new("W1", Origin::Made);
+    let planned = plan(&made, &desired(), &copied());
+    let in_country = |country: &str| {
+        let customer = json!({"CustomerId": "W1", "Name": "Kari Test", "Country": country});
+        ReadCustomer { customer: row("c4", customer), ..whole() }
+    };
+    let told = BTreeMap::from([("customer".to_owned(), in_country("FI").customer)]);
+    let base = made.answered(&planned, &told);
+    assert_eq!(plan(&base, &desired(), &in_country("FI")).told(), "customer Country");
+    let planned = plan(&base, &desired(), &in_country("NO"));
+    assert!(planned.nothing_to_do() && planned.yielded.len() == 1, "{}", planned.told());
+}
+
+#[test]
+fn a_record_that_ifs_made_but_does_not_show_is_a_gap() {
+    let base = WrittenCustomer::new("W1", Origin::Made);
+    let planned = plan(&base, &desired(), &copied());
+    let gaps = base.answered(&planned, &BTreeMap::new()).gaps(&planned, &copied());
+    assert!(gaps.contains(&"address 1 is not there".to_owned()), "{gaps:?}");
+}
+
+#[test]
+fn one_telephone_number_is_known_in_any_grouping_and_an_address_by_all_its_letters() {
+    let mut read = whole();
+    read.methods.push(row("m", json!({"MethodId": "Phone", "Value": "+46 (70) 123-45"})));
+    let method = |method: &str, value: &str| Record::Method(method.to_owned(), value.to_owned());
+    assert!(read.row(&method("Phone", "+467012345")).is_some());
+    assert!(read.row(&method("EMail", "K@Example.com")).is_some());
+    assert!(read.row(&method("EMail", "k.@example.com")).is_none());
+}
+
 #[test]
 fn a_birth_is_a_copy_of_the_template_or_a_post() {
     let part = birth_part(&desired(), "CopyExistingCustomer");

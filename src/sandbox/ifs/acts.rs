@@ -122,6 +122,11 @@ impl Ifs {
         lock(&self.core.tables).erase(order_no)
     }
 
+    /// A customer vanishes, as after a person gave it another number; whether it was there.
+    pub fn person_erases_customer(&self, customer_id: &str) -> bool {
+        lock(&self.core.tables).erase_customer(customer_id)
+    }
+
     /// A person keys an order with our business key; `part` is (part, quantity, price). Gives its number.
     ///
     /// # Errors

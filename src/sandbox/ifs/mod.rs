@@ -32,7 +32,7 @@ use rust_decimal::Decimal;
 use tokio::sync::Notify;
 
 pub use additions::{AddedCharge, Additions};
-pub use customer::{CustomerCounts, CustomerRowOf};
+pub use customer::{CustomerCounts, CustomerRowOf, Writing};
 pub use people::RowOf;
 pub use rules::CreditCheck;
 pub use run::NewRows;
@@ -179,6 +179,11 @@ impl Ifs {
     /// From now on orders take new rows after picking, or take none.
     pub fn set_new_rows(&self, new_rows: NewRows) {
         lock(&self.core.setup).new_rows = new_rows;
+    }
+
+    /// From now on IFS writes this field of customers' records so; `None`: as it comes.
+    pub fn set_writing(&self, field: &str, writing: Option<Writing>) {
+        lock(&self.core.setup).writings.set(field, writing);
     }
 
     /// From now on the service user lacks its grants: 403.

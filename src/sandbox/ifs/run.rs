@@ -10,6 +10,7 @@ use super::super::ledger::Ledger;
 use super::additions::Additions;
 use super::answer::{check_content_type, done, entity_answer, nothing_there, page};
 use super::body::{DecimalForm, for_insert, for_update, parse_object};
+use super::customer::Writings;
 use super::error::OdataError;
 use super::filter::Filter;
 use super::path::{LineKey, Query, Target, parse, quote};
@@ -80,6 +81,8 @@ pub(super) struct Setup {
     /// What IFS adds by itself.
     pub(super) additions: Additions,
     pub(super) new_rows: NewRows,
+    /// How fields of customers are written.
+    pub(super) writings: Writings,
     /// The projections that the service user lacks the grant for: 403.
     pub(super) grants_missing: Vec<Projection>,
 }

@@ -197,6 +197,11 @@ impl Tables {
         self.orders.insert(order_no, order);
     }
 
+    /// Takes a customer away for good.
+    pub(super) fn erase_customer(&mut self, customer_id: &str) -> bool {
+        self.customers.records.remove(customer_id).is_some()
+    }
+
     /// Takes an order away for good, as a person with the right grants can.
     pub(super) fn erase(&mut self, order_no: &str) -> bool {
         self.orders.records.remove(order_no).is_some()

@@ -206,6 +206,15 @@ impl Shop {
         }
     }
 
+    /// The company that placed an order gets a key of its supplier's own system. Orders without one, and unknown ids, are ignored.
+    pub fn name_company(&self, order_id: u64, external_id: Option<&str>) {
+        let mut state = self.lock();
+        let versions = state.orders.get_mut(&order_id).map(|sold| sold.versions.iter_mut());
+        for company in versions.into_iter().flatten().filter_map(|version| version.company.as_mut()) {
+            company.external_id = external_id.map(str::to_owned);
+        }
+    }
+
     /// Ids of all orders, in no particular order.
     pub fn order_ids(&self) -> Vec<u64> {
         self.lock().orders.keys().copied().collect()

@@ -62,14 +62,17 @@ impl Engine<'_> {
         let form = DecimalForm::of(&operation.content_type);
         match target {
             Target::Customers => {
-                let id = rules::insert_customer(self.tables, &for_insert(&CUSTOMER, &object, form)?)?;
+                let mut fields = for_insert(&CUSTOMER, &object, form)?;
+                self.setup.writings.write(&mut fields);
+                let id = rules::insert_customer(self.tables, &fields)?;
                 self.created_customer(&Target::Customer(id), operation)
             }
             Target::List(id, list) => {
                 if operation.referred {
                     imply_keys(&mut object, list.entity(), id);
                 }
-                let fields = for_insert(list.entity(), &object, form)?;
+                let mut fields = for_insert(list.entity(), &object, form)?;
+                self.setup.writings.write(&mut fields);
                 let key = rules::insert_record(self.tables, id, list, &fields, self.now)?;
                 self.created_customer(&Target::Record(id.clone(), list.clone(), key), operation)
             }
@@ -87,7 +90,8 @@ impl Engine<'_> {
         self.matches(found.as_ref().map(|(_, etag)| etag.as_str()).ok(), operation)?;
         let (entity, _) = found?;
         let object = parse_object(&operation.body)?;
-        let fields = for_update(entity, &object, DecimalForm::of(&operation.content_type))?;
+        let mut fields = for_update(entity, &object, DecimalForm::of(&operation.content_type))?;
+        self.setup.writings.write(&mut fields);
         match target {
             Target::Customer(id) => rules::update_customer(self.tables, id, &fields)?,
             Target::Record(id, list, key) => rules::update_record(self.tables, id, list, key, &fields)?,

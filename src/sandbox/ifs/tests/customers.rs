@@ -2,7 +2,7 @@
 
 use super::super::super::faults::Fault;
 use super::super::super::ledger::Class;
-use super::super::CustomerRowOf;
+use super::super::{CustomerRowOf, Writing};
 use super::*;
 
 fn customer(id: &str) -> Value {
@@ -205,4 +205,18 @@ async fn faults_meet_customers_too() {
     let entries = caller.sandbox.ledger().entries_where(|entry| entry.class == Class::CustomerCreate);
     assert!(entries.iter().all(|entry| entry.keys == ["k"]), "{entries:?}");
     assert_eq!(caller.sandbox.ledger().counters().customer_creates, 2);
+}
+
+#[tokio::test]
+async fn a_field_is_written_as_the_company_wants_it_written() {
+    let caller = Caller::new().await;
+    caller.ifs().set_writing("Name", Some(Writing::Capitals));
+    assert_eq!(caller.post("CustomerInfoSet", with(customer("W9"), "Name", json!(" Åsa "))).await.1["Name"], "ÅSA");
+    caller.ifs().set_writing("Name", Some(Writing::Cut(2)));
+    assert_eq!(caller.patch(&path("W9"), json!({"Name": "Berit"})).await.1["Name"], "Be");
+    caller.ifs().set_writing("Name", Some(Writing::Kept));
+    assert_eq!(caller.patch(&path("W9"), json!({"Name": "Cecilia"})).await.0, 200);
+    assert_eq!(caller.get(&path("W9")).await["Name"], "Be");
+    caller.ifs().set_writing("Name", None);
+    assert_eq!(caller.patch(&path("W9"), json!({"Name": "Cecilia"})).await.1["Name"], "Cecilia");
 }
