@@ -10,7 +10,8 @@ use super::{Failure, Shown, open_store, who};
 use crate::config::Settings;
 use crate::domain::document::State;
 use crate::domain::ids::{ConnectionName, DocumentId};
-use crate::store::{DocumentFilter, DocumentRow, Store};
+use crate::mapping::columns::{self, Columns};
+use crate::store::{Attempt, DocumentFilter, DocumentRow, Store};
 
 /// Documents on one page.
 const PAGE: i64 = 100;
@@ -320,7 +321,8 @@ async fn show(store: &Store, document: &DocumentRow, content: Content, format: F
     told["steps"] = attempts
         .iter()
         .map(|(at, attempt)| {
-            json!({"at": at.to_string(), "step": attempt.step, "outcome": attempt.outcome, "detail": attempt.detail})
+            json!({"at": at.to_string(), "step": attempt.step, "outcome": attempt.outcome, "detail": attempt.detail,
+                "differences": differences(attempt, content)})
         })
         .collect();
     if content == Content::Shown {
@@ -332,6 +334,18 @@ async fn show(store: &Store, document: &DocumentRow, content: Content, format: F
         Format::Text => tell_story(document, &told),
     }
     Ok(())
+}
+
+/// What a step found to differ: one item a field, its three columns only where they may be shown.
+fn differences(attempt: &Attempt, content: Content) -> Vec<Value> {
+    let found = attempt.differences.as_deref().map(columns::parse).unwrap_or_default();
+    let shown = |found: &Columns| {
+        if found.personal && content == Content::Hidden {
+            return json!({"field": found.field, "hidden": true});
+        }
+        json!({"field": found.field, "base": found.base, "shopify": found.shopify, "ifs": found.ifs})
+    };
+    found.iter().map(shown).collect()
 }
 
 /// A stored content; null when another version wrote it and it does not parse.
@@ -348,10 +362,34 @@ fn tell_story(document: &DocumentRow, told: &Value) {
     ));
     say("\nsteps");
     say(&table(&["at", "step", "outcome", "detail"], &lines(&told["steps"], &["at", "step", "outcome", "detail"])));
+    tell_differences(document, told);
     for part in ["desired", "written"] {
         if let Some(content) = told.get(part) {
             say(&format!("\n{part}\n{content:#}"));
         }
+    }
+}
+
+/// The three columns of the last step that found some, while the document waits for a person.
+fn tell_differences(document: &DocumentRow, told: &Value) {
+    let steps = told["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let found = steps.iter().rev().find_map(|step| step["differences"].as_array().filter(|found| !found.is_empty()));
+    let Some(found) = found.filter(|_| document.state == State::Parked) else { return };
+    let cells: Vec<Vec<String>> = found
+        .iter()
+        .map(|item| {
+            let cell = |column: &str| match &item[column] {
+                Value::String(text) => text.clone(),
+                _ if item["hidden"] == json!(true) => "(hidden)".to_owned(),
+                _ => "-".to_owned(),
+            };
+            [cell("field"), cell("base"), cell("shopify"), cell("ifs")].into()
+        })
+        .collect();
+    say("\ndifferences");
+    say(&table(&["field", "sent last", "Shopify", "IFS"], &cells));
+    if found.iter().any(|item| item["hidden"] == json!(true)) {
+        say(&format!("values that may tell of a person: `documents show {} --content`", document.id));
     }
 }
 

@@ -14,6 +14,8 @@ pub mod explain;
 pub mod hold;
 pub mod ingest;
 pub mod look_up;
+mod losses;
+mod lost;
 pub mod map_delivery;
 mod map_event;
 pub mod preview;
@@ -35,6 +37,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+pub use losses::Losses;
 use tokio::sync::Notify;
 
 use crate::clock::{Clock, Tick};
@@ -100,6 +103,8 @@ pub struct Tenant {
     pub limits: TenantLimits,
     /// The lease under which we write.
     pub lease: Lease,
+    /// Who has lost writes lately.
+    pub losses: Losses,
 }
 
 /// Whether a connection writes.

@@ -77,7 +77,13 @@ impl Store {
             put_judged(db, &raw, (standing, next), &anew.wish, now)?;
             let detail = Some(format!("by {who}: {note}"));
             let outcome = next.as_str().to_owned();
-            record(db, raw.id, now, &Attempt { step: "remap".to_owned(), outcome, detail }, &raw.trace_id)?;
+            record(
+                db,
+                raw.id,
+                now,
+                &Attempt { step: "remap".to_owned(), outcome, detail, ..Attempt::default() },
+                &raw.trace_id,
+            )?;
             audit(db, now, &who, "remap", &format!("document {id}"), Some(&note))?;
             Ok(next)
         })

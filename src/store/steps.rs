@@ -129,6 +129,8 @@ pub enum Settled {
     Unknown {
         /// When.
         due_at: Timestamp,
+        /// Whether that is the record's own trouble, not the remote's as a whole: it counts against the document.
+        own_fault: bool,
     },
     /// A condition is not met yet; looked at again at that time.
     Held {
