@@ -140,15 +140,27 @@ pub(super) async fn orders(settings: Settings, command: OrdersCommand) -> Result
         .map(|name| ConnectionName::parse(&name))
         .transpose()
         .map_err(|error| Failure::Usage(format!("--connection: {error}")))?;
-    let found = store.find_documents(connection, order.clone()).await?;
+    let mut found = store.find_documents(connection, order.clone()).await?;
+    // An order on two orders of IFS is one order, whichever of them was named.
+    if let [one] = found.as_slice()
+        && let Ok(name) = ConnectionName::parse(&one.connection)
+    {
+        let order_id = one.order_id;
+        found = store.find_documents(Some(name), order_id.to_string()).await?;
+        found.retain(|part| part.order_id == order_id);
+    }
     match found.as_slice() {
         [] => Err(Failure::Usage(format!(
             "no order {order:?}: expected a Shopify id, gid or name such as #1001, or an IFS OrderNo; a delivery that can't \
              be read is in `documents list --quarantined`"
         ))),
-        [document] => match asked {
-            Asked::Story => show(&store, document, Content::Hidden, shown.format()).await,
-            Asked::Plan(content) => super::plan::plan(&settings, &store, document, content, shown.format()).await,
+        [document, rest @ ..] if are_parts(document, rest) => match asked {
+            Asked::Story => show(&store, document, rest, Content::Hidden, shown.format()).await,
+            Asked::Plan(content) => {
+                // Of an order on two orders of IFS the one that was named, else the first.
+                let named = found.iter().find(|part| part.order_no.as_ref() == Some(&order)).unwrap_or(document);
+                super::plan::plan(&settings, &store, named, content, shown.format()).await
+            }
             Asked::Explanation => super::explain::explain(&settings, &store, document, shown.format()).await,
         },
         several => {
@@ -170,7 +182,7 @@ pub(super) async fn documents(settings: Settings, command: DocumentsCommand) -> 
         DocumentsCommand::Show { id, content, shown } => {
             let document = the_document(&store, id).await?;
             let content = if content { Content::Shown } else { Content::Hidden };
-            show(&store, &document, content, shown.format()).await
+            show(&store, &document, &[], content, shown.format()).await
         }
         DocumentsCommand::Retry { id, shown } => {
             acts::retry(&settings, &store, id).await?;
@@ -279,6 +291,7 @@ fn brief(document: &DocumentRow) -> Value {
         "id": document.id.get(),
         "connection": document.connection,
         "kind": document.kind,
+        "business_key": document.business_key,
         "order_id": document.order_id.to_string(),
         "order_name": document.order_name,
         "state": document.state.as_str(),
@@ -305,7 +318,43 @@ pub(super) enum Content {
     Hidden,
 }
 
-async fn show(store: &Store, document: &DocumentRow, content: Content, format: Format) -> Result<(), Failure> {
+/// Whether all of these hold one order.
+fn are_parts(document: &DocumentRow, rest: &[DocumentRow]) -> bool {
+    rest.iter().all(|part| (&part.connection, part.order_id) == (&document.connection, document.order_id))
+}
+
+/// A document's story, and those of the other orders of IFS that hold the same order.
+async fn show(
+    store: &Store,
+    document: &DocumentRow,
+    parts: &[DocumentRow],
+    content: Content,
+    format: Format,
+) -> Result<(), Failure> {
+    let mut told = story(store, document, content).await?;
+    let mut others = Vec::new();
+    for part in parts {
+        others.push(story(store, part, content).await?);
+    }
+    match format {
+        Format::Json => {
+            if !others.is_empty() {
+                told["other_parts"] = others.into();
+            }
+            say_json(&told);
+        }
+        Format::Text => {
+            tell_story(document, &told);
+            for (part, told) in parts.iter().zip(&others) {
+                say("\nanother order in IFS holds a part of it");
+                tell_story(part, told);
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn story(store: &Store, document: &DocumentRow, content: Content) -> Result<Value, Failure> {
     let attempts = store.attempts_of(document.id).await?;
     let name = ConnectionName::parse(&document.connection)
         .map_err(|error| Failure::Database(format!("documents.connection: {error}")))?;
@@ -329,11 +378,7 @@ async fn show(store: &Store, document: &DocumentRow, content: Content, format: F
         told["desired"] = stored_json(&document.desired);
         told["written"] = document.written.as_deref().map_or(Value::Null, stored_json);
     }
-    match format {
-        Format::Json => say_json(&told),
-        Format::Text => tell_story(document, &told),
-    }
-    Ok(())
+    Ok(told)
 }
 
 /// What a step found to differ: one item a field, its three columns only where they may be shown.

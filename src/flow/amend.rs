@@ -3,14 +3,13 @@
 
 use std::time::Duration;
 
+use super::Connection;
 use super::lost::{Learned, Lost, read_by_key};
 use super::read_back::{base_text, gated, read_order, vanished};
-use super::settling::{Outcome, failed, failed_itself, later, lost_answer, refusal_text, settle};
+use super::settling::{Outcome, failed, failed_itself, later, settle};
 use super::wish::park_reason;
-use super::{Connection, look_up};
 use crate::domain::document::{ParkKind, State};
 use crate::domain::ids::IntentId;
-use crate::domain::verdict::Verdict as CallVerdict;
 use crate::failpoint;
 use crate::ifs::error::IfsError;
 use crate::ifs::wire::{Objstate, names};
@@ -21,25 +20,15 @@ use crate::mapping::merge::{MergePlan, PlanRules, Verdict, patch_parts, plan};
 use crate::mapping::read::ReadOrder;
 use crate::mapping::rules::updates::Action;
 use crate::mapping::written::WrittenOrder;
-use crate::store::{Attempt, Claimed, IntentKind, NewIntent, Progress, Reason, Settled, StoreError};
+use crate::store::{Attempt, Claimed, FollowUp, IntentKind, Progress, Reason, Settled, StoreError};
 
 /// Passes in a row that IFS answers with 412.
 const ROUNDS_MAX: usize = 5;
 /// Passes of read, plan and one kind of step within one claim.
 const PASSES_MAX: usize = 20;
-/// The bytes leave within this time of the intent's commit.
-pub(super) const SEND_WITHIN: Duration = Duration::from_secs(5);
 
 /// The pause before a document is looked at again whose base this version cannot read.
 const UNREADABLE_PAUSE: Duration = Duration::from_secs(900);
-
-/// Whether a write may leave.
-pub(super) enum Announced {
-    /// Its intent is committed.
-    Now(IntentId),
-    /// Another write may still come first.
-    Waits(Step),
-}
 
 /// How a step ended.
 pub(super) enum Step {
@@ -73,6 +62,8 @@ pub(super) struct Work<'a> {
     pub(super) open: Option<IntentId>,
     /// A guarded write of before whose fate is not known: IFS may still make it.
     pub(super) lost: Option<Lost>,
+    /// What goes to the second order with the end of this step.
+    pub(super) second: Option<FollowUp>,
     /// The step that is told in the attempts.
     pub(super) step: &'static str,
 }
@@ -126,7 +117,7 @@ impl<'a> Work<'a> {
         let lost = Lost::of(link, claimed).await?;
         let open = claimed.intent.as_ref().map(|intent| intent.id);
         let committed = claimed.written.clone().unwrap_or_default();
-        Ok(Self { link, claimed, order_no, base, base_is_known, committed, open, lost, step })
+        Ok(Self { link, claimed, order_no, base, base_is_known, committed, open, lost, second: None, step })
     }
 
     /// Passes until nothing is left to do.
@@ -152,7 +143,11 @@ impl<'a> Work<'a> {
             if let Some(parked) = self.lost_too_often() {
                 return Ok(parked);
             }
-            match self.pass(order, current).await? {
+            let part = match self.own_part(order) {
+                Ok(part) => part,
+                Err(parked) => return Ok(*parked),
+            };
+            match self.pass(&part, current).await? {
                 Step::On(read) => (fresh, stale) = (read, 0),
                 Step::Stale => stale += 1,
                 Step::Over(outcome) => return Ok(*outcome),
@@ -177,6 +172,9 @@ impl<'a> Work<'a> {
         // 1.
         match planned.verdict() {
             Verdict::Nothing => return self.finish(&planned, current).await,
+            Verdict::Park(_) if planned.is_late() && self.closes_for_additions(order) => {
+                return Ok(Step::On(Some(Box::new(current))));
+            }
             Verdict::Park(park) => {
                 let parked = Settled::Parked(park_reason(park.kind.as_str(), park.code, &park.text));
                 let outcome = Outcome::new(self.step, self.claimed.desired_version, parked);
@@ -293,57 +291,6 @@ impl<'a> Work<'a> {
         Ok(plan(&self.base, order, current, rules))
     }
 
-    /// Announces a write under ETags; a step instead when it has to wait.
-    pub(super) async fn announce_guarded(
-        &mut self,
-        kind: IntentKind,
-        write: &GuardedWrite,
-        parts: usize,
-    ) -> Result<Option<Step>, StoreError> {
-        match self.announce(kind, write.to_text(), parts).await? {
-            Announced::Now(_) => Ok(None),
-            Announced::Waits(step) => Ok(Some(step)),
-        }
-    }
-
-    /// Commits an intent, unless a lost write may still come and this is not the same again. The cancellation of the order
-    /// goes all the same: after it no field matters.
-    pub(super) async fn announce(
-        &mut self,
-        kind: IntentKind,
-        content: String,
-        parts: usize,
-    ) -> Result<Announced, StoreError> {
-        if let Some(lost) = &self.lost
-            && kind != IntentKind::Cancel
-            && !lost.is_same(kind, &content)
-        {
-            return Ok(Announced::Waits(Step::over(self.waits_for_fate(lost, "the next change"))));
-        }
-        // Whatever it came to is known, and so it closes with the base; a lost one gives way to its like.
-        if self.lost.is_none() && self.open.is_some() {
-            self.commit("settled", None).await?;
-        }
-        let new = NewIntent {
-            kind,
-            content,
-            desired_version: self.claimed.desired_version,
-            parts: u32::try_from(parts).unwrap_or(u32::MAX),
-            send_by: later(self.link, SEND_WITHIN),
-            needed: self.link.tenant.limits.not_before(parts),
-        };
-        let (store, lease, now) = (&self.link.store, &self.link.tenant.lease, self.link.clock.now());
-        let intent = match self.open.take() {
-            Some(lost) => {
-                self.link.watches.end(lost);
-                store.replace_intent(lease, self.claimed, (lost, "sent_again"), new, now).await?
-            }
-            None => store.open_intent(lease, self.claimed, new, now).await?,
-        };
-        self.open = Some(intent);
-        Ok(Announced::Now(intent))
-    }
-
     /// Commits what was reached: the base where it is another one, the end of the open intent, and an attempt where there is
     /// something to tell.
     pub(super) async fn commit(&mut self, word: &'static str, told: Option<String>) -> Result<(), StoreError> {
@@ -363,45 +310,6 @@ impl<'a> Work<'a> {
         }
         let (store, lease) = (&self.link.store, &self.link.tenant.lease);
         store.progress(lease, self.claimed, progress, self.link.clock.now()).await
-    }
-
-    /// What an error of a write under an ETag comes to. An answer that says that nothing was done closes its intent, but
-    /// not for a lost write of before that was the same.
-    pub(super) fn refused_guarded(&mut self, error: &IfsError, kind: ParkKind, code: &str) -> Step {
-        let text = error.to_string();
-        match error.verdict() {
-            _ if matches!(error, IfsError::Changed { .. }) => Step::Stale,
-            CallVerdict::Ambiguous | CallVerdict::Done => {
-                if let Some(intent) = self.open {
-                    self.link.watches.begin(intent, self.link.clock.monotonic());
-                }
-                Step::over(self.keeping_base(lost_answer(self.link, self.claimed, self.step, error)))
-            }
-            CallVerdict::Reject => {
-                let parked = Outcome::park(self.step, self.claimed, kind, code, refusal_text(&text));
-                Step::over(self.decided("refused", parked))
-            }
-            CallVerdict::Retry { .. } | CallVerdict::NotSent => {
-                Step::over(self.decided("turned_away", failed(self.link, self.claimed, self.step, error)))
-            }
-        }
-    }
-
-    /// The outcome after an answer that decided the open intent, unless a lost write of before is the same.
-    fn decided(&mut self, word: &'static str, outcome: Outcome) -> Outcome {
-        let outcome = self.keeping_base(outcome);
-        if self.lost.is_some() { outcome } else { outcome.closing(self.open.take(), word) }
-    }
-
-    /// The end of a write that IFS confirmed and that could not be read: read again soon.
-    fn unproved(&self, error: &IfsError) -> Outcome {
-        if let Some(intent) = self.open {
-            self.link.watches.begin(intent, self.link.clock.monotonic());
-        }
-        let due_at = later(self.link, look_up::first_pause(self.link));
-        let unknown = Settled::Unknown { due_at, own_fault: false };
-        let outcome = Outcome::new(self.step, self.claimed.desired_version, unknown);
-        self.keeping_base(outcome).detail(error.to_string())
     }
 
     /// The outcome, with what is known by now of what was sent and answered.
@@ -435,13 +343,14 @@ impl<'a> Work<'a> {
     }
 
     /// Settles, closing what is still open: a fate that stays unknown keeps its intent, and nothing rests meanwhile.
-    pub(super) async fn settle(self, outcome: Outcome) -> Result<State, StoreError> {
+    pub(super) async fn settle(mut self, outcome: Outcome) -> Result<State, StoreError> {
         let outcome = match (&self.lost, self.open) {
             (_, None) => outcome,
             _ if outcome.keeps_intent() => outcome,
             (Some(lost), Some(_)) => self.waits_for_fate(lost, outcome.ends_as()),
             (None, open) => outcome.closing(open, "settled"),
         };
+        let outcome = self.with_second(outcome);
         settle(self.link, self.claimed, outcome).await
     }
 }

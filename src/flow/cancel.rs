@@ -34,6 +34,7 @@ pub async fn cancel(
     let base_is_known = base.is_some();
     let base = base.unwrap_or_else(|| WrittenOrder::linked(order_no));
     let mut work = Work::begin(link, claimed, order_no, base, base_is_known, "cancel").await?;
+    work.cancel_second();
     for _ in 0..ROUNDS_MAX {
         match work.cancel_round(cancel_reason).await? {
             Step::Over(outcome) => return work.settle(*outcome).await,

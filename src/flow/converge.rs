@@ -9,6 +9,7 @@ use super::{Connection, amend, cancel, create, customer, hold, look_up, lost, re
 use crate::domain::document::{DocumentKind, ParkKind, State, Wanted};
 use crate::failpoint;
 use crate::mapping::desired::DesiredOrder;
+use crate::mapping::late;
 use crate::store::{Claimed, IntentKind, Reason, Settled, StoreError};
 
 /// Takes the next step of a claimed document and settles it.
@@ -113,7 +114,8 @@ enum HeldBack {
 }
 
 async fn held_back(link: &Connection, claimed: &Claimed) -> Result<HeldBack, StoreError> {
-    if claimed.rules_revision == link.rules.revision() {
+    // Of a second order the first one stands in IFS: it follows as a change would.
+    if claimed.rules_revision == link.rules.revision() || late::is_second(&claimed.business_key) {
         return Ok(HeldBack::No);
     }
     let wish = rejudge(&link.store, &link.rules, &link.name, claimed.order_id, link.clock.now()).await?;

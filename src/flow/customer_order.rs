@@ -8,7 +8,7 @@ use super::customer::{Content, reason};
 use super::rejudge::known_order;
 use super::settling::{Outcome, later};
 use super::wish::Wish;
-use crate::domain::document::{DocumentKind, ParkKind, State};
+use crate::domain::document::{DocumentKind, ParkKind, State, Wanted};
 use crate::domain::ids::ConnectionName;
 use crate::domain::order::Order;
 use crate::ifs::wire::names;
@@ -170,5 +170,6 @@ async fn reopened(
         key: customer::key(&order),
         content: content.to_text(),
         digest: content.digest(),
+        wanted: Wanted::Write,
     }))
 }

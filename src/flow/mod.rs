@@ -3,6 +3,7 @@
 //! No actor, no route and no command is known here.
 
 pub mod amend;
+mod announce;
 pub mod cancel;
 mod carry;
 pub mod converge;
@@ -18,6 +19,7 @@ mod losses;
 mod lost;
 pub mod map_delivery;
 mod map_event;
+pub mod parts;
 pub mod preview;
 mod re_read;
 pub mod read_back;

@@ -1,11 +1,12 @@
 //! New rows of an order that stands in IFS: each is announced with the rows that IFS held before, sent once, and after an
 //! answer that never came found again among the rows that are new since then.
 
-use super::amend::{Announced, Step, Work, base_of, unreadable_base};
+use super::amend::{Step, Work, base_of, unreadable_base};
+use super::announce::{Announced, SEND_WITHIN};
 use super::look_up;
 use super::read_back::{base_text, read_rows, vanished};
 use super::settling::{Outcome, failed, later, lost_answer, lost_too_often, refusal_text, settle};
-use super::{Connection, OWN_FAILURES_MAX, amend};
+use super::{Connection, OWN_FAILURES_MAX};
 use crate::domain::document::{ParkKind, State};
 use crate::domain::ids::IntentId;
 use crate::domain::verdict::Verdict;
@@ -90,7 +91,7 @@ impl Work<'_> {
                 Announced::Now(intent) => intent,
                 waits @ Announced::Waits(_) => return Ok(Some(waits)),
             };
-            if self.link.clock.monotonic() - begun < amend::SEND_WITHIN {
+            if self.link.clock.monotonic() - begun < SEND_WITHIN {
                 return Ok(Some(Announced::Now(intent)));
             }
             self.close_unsent(intent).await?;

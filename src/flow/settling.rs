@@ -142,8 +142,10 @@ pub async fn settle(link: &Connection, claimed: &Claimed, outcome: Outcome) -> R
     if let Some((intent, _)) = outcome.close {
         link.watches.end(intent);
     }
-    let told = outcome.standing.as_ref();
-    let told = told.and_then(|(order_no, state)| write_back::follow_up(&link.rules, claimed.order_id, order_no, state));
+    let told = match &outcome.standing {
+        Some((order_no, state)) => write_back::told(link, claimed, order_no, state).await?,
+        None => None,
+    };
     let detail = outcome.detail.or(reason_text);
     let differences = columns::to_text(&outcome.differences);
     let attempt = Attempt { step: outcome.step.to_owned(), outcome: word.to_owned(), detail, differences };

@@ -37,6 +37,7 @@ pub mod difference;
 mod field;
 pub mod gate;
 pub mod guarded;
+pub mod late;
 pub mod merge;
 pub mod preview;
 pub mod read;

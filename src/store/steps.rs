@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::documents::{Attempt, Reason};
 use super::intents::Intent;
 use super::mapped::{CustomerWish, SnapshotChange, Wish};
-use crate::domain::document::DocumentKind;
+use crate::domain::document::{DocumentKind, Wanted};
 use crate::domain::ids::{ConnectionName, DocumentId, IntentId};
 
 /// A document in the hands of one writer.
@@ -79,6 +79,8 @@ pub struct FollowUp {
     pub content: String,
     /// Digest of the content: an equal one changes nothing.
     pub digest: String,
+    /// What it asks for. What asks for no record opens no document.
+    pub wanted: Wanted,
 }
 
 /// What a step reached on its way, committed while the document stays claimed.

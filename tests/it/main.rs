@@ -20,5 +20,6 @@ mod recovery;
 mod releases;
 mod remap;
 mod schema;
+mod second_orders;
 mod stopping;
 mod write_back;
