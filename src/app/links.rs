@@ -13,7 +13,7 @@ use super::{Ownership, StartError, Tenants, WebhookSecrets, advice, credentials}
 use crate::clock::Clock;
 use crate::config::{ConnectionSettings, Settings, TenantSettings};
 use crate::domain::ids::{ConnectionName, TenantName};
-use crate::flow::{Births, Connection, SecretUse, Tenant, TenantLimits, Watches};
+use crate::flow::{Births, Connection, Losses, SecretUse, Tenant, TenantLimits, Watches};
 use crate::ifs::auth::Credentials;
 use crate::ifs::{IfsClient, IfsSettings};
 use crate::remote::{BreakerSettings, Egress, LimiterSettings, RetryPolicy};
@@ -201,7 +201,8 @@ fn build_tenant(
         copy_customer_action: settings.actions.copy_customer.clone(),
         concurrency_max: usize::try_from(settings.concurrency_max.get()).unwrap_or(usize::MAX),
     };
-    Ok(Arc::new(Tenant { name: name.clone(), ifs, limits, lease, connections, births: Births::default() }))
+    let (births, losses) = (Births::default(), Losses::default());
+    Ok(Arc::new(Tenant { name: name.clone(), ifs, limits, lease, connections, births, losses }))
 }
 
 /// A client of one tenant for a command that reads: no lease, and only that tenant's credentials are opened.
@@ -250,6 +251,7 @@ fn ifs_client(
             },
             request_timeout: Duration::from_secs(settings.request_timeout_secs),
             wait: Some(Duration::from_secs(settings.wait_secs)),
+            batch_parts_max: settings.batch_parts_max,
             limiter: limiter(settings),
             breaker: BreakerSettings::default(),
         },

@@ -9,10 +9,10 @@ use crate::config::{ConnectionSettings, Settings};
 use crate::domain::document::{DocumentKind, State, Trace};
 use crate::domain::ids::{ConnectionName, DocumentId};
 use crate::domain::order::Order;
-use crate::flow::customer_order;
 use crate::flow::rejudge::{known_order, rejudge};
 use crate::flow::wish::{self, Footing};
-use crate::mapping::holds;
+use crate::flow::{customer_order, parts};
+use crate::mapping::{holds, late};
 use crate::store::{Anew, DocumentRow, HELD_TOO_LONG, Store, StoreError};
 
 /// How often an order that changes while it is judged is judged again.
@@ -37,6 +37,10 @@ pub(super) async fn retry(settings: &Settings, store: &Store, id: i64) -> Result
         let (name, connection) = connection_of(settings, &document)?;
         let (rules, order_id) = (&connection.rules, document.order_id);
         let wish = match DocumentKind::parse(&document.kind) {
+            // Invariant: a second order is never given the whole order's content.
+            Some(DocumentKind::CustomerOrder) if late::is_second(&document.business_key) => {
+                parts::second_today(store, rules, name, order_id, Timestamp::now()).await?
+            }
             Some(DocumentKind::CustomerOrder) => rejudge(store, rules, name, order_id, Timestamp::now()).await?,
             Some(DocumentKind::Customer) => customer_order::rejudged(store, rules, name, order_id).await?,
             // It is told anew with the next step of its order; what is to be told now stands in the row.
@@ -89,6 +93,12 @@ pub(super) async fn release(settings: &Settings, store: &Store, id: i64, note: &
 }
 
 fn releasable(document: &DocumentRow) -> Result<(), Failure> {
+    if late::is_second(&document.business_key) {
+        return Err(Failure::Usage(format!(
+            "document {} is the second order of one that stands in IFS: it waits for no condition that can be released",
+            document.id
+        )));
+    }
     let code = document.reason.as_ref().map_or("", |reason| reason.code.as_str());
     let waits = document.state == State::Held || (document.state == State::Parked && code == HELD_TOO_LONG);
     if !waits {

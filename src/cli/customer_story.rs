@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::Failure;
-use super::documents::steps_of;
+use super::documents::{Content, steps_of};
 use super::output::{say, table};
 use crate::domain::document::DocumentKind;
 use crate::domain::ids::{ConnectionName, DocumentId};
@@ -33,7 +33,7 @@ pub(super) async fn customer_of(store: &Store, order: &DocumentRow) -> Result<Va
         "because": link.as_ref().map(|link| link.reason.as_str()),
         "linked_at": link.as_ref().map(|link| link.linked_at.to_string()),
         "due_at": document.due_at.to_string(),
-        "steps": steps_of(&store.attempts_of(id).await?),
+        "steps": steps_of(&store.attempts_of(id).await?, Content::Hidden),
     }))
 }
 

@@ -11,6 +11,7 @@ use super::{Failure, Shown, open_store, who};
 use crate::config::Settings;
 use crate::domain::document::State;
 use crate::domain::ids::{ConnectionName, DocumentId};
+use crate::mapping::columns::{self, Columns};
 use crate::store::{Attempt, DocumentFilter, DocumentRow, Store};
 
 /// Documents on one page.
@@ -140,15 +141,27 @@ pub(super) async fn orders(settings: Settings, command: OrdersCommand) -> Result
         .map(|name| ConnectionName::parse(&name))
         .transpose()
         .map_err(|error| Failure::Usage(format!("--connection: {error}")))?;
-    let found = store.find_documents(connection, order.clone()).await?;
+    let mut found = store.find_documents(connection, order.clone()).await?;
+    // An order on two orders of IFS is one order, whichever of them was named.
+    if let [one] = found.as_slice()
+        && let Ok(name) = ConnectionName::parse(&one.connection)
+    {
+        let order_id = one.order_id;
+        found = store.find_documents(Some(name), order_id.to_string()).await?;
+        found.retain(|part| part.order_id == order_id);
+    }
     match found.as_slice() {
         [] => Err(Failure::Usage(format!(
             "no order {order:?}: expected a Shopify id, gid or name such as #1001, or an IFS OrderNo; a delivery that can't \
              be read is in `documents list --quarantined`"
         ))),
-        [document] => match asked {
-            Asked::Story => show(&store, document, Content::Hidden, shown.format()).await,
-            Asked::Plan(content) => super::plan::plan(&settings, &store, document, content, shown.format()).await,
+        [document, rest @ ..] if are_parts(document, rest) => match asked {
+            Asked::Story => show(&store, document, rest, Content::Hidden, shown.format()).await,
+            Asked::Plan(content) => {
+                // Of an order on two orders of IFS the one that was named, else the first.
+                let named = found.iter().find(|part| part.order_no.as_ref() == Some(&order)).unwrap_or(document);
+                super::plan::plan(&settings, &store, named, content, shown.format()).await
+            }
             Asked::Explanation => super::explain::explain(&settings, &store, document, shown.format()).await,
         },
         several => {
@@ -170,7 +183,7 @@ pub(super) async fn documents(settings: Settings, command: DocumentsCommand) -> 
         DocumentsCommand::Show { id, content, shown } => {
             let document = the_document(&store, id).await?;
             let content = if content { Content::Shown } else { Content::Hidden };
-            show(&store, &document, content, shown.format()).await
+            show(&store, &document, &[], content, shown.format()).await
         }
         DocumentsCommand::Retry { id, shown } => {
             acts::retry(&settings, &store, id).await?;
@@ -279,6 +292,7 @@ fn brief(document: &DocumentRow) -> Value {
         "id": document.id.get(),
         "connection": document.connection,
         "kind": document.kind,
+        "business_key": document.business_key,
         "order_id": document.order_id.to_string(),
         "order_name": document.order_name,
         "state": document.state.as_str(),
@@ -305,7 +319,43 @@ pub(super) enum Content {
     Hidden,
 }
 
-async fn show(store: &Store, document: &DocumentRow, content: Content, format: Format) -> Result<(), Failure> {
+/// Whether all of these hold one order.
+fn are_parts(document: &DocumentRow, rest: &[DocumentRow]) -> bool {
+    rest.iter().all(|part| (&part.connection, part.order_id) == (&document.connection, document.order_id))
+}
+
+/// A document's story, and those of the other orders of IFS that hold the same order.
+async fn show(
+    store: &Store,
+    document: &DocumentRow,
+    parts: &[DocumentRow],
+    content: Content,
+    format: Format,
+) -> Result<(), Failure> {
+    let mut told = story(store, document, content).await?;
+    let mut others = Vec::new();
+    for part in parts {
+        others.push(story(store, part, content).await?);
+    }
+    match format {
+        Format::Json => {
+            if !others.is_empty() {
+                told["other_parts"] = others.into();
+            }
+            say_json(&told);
+        }
+        Format::Text => {
+            tell_story(document, &told);
+            for (part, told) in parts.iter().zip(&others) {
+                say("\nanother order in IFS holds a part of it");
+                tell_story(part, told);
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn story(store: &Store, document: &DocumentRow, content: Content) -> Result<Value, Failure> {
     let attempts = store.attempts_of(document.id).await?;
     let name = ConnectionName::parse(&document.connection)
         .map_err(|error| Failure::Database(format!("documents.connection: {error}")))?;
@@ -318,22 +368,33 @@ async fn show(store: &Store, document: &DocumentRow, content: Content, format: F
                 "received_at": row.received_at.to_string()})
         })
         .collect();
-    told["steps"] = steps_of(&attempts);
+    told["steps"] = steps_of(&attempts, content);
     told["customer"] = customer_of(store, document).await?;
     if content == Content::Shown {
         told["desired"] = stored_json(&document.desired);
         told["written"] = document.written.as_deref().map_or(Value::Null, stored_json);
     }
-    match format {
-        Format::Json => say_json(&told),
-        Format::Text => tell_story(document, &told),
-    }
-    Ok(())
+    Ok(told)
+}
+
+/// What a step found to differ: one item a field, its three columns only where they may be shown.
+fn differences(attempt: &Attempt, content: Content) -> Vec<Value> {
+    let found = attempt.differences.as_deref().map(columns::parse).unwrap_or_default();
+    let shown = |found: &Columns| {
+        if found.personal && content == Content::Hidden {
+            return json!({"field": found.field, "hidden": true});
+        }
+        json!({"field": found.field, "base": found.base, "shopify": found.shopify, "ifs": found.ifs})
+    };
+    found.iter().map(shown).collect()
 }
 
 /// The steps taken on a document.
-pub(super) fn steps_of(attempts: &[(Timestamp, Attempt)]) -> Value {
-    let step = |(at, attempt): &(Timestamp, Attempt)| json!({"at": at.to_string(), "step": attempt.step, "outcome": attempt.outcome, "detail": attempt.detail});
+pub(super) fn steps_of(attempts: &[(Timestamp, Attempt)], content: Content) -> Value {
+    let step = |(at, attempt): &(Timestamp, Attempt)| {
+        json!({"at": at.to_string(), "step": attempt.step, "outcome": attempt.outcome, "detail": attempt.detail,
+            "differences": differences(attempt, content)})
+    };
     attempts.iter().map(step).collect()
 }
 
@@ -358,10 +419,34 @@ fn tell_story(document: &DocumentRow, told: &Value) {
     say("\nsteps");
     say(&steps_table(&told["steps"]));
     tell(&told["customer"]);
+    tell_differences(document, told);
     for part in ["desired", "written"] {
         if let Some(content) = told.get(part) {
             say(&format!("\n{part}\n{content:#}"));
         }
+    }
+}
+
+/// The three columns of the last step that found some, while the document waits for a person.
+fn tell_differences(document: &DocumentRow, told: &Value) {
+    let steps = told["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let found = steps.iter().rev().find_map(|step| step["differences"].as_array().filter(|found| !found.is_empty()));
+    let Some(found) = found.filter(|_| document.state == State::Parked) else { return };
+    let cells: Vec<Vec<String>> = found
+        .iter()
+        .map(|item| {
+            let cell = |column: &str| match &item[column] {
+                Value::String(text) => text.clone(),
+                _ if item["hidden"] == json!(true) => "(hidden)".to_owned(),
+                _ => "-".to_owned(),
+            };
+            [cell("field"), cell("base"), cell("shopify"), cell("ifs")].into()
+        })
+        .collect();
+    say("\ndifferences");
+    say(&table(&["field", "sent last", "Shopify", "IFS"], &cells));
+    if found.iter().any(|item| item["hidden"] == json!(true)) {
+        say(&format!("values that may tell of a person: `documents show {} --content`", document.id));
     }
 }
 

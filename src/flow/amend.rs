@@ -4,29 +4,31 @@
 use std::time::Duration;
 
 use super::Connection;
-use super::converge::announced;
+use super::lost::{Learned, Lost, read_by_key};
 use super::read_back::{base_text, gated, read_order, vanished};
-use super::settling::{Outcome, failed, failed_itself, later, refusal_text, settle};
-use super::wish::{Wish, park_reason};
+use super::settling::{Outcome, failed, failed_itself, later, settle};
+use super::wish::park_reason;
 use crate::domain::document::{ParkKind, State};
 use crate::domain::ids::IntentId;
-use crate::domain::verdict::Verdict as CallVerdict;
 use crate::failpoint;
 use crate::ifs::error::IfsError;
 use crate::ifs::wire::{Objstate, names};
+use crate::mapping::columns::Columns;
 use crate::mapping::desired::DesiredOrder;
+use crate::mapping::guarded::{GuardedChange, GuardedWrite};
 use crate::mapping::merge::{MergePlan, PlanRules, Verdict, patch_parts, plan};
 use crate::mapping::read::ReadOrder;
 use crate::mapping::rules::updates::Action;
 use crate::mapping::written::WrittenOrder;
-use crate::store::{Attempt, Claimed, IntentKind, NewIntent, Progress, Settled, StoreError};
+use crate::store::{Attempt, Claimed, FollowUp, IntentKind, Progress, Reason, Settled, StoreError};
 
 /// Passes in a row that IFS answers with 412.
 const ROUNDS_MAX: usize = 5;
 /// Passes of read, plan and one kind of step within one claim.
 const PASSES_MAX: usize = 20;
-/// The bytes leave within this time of the intent's commit.
-pub(super) const SEND_WITHIN: Duration = Duration::from_secs(5);
+
+/// The pause before a document is looked at again whose base this version cannot read.
+const UNREADABLE_PAUSE: Duration = Duration::from_secs(900);
 
 /// How a step ended.
 pub(super) enum Step {
@@ -54,8 +56,14 @@ pub(super) struct Work<'a> {
     pub(super) base: WrittenOrder,
     /// Whether the base is more than the order's number: only then it is kept.
     pub(super) base_is_known: bool,
-    /// An intent of a guarded write that is not closed yet: whatever comes next has read the record.
+    /// The base as it was last committed: what commits another one has got on.
+    committed: String,
+    /// An intent that is not closed yet.
     pub(super) open: Option<IntentId>,
+    /// A guarded write of before whose fate is not known: IFS may still make it.
+    pub(super) lost: Option<Lost>,
+    /// What goes to the second order with the end of this step.
+    pub(super) second: Option<FollowUp>,
     /// The step that is told in the attempts.
     pub(super) step: &'static str,
 }
@@ -70,12 +78,10 @@ pub async fn amend(
     order_no: &str,
     order: &DesiredOrder,
 ) -> Result<State, StoreError> {
-    let open = claimed.intent.as_ref().map(|intent| intent.id);
     let Some(base) = base_of(claimed) else {
-        return settle(link, claimed, unreadable_base("amend", claimed).closing(open, "settled")).await;
+        return settle(link, claimed, unreadable_base("amend", link, claimed)).await;
     };
-    // A change whose answer was lost is not in doubt for long: it is read again, and closed with this step.
-    let mut work = Work { link, claimed, order_no, base, base_is_known: true, open, step: "amend" };
+    let mut work = Work::begin(link, claimed, order_no, base, true, "amend").await?;
     let outcome = work.converge(order).await?;
     work.settle(outcome).await
 }
@@ -85,36 +91,63 @@ pub(super) fn base_of(claimed: &Claimed) -> Option<WrittenOrder> {
     claimed.written.as_deref().and_then(|text| serde_json::from_str(text).ok())
 }
 
-/// The end of a step on a document whose base does not read.
-pub(super) fn unreadable_base(step: &'static str, claimed: &Claimed) -> Outcome {
+/// The end of a step on a document whose base does not read. What an open intent of it came to cannot be told without the
+/// base: it stays open for the version that can.
+pub(super) fn unreadable_base(step: &'static str, link: &Connection, claimed: &Claimed) -> Outcome {
     let text = "what was written does not decode: run the version that wrote it".to_owned();
+    if claimed.intent.is_some() {
+        let reason = Reason { kind: None, code: "unreadable_base".to_owned(), text };
+        let due_at = later(link, UNREADABLE_PAUSE);
+        let again = Settled::Again { own_fault: false, due_at, reason: Some(reason) };
+        return Outcome::new(step, claimed.desired_version, again);
+    }
     Outcome::park(step, claimed, ParkKind::Mapping, "unreadable_base", text)
 }
 
-impl Work<'_> {
+impl<'a> Work<'a> {
+    /// Takes a linked order up, with what its open intent leaves in doubt.
+    pub(super) async fn begin(
+        link: &'a Connection,
+        claimed: &'a Claimed,
+        order_no: &'a str,
+        base: WrittenOrder,
+        base_is_known: bool,
+        step: &'static str,
+    ) -> Result<Self, StoreError> {
+        let lost = Lost::of(link, claimed).await?;
+        let open = claimed.intent.as_ref().map(|intent| intent.id);
+        let committed = claimed.written.clone().unwrap_or_default();
+        Ok(Self { link, claimed, order_no, base, base_is_known, committed, open, lost, second: None, step })
+    }
+
     /// Passes until nothing is left to do.
     async fn converge(&mut self, order: &DesiredOrder) -> Result<Outcome, StoreError> {
-        let lost = self.claimed.intent.as_ref();
-        let sent = lost.filter(|intent| intent.kind == IntentKind::Amend).and_then(|lost| announced(&lost.content));
-        let released = lost.is_some_and(|intent| intent.kind == IntentKind::Release);
         let (mut fresh, mut stale): (Option<Box<ReadOrder>>, usize) = (None, 0);
         for pass in 0..PASSES_MAX {
             if pass > 0 && self.link.is_stopping() {
                 return Ok(self.go_on_later());
             }
-            let current = match fresh.take() {
+            let mut current = match fresh.take() {
                 Some(read) => *read,
                 None => match read_order(self.link, self.order_no, order).await {
                     Ok(read) => read,
                     Err(error) => return Ok(self.read_failed(&error)),
                 },
             };
-            // What a lost change of ours did write is ours; a lost release that is seen was done.
-            if let Some(sent) = &sent {
-                self.base = absorb_sent(self.link, &self.base, sent, &current);
+            // What a lost write of ours did is ours, before anything is planned.
+            match self.learn(&mut current).await? {
+                Ok(Learned::Nothing) => {}
+                Ok(Learned::Fate) => continue,
+                Err(error) => return Ok(self.read_failed(&error)),
             }
-            self.base.released |= released && current.state() != Objstate::Planned;
-            match self.pass(order, current).await? {
+            if let Some(parked) = self.lost_too_often() {
+                return Ok(parked);
+            }
+            let part = match self.own_part(order) {
+                Ok(part) => part,
+                Err(parked) => return Ok(*parked),
+            };
+            match self.pass(&part, current).await? {
                 Step::On(read) => (fresh, stale) = (read, 0),
                 Step::Stale => stale += 1,
                 Step::Over(outcome) => return Ok(*outcome),
@@ -139,10 +172,14 @@ impl Work<'_> {
         // 1.
         match planned.verdict() {
             Verdict::Nothing => return self.finish(&planned, current).await,
+            Verdict::Park(_) if planned.is_late() && self.closes_for_additions(order) => {
+                return Ok(Step::On(Some(Box::new(current))));
+            }
             Verdict::Park(park) => {
                 let parked = Settled::Parked(park_reason(park.kind.as_str(), park.code, &park.text));
                 let outcome = Outcome::new(self.step, self.claimed.desired_version, parked);
-                return Ok(Step::over(outcome.with_base(base_text(&self.base)).detail(planned.told())));
+                let outcome = outcome.with_base(base_text(&self.base)).detail(planned.told());
+                return Ok(Step::over(outcome.differing(planned.conflicts.iter().map(Columns::from).collect())));
             }
             Verdict::Steps => {}
         }
@@ -185,12 +222,15 @@ impl Work<'_> {
             Ok(ready) => ready,
             Err(error) => return Ok(Step::over(failed(self.link, self.claimed, self.step, &error))),
         };
-        let content = Wish::Write { order: Box::new(planned.wanted.clone()) }.to_text();
-        self.announce(IntentKind::Amend, content, parts.len()).await?;
+        let write = GuardedWrite::new(GuardedChange::Fields(planned.patches.clone()));
+        if let Some(waits) = self.announce_guarded(IntentKind::Amend, &write, parts.len()).await? {
+            return Ok(waits);
+        }
         failpoint::hit(failpoint::AMEND_INTENT_COMMITTED);
         if let Err(error) = self.link.tenant.ifs.batch_write(ready, &parts).await {
             return Ok(self.refused_guarded(&error, ParkKind::Refusal, "refused_by_ifs"));
         }
+        self.lost = None;
         failpoint::hit(failpoint::AMEND_ANSWERED);
         match read_order(self.link, self.order_no, order).await {
             Ok(read) => {
@@ -201,7 +241,7 @@ impl Work<'_> {
                 Ok(Step::On(Some(Box::new(read))))
             }
             // Written, but not proved: as unknown as a lost answer, and read again.
-            Err(error) => Ok(Step::over(self.lost(&error))),
+            Err(error) => Ok(Step::over(self.unproved(&error))),
         }
     }
 
@@ -243,92 +283,33 @@ impl Work<'_> {
     async fn plan_with_etags(&self, order: &DesiredOrder, current: &mut ReadOrder) -> Result<MergePlan, IfsError> {
         let rules = PlanRules::of(&self.link.rules);
         let first = plan(&self.base, order, current, rules);
-        let (targets, parts): (Vec<_>, Vec<_>) = first.key_reads().into_iter().unzip();
-        if parts.is_empty() || first.verdict() != Verdict::Steps {
+        let reads = first.key_reads();
+        if reads.is_empty() || first.verdict() != Verdict::Steps {
             return Ok(first);
         }
-        let answers = self.link.tenant.ifs.batch_read(&parts).await?;
-        for (target, answer) in targets.iter().zip(answers) {
-            match answer {
-                Ok(answer) => current.absorb(target, answer.row()?),
-                // Taken away since the lists were read: the order itself stands.
-                Err(IfsError::NotFound { .. }) => current.forget(target),
-                Err(error) => return Err(error),
-            }
-        }
+        read_by_key(&self.link.tenant.ifs, reads, current).await?;
         Ok(plan(&self.base, order, current, rules))
     }
 
-    /// Commits an intent; one of before closes first, since the record was read after it.
-    pub(super) async fn announce(
-        &mut self,
-        kind: IntentKind,
-        content: String,
-        parts: usize,
-    ) -> Result<IntentId, StoreError> {
-        if self.open.is_some() {
-            self.commit("settled", None).await?;
-        }
-        let needed = match kind {
-            IntentKind::Create | IntentKind::Row => self.link.tenant.limits.not_before(parts),
-            IntentKind::Amend
-            | IntentKind::Cancel
-            | IntentKind::Remove
-            | IntentKind::Release
-            | IntentKind::WriteBack => Duration::ZERO,
-        };
-        let new = NewIntent {
-            kind,
-            content,
-            desired_version: self.claimed.desired_version,
-            parts: u32::try_from(parts).unwrap_or(u32::MAX),
-            send_by: later(self.link, SEND_WITHIN),
-            needed,
-        };
-        let (store, lease) = (&self.link.store, &self.link.tenant.lease);
-        let intent = store.open_intent(lease, self.claimed, new, self.link.clock.now()).await?;
-        self.open = Some(intent);
-        Ok(intent)
-    }
-
-    /// Commits what was reached: the base, the end of the open intent, and an attempt where there is something to tell.
+    /// Commits what was reached: the base where it is another one, the end of the open intent, and an attempt where there is
+    /// something to tell.
     pub(super) async fn commit(&mut self, word: &'static str, told: Option<String>) -> Result<(), StoreError> {
-        let attempt =
-            told.map(|detail| Attempt { step: self.step.to_owned(), outcome: word.to_owned(), detail: Some(detail) });
-        let progress = Progress {
-            close: self.open.take().map(|intent| (intent, word)),
-            link: None,
-            written: self.base_is_known.then(|| base_text(&self.base)),
-            attempt,
-        };
+        let attempt = told.map(|detail| Attempt {
+            step: self.step.to_owned(),
+            outcome: word.to_owned(),
+            detail: Some(detail),
+            ..Attempt::default()
+        });
+        let base = base_text(&self.base);
+        let written = (self.base_is_known && base != self.committed).then(|| base.clone());
+        self.committed = base;
+        let close = self.open.take().map(|intent| (intent, word));
+        let progress = Progress { close, link: None, written, attempt };
         if let Some((intent, _)) = progress.close {
             self.link.watches.end(intent);
         }
         let (store, lease) = (&self.link.store, &self.link.tenant.lease);
         store.progress(lease, self.claimed, progress, self.link.clock.now()).await
-    }
-
-    /// What an error of a write under an ETag comes to.
-    pub(super) fn refused_guarded(&self, error: &IfsError, kind: ParkKind, code: &str) -> Step {
-        let text = error.to_string();
-        match error.verdict() {
-            _ if matches!(error, IfsError::Changed { .. }) => Step::Stale,
-            CallVerdict::Ambiguous | CallVerdict::Done => Step::over(self.lost(error)),
-            CallVerdict::Reject => {
-                let parked = Outcome::park(self.step, self.claimed, kind, code, refusal_text(&text));
-                Step::over(self.keeping_base(parked))
-            }
-            CallVerdict::Retry { .. } | CallVerdict::NotSent => {
-                Step::over(self.keeping_base(failed(self.link, self.claimed, self.step, error)))
-            }
-        }
-    }
-
-    /// The end of a call whose fate is unknown: read again soon.
-    pub(super) fn lost(&self, error: &IfsError) -> Outcome {
-        let due_at = later(self.link, self.link.tenant.limits.look_up_first.min(Duration::from_secs(10)));
-        let unknown = Outcome::new(self.step, self.claimed.desired_version, Settled::Unknown { due_at });
-        self.keeping_base(unknown).detail(error.to_string())
     }
 
     /// The outcome, with what is known by now of what was sent and answered.
@@ -337,9 +318,13 @@ impl Work<'_> {
     }
 
     /// The end of a reading that failed.
-    pub(super) fn read_failed(&self, error: &IfsError) -> Outcome {
+    pub(super) fn read_failed(&mut self, error: &IfsError) -> Outcome {
         match error {
-            IfsError::NotFound { .. } => vanished(self.claimed, self.order_no),
+            IfsError::NotFound { .. } => {
+                // Nothing can come to an order that is gone.
+                self.lost = None;
+                vanished(self.claimed, self.order_no)
+            }
             other => failed(self.link, self.claimed, self.step, other),
         }
     }
@@ -357,21 +342,15 @@ impl Work<'_> {
         Outcome::new(self.step, self.claimed.desired_version, again).with_base(base_text(&self.base))
     }
 
-    /// Settles, closing what is still open: a fate that stays unknown keeps its intent.
-    pub(super) async fn settle(self, outcome: Outcome) -> Result<State, StoreError> {
-        let outcome = match self.open {
-            Some(_) if outcome.keeps_intent() => outcome,
-            None => outcome,
-            open => outcome.closing(open, "settled"),
+    /// Settles, closing what is still open: a fate that stays unknown keeps its intent, and nothing rests meanwhile.
+    pub(super) async fn settle(mut self, outcome: Outcome) -> Result<State, StoreError> {
+        let outcome = match (&self.lost, self.open) {
+            (_, None) => outcome,
+            _ if outcome.keeps_intent() => outcome,
+            (Some(lost), Some(_)) => self.waits_for_fate(lost, outcome.ends_as()),
+            (None, open) => outcome.closing(open, "settled"),
         };
+        let outcome = self.with_second(outcome);
         settle(self.link, self.claimed, outcome).await
     }
-}
-
-/// A field that now holds what a lost change of ours sent is ours, not a person's.
-fn absorb_sent(link: &Connection, base: &WrittenOrder, sent: &DesiredOrder, current: &ReadOrder) -> WrittenOrder {
-    let mut ours = plan(base, sent, current, PlanRules::of(&link.rules));
-    ours.patches.clear();
-    ours.yielded.clear();
-    base.after(&ours, current)
 }

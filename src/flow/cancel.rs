@@ -4,14 +4,14 @@
 use super::Connection;
 use super::amend::{Step, Work, base_of};
 use super::look_up::{self, Found};
+use super::lost::{Learned, read_by_key};
 use super::read_back::read_rows;
 use super::settling::{Outcome, failed, failed_itself, settle};
-use super::wish::Wish;
 use crate::domain::document::{ParkKind, State};
 use crate::failpoint;
-use crate::ifs::error::IfsError;
 use crate::ifs::wire::PartRequest;
 use crate::mapping::create::cancel_part;
+use crate::mapping::guarded::{GuardedChange, GuardedWrite};
 use crate::mapping::merge::removals_of_rest;
 use crate::mapping::read::ReadOrder;
 use crate::mapping::rules::updates::{Action, Change};
@@ -30,12 +30,11 @@ pub async fn cancel(
     order_no: &str,
     cancel_reason: &str,
 ) -> Result<State, StoreError> {
-    // A lost cancellation or change is read again: its intent closes with this step.
-    let open = claimed.intent.as_ref().map(|intent| intent.id);
     let base = base_of(claimed);
     let base_is_known = base.is_some();
     let base = base.unwrap_or_else(|| WrittenOrder::linked(order_no));
-    let mut work = Work { link, claimed, order_no, base, base_is_known, open, step: "cancel" };
+    let mut work = Work::begin(link, claimed, order_no, base, base_is_known, "cancel").await?;
+    work.cancel_second();
     for _ in 0..ROUNDS_MAX {
         match work.cancel_round(cancel_reason).await? {
             Step::Over(outcome) => return work.settle(*outcome).await,
@@ -50,10 +49,18 @@ impl Work<'_> {
     /// One round: read, and do what the table says for this state. A cancellation that IFS confirms is believed when it is
     /// read: the next round sees it.
     async fn cancel_round(&mut self, reason: &str) -> Result<Step, StoreError> {
-        let read = match read_rows(self.link, self.order_no).await {
+        let mut read = match read_rows(self.link, self.order_no).await {
             Ok(read) => read,
             Err(error) => return Ok(Step::over(self.read_failed(&error))),
         };
+        match self.learn(&mut read).await? {
+            Ok(Learned::Nothing) => {}
+            Ok(Learned::Fate) => return Ok(Step::On(None)),
+            Err(error) => return Ok(Step::over(self.read_failed(&error))),
+        }
+        if let Some(parked) = self.lost_too_often().filter(|_| !read.state().is_cancelled()) {
+            return Ok(Step::over(parked));
+        }
         let state = read.state();
         if state.is_cancelled() {
             let written = Outcome::new(self.step, self.claimed.desired_version, Settled::Written);
@@ -94,24 +101,27 @@ impl Work<'_> {
             Ok(ready) => ready,
             Err(error) => return Ok(Step::over(failed(self.link, self.claimed, self.step, &error))),
         };
-        let content = Wish::Cancel { cancel_reason: reason.to_owned() }.to_text();
-        self.announce(IntentKind::Cancel, content, 1).await?;
+        let write = GuardedWrite::new(GuardedChange::Cancellation(etag.to_owned()));
+        if let Some(waits) = self.announce_guarded(IntentKind::Cancel, &write, 1).await? {
+            return Ok(waits);
+        }
         failpoint::hit(failpoint::CANCEL_INTENT_COMMITTED);
         let part = cancel_part(self.order_no, etag, &self.link.tenant.limits.cancel_action, reason);
         if let Err(error) = self.link.tenant.ifs.write(ready, &part).await {
             return Ok(self.refused_guarded(&error, ParkKind::Conflict, "cancel_refused_by_ifs"));
         }
+        self.lost = None;
         failpoint::hit(failpoint::CANCEL_ANSWERED);
         Ok(Step::On(None))
     }
 
     /// Cancels the lines of which nothing is reserved or delivered; what is left is a person's.
     async fn cancel_rest(&mut self, mut read: ReadOrder, reason: &str) -> Result<Step, StoreError> {
-        let (targets, parts): (Vec<_>, Vec<_>) = removals_of_rest(&self.base, &read)
+        let reads: Vec<_> = removals_of_rest(&self.base, &read)
             .iter()
             .map(|removal| (removal.target.clone(), PartRequest::get(&removal.url)))
-            .unzip();
-        if parts.is_empty() {
+            .collect();
+        if reads.is_empty() {
             return Ok(Step::over(self.park_cancel(
                 "state_forbids_cancel",
                 format!(
@@ -121,16 +131,8 @@ impl Work<'_> {
                 ),
             )));
         }
-        let answers = match self.link.tenant.ifs.batch_read(&parts).await {
-            Ok(answers) => answers,
-            Err(error) => return Ok(Step::over(self.read_failed(&error))),
-        };
-        for (target, answer) in targets.iter().zip(answers) {
-            match answer.and_then(|answer| answer.row()) {
-                Ok(row) => read.absorb(target, row),
-                Err(IfsError::NotFound { .. }) => read.forget(target),
-                Err(error) => return Ok(Step::over(self.read_failed(&error))),
-            }
+        if let Err(error) = read_by_key(&self.link.tenant.ifs, reads, &mut read).await {
+            return Ok(Step::over(self.read_failed(&error)));
         }
         for removal in removals_of_rest(&self.base, &read) {
             match self.remove_row(&removal, reason).await? {

@@ -5,16 +5,18 @@ use super::customer_order::{Filled, filled};
 use super::rejudge::rejudge;
 use super::settling::{Outcome, settle};
 use super::wish::{Wish, park_reason, skip_text};
-use super::{Connection, amend, cancel, create, customer, hold, look_up, note, read_back, rows};
+use super::{Connection, amend, cancel, create, customer, hold, look_up, lost, note, read_back, rows};
 use crate::domain::document::{DocumentKind, ParkKind, State, Wanted};
 use crate::failpoint;
 use crate::mapping::desired::DesiredOrder;
+use crate::mapping::late;
 use crate::store::{Claimed, IntentKind, Reason, Settled, StoreError};
 
 /// Takes the next step of a claimed document and settles it.
 ///
 /// 1. A create whose answer was lost is looked up; nothing else may happen before.
-/// 2. Else the wish and the link decide.
+/// 2. A change whose answer was lost is read, before a wish that would not read the order.
+/// 3. Else the wish and the link decide.
 ///
 /// # Errors
 /// The store's; the claim ends with this process's lease then.
@@ -37,25 +39,32 @@ pub async fn converge(link: &Connection, claimed: &Claimed) -> Result<State, Sto
     {
         return rows::resolve(link, claimed, intent).await;
     }
-    // An open intent of a guarded write ends with this step: every one of them reads the record first.
-    let open = claimed.intent.as_ref().map(|intent| intent.id);
-    let wish = match wish {
-        Ok(wish) => wish,
-        Err(error) => {
+    // 2. The open intent of a change. What writes or cancels reads the order itself first.
+    let lost = claimed.intent.is_some().then_some(claimed.order_no.as_deref()).flatten();
+    let wish = match (wish, lost) {
+        (Ok(wish), _) => wish,
+        (Err(_), Some(order_no)) => return lost::resolve(link, claimed, order_no).await,
+        (Err(error), None) => {
             let text = format!("{error}; run the version that wrote it, or have the order mapped anew");
             let parked = Outcome::park("plan", claimed, ParkKind::Mapping, "unreadable_content", text);
-            return settle(link, claimed, parked.closing(open, "settled")).await;
+            return settle(link, claimed, parked).await;
         }
     };
     // An order of a customer of its own is whole only with that customer's number.
     let wish = match wish {
-        Wish::Write { order } => match filled(link, claimed, order).await? {
-            Filled::Ready(order) => Wish::Write { order },
-            Filled::Wait(outcome) => return settle(link, claimed, outcome.closing(open, "settled")).await,
+        Wish::Write { order } => match (filled(link, claimed, order).await?, lost) {
+            (Filled::Ready(order), _) => Wish::Write { order },
+            (Filled::Wait(_), Some(order_no)) => return lost::resolve(link, claimed, order_no).await,
+            (Filled::Wait(outcome), None) => return settle(link, claimed, *outcome).await,
         },
         other => other,
     };
-    // 2. The wish and the link.
+    if let (Some(order_no), Wish::Skip { .. } | Wish::Hold { .. } | Wish::Park { cancel_reason: None, .. }) =
+        (lost, &wish)
+    {
+        return lost::resolve(link, claimed, order_no).await;
+    }
+    // 3. The wish and the link.
     match (&claimed.order_no, wish) {
         (Some(order_no), Wish::Write { order }) if claimed.written.is_none() => {
             read_back::adopt(link, claimed, None, &order, order_no).await
@@ -71,10 +80,10 @@ pub async fn converge(link: &Connection, claimed: &Claimed) -> Result<State, Sto
             let text =
                 format!("{}, but it stands in IFS already: cancel it there or change the rule", skip_text(&rule));
             let parked = Outcome::park("plan", claimed, ParkKind::Mapping, &rule, text);
-            settle(link, claimed, parked.closing(open, "settled")).await
+            settle(link, claimed, parked).await
         }
         (None, Wish::Write { order }) => match held_back(link, claimed).await? {
-            HeldBack::Stop(stop) => settle(link, claimed, stop.closing(open, "settled")).await,
+            HeldBack::Stop(stop) => settle(link, claimed, *stop).await,
             HeldBack::Waits => hold::look(link, claimed).await,
             HeldBack::Noted(rule) => note::note(link, claimed, &rule).await,
             HeldBack::No => create::create(link, claimed, &order).await,
@@ -85,12 +94,12 @@ pub async fn converge(link: &Connection, claimed: &Claimed) -> Result<State, Sto
         (_, Wish::Skip { rule, .. }) => {
             let reason = Reason { kind: None, text: skip_text(&rule), code: rule };
             let skipped = Outcome::new("plan", claimed.desired_version, Settled::Skipped(reason));
-            settle(link, claimed, skipped.closing(open, "settled")).await
+            settle(link, claimed, skipped).await
         }
         (_, Wish::Park { kind, code, text, .. }) => {
             let parked = Settled::Parked(park_reason(&kind, &code, &text));
             let parked = Outcome::new("plan", claimed.desired_version, parked);
-            settle(link, claimed, parked.closing(open, "settled")).await
+            settle(link, claimed, parked).await
         }
     }
 }
@@ -109,7 +118,8 @@ enum HeldBack {
 }
 
 async fn held_back(link: &Connection, claimed: &Claimed) -> Result<HeldBack, StoreError> {
-    if claimed.rules_revision == link.rules.revision() {
+    // Of a second order the first one stands in IFS: it follows as a change would.
+    if claimed.rules_revision == link.rules.revision() || late::is_second(&claimed.business_key) {
         return Ok(HeldBack::No);
     }
     let wish = rejudge(&link.store, &link.rules, &link.name, claimed.order_id, link.clock.now()).await?;

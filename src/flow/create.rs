@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::look_up::{self, Found};
-use super::settling::{Outcome, failed, later, refusal_text, settle};
+use super::settling::{Outcome, failed, later, lost_answer, refusal_text, settle};
 use super::wish::Wish;
 use super::{Connection, read_back};
 use crate::domain::document::{ParkKind, State};
@@ -131,8 +131,7 @@ async fn send(
     let outcome = match error.verdict() {
         Verdict::Ambiguous | Verdict::Done => {
             link.watches.begin(intent, link.clock.monotonic());
-            let due_at = later(link, link.tenant.limits.look_up_first);
-            Outcome::new("create", claimed.desired_version, Settled::Unknown { due_at }).detail(text)
+            lost_answer(link, claimed, "create", &error)
         }
         Verdict::NotSent => failed(link, claimed, "create", &error).closing(Some(intent), "never_sent"),
         Verdict::Retry { .. } if matches!(error, IfsError::Unauthorized) => {

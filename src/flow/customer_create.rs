@@ -290,7 +290,7 @@ async fn refused(
         Verdict::Ambiguous | Verdict::Done => {
             link.watches.begin(intent, link.clock.monotonic());
             let due_at = later(link, link.tenant.limits.look_up_first);
-            Outcome::new("create", claimed.desired_version, Settled::Unknown { due_at }).detail(text)
+            Outcome::new("create", claimed.desired_version, Settled::Unknown { due_at, own_fault: false }).detail(text)
         }
         Verdict::NotSent => failed(link, claimed, "create", error).closing(Some(intent), "never_sent"),
         Verdict::Retry { .. } if matches!(error, IfsError::Unauthorized) => {
@@ -399,7 +399,7 @@ pub(super) async fn resolve(
         Err(error) => error.to_string(),
     };
     let pause = super::look_up::pause(link, intent, if left.is_zero() { Duration::MAX } else { left });
-    let unknown = Settled::Unknown { due_at: later(link, pause) };
+    let unknown = Settled::Unknown { due_at: later(link, pause), own_fault: false };
     Ok(over(Outcome::new("look_up", intent.desired_version, unknown).detail(detail)))
 }
 
@@ -418,6 +418,7 @@ async fn linked(
         step: "link".to_owned(),
         outcome: made.origin.to_owned(),
         detail: Some(format!("{}: {}", made.order_no, made.reason)),
+        ..Attempt::default()
     };
     let progress = Progress { close, link: Some(made), written: Some(base_text(&base)), attempt: Some(attempt) };
     link.store.progress(&link.tenant.lease, claimed, progress, link.clock.now()).await?;

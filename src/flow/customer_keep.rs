@@ -212,7 +212,8 @@ impl Work<'_> {
             // The set changes the customer under its ETag: whether it was carried out is seen when it is read again.
             Verdict::Ambiguous | Verdict::Done => {
                 let due_at = later(link, link.tenant.limits.look_up_first);
-                let unknown = Outcome::new("customer", claimed.desired_version, Settled::Unknown { due_at });
+                let unknown =
+                    Outcome::new("customer", claimed.desired_version, Settled::Unknown { due_at, own_fault: false });
                 over(unknown.detail(error.to_string()))
             }
             Verdict::Reject => {

@@ -123,7 +123,8 @@ impl Look<'_> {
             Wish::Hold { .. } => "held",
             Wish::Park { .. } => "parked",
         };
-        let attempt = Attempt { step: STEP.into(), outcome: outcome.into(), detail: Some(detail.into()) };
+        let attempt =
+            Attempt { step: STEP.into(), outcome: outcome.into(), detail: Some(detail.into()), ..Attempt::default() };
         self.settle_anew(wish, fresh, Some(attempt)).await
     }
 

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use super::converge::announced;
-use super::settling::{Outcome, later, settle};
+use super::settling::{Outcome, later, lost_too_often, settle};
 use super::wish::Wish;
-use super::{Connection, read_back};
+use super::{Connection, OWN_FAILURES_MAX, read_back};
 use crate::domain::document::{ParkKind, State};
 use crate::ifs::error::IfsError;
 use crate::ifs::wire::{Objstate, Row, names};
@@ -15,6 +15,9 @@ use crate::mapping::desired::DesiredOrder;
 use crate::mapping::written;
 use crate::store::{Claimed, Intent, Link, Settled, StoreError, Watch};
 use crate::telemetry::metric;
+
+/// The first look at what became of a write waits no longer than this: most of them were made.
+const FIRST_PAUSE_MAX: Duration = Duration::from_secs(10);
 
 /// What a look-up by key found.
 #[derive(Debug)]
@@ -121,7 +124,7 @@ pub async fn resolve(
     if let Some(detail) = detail {
         let detail = found.trouble().map_or(detail, |(_, text)| text);
         let pause = pause(link, intent, if left.is_zero() { Duration::MAX } else { left });
-        let unknown = Settled::Unknown { due_at: later(link, pause) };
+        let unknown = Settled::Unknown { due_at: later(link, pause), own_fault: false };
         return settle(link, claimed, Outcome::new("look_up", intent.desired_version, unknown).detail(detail)).await;
     }
     match (found, order) {
@@ -150,12 +153,14 @@ async fn never_committed(
     wish: Option<&Wish>,
 ) -> Result<State, StoreError> {
     count("never_committed");
-    let settled = if cancels(wish) {
-        Settled::Superseded
+    let outcome = if cancels(wish) {
+        Outcome::new("look_up", claimed.desired_version, Settled::Superseded)
+    } else if claimed.failures() >= OWN_FAILURES_MAX {
+        lost_too_often("look_up", claimed)
     } else {
-        Settled::Again { own_fault: false, due_at: link.clock.now(), reason: None }
+        let again = Settled::Again { own_fault: false, due_at: link.clock.now(), reason: None };
+        Outcome::new("look_up", claimed.desired_version, again)
     };
-    let outcome = Outcome::new("look_up", claimed.desired_version, settled);
     let outcome = outcome.closing(Some(intent.id), "never_committed").detail("not there, and its time is over");
     settle(link, claimed, outcome).await
 }
@@ -240,6 +245,11 @@ impl Found {
             )),
         }
     }
+}
+
+/// The pause before the first look at what became of a write.
+pub(super) fn first_pause(link: &Connection) -> Duration {
+    link.tenant.limits.look_up_first.min(FIRST_PAUSE_MAX)
 }
 
 /// The pause before the next look-up: doubling up to a limit, and never much beyond the end of the wait.

@@ -3,6 +3,7 @@
 //! No actor, no route and no command is known here.
 
 pub mod amend;
+mod announce;
 pub mod cancel;
 mod carry;
 pub mod converge;
@@ -15,9 +16,12 @@ pub mod explain;
 pub mod hold;
 pub mod ingest;
 pub mod look_up;
+mod losses;
+mod lost;
 pub mod map_delivery;
 mod map_event;
 mod note;
+pub mod parts;
 pub mod preview;
 mod re_read;
 pub mod read_back;
@@ -37,6 +41,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+pub use losses::Losses;
 use tokio::sync::Notify;
 
 use crate::clock::{Clock, Tick};
@@ -106,6 +111,8 @@ pub struct Tenant {
     pub connections: Vec<ConnectionName>,
     /// The customers that are looked for or made at this moment.
     pub births: Births,
+    /// Who has lost writes lately.
+    pub losses: Losses,
 }
 
 /// The keys of customers that IFS numbers and that are looked for or made at this moment. One person may buy in two shops of a

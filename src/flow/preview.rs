@@ -7,6 +7,7 @@ use crate::ifs::error::IfsError;
 use crate::mapping::create::create_parts;
 use crate::mapping::desired::DesiredOrder;
 use crate::mapping::difference::summary;
+use crate::mapping::late;
 use crate::mapping::merge::{PlanRules, Verdict, plan};
 use crate::mapping::park::ParkReason;
 use crate::mapping::preview::{Side, sides, steps};
@@ -92,7 +93,17 @@ async fn changed(
         Err(IfsError::NotFound { .. }) => return Ok(Preview::told(gone(order_no))),
         Err(error) => return Err(error),
     };
-    let plan = plan(base, order, &current, PlanRules::of(rules));
+    // What came too late for it stands on a second order.
+    let parts = base.kept.as_ref().map(|kept| late::split(order, kept)).transpose();
+    let part = match &parts {
+        Ok(None) => order,
+        Ok(Some(parts)) => &parts.first,
+        Err(text) => {
+            let verdict = format!("it stands on two orders of IFS, and its change cannot be split over them: {text}");
+            return Ok(Preview::told(verdict));
+        }
+    };
+    let plan = plan(base, part, &current, PlanRules::of(rules));
     let (sides, steps, state) = (sides(base, &plan, &current), steps(&plan), plan.state.as_str().to_owned());
     let (verdict, park) = match plan.verdict() {
         Verdict::Nothing if steps.is_empty() => ("IFS holds what Shopify asks for".to_owned(), None),

@@ -12,6 +12,7 @@ use crate::failpoint;
 use crate::ifs::error::IfsError;
 use crate::ifs::wire::{PartRequest, key, names};
 use crate::ifs::{Answer, IfsClient, error::Undecodable};
+use crate::mapping::columns::Columns;
 use crate::mapping::create::{is_header_only, read_back_parts};
 use crate::mapping::desired::DesiredOrder;
 use crate::mapping::gate;
@@ -103,7 +104,8 @@ pub async fn after_create(
         Err(error) => {
             link.watches.begin(intent, link.clock.monotonic());
             let due_at = settling::later(link, link.tenant.limits.look_up_first);
-            let unknown = Outcome::new("create", claimed.desired_version, Settled::Unknown { due_at });
+            let unknown =
+                Outcome::new("create", claimed.desired_version, Settled::Unknown { due_at, own_fault: false });
             settle(link, claimed, unknown.detail(format!("made as {order_no}, but not read back: {error}"))).await
         }
     }
@@ -133,7 +135,7 @@ pub async fn adopt(
         // The intent stays open, so the look-up comes again.
         Err(error) if intent.is_some() => {
             let due_at = settling::later(link, link.tenant.limits.look_up_first);
-            let unknown = Outcome::new("adopt", version, Settled::Unknown { due_at });
+            let unknown = Outcome::new("adopt", version, Settled::Unknown { due_at, own_fault: false });
             return settle(link, claimed, unknown.detail(error.to_string())).await;
         }
         Err(error) => return settle(link, claimed, failed(link, claimed, "adopt", &error)).await,
@@ -231,6 +233,7 @@ pub(super) fn gated(
         Settled::Parked(park_reason(park.kind.as_str(), park.code, &park.text))
     };
     let outcome = Outcome::new(step, version, settled).with_base(base_text(base));
+    let outcome = outcome.differing(gaps.iter().map(Columns::from).collect());
     outcome.standing(read.order_no(), read.state().as_str())
 }
 

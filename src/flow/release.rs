@@ -1,13 +1,12 @@
 //! The release of an order in IFS, once the gate found nothing: a bound action under the header's ETag. It runs IFS's credit
 //! check and may add promotions, so the order is read and gated again after it, whatever state it is in by then.
 
-use serde_json::json;
-
 use super::amend::{Step, Work};
 use super::settling::{failed, failed_itself};
 use crate::domain::document::ParkKind;
 use crate::failpoint;
 use crate::mapping::create::release_part;
+use crate::mapping::guarded::{GuardedChange, GuardedWrite};
 use crate::mapping::read::ReadOrder;
 use crate::store::{IntentKind, StoreError};
 
@@ -23,12 +22,15 @@ impl Work<'_> {
             Ok(ready) => ready,
             Err(error) => return Ok(Step::over(failed(self.link, self.claimed, self.step, &error))),
         };
-        let content = json!({ "order_no": self.order_no });
-        self.announce(IntentKind::Release, content.to_string(), 1).await?;
+        let write = GuardedWrite::new(GuardedChange::Release(etag.to_owned()));
+        if let Some(waits) = self.announce_guarded(IntentKind::Release, &write, 1).await? {
+            return Ok(waits);
+        }
         failpoint::hit(failpoint::RELEASE_INTENT_COMMITTED);
         if let Err(error) = self.link.tenant.ifs.write(ready, &part).await {
             return Ok(self.refused_guarded(&error, ParkKind::Conflict, "release_refused_by_ifs"));
         }
+        self.lost = None;
         failpoint::hit(failpoint::RELEASE_ANSWERED);
         self.base.released = true;
         self.commit("released", Some(self.order_no.to_owned())).await?;

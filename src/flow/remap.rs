@@ -8,6 +8,7 @@ use super::wish::Wish;
 use crate::domain::document::Trace;
 use crate::domain::ids::ConnectionName;
 use crate::mapping::difference::{Difference, differences};
+use crate::mapping::late;
 use crate::mapping::rules::Rules;
 use crate::store::{Anew, DocumentRow, Store, StoreError};
 
@@ -44,6 +45,10 @@ pub async fn remapped(
     now: Timestamp,
 ) -> Result<Remapped, StoreError> {
     let stays = |differences, why: String| Ok(Remapped::Stays { differences, why });
+    // Invariant: a second order is never given the whole order's content.
+    if late::is_second(&document.business_key) {
+        return stays(Vec::new(), "it is a second order, which follows its first one".to_owned());
+    }
     let Some(today) = wish_today(store, rules, connection, document.order_id, now).await? else {
         return stays(Vec::new(), "no version of the order is known that this program can read".to_owned());
     };

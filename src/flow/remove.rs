@@ -1,8 +1,6 @@
 //! Rows of ours that leave an order: a line is cancelled for a reason, a charge deleted, each under the ETag that it was
 //! read with. An answer that never came is read again: a row that is gone is gone.
 
-use serde_json::json;
-
 use super::amend::{Step, Work};
 use super::settling::{failed, failed_itself};
 use crate::domain::document::ParkKind;
@@ -10,6 +8,7 @@ use crate::failpoint;
 use crate::ifs::error::IfsError;
 use crate::ifs::wire::PartRequest;
 use crate::mapping::create::cancel_line_part;
+use crate::mapping::guarded::{GuardedChange, GuardedWrite};
 use crate::mapping::merge::Removal;
 use crate::mapping::read::Target;
 use crate::store::{IntentKind, StoreError};
@@ -27,8 +26,10 @@ impl Work<'_> {
             Ok(ready) => ready,
             Err(error) => return Ok(Step::over(failed(self.link, self.claimed, self.step, &error))),
         };
-        let content = json!({ "order_no": self.order_no, "key": removal.key, "target": removal.target });
-        self.announce(IntentKind::Remove, content.to_string(), 1).await?;
+        let write = GuardedWrite::new(GuardedChange::Removal(removal.clone()));
+        if let Some(waits) = self.announce_guarded(IntentKind::Remove, &write, 1).await? {
+            return Ok(waits);
+        }
         failpoint::hit(failpoint::REMOVE_INTENT_COMMITTED);
         match self.link.tenant.ifs.write(ready, &part).await {
             Ok(_) => {}
@@ -36,6 +37,7 @@ impl Work<'_> {
             Err(IfsError::NotFound { .. }) => return Ok(Step::Stale),
             Err(error) => return Ok(self.refused_guarded(&error, ParkKind::Conflict, "removal_refused_by_ifs")),
         }
+        self.lost = None;
         failpoint::hit(failpoint::REMOVE_ANSWERED);
         self.base.rows.retain(|row| row.target != removal.target);
         self.commit("removed", Some(removal.key.clone())).await?;

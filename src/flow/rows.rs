@@ -2,10 +2,11 @@
 //! answer that never came found again among the rows that are new since then.
 
 use super::amend::{Step, Work, base_of, unreadable_base};
+use super::announce::{Announced, SEND_WITHIN};
 use super::look_up;
 use super::read_back::{base_text, read_rows, vanished};
-use super::settling::{Outcome, failed, later, refusal_text, settle};
-use super::{Connection, amend};
+use super::settling::{Outcome, failed, later, lost_answer, lost_too_often, refusal_text, settle};
+use super::{Connection, OWN_FAILURES_MAX};
 use crate::domain::document::{ParkKind, State};
 use crate::domain::ids::IntentId;
 use crate::domain::verdict::Verdict;
@@ -17,7 +18,7 @@ use crate::mapping::desired::{DesiredOrder, DesiredRow};
 use crate::mapping::read::{ReadOrder, Target, target_of};
 use crate::mapping::row_create::{RowAnnounced, is_charge, row_part, unlinked};
 use crate::mapping::written::{WrittenOrder, WrittenRow};
-use crate::store::{Claimed, Intent, IntentKind, Settled, StoreError};
+use crate::store::{Attempt, Claimed, Intent, IntentKind, Progress, Settled, StoreError};
 
 /// How often a row goes again in one step after an answer that closed the call without deciding it (401).
 const SENDS_MAX: usize = 2;
@@ -59,8 +60,10 @@ impl Work<'_> {
                 Ok(ready) => ready,
                 Err(error) => return Ok(Step::over(self.not_made(&error))),
             };
-            let Some(intent) = self.announce_row(&announced).await? else {
-                return Ok(Step::over(self.too_slow()));
+            let intent = match self.announce_row(&announced).await? {
+                Some(Announced::Now(intent)) => intent,
+                Some(Announced::Waits(step)) => return Ok(step),
+                None => return Ok(Step::over(self.too_slow())),
             };
             failpoint::hit(failpoint::ROW_INTENT_COMMITTED);
             // 3.
@@ -81,12 +84,15 @@ impl Work<'_> {
     }
 
     /// Commits the intent; none when the database was too slow to send in time.
-    async fn announce_row(&mut self, announced: &RowAnnounced) -> Result<Option<IntentId>, StoreError> {
+    async fn announce_row(&mut self, announced: &RowAnnounced) -> Result<Option<Announced>, StoreError> {
         for _ in 0..INTENTS_MAX {
             let begun = self.link.clock.monotonic();
-            let intent = self.announce(IntentKind::Row, announced.to_text(), 1).await?;
-            if self.link.clock.monotonic() - begun < amend::SEND_WITHIN {
-                return Ok(Some(intent));
+            let intent = match self.announce(IntentKind::Row, announced.to_text(), 1).await? {
+                Announced::Now(intent) => intent,
+                waits @ Announced::Waits(_) => return Ok(Some(waits)),
+            };
+            if self.link.clock.monotonic() - begun < SEND_WITHIN {
+                return Ok(Some(Announced::Now(intent)));
             }
             self.close_unsent(intent).await?;
         }
@@ -120,8 +126,7 @@ impl Work<'_> {
         let outcome = match error.verdict() {
             Verdict::Ambiguous | Verdict::Done => {
                 self.link.watches.begin(intent, self.link.clock.monotonic());
-                let due_at = later(self.link, self.link.tenant.limits.look_up_first);
-                Outcome::new(self.step, self.claimed.desired_version, Settled::Unknown { due_at }).detail(text)
+                lost_answer(self.link, self.claimed, self.step, error)
             }
             Verdict::NotSent => self.closed(self.not_made(error), "never_sent"),
             Verdict::Retry { .. } if matches!(error, IfsError::Unauthorized) => {
@@ -186,7 +191,7 @@ fn several(step: &'static str, claimed: &Claimed, order_no: &str, row: &DesiredR
 pub async fn resolve(link: &Connection, claimed: &Claimed, intent: &Intent) -> Result<State, StoreError> {
     let left_to_a_person = |outcome: Outcome| outcome.closing(Some(intent.id), "left_to_a_person");
     let Some(base) = base_of(claimed) else {
-        return settle(link, claimed, left_to_a_person(unreadable_base("look_up", claimed))).await;
+        return settle(link, claimed, unreadable_base("look_up", link, claimed)).await;
     };
     let Some(announced) = RowAnnounced::parse(&intent.content) else {
         let text = "what was announced of a new row does not decode: run the version that wrote it".to_owned();
@@ -211,8 +216,17 @@ pub async fn resolve(link: &Connection, claimed: &Claimed, intent: &Intent) -> R
         ([(target, answered)], _) => {
             look_up::count("row_adopted");
             let base = with_row(base, WrittenRow::new(&announced.row, target.clone(), answered));
-            let found = outcome.with_base(base_text(&base)).closing(Some(intent.id), "found");
-            settle(link, claimed, found.detail(format!("{} was made", announced.row.key))).await
+            let attempt = Attempt {
+                step: "look_up".to_owned(),
+                outcome: "found".to_owned(),
+                detail: Some(format!("{} was made", announced.row.key)),
+                ..Attempt::default()
+            };
+            let close = Some((intent.id, "found"));
+            link.watches.end(intent.id);
+            let got_on = Progress { close, link: None, written: Some(base_text(&base)), attempt: Some(attempt) };
+            link.store.progress(&link.tenant.lease, claimed, got_on, link.clock.now()).await?;
+            settle(link, claimed, outcome.untried()).await
         }
         // Rounded by IFS, or changed by a person before we saw it: made again it would stand there twice.
         ([], true) if announced.may_be_altered(&base, &read) => {
@@ -221,6 +235,8 @@ pub async fn resolve(link: &Connection, claimed: &Claimed, intent: &Intent) -> R
         }
         ([], true) => {
             look_up::count("row_never_committed");
+            let outcome =
+                if claimed.failures() < OWN_FAILURES_MAX { outcome } else { lost_too_often("look_up", claimed) };
             let never = outcome.closing(Some(intent.id), "never_committed");
             settle(link, claimed, never.detail("not there, and its time is over")).await
         }
@@ -244,7 +260,7 @@ async fn wait(
     // Its time may be over while IFS cannot be read: the usual pauses then.
     let left = if left.is_zero() { std::time::Duration::MAX } else { left };
     let due_at = later(link, look_up::pause(link, intent, left));
-    let unknown = Outcome::new("look_up", intent.desired_version, Settled::Unknown { due_at });
+    let unknown = Outcome::new("look_up", intent.desired_version, Settled::Unknown { due_at, own_fault: false });
     settle(link, claimed, unknown.detail(detail)).await
 }
 

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Connection, OWN_FAILURES_MAX, write_back};
+use super::{Connection, OWN_FAILURES_MAX, look_up, write_back};
 use crate::domain::document::{ParkKind, State};
 use crate::domain::ids::IntentId;
 use crate::domain::verdict::{Scope, Verdict};
 use crate::ifs::error::IfsError;
-use crate::store::{Attempt, Awaited, Claimed, Link, Reason, Settle, Settled, StoreError};
+use crate::mapping::columns::{self, Columns};
+use crate::store::{Attempt, Awaited, Claimed, FollowUp, Link, Reason, Settle, Settled, StoreError};
 use crate::telemetry::metric;
 
 /// The pause after trouble of the remote as a whole, when it did not name one.
@@ -25,9 +26,12 @@ pub struct Outcome {
     link: Option<Link>,
     written: Option<String>,
     awaited: Option<Awaited>,
+    follow_ups: Vec<FollowUp>,
     /// The order as it stands in IFS, number and state, for the shop to be told.
     standing: Option<(String, String)>,
     detail: Option<String>,
+    /// What was found to differ, field by field.
+    differences: Vec<Columns>,
     /// Whether anything was tried, so that the step deserves a row.
     tried: bool,
 }
@@ -43,8 +47,10 @@ impl Outcome {
             link: None,
             written: None,
             awaited: None,
+            follow_ups: Vec::new(),
             standing: None,
             detail: None,
+            differences: Vec::new(),
             tried: true,
         }
     }
@@ -83,6 +89,13 @@ impl Outcome {
         self
     }
 
+    /// The same, opening another document in the same transaction.
+    #[must_use]
+    pub fn followed_by(mut self, follow_up: FollowUp) -> Self {
+        self.follow_ups.push(follow_up);
+        self
+    }
+
     /// Whether IFS was found to hold the version that was sent.
     pub fn is_written(&self) -> bool {
         matches!(self.settled, Settled::Written)
@@ -100,6 +113,11 @@ impl Outcome {
         self
     }
 
+    /// The word for how the step ends.
+    pub(super) fn ends_as(&self) -> &'static str {
+        word(&self.settled)
+    }
+
     /// Whether an intent of a guarded write stays open: the next step reads what became of it.
     pub fn keeps_intent(&self) -> bool {
         matches!(self.settled, Settled::Unknown { .. } | Settled::Again { .. })
@@ -109,6 +127,13 @@ impl Outcome {
     #[must_use]
     pub fn untried(mut self) -> Self {
         self.tried = false;
+        self
+    }
+
+    /// The same, showing what differs.
+    #[must_use]
+    pub fn differing(mut self, differences: Vec<Columns>) -> Self {
+        self.differences = differences;
         self
     }
 
@@ -131,10 +156,13 @@ pub async fn settle(link: &Connection, claimed: &Claimed, outcome: Outcome) -> R
     if let Some((intent, _)) = outcome.close {
         link.watches.end(intent);
     }
-    let told = outcome.standing.as_ref();
-    let told = told.and_then(|(order_no, state)| write_back::follow_up(&link.rules, claimed.order_id, order_no, state));
+    let told = match &outcome.standing {
+        Some((order_no, state)) => write_back::told(link, claimed, order_no, state).await?,
+        None => None,
+    };
     let detail = outcome.detail.or(reason_text);
-    let attempt = Attempt { step: outcome.step.to_owned(), outcome: word.to_owned(), detail };
+    let differences = columns::to_text(&outcome.differences);
+    let attempt = Attempt { step: outcome.step.to_owned(), outcome: word.to_owned(), detail, differences };
     let settle = Settle {
         settled: outcome.settled,
         version: outcome.version,
@@ -142,7 +170,7 @@ pub async fn settle(link: &Connection, claimed: &Claimed, outcome: Outcome) -> R
         link: outcome.link,
         written: outcome.written,
         awaited: outcome.awaited,
-        follow_ups: told.into_iter().collect(),
+        follow_ups: outcome.follow_ups.into_iter().chain(told).collect(),
         attempt: outcome.tried.then_some(attempt),
         now: link.clock.now(),
     };
@@ -172,7 +200,12 @@ async fn settle_contradiction(
 ) -> Result<State, StoreError> {
     let text = format!("the step could not be settled: {error}");
     let outcome = failed_itself(link, claimed, step, None, &text);
-    let attempt = Attempt { step: step.to_owned(), outcome: "contradiction".to_owned(), detail: Some(text) };
+    let attempt = Attempt {
+        step: step.to_owned(),
+        outcome: "contradiction".to_owned(),
+        detail: Some(text),
+        ..Attempt::default()
+    };
     // An open intent forbids a park: then it is tried again at the pace of the last failure.
     let settled = match (outcome.settled, &claimed.intent) {
         (Settled::Parked(_), Some(_)) => {
@@ -218,6 +251,26 @@ pub fn failed(link: &Connection, claimed: &Claimed, step: &'static str, error: &
 /// Up to half as long again, so that what failed together does not come back together.
 fn spread(pause: Duration) -> Duration {
     pause.saturating_add(pause.mul_f32(rand::random_range(0.0..0.5)))
+}
+
+/// The end of a write whose answer was lost: looked at again soon, and later each time. It counts against the document when
+/// nobody else loses writes: then it is not the remote as a whole. What is found to be made sets the count back.
+pub fn lost_answer(link: &Connection, claimed: &Claimed, step: &'static str, error: &IfsError) -> Outcome {
+    let own_fault = link.tenant.losses.is_own(claimed.id, &link.tenant.ifs);
+    let doublings = u32::try_from(claimed.failures()).unwrap_or(u32::MAX);
+    let limits = &link.tenant.limits;
+    let pause = look_up::first_pause(link).saturating_mul(2_u32.saturating_pow(doublings)).min(limits.look_up_max);
+    let unknown = Settled::Unknown { due_at: later(link, pause), own_fault };
+    Outcome::new(step, claimed.desired_version, unknown).detail(error.to_string())
+}
+
+/// The end of a document whose writes IFS never answered and never made, while others' were.
+pub fn lost_too_often(step: &'static str, claimed: &Claimed) -> Outcome {
+    let text = format!(
+        "its write to IFS was lost {OWN_FAILURES_MAX} times: no answer came, and IFS had not made it, while writes of others went \
+         through or nobody else wrote; find out in IFS what stops this order, then run `documents retry`"
+    );
+    Outcome::park(step, claimed, ParkKind::Attempts, "answers_lost_too_often", text)
 }
 
 /// The sentence for a refusal by IFS.

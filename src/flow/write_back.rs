@@ -9,13 +9,15 @@ use sha2::{Digest as _, Sha256};
 
 use super::Connection;
 use super::settling::{Outcome, failed_itself, later, settle};
-use crate::domain::document::{DocumentKind, ParkKind};
+use super::wish::Wish;
+use crate::domain::document::{DocumentKind, ParkKind, Wanted};
 use crate::domain::ids::IntentId;
 use crate::domain::order::ShopifyOrderId;
 use crate::domain::verdict::{Scope, Verdict};
 use crate::failpoint;
-use crate::mapping::rules::Rules;
+use crate::mapping::late;
 use crate::mapping::rules::write_back::TellBy;
+use crate::mapping::rules::{LateAdditions, Rules};
 use crate::shopify::ShopifyError;
 use crate::shopify::write::{METAFIELDS_MAX, Metafield, UserError};
 use crate::store::{Claimed, FollowUp, IntentKind, NewIntent, Reason, Settled, StoreError};
@@ -66,8 +68,47 @@ impl Content {
     }
 }
 
+/// What follows for Shopify from the standing of a document's order in IFS; none where nothing is told. Of an order on two
+/// orders of IFS the shop is told both numbers, and the state of the first.
+///
+/// # Errors
+/// The store's.
+pub async fn told(
+    link: &Connection,
+    claimed: &Claimed,
+    order_no: &str,
+    objstate: &str,
+) -> Result<Option<FollowUp>, StoreError> {
+    let (rules, order_id) = (&link.rules, claimed.order_id);
+    let splits = rules.settings().late_additions == LateAdditions::SecondOrder;
+    if !rules.writes_back() || !splits && !late::is_second(&claimed.business_key) {
+        return Ok(follow_up(rules, order_id, order_no, objstate));
+    }
+    // A number counts while the order is wanted.
+    let number = async |key: &str| {
+        let document = link.store.document_of(DocumentKind::CustomerOrder, &link.name, key).await?;
+        let wanted = document.filter(|document| !matches!(Wish::parse(&document.desired), Ok(Wish::Cancel { .. })));
+        Ok::<_, StoreError>(wanted.and_then(|document| document.order_no))
+    };
+    if !late::is_second(&claimed.business_key) {
+        let second = number(&late::second_key(order_id)).await?;
+        return Ok(follow_up(rules, order_id, &numbers(order_no, second.as_deref()), objstate));
+    }
+    let known = link.store.document_of(DocumentKind::WriteBack, &link.name, &order_id.to_string()).await?;
+    let known = known.and_then(|known| serde_json::from_str::<Content>(&known.desired).ok());
+    let first = number(&order_id.to_string()).await?;
+    let (Some(content @ Content { order_no: Some(_), .. }), Some(first)) = (known, first) else { return Ok(None) };
+    let is_wanted = !matches!(Wish::parse(&claimed.desired), Ok(Wish::Cancel { .. }));
+    let order_no = numbers(&first, Some(order_no).filter(|_| is_wanted));
+    Ok(Some(telling(order_id, &Content { order_no: Some(order_no), ..content })))
+}
+
+fn numbers(first: &str, second: Option<&str>) -> String {
+    second.map_or_else(|| first.to_owned(), |second| format!("{first} + {second}"))
+}
+
 /// What follows for Shopify from an order as it stands in IFS; none where nothing is told.
-pub fn follow_up(rules: &Rules, order_id: u64, order_no: &str, objstate: &str) -> Option<FollowUp> {
+fn follow_up(rules: &Rules, order_id: u64, order_no: &str, objstate: &str) -> Option<FollowUp> {
     if !rules.writes_back() || order_no.is_empty() {
         return None;
     }
@@ -80,9 +121,13 @@ pub fn follow_up(rules: &Rules, order_id: u64, order_no: &str, objstate: &str) -
         namespace: settings.namespace.clone(),
         tags: rules.tags_for(order_no, objstate),
     };
-    let content = serde_json::to_string(&content).expect("texts always serialise");
+    Some(telling(order_id, &content))
+}
+
+fn telling(order_id: u64, content: &Content) -> FollowUp {
+    let content = serde_json::to_string(content).expect("texts always serialise");
     let digest = hex::encode(Sha256::digest(content.as_bytes()));
-    Some(FollowUp { kind: DocumentKind::WriteBack, key: order_id.to_string(), content, digest })
+    FollowUp { kind: DocumentKind::WriteBack, key: order_id.to_string(), content, digest, wanted: Wanted::Write }
 }
 
 /// One document of a batch.

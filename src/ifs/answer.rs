@@ -6,6 +6,9 @@ use serde_json::Value;
 use super::error::{IfsError, Undecodable};
 use super::wire::Row;
 
+/// Where a list says that it goes on.
+pub(super) const NEXT_LINK: &str = "@odata.nextLink";
+
 /// A good answer: of a call, or of one part of a batch.
 #[derive(Clone)]
 pub struct Answer {
@@ -61,5 +64,19 @@ impl Received {
             json => serde_json::from_slice(json).map_err(Undecodable::from)?,
         };
         Ok(Answer { status: self.status, etag: self.etag, body })
+    }
+}
+
+/// Where the next page of a list is, relative to the projection of this service; none where this is the last one.
+pub(super) fn next_page(body: &Value, service: &str) -> Result<Option<String>, Undecodable> {
+    let Some(link) = body.get(NEXT_LINK) else { return Ok(None) };
+    let foreign = || Undecodable::new("the link to the next page leads elsewhere");
+    let link = link.as_str().ok_or_else(foreign)?;
+    match link.split_once("://") {
+        None => Ok(Some(link.to_owned())),
+        Some((_, absolute)) => {
+            let root = format!("/{service}/");
+            absolute.split_once(&root).map(|(_, path)| Some(path.to_owned())).ok_or_else(foreign)
+        }
     }
 }

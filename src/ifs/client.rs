@@ -1,6 +1,7 @@
 //! One tenant of IFS Cloud, one call at a time: reads are repeated here, writes are sent exactly once and never repeated by anybody.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, IF_MATCH};
@@ -8,7 +9,7 @@ use reqwest::{Client, RequestBuilder, Response};
 use serde_json::Value;
 use url::Url;
 
-use super::answer::{Answer, Received};
+use super::answer::{Answer, NEXT_LINK, Received, next_page};
 use super::auth::{AccessToken, TokenKeeper};
 use super::batch::{self, ChangeSetAnswer, Encoded, PartAnswer};
 use super::error::{IfsError, Undecodable};
@@ -17,6 +18,7 @@ use super::sending::{Mark, send};
 pub use super::settings::{IfsSettings, IfsSetupError};
 use super::wire::PartRequest;
 use crate::clock::Clock;
+use crate::domain::verdict::{Scope, Verdict};
 use crate::failpoint;
 use crate::remote::{
     Breaker, BreakerPass, Egress, Limiter, Permit, Retried, parse_retry_after, read_body, retry_after_of,
@@ -32,8 +34,6 @@ const PREFER: HeaderName = HeaderName::from_static("prefer");
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Most pages of one list.
 const PAGES_MAX: usize = 50;
-/// Where a list says that it goes on.
-const NEXT_LINK: &str = "@odata.nextLink";
 /// Pause after a 429 that does not say how long.
 const PAUSE_UNSAID: Duration = Duration::from_secs(1);
 
@@ -60,6 +60,8 @@ struct Inner {
     breaker: Breaker,
     clock: Clock,
     wait_secs: Option<u64>,
+    batch_parts_max: usize,
+    writes_answered: AtomicU64,
 }
 
 /// Everything that a call may have to wait for, waited for: slot, rate, token. Taken before an intent is committed.
@@ -96,6 +98,8 @@ impl IfsClient {
             keeper,
             clock,
             wait_secs: settings.wait.map(|wait| wait.as_secs()),
+            batch_parts_max: settings.batch_parts_max.max(1),
+            writes_answered: AtomicU64::new(0),
         };
         Ok(Self(Arc::new(inner), Projection::Orders))
     }
@@ -124,6 +128,12 @@ impl IfsClient {
     /// Whether the circuit breaker holds calls back.
     pub fn is_left_alone(&self) -> bool {
         self.0.breaker.is_open()
+    }
+
+    /// How many writes IFS has done or refused as a matter of the record, since this client was made. It tells a remote that
+    /// loses every write from one that loses somebody's.
+    pub fn writes_answered(&self) -> u64 {
+        self.0.writes_answered.load(Ordering::Relaxed)
     }
 
     /// Waits for all that a write needs, so that nothing waits between its intent and its bytes.
@@ -164,7 +174,7 @@ impl IfsClient {
     /// As [`send_create`](Self::send_create).
     pub async fn write(&self, ready: Ready, part: &PartRequest) -> Result<Answer, IfsError> {
         let token = ready.token.clone();
-        self.observe(ready, "action", self.write_one(&token, part, Mark::Nothing)).await
+        self.observe_write(ready, "action", self.write_one(&token, part, Mark::Nothing)).await
     }
 
     /// Sends the POST of a row to an order that stands, once, on a connection of its own.
@@ -173,7 +183,7 @@ impl IfsClient {
     /// As [`send_create`](Self::send_create).
     pub async fn send_row(&self, ready: Ready, part: &PartRequest) -> Result<Answer, IfsError> {
         let token = ready.token.clone();
-        self.observe(ready, "create_row", self.write_one(&token, part, Mark::At(failpoint::ROW_BYTES_SENT))).await
+        self.observe_write(ready, "create_row", self.write_one(&token, part, Mark::At(failpoint::ROW_BYTES_SENT))).await
     }
 
     /// The rest of a list that came in pages, the first page included. A link to anywhere but this projection is not
@@ -182,11 +192,11 @@ impl IfsClient {
     /// # Errors
     /// A page could not be read, or there were more than any order has.
     pub async fn whole_list(&self, mut first: Answer) -> Result<Answer, IfsError> {
-        let mut next = next_page(&first.body)?;
+        let mut next = next_page(&first.body, ORDERS_SERVICE)?;
         for _ in 0..PAGES_MAX {
             let Some(path) = next.take() else { return Ok(first) };
             let mut page = self.query(&path).await?;
-            next = next_page(&page.body)?;
+            next = next_page(&page.body, ORDERS_SERVICE)?;
             let more = page.body.get_mut("value").and_then(Value::as_array_mut).map(std::mem::take);
             let (Some(more), Some(rows)) = (more, first.body.get_mut("value").and_then(Value::as_array_mut)) else {
                 return Err(Undecodable::new("a page of a list holds no rows").into());
@@ -205,7 +215,8 @@ impl IfsClient {
     /// As [`send_create`](Self::send_create).
     pub async fn create_customer(&self, ready: Ready, part: &PartRequest) -> Result<Answer, IfsError> {
         let token = ready.token.clone();
-        self.observe(ready, "create", self.write_one(&token, part, Mark::At(failpoint::CUSTOMER_BYTES_SENT))).await
+        self.observe_write(ready, "create", self.write_one(&token, part, Mark::At(failpoint::CUSTOMER_BYTES_SENT)))
+            .await
     }
 
     /// Calls a bound action on the record that still has this ETag.
@@ -216,13 +227,19 @@ impl IfsClient {
         self.write(ready, &PartRequest::post(path, body).with_if_match(if_match)).await
     }
 
-    /// Several reads in one call; one outcome for each, in order.
+    /// Several reads in as few calls as `batch_parts_max` lets be; one outcome for each, in order.
     ///
     /// # Errors
-    /// The call as a whole failed. It was repeated where that is of use.
+    /// A call as a whole failed. It was repeated where that is of use.
     pub async fn batch_read(&self, parts: &[PartRequest]) -> Result<Vec<Result<Answer, IfsError>>, IfsError> {
-        let encoded = batch::encode_reads(parts, self.0.wait_secs).map_err(IfsError::Unsendable)?;
-        self.read("batch_read", async |token| self.read_batch(token, &encoded, parts.len()).await).await
+        let mut outcomes = Vec::with_capacity(parts.len());
+        for some in parts.chunks(self.0.batch_parts_max) {
+            let encoded = batch::encode_reads(some, self.0.wait_secs).map_err(IfsError::Unsendable)?;
+            outcomes.extend(
+                self.read("batch_read", async |token| self.read_batch(token, &encoded, some.len()).await).await?,
+            );
+        }
+        Ok(outcomes)
     }
 
     /// One read; `path_and_query` is relative to the projection and percent-encoded.
@@ -242,7 +259,7 @@ impl IfsClient {
     ) -> Result<Vec<Answer>, IfsError> {
         let encoded = batch::encode_change_set(parts, self.0.wait_secs).map_err(IfsError::Unsendable)?;
         let token = ready.token.clone();
-        self.observe(ready, operation, self.write_batch(&token, &encoded, mark)).await
+        self.observe_write(ready, operation, self.write_batch(&token, &encoded, mark)).await
     }
 
     async fn write_batch(&self, token: &AccessToken, encoded: &Encoded, mark: Mark) -> Result<Vec<Answer>, IfsError> {
@@ -360,6 +377,24 @@ impl IfsClient {
         READ_RETRIES.run(attempt).await
     }
 
+    /// The same for a write, counting those that were answered.
+    async fn observe_write<T>(
+        &self,
+        ready: Ready,
+        operation: &'static str,
+        call: impl Future<Output = Result<T, IfsError>>,
+    ) -> Result<T, IfsError> {
+        let outcome = self.observe(ready, operation, call).await;
+        let answered = match outcome.as_ref().map_err(IfsError::verdict) {
+            Ok(_) | Err(Verdict::Done | Verdict::Reject | Verdict::Retry { scope: Scope::Record, .. }) => true,
+            Err(Verdict::Ambiguous | Verdict::NotSent | Verdict::Retry { scope: Scope::Remote, .. }) => false,
+        };
+        if answered {
+            self.0.writes_answered.fetch_add(1, Ordering::Relaxed);
+        }
+        outcome
+    }
+
     /// Makes the call and lets everybody learn from how it went: breaker, limiter, token keeper, metrics.
     async fn observe<T>(
         &self,
@@ -397,22 +432,7 @@ impl std::fmt::Debug for IfsClient {
     }
 }
 
-/// Where the next page of a list is, relative to the projection; none where this is the last one.
-fn next_page(body: &Value) -> Result<Option<String>, Undecodable> {
-    let Some(link) = body.get(NEXT_LINK) else { return Ok(None) };
-    let foreign = || Undecodable::new("the link to the next page leads elsewhere");
-    let link = link.as_str().ok_or_else(foreign)?;
-    match link.split_once("://") {
-        None => Ok(Some(link.to_owned())),
-        Some((_, absolute)) => {
-            let root = format!("/{ORDERS_SERVICE}/");
-            absolute.split_once(&root).map(|(_, path)| Some(path.to_owned())).ok_or_else(foreign)
-        }
-    }
-}
-
 fn judge_read(error: IfsError) -> Retried<IfsError> {
-    use crate::domain::verdict::Verdict;
     match error.verdict_of_read() {
         Verdict::Retry { after, .. } => Retried::Again(error, after),
         Verdict::Done | Verdict::Ambiguous | Verdict::Reject | Verdict::NotSent => Retried::Never(error),

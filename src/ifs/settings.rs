@@ -25,6 +25,8 @@ pub struct IfsSettings {
     pub request_timeout: Duration,
     /// The statement limit that is asked for with `Prefer: wait`, in whole seconds.
     pub wait: Option<Duration>,
+    /// Parts of one `$batch` at most; more reads than that go in several.
+    pub batch_parts_max: usize,
     /// Rate and concurrency.
     pub limiter: LimiterSettings,
     /// When to leave it alone.

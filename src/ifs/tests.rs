@@ -32,6 +32,7 @@ fn client_of(url: &str, clock: Clock) -> IfsClient {
         },
         request_timeout: Duration::from_millis(400),
         wait: Some(Duration::from_secs(60)),
+        batch_parts_max: 100,
         limiter: LimiterSettings { wait_max: Duration::from_secs(1), ..LimiterSettings::new(1_000, 4) },
         breaker: BreakerSettings::default(),
     };

@@ -5,8 +5,10 @@
 use std::collections::BTreeSet;
 
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 
 use super::change::{Meaning, is_customer, meaning, of_charge};
+pub use super::columns::Conflict;
 use super::desired::{DesiredOrder, DesiredRow, Fields};
 use super::field::{held, is_invoiced, number, url_of};
 pub use super::patch::{NoEtag, PatchRow, patch_parts};
@@ -20,21 +22,8 @@ pub use super::verdict::{Refusal, Verdict, Why};
 use super::written::{WrittenField, WrittenFields, WrittenOrder, WrittenRow};
 use crate::ifs::wire::{Objstate, Row, key, names};
 
-/// A field that both sides changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Conflict {
-    /// Where, as `line:1 BuyQtyDue`.
-    pub field: String,
-    /// What we sent last.
-    pub base: Option<Scalar>,
-    /// What Shopify asks for now.
-    pub shopify: Option<Scalar>,
-    /// What IFS holds now.
-    pub ifs: Option<Scalar>,
-}
-
 /// A row of ours that is to leave the order: a line is cancelled, a charge deleted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removal {
     /// Our name for the row.
     pub key: String,
@@ -410,6 +399,7 @@ impl<'a> Planner<'a> {
     ) -> bool {
         let conflict = Conflict {
             field: format!("{name} {field}"),
+            group,
             base: written.sent.clone(),
             shopify: wanted.cloned(),
             ifs: now,

@@ -32,10 +32,13 @@ pub mod explain;
 pub mod scalar;
 
 pub mod carry;
+pub mod columns;
 pub mod create;
 pub mod difference;
 mod field;
 pub mod gate;
+pub mod guarded;
+pub mod late;
 pub mod merge;
 pub mod preview;
 pub mod read;

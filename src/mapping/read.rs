@@ -107,11 +107,12 @@ impl ReadOrder {
         }
     }
 
-    /// Puts a record that was read by its key, ETag and all, in the place of what a list told of it.
+    /// Puts a record that was read by its key, ETag and all, in the place of what a list told of it. The address, which
+    /// stands in no list, is put there either way.
     pub fn absorb(&mut self, target: &Target, fresh: Row) {
         let place = match target {
             Target::Header => Some(&mut self.header),
-            Target::Address => self.address.as_mut(),
+            Target::Address => Some(self.address.get_or_insert_default()),
             Target::Line(key) => self.lines.iter_mut().find(|row| line_key(row).as_ref() == Some(key)),
             Target::Charge(sequence) => {
                 self.charges.iter_mut().find(|row| row.int(names::SEQUENCE_NO) == Some(*sequence))

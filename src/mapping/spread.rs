@@ -18,6 +18,11 @@ pub(super) fn is_further(key: &str) -> bool {
     number_of(key).is_some()
 }
 
+/// The line that a row belongs to.
+pub(super) fn line_of(key: &str) -> &str {
+    number_of(key).map_or(key, |(line, _)| line)
+}
+
 fn number_of(key: &str) -> Option<(&str, u32)> {
     let (line, number) = key.rsplit_once(FURTHER)?;
     number.parse().ok().map(|number| (line, number))

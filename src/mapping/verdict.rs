@@ -65,6 +65,12 @@ impl MergePlan {
         }
     }
 
+    /// Whether something came too late for this order. What else stands against the plan is seen once that is set apart.
+    pub fn is_late(&self) -> bool {
+        let is_late = |refusal: &Refusal| matches!(refusal.why, Why::State(_, Action::SecondOrder));
+        self.conflicts.is_empty() && self.refused.iter().any(is_late)
+    }
+
     fn both_changed(&self) -> ParkReason {
         let fields: Vec<&str> = self.conflicts.iter().map(|conflict| conflict.field.as_str()).collect();
         let text = format!(

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::desired::{DesiredOrder, DesiredRow, Fields};
 use super::gate::Gap;
+use super::late::Kept;
 use super::link::link;
 use super::read::{ReadOrder, Target};
 use super::scalar::Scalar;
@@ -50,6 +51,9 @@ pub struct WrittenOrder {
     /// Whether it was released, by us or by a person: it is not released again.
     #[serde(default)]
     pub released: bool,
+    /// What it keeps since additions came too late for it: all beyond that stands on a second order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
 }
 
 /// Rows of ours that cannot be found in IFS.
@@ -99,6 +103,7 @@ impl WrittenOrder {
             address: None,
             rows: Vec::new(),
             released: false,
+            kept: None,
         }
     }
 }
@@ -125,6 +130,7 @@ pub fn link_rows(desired: &DesiredOrder, read: &ReadOrder) -> Result<WrittenOrde
         address,
         rows,
         released: false,
+        kept: None,
     })
 }
 

@@ -353,7 +353,7 @@ fn move_document(db: &mut Db, raw: &Raw, settle: &Settle, now: i64) -> Result<St
         Settled::Again { own_fault, due_at, reason } => {
             (reason.as_ref(), micros(*due_at), raw.attempts + i64::from(*own_fault))
         }
-        Settled::Unknown { due_at } => (None, micros(*due_at), raw.attempts),
+        Settled::Unknown { due_at, own_fault } => (None, micros(*due_at), raw.attempts + i64::from(*own_fault)),
         // What it waits for may have come while it was looked at.
         Settled::Held { reason, due_at } => {
             (Some(reason), if awaited::came(db, raw)? { now } else { micros(*due_at) }, 0)

@@ -75,7 +75,7 @@ pub struct DocumentRow {
 }
 
 /// One step of a writer or a person on a document.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Attempt {
     /// What was tried, e.g. `create`, `look_up`, `amend`, `cancel`.
     pub step: String,
@@ -83,6 +83,8 @@ pub struct Attempt {
     pub outcome: String,
     /// More of it, without secrets or persons.
     pub detail: Option<String>,
+    /// What was found to differ, field by field, JSON text: values may be a person's.
+    pub differences: Option<String>,
 }
 
 /// Which documents to list.
@@ -234,14 +236,16 @@ impl Store {
     pub async fn attempts_of(&self, id: DocumentId) -> Result<Vec<(Timestamp, Attempt)>, StoreError> {
         self.run(move |db| {
             use schema::attempts::dsl;
-            let mut rows: Vec<(i64, String, String, Option<String>)> = dsl::attempts
+            let mut rows: Vec<(i64, String, String, Option<String>, Option<String>)> = dsl::attempts
                 .filter(dsl::document_id.eq(id.get()))
                 .order(dsl::id.desc())
                 .limit(200)
-                .select((dsl::at, dsl::step, dsl::outcome, dsl::detail))
+                .select((dsl::at, dsl::step, dsl::outcome, dsl::detail, dsl::differences))
                 .load(db)?;
             rows.reverse();
-            let told = |(at, step, outcome, detail)| (instant(at), Attempt { step, outcome, detail });
+            let told = |(at, step, outcome, detail, differences)| {
+                (instant(at), Attempt { step, outcome, detail, differences })
+            };
             Ok(rows.into_iter().map(told).collect())
         })
         .await
@@ -284,6 +288,7 @@ pub(super) fn record(
             dsl::step.eq(&attempt.step),
             dsl::outcome.eq(&attempt.outcome),
             dsl::detail.eq(attempt.detail.as_deref()),
+            dsl::differences.eq(attempt.differences.as_deref()),
             dsl::trace_id.eq(trace_id),
         ))
         .execute(db)?;

@@ -110,10 +110,39 @@ impl Store {
         intent: NewIntent,
         now: Timestamp,
     ) -> Result<IntentId, StoreError> {
+        self.open_in_place(lease, claimed, None, intent, now).await
+    }
+
+    /// The same in the place of an open one, given with its outcome in one word: there is no moment at which neither is open.
+    ///
+    /// # Errors
+    /// As [`open_intent`](Self::open_intent).
+    pub async fn replace_intent(
+        &self,
+        lease: &Lease,
+        claimed: &Claimed,
+        replaced: (IntentId, &'static str),
+        intent: NewIntent,
+        now: Timestamp,
+    ) -> Result<IntentId, StoreError> {
+        self.open_in_place(lease, claimed, Some(replaced), intent, now).await
+    }
+
+    async fn open_in_place(
+        &self,
+        lease: &Lease,
+        claimed: &Claimed,
+        replaces: Option<(IntentId, &'static str)>,
+        intent: NewIntent,
+        now: Timestamp,
+    ) -> Result<IntentId, StoreError> {
         let lease = lease.clone();
         let (document, claim, key) = (claimed.id, claimed.claim.clone(), claimed.business_key.clone());
         self.write(move |db| {
             fence(db, &lease, document.get(), &claim)?;
+            if let Some((replaced, outcome)) = replaces {
+                close(db, replaced.get(), outcome, micros(now))?;
+            }
             use schema::intents::dsl;
             let id: i64 = diesel::insert_into(dsl::intents)
                 .values((

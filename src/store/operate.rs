@@ -158,7 +158,7 @@ impl Store {
             let outcome = next.as_str().to_owned();
             let told = act.told();
             let detail = told.as_ref().map_or(format!("by {}", act.who), |told| format!("by {}, {told}", act.who));
-            let done = Attempt { step: act.word.to_owned(), outcome, detail: Some(detail) };
+            let done = Attempt { step: act.word.to_owned(), outcome, detail: Some(detail), ..Attempt::default() };
             record(db, raw.id, now, &done, &raw.trace_id)?;
             audit(db, now, &act.who, act.word, &format!("document {id}"), told.as_deref())
         })

@@ -14,7 +14,7 @@ use crate::domain::ids::{ConnectionName, DocumentId};
 
 impl Store {
     /// Linked orders of a connection whose desired content other rules than `revision` made, by id after `after`. What a person resolved is
-    /// the person's and is left out.
+    /// the person's and is left out; a second order of one follows its first.
     ///
     /// # Errors
     /// The database's refusal.
@@ -33,6 +33,7 @@ impl Store {
                 .filter(documents::connection.eq(name))
                 .filter(documents::kind.eq(DocumentKind::CustomerOrder.as_str()))
                 .filter(documents::rules_revision.ne(revision))
+                .filter(documents::business_key.not_like("%-2"))
                 .filter(documents::state.ne(State::Resolved.as_str()))
                 .filter(documents::id.gt(after))
                 .filter(documents::id.eq_any(linked))
@@ -77,7 +78,13 @@ impl Store {
             put_judged(db, &raw, (standing, next), &anew.wish, now)?;
             let detail = Some(format!("by {who}: {note}"));
             let outcome = next.as_str().to_owned();
-            record(db, raw.id, now, &Attempt { step: "remap".to_owned(), outcome, detail }, &raw.trace_id)?;
+            record(
+                db,
+                raw.id,
+                now,
+                &Attempt { step: "remap".to_owned(), outcome, detail, ..Attempt::default() },
+                &raw.trace_id,
+            )?;
             audit(db, now, &who, "remap", &format!("document {id}"), Some(&note))?;
             Ok(next)
         })

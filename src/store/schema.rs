@@ -147,6 +147,7 @@ diesel::table! {
         step -> Text,
         outcome -> Text,
         detail -> Nullable<Text>,
+        differences -> Nullable<Text>,
         trace_id -> Text,
     }
 }

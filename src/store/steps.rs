@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::documents::{Attempt, Reason};
 use super::intents::Intent;
 use super::mapped::{CustomerWish, SnapshotChange, Wish};
-use crate::domain::document::DocumentKind;
+use crate::domain::document::{DocumentKind, Wanted};
 use crate::domain::ids::{ConnectionName, DocumentId, IntentId};
 
 /// A document in the hands of one writer.
@@ -99,6 +99,8 @@ pub struct FollowUp {
     pub content: String,
     /// Digest of the content: an equal one changes nothing.
     pub digest: String,
+    /// What it asks for. What asks for no record opens no document.
+    pub wanted: Wanted,
 }
 
 /// What a step reached on its way, committed while the document stays claimed.
@@ -149,6 +151,8 @@ pub enum Settled {
     Unknown {
         /// When.
         due_at: Timestamp,
+        /// Whether that is the record's own trouble, not the remote's as a whole: it counts against the document.
+        own_fault: bool,
     },
     /// A condition is not met yet; looked at again at that time.
     Held {

@@ -155,6 +155,7 @@ CREATE TABLE attempts (
     step TEXT NOT NULL,
     outcome TEXT NOT NULL,
     detail TEXT,
+    differences TEXT,
     trace_id TEXT NOT NULL
 );
 CREATE INDEX attempts_document ON attempts (document_id, id);

@@ -165,6 +165,8 @@ pub struct MappingSettings {
     pub filters: FilterSettings,
     /// What is done about a change, by the state in which IFS holds the order.
     pub updates: UpdateSettings,
+    /// What happens to units and lines that come too late for the order in IFS.
+    pub late_additions: LateAdditions,
     /// What Shopify is told about the order in IFS.
     pub write_back: WriteBackSettings,
 }
@@ -239,6 +241,7 @@ impl Default for MappingSettings {
             holds: HoldSettings::default(),
             filters: FilterSettings::default(),
             updates: UpdateSettings::default(),
+            late_additions: LateAdditions::Park,
             write_back: WriteBackSettings::default(),
         }
     }
@@ -307,6 +310,15 @@ choice!(
         Park,
         /// They are left alone and out of the comparison, rows and money; ours must agree all the same.
         Ignore,
+    }
+);
+choice!(
+    /// `late_additions`.
+    LateAdditions {
+        /// A person decides: one Shopify order is one IFS order.
+        Park,
+        /// They go to a second IFS order, whose key ends in `-2`.
+        SecondOrder,
     }
 );
 choice!(

@@ -77,7 +77,7 @@ pub enum Action {
     CancelRest,
     /// A credit is proposed to a person.
     Credit,
-    /// It came too late for this order; a person decides about a second one.
+    /// It came too late for this order: a person decides, or a second one takes it (`late_additions`).
     SecondOrder,
     /// A person decides.
     Park,

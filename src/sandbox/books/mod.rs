@@ -3,6 +3,7 @@
 //! what it parked, to tell planted reasons from others.
 
 mod compare;
+mod parts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -171,7 +172,10 @@ pub(super) fn compare(ifs: &Ifs, shops: &[(ShopSettings, Shop)], ledger: &Ledger
     for (settings, shop) in shops {
         shop.with_sold(|orders| {
             for (order_id, sold) in orders {
-                let held = by_key.remove(&order_id.to_string()).unwrap_or_default();
+                let mut held = by_key.remove(&order_id.to_string()).unwrap_or_default();
+                // What came too late for it stands on a second order, and counts to it.
+                let second = by_key.remove(&format!("{order_id}-2")).unwrap_or_default();
+                parts::put_together(&mut held, second);
                 let committed = || {
                     let key = order_id.to_string();
                     creates.iter().any(|entry| entry.committed == Some(true) && entry.keys.contains(&key))

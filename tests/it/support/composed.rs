@@ -36,6 +36,10 @@ pub struct Composed {
     pub po_number: String,
     /// The street that it goes to.
     pub street: String,
+    /// The region that it goes to, by its code.
+    pub region: Option<&'static str>,
+    /// Money given back beyond any row, in cents.
+    pub given_back_cents: i64,
     /// Whether it is paid.
     pub paid: bool,
     /// Whether it was cancelled.
@@ -122,6 +126,8 @@ impl Composed {
             note: "as it was ordered".into(),
             po_number: "PO-1".into(),
             street: "Musterweg 7".into(),
+            region: None,
+            given_back_cents: 0,
             paid: false,
             cancelled: false,
             placed_at,
@@ -168,7 +174,7 @@ impl Composed {
         "tax_exempt": false, "taxes_included": false, "test": false, "total_tip_received": "0.00",
                 });
         body["customer"] = json!({ "id": 7001, "email": "erika@example.com" });
-        body["refunds"] = json!([]);
+        body["refunds"] = self.refunds();
         body["shipping_address"] = self.address();
         body["billing_address"] = self.address();
         body["discount_applications"] = self.discounts(off);
@@ -191,6 +197,26 @@ impl Composed {
         serde_json::to_vec(&body).expect("plain data")
     }
 
+    fn refunds(&self) -> Value {
+        if self.given_back_cents == 0 {
+            return json!([]);
+        }
+        let (id, back, at) = (self.id * 1_000 + 800, cents(self.given_back_cents), self.placed_at.to_string());
+        json!([{
+            "id": id, "order_id": self.id, "created_at": at, "processed_at": at, "note": null, "restock": false,
+            "refund_line_items": [], "refund_shipping_lines": [], "duties": [],
+            "order_adjustments": [{
+                "id": id + 2, "order_id": self.id, "refund_id": id, "kind": "refund_discrepancy",
+                "reason": "Refund discrepancy", "amount": format!("{:.2}", -back), "amount_set": money(-back),
+                "tax_amount": "0.00", "tax_amount_set": money(Decimal::ZERO),
+            }],
+            "transactions": [{
+                "id": id + 1, "order_id": self.id, "kind": "refund", "status": "success", "gateway": "bogus",
+                "amount": format!("{back:.2}"), "currency": "EUR", "created_at": at, "processed_at": at, "test": false,
+            }],
+        }])
+    }
+
     fn discounts(&self, off: Decimal) -> Value {
         if off.is_zero() {
             return json!([]);
@@ -204,7 +230,7 @@ impl Composed {
     fn address(&self) -> Value {
         json!({
             "first_name": "Erika", "last_name": "Beispiel", "name": "Erika Beispiel", "company": null, "address1": self.street,
-            "address2": null, "zip": "20095", "city": "Hamburg", "province": null, "province_code": null,
+            "address2": null, "zip": "20095", "city": "Hamburg", "province": null, "province_code": self.region,
             "country": "Germany", "country_code": "DE", "phone": null,
         })
     }
@@ -220,7 +246,8 @@ impl Composed {
             .collect();
         lines.sort_unstable();
         let rows = self.lines.iter().filter(|line| line.quantity > 0).map(Line::worth);
-        let total = rows.chain(self.shipping.iter().map(|(_, price)| cents(*price))).map(|row| row + tax_of(row)).sum();
-        (lines, total)
+        let rows = rows.chain(self.shipping.iter().map(|(_, price)| cents(*price)));
+        let total: Decimal = rows.map(|row| row + tax_of(row)).sum();
+        (lines, total - cents(self.given_back_cents))
     }
 }
