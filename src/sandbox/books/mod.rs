@@ -200,7 +200,7 @@ impl Books {
 pub(super) fn compare(ifs: &Ifs, shops: &[(ShopSettings, Shop)], ledger: &Ledger, parked: &[Parked]) -> Books {
     let mut by_key: BTreeMap<String, Vec<OrderView>> = BTreeMap::new();
     for order in ifs.orders() {
-        by_key.entry(order.field("CustomerPoNo").to_owned()).or_default().push(order);
+        by_key.entry(order_key(order.field("CustomerPoNo")).to_owned()).or_default().push(order);
     }
     let creates = ledger.entries_where(|entry| entry.class == Class::Create);
     let mut books = Books {
@@ -217,8 +217,8 @@ pub(super) fn compare(ifs: &Ifs, shops: &[(ShopSettings, Shop)], ledger: &Ledger
     let parked: BTreeMap<u64, &str> = parked.iter().map(|parked| (parked.order_id, parked.reason.as_str())).collect();
     for (settings, shop) in shops {
         shop.with_sold(|orders| {
-            let held = orders.keys().map(|order_id| by_key.remove(&order_id.to_string()).unwrap_or_default());
-            let held: Vec<Vec<OrderView>> = held.collect();
+            let held = |order_id: &u64| as_one(by_key.remove(&order_id.to_string()).unwrap_or_default());
+            let held: Vec<Vec<OrderView>> = orders.keys().map(held).collect();
             let mut customers = Customers::default();
             for ((order_id, sold), held) in orders.iter().zip(&held) {
                 let is_committed = committed.contains(order_id.to_string().as_str());
@@ -234,6 +234,38 @@ pub(super) fn compare(ifs: &Ifs, shops: &[(ShopSettings, Shop)], ledger: &Ledger
     books.foreign =
         by_key.values().flatten().filter(|order| order.is_live()).map(|order| order.order_no.clone()).collect();
     books
+}
+
+/// The key of the order that a `CustomerPoNo` belongs to: what came too late for an order stands under its key with a number
+/// behind, as `5580473-2`.
+fn order_key(customer_po_no: &str) -> &str {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match customer_po_no.split_once('-') {
+        Some((key, further)) if digits(key) && digits(further) => key,
+        _ => customer_po_no,
+    }
+}
+
+/// An order and what came too late for it as one: the rows of each further order count to the first. Two under one and the
+/// same number stay two.
+fn as_one(held: Vec<OrderView>) -> Vec<OrderView> {
+    let (mut own, further): (Vec<_>, Vec<_>) = held.into_iter().partition(|order| {
+        let number = order.field("CustomerPoNo");
+        order_key(number) == number
+    });
+    let mut seen = BTreeSet::new();
+    for order in further {
+        match own.first_mut() {
+            Some(first) if seen.insert(order.field("CustomerPoNo").to_owned()) => {
+                if order.is_live() {
+                    first.lines.extend(order.lines);
+                    first.charges.extend(order.charges);
+                }
+            }
+            _ => own.push(order),
+        }
+    }
+    own
 }
 
 struct Checked<'a> {
@@ -342,5 +374,36 @@ impl<'a> Checked<'a> {
             sold: sold.to_owned(),
             ifs: format!("{} {}", order.order_no, order.field("Objstate")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(order_no: &str, customer_po_no: &str, rows: usize) -> OrderView {
+        let header = [("CustomerPoNo", customer_po_no), ("Objstate", "Planned")];
+        OrderView {
+            order_no: order_no.to_owned(),
+            header: header.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            address: None,
+            lines: vec![BTreeMap::new(); rows],
+            charges: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_came_too_late_counts_to_its_order_once() {
+        assert_eq!(
+            [order_key("558-2"), order_key("558"), order_key("PO-2"), order_key("-2")],
+            ["558", "558", "PO-2", "-2"]
+        );
+        let one = as_one(vec![held("W2", "558-2", 1), held("W1", "558", 2)]);
+        assert_eq!(
+            one.iter().map(|order| (order.order_no.as_str(), order.lines.len())).collect::<Vec<_>>(),
+            [("W1", 3)]
+        );
+        let twice = as_one(vec![held("W1", "558", 2), held("W2", "558-2", 1), held("W3", "558-2", 1)]);
+        assert_eq!((twice.len(), twice[0].lines.len()), (2, 3), "the same addition twice shows as a double");
     }
 }
