@@ -125,13 +125,16 @@ impl Stage {
 
     /// Plays the day and waits until the service has nothing left to do.
     pub(super) async fn play_day(&self, args: &DemoArgs, scenes: &[Scene]) -> Result<(), Failure> {
+        let at_most = Duration::from_secs(240 + u64::from(args.orders) / 2);
         let play = |scene: &Scene| {
             let mut settings = PlaySettings::new(&scene.webhook_url, scene.orders);
             (settings.faults, settings.deck) = (preset(args.faults), scene.deck);
+            // Whoever gives up waiting for IFS plays another story than the books expect.
+            settings.written_wait = at_most;
             scene.shop.play(settings)
         };
         let plays: Vec<Play> = scenes.iter().map(play).collect();
-        let deadline = Instant::now() + Duration::from_secs(240 + u64::from(args.orders) / 4);
+        let deadline = Instant::now() + at_most;
         let (mut told, mut told_at) = (String::new(), Instant::now());
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
