@@ -203,7 +203,7 @@ templates = [{ country = "SE", customer = "TEMPLATE-SE" }, { customer = "TEMPLAT
 lag_secs = 4
 payment = "paid_or_terms"
 risk = ["investigate", "cancel"]
-look_every_secs = 30
+look_every_secs = 600
 
 [connections.NAME.filters.never]
 tag = ["no-erp"]

@@ -1,6 +1,7 @@
 //! The service's own account of the day: what it says of each order, and what of its documents is not at rest.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use rust_decimal::Decimal;
 
@@ -14,6 +15,11 @@ use crate::store::{DocumentFilter, DocumentRow, Store};
 
 /// Documents read at once.
 const PAGE: i64 = 500;
+
+/// An order that waits is taken up now and then to look whether it must: so often the account is read anew for it.
+const READ_AGAIN_MAX: u32 = 50;
+/// The pause between two readings.
+const READ_AGAIN: Duration = Duration::from_millis(100);
 
 /// How the service says that an order ended.
 pub(super) struct End {
@@ -47,7 +53,20 @@ pub(super) struct Account {
 }
 
 impl Account {
+    /// Reads it, once nothing is under way.
     pub(super) async fn read(store: &Store) -> Result<Self, Failure> {
+        let mut account = Self::read_now(store).await?;
+        for _ in 0..READ_AGAIN_MAX {
+            if !account.states.contains_key(State::Writing.as_str()) {
+                break;
+            }
+            tokio::time::sleep(READ_AGAIN).await;
+            account = Self::read_now(store).await?;
+        }
+        Ok(account)
+    }
+
+    async fn read_now(store: &Store) -> Result<Self, Failure> {
         let (mut account, mut orders) = (Self::default(), Vec::new());
         let mut after = None;
         loop {
