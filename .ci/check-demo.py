@@ -6,9 +6,17 @@ from decimal import Decimal
 
 KEYS = (
     "orders deliveries acknowledged ifs_orders missing double differences parked unexpected_parked"
-    " ifs_requests shopify_requests ifs_create_requests_per_order seconds kinds"
+    " ifs_requests shopify_requests ifs_create_requests_per_order seconds kinds expected_parked_missing"
+    " unlike_planned unsettled quarantined customers customers_double write_back requests_per_order"
 ).split()
-MUST_BE_ZERO = ("missing", "double", "differences", "unexpected_parked")
+MUST_BE_ZERO = (
+    "missing double differences unexpected_parked expected_parked_missing unlike_planned unsettled quarantined"
+    " customers_double"
+).split()
+# A day has at least so many kinds of orders.
+KINDS = 95
+# Metafields that Shopify takes in one call.
+METAFIELDS_MAX = 25
 
 
 def main() -> int:
@@ -22,7 +30,7 @@ def main() -> int:
     if code != "0":
         wrong.append(f"the demo ended with exit code {code}")
     # Zeros of a run that did nothing prove nothing.
-    for key in ("orders", "acknowledged", "ifs_orders", "ifs_requests"):
+    for key in ("orders", "acknowledged", "ifs_orders", "ifs_requests", "customers"):
         if not result.get(key, 0):
             wrong.append(f"{key} is {result.get(key)}: nothing was played")
     # A kind that nothing happened to, or whose orders are not all told of, proves nothing either.
@@ -30,8 +38,15 @@ def main() -> int:
     for kind in kinds:
         if sum(kind["ended"].values()) != kind["orders"] or kind["ended"].get("unfinished", 0):
             wrong.append(f"orders of the kind {kind['kind']} did not end: {kind['ended']}")
-    if sum(kind["orders"] for kind in kinds) != result.get("orders") or len(kinds) < 50:
+    if sum(kind["orders"] for kind in kinds) != result.get("orders") or len(kinds) < KINDS:
         wrong.append(f"{len(kinds)} kinds of orders do not make up the day")
+    told = result.get("write_back", {})
+    if not told.get("metafields") or not told.get("echoes") or told.get("metafields_max", 0) > METAFIELDS_MAX:
+        wrong.append(f"the shops were not told as they should be: {told}")
+    # A replay asks nothing of IFS, and an order is a create and one reading back.
+    costs = result.get("requests_per_order") or {}
+    if costs.get("replayed") != 0 or costs.get("created") != 2 or not costs.get("created_and_released"):
+        wrong.append(f"requests to IFS for one order: {costs}")
     creates = Decimal(str(result.get("ifs_create_requests_per_order", 0)))
     if faults == "none" and creates != 1:
         wrong.append(f"ifs_create_requests_per_order is {creates} without faults, not 1.00")

@@ -5,6 +5,18 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
+/// How a connection of a run is set up, beside what all have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Manner {
+    /// One customer in IFS for all orders, and nothing is told back.
+    #[default]
+    Plain,
+    /// The same, and the shop is told each order's number and state in IFS.
+    Telling,
+    /// A customer for each buyer, in the buyer's currency; holds, filters, parts by rule; released and told back.
+    Ruled,
+}
+
 /// One simulated shop.
 #[derive(Debug, Clone)]
 pub struct ShopEndpoint {
@@ -18,6 +30,8 @@ pub struct ShopEndpoint {
     pub company: String,
     /// IFS site.
     pub site: String,
+    /// How its connection is set up.
+    pub manner: Manner,
 }
 
 /// Everything that differs between runs.
@@ -106,6 +120,10 @@ test_tenant = true
 }
 
 fn write_connection(toml: &mut String, shop: &ShopEndpoint) {
+    let customers = match shop.manner {
+        Manner::Plain | Manner::Telling => "customer_no = \"WEB-DEFAULT\"",
+        Manner::Ruled => RULED_KEYS,
+    };
     write!(
         toml,
         r#"
@@ -118,7 +136,7 @@ company = {company:?}
 site = {site:?}
 orders_from = 2020-01-01T00:00:00Z
 time_zone = "Europe/Stockholm"
-customer_no = "WEB-DEFAULT"
+{customers}
 coordinator = "WEB"
 order_type = "NO"
 ship_via = {{ STANDARD = "STD", EXPRESS = "EXP" }}
@@ -137,6 +155,7 @@ tax_sets = {{ quebec = {{ structure = "GSTQST", country = "CA", taxes = [{{ titl
 custom_part = "CUSTOM"
 gift_card_part = "GIFTCARD"
 payment_terms = {{ "Net 30" = "30" }}
+salesmen = {{ 548380009 = "101" }}
 
 [connections.{name}.charge]
 shipping = {{ default = "FREIGHT" }}
@@ -153,4 +172,47 @@ goodwill = "GOODWILL"
         site = shop.site,
     )
     .expect("a String takes every text");
+    let tables = match shop.manner {
+        Manner::Plain => "",
+        Manner::Telling => TELLING_TABLES,
+        Manner::Ruled => RULED_TABLES,
+    };
+    toml.push_str(&tables.replace("NAME", &shop.connection));
 }
+
+/// What the connection of a shop with rules of its own says instead of one customer.
+const RULED_KEYS: &str = r#"customer = "match_or_create"
+currency = "presentment"
+release_when = "paid_or_terms"
+variant_map = { 44999000001 = "MUG-001" }
+barcode_map = { 4099999000002 = "LAMP-002" }
+title_map = { "Geschenkverpackung" = "CUSTOM" }
+default_part = "DEFAULT-PART""#;
+
+const TELLING_TABLES: &str = r#"
+[connections.NAME.write_back]
+order_no = "metafield"
+state = "metafield"
+"#;
+
+const RULED_TABLES: &str = r#"
+[connections.NAME.customers]
+templates = [{ country = "SE", customer = "TEMPLATE-SE" }, { customer = "TEMPLATE-DE" }]
+
+[connections.NAME.holds]
+lag_secs = 4
+payment = "paid_or_terms"
+risk = ["investigate", "cancel"]
+look_every_secs = 600
+
+[connections.NAME.filters.never]
+tag = ["no-erp"]
+channel = ["subscription"]
+country = ["CH"]
+financial_status = ["voided"]
+
+[connections.NAME.write_back]
+order_no = "metafield"
+state = "metafield"
+tags = ["ifs-{order_no}"]
+"#;

@@ -50,6 +50,11 @@ pub fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
     lines.join("\n")
 }
 
+/// A decimal as a JSON number with its own digits.
+pub(super) fn exact_number(number: rust_decimal::Decimal) -> serde_json::Value {
+    serde_json::from_str(&number.normalize().to_string()).unwrap_or(serde_json::Value::Null)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

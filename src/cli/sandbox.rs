@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::demo_settings::{DemoSettings, ShopEndpoint};
+use super::demo_settings::{DemoSettings, Manner, ShopEndpoint};
 use super::output::{Format, say, say_json_line};
 use super::{Failure, demo};
 use crate::sandbox::faults::FaultPreset;
@@ -56,6 +56,7 @@ pub(super) async fn sandbox(args: SandboxArgs) -> Result<(), Failure> {
             base_url: shop_url.clone(),
             company: "10".to_owned(),
             site: "S10".to_owned(),
+            manner: Manner::Telling,
         };
         let database = format!("sqlite:{}", folder.join("ml-connector.db").display());
         demo::write_settings(&DemoSettings::new(database, sandbox.ifs_base_url(), vec![shop]), folder)?;

@@ -252,11 +252,8 @@ impl<'a> Work<'a> {
         // A person ended the order in IFS, and the table says that this change leaves it so.
         if planned.state.is_cancelled() && !planned.passed.is_empty() {
             let written = Outcome::new(self.step, version, Settled::Written).with_base(base_text(&self.base));
-            return Ok(Step::over(written.detail(format!(
-                "IFS order {} is Cancelled: {}",
-                self.order_no,
-                planned.told()
-            ))));
+            let detail = format!("IFS order {} is Cancelled: {}", self.order_no, planned.told());
+            return Ok(Step::over(written.standing(self.order_no, planned.state.as_str()).detail(detail)));
         }
         let outcome = gated(self.link, version, self.step, &planned.wanted, &read, &self.base);
         // Invariant: no release before the gate found nothing.

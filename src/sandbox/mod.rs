@@ -22,7 +22,9 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
-pub use books::{Book, BookedMoney, Books, Difference, ExpectedParked, Parked};
+pub use books::{
+    Book, BookedCustomers, BookedMoney, BookedRelease, BookedTelling, Books, Difference, ExpectedParked, Parked,
+};
 pub use clock::SandboxClock;
 
 use control::Control;
@@ -42,6 +44,12 @@ pub struct ShopSettings {
     pub company: String,
     /// Which currency IFS is meant to hold.
     pub money: BookedMoney,
+    /// Under which customers IFS is meant to hold its orders.
+    pub customers: BookedCustomers,
+    /// What the shop is meant to be told of its orders in IFS.
+    pub told: BookedTelling,
+    /// Who releases its orders in IFS.
+    pub released: BookedRelease,
     /// Loopback port of its Admin API; 0 lets the system choose.
     pub port: u16,
 }
@@ -59,7 +67,16 @@ impl ShopSettings {
 
     fn of(domain: &str, contract: &str, company: &str) -> Self {
         let (domain, contract, company) = (domain.to_owned(), contract.to_owned(), company.to_owned());
-        Self { domain, contract, company, money: BookedMoney::Shop, port: 0 }
+        Self {
+            domain,
+            contract,
+            company,
+            money: BookedMoney::Shop,
+            customers: BookedCustomers::One,
+            told: BookedTelling::Nothing,
+            released: BookedRelease::ByPersons,
+            port: 0,
+        }
     }
 }
 

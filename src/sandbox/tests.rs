@@ -85,6 +85,8 @@ impl Writer {
         let mut order = header(&sold.id.to_string());
         order["UsePriceInclTax"] = json!(included);
         order["NoteText"] = json!(sold.note.clone().unwrap_or_default());
+        order["InternalRef"] = json!(sold.name());
+        order["ExternalRef"] = json!(sold.po_number.clone().unwrap_or_default());
         let address = sold.shipping_address.as_ref().expect("an address");
         let words: Vec<&str> = address.address1.split(' ').collect();
         let (first, second) = match address.address1.chars().count() > 35 {

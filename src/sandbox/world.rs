@@ -15,6 +15,9 @@ pub const CUSTOMER_NO: &str = "WEB-DEFAULT";
 /// Customers whose order and company data a new customer may copy; nobody can order for them.
 pub const TEMPLATE_CUSTOMERS: [&str; 2] = ["TEMPLATE-SE", "TEMPLATE-DE"];
 
+/// The salesman in IFS of the one member of the staff who sells at the till.
+pub const SALESMAN: &str = "101";
+
 /// Sites and the company each belongs to.
 pub(super) const SITES: [(&str, &str); 3] = [("S10", "10"), ("S11", "10"), ("S20", "20")];
 /// The companies, each once.

@@ -1,6 +1,9 @@
 //! `demo`: a day of orders through the real service against simulated remotes, then three books side by side: what
 //! Shopify sold, what the service says, what IFS holds. The first and the last are the sandbox's own.
 
+mod account;
+mod cost;
+mod planned;
 mod result;
 mod stage;
 
@@ -18,11 +21,9 @@ use crate::telemetry::{LogFormat, init_logs, install_panic_hook};
 pub use stage::secrets_of;
 pub(super) use stage::write_settings;
 
-use result::{Account, DayResult};
+use account::Account;
+use result::DayResult;
 use stage::Stage;
-
-/// The connection of the demo.
-const CONNECTION: &str = "demo";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Faults {
@@ -65,7 +66,8 @@ pub(super) async fn demo(args: DemoArgs) -> Result<(), Failure> {
     let begun = Instant::now();
     let stage = Stage::set(&args).await?;
     let service = stage.start_service().await?;
-    let webhook_url = format!("http://{}/webhooks/{CONNECTION}", service.webhooks());
+    let scenes = stage.scenes(&args, &service.webhooks().to_string())?;
+    let webhook_url = scenes.first().map(|scene| scene.webhook_url.clone()).unwrap_or_default();
     let operations_url = format!("http://{}", service.operations());
     let (stop, stopped) = oneshot::channel::<()>();
     let running = actix_rt::spawn(service.run(async move {
@@ -77,11 +79,13 @@ pub(super) async fn demo(args: DemoArgs) -> Result<(), Failure> {
         &format!("a day of {} orders begins; faults: {:?}; webhooks go to {webhook_url}", args.orders, args.faults)
             .to_lowercase(),
     );
-    stage.play_day(&args, &webhook_url).await?;
-    // 2. The books.
+    stage.play_day(&args, &scenes).await?;
+    // 2. What one order costs, apart from the day.
+    let costs = cost::measure(&stage, &args, &scenes).await?;
+    // 3. The books.
     let account = Account::read(&stage.store).await?;
     let books = stage.sandbox.books(&account.parked);
-    let result = DayResult { books, account, secs: begun.elapsed().as_secs_f64() };
+    let result = DayResult { books, account, costs, secs: begun.elapsed().as_secs_f64() };
     let mut told = result.to_json(&stage.sandbox);
     if args.serve {
         told["webhook_url"] = json!(webhook_url);
@@ -92,7 +96,7 @@ pub(super) async fn demo(args: DemoArgs) -> Result<(), Failure> {
         (Format::Json, false) => say_json(&told),
         (Format::Text, _) => result.tell_people(&stage, args.serve.then_some((&webhook_url, &operations_url))),
     }
-    // 3. The end, now or when told to.
+    // 4. The end, now or when told to.
     if args.serve {
         wait_for_signal().await?;
     }
@@ -102,7 +106,7 @@ pub(super) async fn demo(args: DemoArgs) -> Result<(), Failure> {
         std::fs::remove_dir_all(&stage.folder)
             .map_err(|error| Failure::Usage(format!("{} could not be removed: {error}", stage.folder.display())))?;
     }
-    if result.is_clean() { Ok(()) } else { Err(Failure::Found) }
+    if result.is_clean(&stage.sandbox) { Ok(()) } else { Err(Failure::Found) }
 }
 
 async fn wait_for_signal() -> Result<(), Failure> {

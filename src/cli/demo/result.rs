@@ -1,92 +1,47 @@
 //! The end of the demo's day: the service's account beside the sandbox's books, for people and as JSON.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
-use super::super::Failure;
-use super::super::output::{say, table};
-use super::CONNECTION;
+use super::super::output::{exact_number, say, table};
+use super::account::{Account, End};
+use super::cost::Costs;
+use super::planned;
 use super::stage::Stage;
-use crate::domain::document::{DocumentKind, State};
-use crate::domain::ids::ConnectionName;
-use crate::flow::wish::Wish;
-use crate::sandbox::{Books, Parked, Sandbox};
-use crate::store::{DocumentFilter, Store};
-
-/// Documents read at once.
-const PAGE: i64 = 500;
-
-/// The service's own account of the day.
-pub(super) struct Account {
-    pub(super) parked: Vec<Parked>,
-    written: usize,
-    totals: BTreeMap<String, Decimal>,
-    states: BTreeMap<&'static str, usize>,
-    quarantined: usize,
-    /// How each order's document ended.
-    ends: BTreeMap<u64, State>,
-}
-
-impl Account {
-    pub(super) async fn read(store: &Store) -> Result<Self, Failure> {
-        let mut account = Self {
-            parked: Vec::new(),
-            written: 0,
-            totals: BTreeMap::new(),
-            states: BTreeMap::new(),
-            quarantined: 0,
-            ends: BTreeMap::new(),
-        };
-        let connection = ConnectionName::parse(CONNECTION).map_err(|error| Failure::Usage(error.to_string()))?;
-        let mut after = None;
-        loop {
-            let filter = DocumentFilter { connection: Some(connection.to_string()), state: None, after, limit: PAGE };
-            let page = store.list_documents(filter).await?;
-            let Some(last) = page.last() else { break };
-            after = Some(last.id.get());
-            for document in page.iter().filter(|document| document.kind == DocumentKind::CustomerOrder.as_str()) {
-                account.ends.insert(document.order_id, document.state);
-                *account.states.entry(document.state.as_str()).or_default() += 1;
-                // No order of the demo is held but one that was planted for a person.
-                if matches!(document.state, State::Parked | State::Held) {
-                    let reason = document.reason.as_ref().map(|reason| format!("{}: {}", reason.code, reason.text));
-                    account.parked.push(Parked { order_id: document.order_id, reason: reason.unwrap_or_default() });
-                }
-                if let (State::Written, Ok(Wish::Write { order })) = (document.state, Wish::parse(&document.desired)) {
-                    account.written += 1;
-                    *account.totals.entry(order.expected.currency.clone()).or_default() += order.expected.total;
-                }
-            }
-        }
-        account.quarantined = store.quarantined(PAGE).await?.len();
-        Ok(account)
-    }
-}
-
-/// A decimal as a JSON number with its own digits.
-fn exact_number(number: Decimal) -> Value {
-    serde_json::from_str(&number.to_string()).unwrap_or(Value::Null)
-}
+use crate::domain::document::State;
+use crate::sandbox::shopify::{Shop, WriteBackCounts};
+use crate::sandbox::{Books, Sandbox};
 
 /// Everything that is told at the end.
 pub(super) struct DayResult {
     pub(super) books: Books,
     pub(super) account: Account,
+    pub(super) costs: Option<Costs>,
     pub(super) secs: f64,
 }
 
+/// One kind of order: how many ended how, and the words that the service said.
+#[derive(Default)]
+struct Kind {
+    ended: BTreeMap<&'static str, usize>,
+    codes: BTreeSet<String>,
+}
+
 impl DayResult {
-    pub(super) fn is_clean(&self) -> bool {
-        self.books.is_clean() && self.account.quarantined == 0
+    pub(super) fn is_clean(&self, sandbox: &Sandbox) -> bool {
+        let account = &self.account;
+        self.books.is_clean()
+            && account.quarantined == 0
+            && account.unsettled.is_empty()
+            && self.unlike_planned(sandbox).is_empty()
     }
 
     pub(super) fn to_json(&self, sandbox: &Sandbox) -> Value {
         let books = &self.books;
         let counters = sandbox.ledger().counters();
-        let shop = sandbox.shop(0);
-        let progress = shop.map(|shop| shop.deliveries()).unwrap_or_default();
+        let progress: Vec<_> = shops(sandbox).flat_map(|shop| shop.deliveries()).collect();
         let acknowledged = progress.iter().filter(|delivery| delivery.acknowledged).count();
         json!({
             "orders": books.orders,
@@ -99,22 +54,29 @@ impl DayResult {
             "parked": self.account.parked.len(),
             "unexpected_parked": books.unexpected_parked.len(),
             "expected_parked_missing": books.expected_parked.iter().filter(|one| one.reason.is_none()).count(),
+            "unlike_planned": self.unlike_planned(sandbox).len(),
+            "unsettled": self.account.unsettled.len(),
             "quarantined": self.account.quarantined,
             "cancelled": books.cancelled,
             "skipped": books.skipped,
+            "left": books.left,
+            "customers": books.customers,
+            "customers_double": books.customers_double.len(),
+            "write_back": write_back(sandbox),
             "ifs_requests": counters.ifs_requests,
             "shopify_requests": counters.shopify_requests,
             "ifs_create_requests_per_order": books.create_requests_per_order().map(exact_number),
+            "requests_per_order": self.costs.as_ref().map(Costs::to_json),
             "faults": sandbox.faults().injected(),
             "states": self.account.states,
             "seconds": (self.secs * 10.0).round() / 10.0,
             "kinds": kinds(&self.kinds(sandbox)),
-            "details": self.details(),
+            "details": self.details(sandbox),
         })
     }
 
     /// What is wrong, at most twenty of each kind.
-    fn details(&self) -> Value {
+    fn details(&self, sandbox: &Sandbox) -> Value {
         let books = &self.books;
         let differences: Vec<Value> = books
             .differences
@@ -129,17 +91,20 @@ impl DayResult {
             .map(|one| json!({"order_id": one.order_id.to_string(), "reason": one.reason}))
             .collect();
         let ids = |ids: &[u64]| ids.iter().take(20).map(u64::to_string).collect::<Vec<_>>();
+        let texts = |texts: &[String]| texts.iter().take(20).cloned().collect::<Vec<_>>();
         json!({"differences": differences, "unexpected_parked": unexpected, "missing": ids(&books.missing),
-            "double": ids(&books.double), "foreign": books.foreign})
+            "double": ids(&books.double), "foreign": books.foreign, "customers_double": texts(&books.customers_double),
+            "unlike_planned": texts(&self.unlike_planned(sandbox)), "unsettled": texts(&self.account.unsettled)})
     }
 
     /// Each kind of order: how many, and how they ended.
-    fn kinds(&self, sandbox: &Sandbox) -> BTreeMap<&'static str, BTreeMap<&'static str, usize>> {
-        let mut kinds: BTreeMap<&'static str, BTreeMap<&'static str, usize>> = BTreeMap::new();
+    fn kinds(&self, sandbox: &Sandbox) -> BTreeMap<&'static str, Kind> {
+        let mut kinds: BTreeMap<&'static str, Kind> = BTreeMap::new();
         let ifs = sandbox.ifs();
-        for (order_id, kind) in sandbox.shop(0).map(|shop| shop.kinds()).unwrap_or_default() {
+        for (order_id, story) in shops(sandbox).flat_map(|shop| shop.stories()) {
             let lives = || ifs.orders_by_po(&order_id.to_string()).iter().any(|order| order.is_live());
-            let end = match self.account.ends.get(&order_id) {
+            let end = self.account.ends.get(&order_id);
+            let word = match end.map(|end| end.state) {
                 Some(State::Written) if lives() => "written",
                 Some(State::Written | State::Superseded) => "cancelled",
                 Some(State::Skipped) => "skipped",
@@ -147,9 +112,22 @@ impl DayResult {
                 Some(State::Held) => "held",
                 Some(_) | None => "unfinished",
             };
-            *kinds.entry(kind).or_default().entry(end).or_default() += 1;
+            let kind = kinds.entry(story.name()).or_default();
+            *kind.ended.entry(word).or_default() += 1;
+            kind.codes.extend(end.and_then(End::told));
         }
         kinds
+    }
+
+    /// Orders that ended for another reason than was planned.
+    fn unlike_planned(&self, sandbox: &Sandbox) -> Vec<String> {
+        let stories = shops(sandbox).flat_map(|shop| shop.stories());
+        let unlike = stories.filter_map(|(order_id, story)| {
+            let (planned, found) = (planned::code(story.name()), self.account.ends.get(&order_id).and_then(End::told));
+            let (planned, found) = (planned.unwrap_or("no reason"), found.as_deref().unwrap_or("no reason"));
+            (planned != found).then(|| format!("order {order_id}, {}: {found}, {planned} was planned", story.name()))
+        });
+        unlike.collect()
     }
 
     pub(super) fn tell_people(&self, stage: &Stage, urls: Option<(&String, &String)>) {
@@ -177,15 +155,21 @@ impl DayResult {
         }
         say(&table(&["book", "Shopify sold", "the service says", "IFS holds"], &rows));
         say("");
-        self.tell_parked();
         self.tell_kinds(&stage.sandbox);
+        self.tell_costs();
         say(&format!(
-            "{} orders in all: {} live in IFS, {} cancelled, {} skipped, {} parked as planted",
+            "{} orders in all: {} live in IFS ({} of them left to a person), {} cancelled, {} skipped, {} waiting for a person as planned",
             books.orders,
             books.ifs_orders,
+            books.left,
             books.cancelled,
             books.skipped,
             books.expected_parked.len()
+        ));
+        let told = write_back_counts(&stage.sandbox);
+        say(&format!(
+            "{} customers in IFS for as many buyers; the shops were told {} metafields in {} calls and {} tags",
+            books.customers, told.metafields, told.metafield_calls, told.tag_calls
         ));
         say(&format!(
             "missing {}  double {}  differences {}  unexpected parked {}  quarantined {}  creates per order {}  {:.1} s",
@@ -197,10 +181,11 @@ impl DayResult {
             books.create_requests_per_order().unwrap_or_default(),
             self.secs
         ));
-        if !self.is_clean() {
-            say(&format!("{:#}", self.details()));
+        let clean = self.is_clean(&stage.sandbox);
+        if !clean {
+            say(&format!("{:#}", self.details(&stage.sandbox)));
         }
-        say(if self.is_clean() { "the books agree" } else { "THE BOOKS DIFFER" });
+        say(if clean { "the books agree" } else { "THE BOOKS DIFFER" });
         tell_where_to_look(stage, urls);
     }
 
@@ -208,41 +193,47 @@ impl DayResult {
         let rows: Vec<Vec<String>> = self
             .kinds(sandbox)
             .into_iter()
-            .map(|(kind, ends)| {
-                let ended: Vec<String> = ends.iter().map(|(end, count)| format!("{count} {end}")).collect();
-                vec![kind.to_owned(), ends.values().sum::<usize>().to_string(), ended.join(", ")]
+            .map(|(name, kind)| {
+                let ended: Vec<String> = kind.ended.iter().map(|(end, count)| format!("{count} {end}")).collect();
+                let codes = kind.codes.into_iter().collect::<Vec<_>>().join(", ");
+                vec![name.to_owned(), kind.ended.values().sum::<usize>().to_string(), ended.join(", "), codes]
             })
             .collect();
-        say(&table(&["kind of order", "orders", "ended"], &rows));
+        say(&table(&["kind of order", "orders", "ended", "as"], &rows));
         say("");
     }
 
-    fn tell_parked(&self) {
-        let mut kinds: BTreeMap<&str, (usize, String)> = BTreeMap::new();
-        for one in &self.books.expected_parked {
-            let entry = kinds.entry(one.planted).or_default();
-            entry.0 += 1;
-            if let Some(reason) = &one.reason {
-                entry.1 = reason.split(':').next().unwrap_or_default().to_owned();
-            }
-        }
-        let rows: Vec<Vec<String>> =
-            kinds.into_iter().map(|(kind, (count, code))| vec![kind.to_owned(), count.to_string(), code]).collect();
-        if !rows.is_empty() {
-            say(&table(&["planted for a person", "orders", "parked as"], &rows));
-            say("");
-        }
+    fn tell_costs(&self) {
+        let Some(costs) = &self.costs else { return };
+        let row = |(work, requests): (&str, Decimal)| vec![work.to_owned(), requests.normalize().to_string()];
+        say(&table(&["one order", "requests to IFS"], &costs.rows().into_iter().map(row).collect::<Vec<_>>()));
+        say("");
     }
+}
+
+fn shops(sandbox: &Sandbox) -> impl Iterator<Item = Shop> {
+    (0..).map_while(|index| sandbox.shop(index))
+}
+
+/// What all shops were told.
+fn write_back_counts(sandbox: &Sandbox) -> WriteBackCounts {
+    shops(sandbox).map(|shop| shop.write_back_counts()).fold(WriteBackCounts::default(), WriteBackCounts::with)
+}
+
+fn write_back(sandbox: &Sandbox) -> Value {
+    let counts = write_back_counts(sandbox);
+    json!({"metafield_calls": counts.metafield_calls, "metafields": counts.metafields,
+        "metafields_max": counts.metafields_max, "tag_calls": counts.tag_calls, "echoes": counts.echoes})
 }
 
 /// The ends that are always told, as 0 where there is none.
 const ENDS: [&str; 5] = ["written", "cancelled", "skipped", "parked", "held"];
 
-fn kinds(kinds: &BTreeMap<&'static str, BTreeMap<&'static str, usize>>) -> Vec<Value> {
-    let one = |(kind, ends): (&&str, &BTreeMap<&'static str, usize>)| {
+fn kinds(kinds: &BTreeMap<&'static str, Kind>) -> Vec<Value> {
+    let one = |(name, kind): (&&str, &Kind)| {
         let mut ended: BTreeMap<&str, usize> = ENDS.iter().map(|end| (*end, 0)).collect();
-        ended.extend(ends.iter().map(|(end, count)| (*end, *count)));
-        json!({"kind": kind, "orders": ends.values().sum::<usize>(), "ended": ended})
+        ended.extend(kind.ended.iter().map(|(end, count)| (*end, *count)));
+        json!({"kind": name, "orders": kind.ended.values().sum::<usize>(), "ended": ended, "codes": kind.codes})
     };
     kinds.iter().map(one).collect()
 }

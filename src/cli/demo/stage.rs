@@ -8,23 +8,42 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::super::Failure;
-use super::super::demo_settings::{DemoSettings, ShopEndpoint};
+use super::super::demo_settings::{DemoSettings, Manner, ShopEndpoint};
 use super::super::output::tell;
-use super::{CONNECTION, DemoArgs, Faults};
+use super::{DemoArgs, Faults, cost};
 use crate::app::credentials;
 use crate::app::{self, Service, chain};
 use crate::clock::Clock;
 use crate::config::{Settings, Sources};
 use crate::domain::document::State;
 use crate::sandbox::faults::FaultPreset;
-use crate::sandbox::shopify::{Play, PlaySettings};
-use crate::sandbox::{Sandbox, SandboxSettings};
+use crate::sandbox::shopify::{Deck, Play, PlaySettings, Shop, Story};
+use crate::sandbox::{
+    BookedCustomers, BookedMoney, BookedRelease, BookedTelling, Sandbox, SandboxSettings, ShopSettings,
+};
 use crate::store::{DocumentFilter, Store};
 use crate::telemetry::install_metrics;
 use crate::vault::generate_key_line;
 
+/// How often progress is told at most.
+const MOVING_TOLD: Duration = Duration::from_millis(500);
 /// How often progress is told at least, when nothing moves.
 const STILL_TOLD: Duration = Duration::from_secs(5);
+
+/// The names of the connections, in the order of the sandbox's shops.
+const CONNECTIONS: [&str; 2] = ["demo", "demo-ruled"];
+/// How often it is looked whether anything is left to do.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long what comes after the day may take.
+const SETTLE_MAX: Duration = Duration::from_secs(60);
+
+/// One connection in the play.
+pub(super) struct Scene {
+    pub(super) shop: Shop,
+    pub(super) webhook_url: String,
+    deck: Deck,
+    orders: usize,
+}
 
 /// Sandbox, folder, settings and an empty database.
 pub(super) struct Stage {
@@ -42,20 +61,23 @@ impl Stage {
             faults: preset(args.faults),
             late_commit: Duration::from_millis(2_600),
             slow_answer: Duration::from_millis(800),
+            shops: shops(),
             ..SandboxSettings::default()
         })
         .map_err(|error| Failure::Usage(format!("the sandbox cannot start: {error}")))?;
         let folder = fresh_folder()?;
         let database_url =
             args.database_url.clone().unwrap_or_else(|| format!("sqlite:{}", folder.join("demo.db").display()));
-        let shop = ShopEndpoint {
-            connection: CONNECTION.to_owned(),
-            domain: crate::sandbox::world::SHOP_DOMAIN.to_owned(),
-            base_url: sandbox.shop_base_url(0).unwrap_or_default().to_owned(),
-            company: "10".to_owned(),
-            site: "S10".to_owned(),
+        let endpoint = |(index, (shop, manner)): (usize, (ShopSettings, Manner))| ShopEndpoint {
+            connection: CONNECTIONS[index].to_owned(),
+            domain: shop.domain,
+            base_url: sandbox.shop_base_url(index).unwrap_or_default().to_owned(),
+            company: shop.company,
+            site: shop.contract,
+            manner,
         };
-        let mut demo = DemoSettings::new(database_url, sandbox.ifs_base_url(), vec![shop]);
+        let endpoints = shops().into_iter().zip([Manner::Telling, Manner::Ruled]).enumerate().map(endpoint).collect();
+        let mut demo = DemoSettings::new(database_url, sandbox.ifs_base_url(), endpoints);
         if usual {
             // Shorter than a late commit takes, so that answers are given up and looked up.
             demo.request_timeout = Duration::from_secs(2);
@@ -77,7 +99,7 @@ impl Stage {
 
     async fn store_credentials(&self) -> Result<(), Failure> {
         let keys = app::key_ring(&self.settings)?;
-        for (owner, kind, secret) in secrets_of(&self.sandbox, &[CONNECTION]) {
+        for (owner, kind, secret) in secrets_of(&self.sandbox, &CONNECTIONS) {
             credentials::put(&self.store, &keys, &owner, kind, &secret, "demo".to_owned(), Timestamp::now()).await?;
         }
         Ok(())
@@ -88,24 +110,43 @@ impl Stage {
         Ok(Service::start(self.settings.clone(), Clock::system(), metrics).await?)
     }
 
-    /// Plays the day and waits until the service has nothing left to do.
-    pub(super) async fn play_day(&self, args: &DemoArgs, webhook_url: &str) -> Result<(), Failure> {
-        let shop = self.sandbox.shop(0).ok_or_else(|| Failure::Usage("the sandbox has no shop".to_owned()))?;
+    /// The connections with what each plays; `host` takes the webhooks.
+    pub(super) fn scenes(&self, args: &DemoArgs, host: &str) -> Result<Vec<Scene>, Failure> {
         let orders = usize::try_from(args.orders).unwrap_or(usize::MAX);
-        let mut settings = PlaySettings::new(webhook_url, orders);
-        settings.faults = preset(args.faults);
-        let play = shop.play(settings);
-        let deadline = Instant::now() + Duration::from_secs(240 + u64::from(args.orders) / 4);
+        // Three of ten go by the second shop's rules; a few of each are kept for counting what one costs.
+        let (ruled, kept) = (orders * 3 / 10, cost::orders_kept(args));
+        let decks = [(Deck::Usual, orders - ruled - kept), (Deck::Ruled, ruled - kept)];
+        let scene = |(index, (deck, orders)): (usize, (Deck, usize))| -> Result<Scene, Failure> {
+            let shop = self.sandbox.shop(index).ok_or_else(|| Failure::Usage("the sandbox lacks a shop".to_owned()))?;
+            Ok(Scene { shop, webhook_url: format!("http://{host}/webhooks/{}", CONNECTIONS[index]), deck, orders })
+        };
+        decks.into_iter().enumerate().map(scene).collect()
+    }
+
+    /// Plays the day and waits until the service has nothing left to do.
+    pub(super) async fn play_day(&self, args: &DemoArgs, scenes: &[Scene]) -> Result<(), Failure> {
+        let at_most = Duration::from_secs(240 + u64::from(args.orders) / 2);
+        let play = |scene: &Scene| {
+            let mut settings = PlaySettings::new(&scene.webhook_url, scene.orders);
+            (settings.faults, settings.deck) = (preset(args.faults), scene.deck);
+            // Whoever gives up waiting for IFS plays another story than the books expect.
+            settings.written_wait = at_most;
+            scene.shop.play(settings)
+        };
+        let plays: Vec<Play> = scenes.iter().map(play).collect();
+        let deadline = Instant::now() + at_most;
         let (mut told, mut told_at) = (String::new(), Instant::now());
         loop {
-            tokio::time::sleep(Duration::from_millis(500)).await;
-            let waiting = self.waiting().await?;
-            let progress = self.progress(&play, waiting);
-            if progress != told || told_at.elapsed() > STILL_TOLD {
+            tokio::time::sleep(LOOK_EVERY).await;
+            let finished = plays.iter().all(|play| play.progress().finished);
+            let waiting = self.waiting(scenes).await?;
+            let progress = self.progress(&plays, waiting);
+            let since = told_at.elapsed();
+            if (progress != told && since > MOVING_TOLD) || since > STILL_TOLD {
                 tell(&progress);
                 (told, told_at) = (progress, Instant::now());
             }
-            if play.progress().finished && waiting == 0 {
+            if finished && waiting == 0 {
                 return Ok(());
             }
             if Instant::now() > deadline {
@@ -115,29 +156,61 @@ impl Stage {
         }
     }
 
-    fn progress(&self, play: &Play, waiting: i64) -> String {
-        let progress = play.progress();
+    /// Waits until the service has nothing left to do about what it was told.
+    pub(super) async fn settle(&self, scenes: &[Scene]) -> Result<(), Failure> {
+        let deadline = Instant::now() + SETTLE_MAX;
+        while self.waiting(scenes).await? > 0 && Instant::now() < deadline {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(())
+    }
+
+    fn progress(&self, plays: &[Play], waiting: i64) -> String {
+        let sum = |count: fn(&Play) -> usize| plays.iter().map(count).sum::<usize>();
         format!(
             "{:>5}/{} orders placed  {:>5} told  {:>6} deliveries acknowledged  {:>5} orders in IFS  {:>4} waiting",
-            progress.placed,
-            progress.orders,
-            progress.told,
-            progress.acknowledged,
+            sum(|play| play.progress().placed),
+            sum(|play| play.progress().orders),
+            sum(|play| play.progress().told),
+            sum(|play| play.progress().acknowledged),
             self.sandbox.ifs().order_count(),
             waiting
         )
     }
 
-    /// Deliveries and documents that are not at rest.
-    async fn waiting(&self) -> Result<i64, Failure> {
+    /// Deliveries and documents that are not at rest, and webhooks that follow from what was told back.
+    async fn waiting(&self, scenes: &[Scene]) -> Result<i64, Failure> {
+        // Asked first: what it brings is in the tables when they are counted.
+        let silent = scenes.iter().all(|scene| scene.shop.is_silent());
         let inbox: i64 =
             self.store.count_inbox().await?.iter().filter(|row| row.state == "received").map(|row| row.count).sum();
-        let moving =
-            |state: &str| State::parse(state).is_some_and(|state| state.is_claimable() || state == State::Writing);
         let documents = self.store.count_open_documents().await?;
-        let moving: i64 = documents.iter().filter(|row| moving(&row.state)).map(|row| row.count).sum();
-        Ok(inbox + moving)
+        let count = |wanted: fn(State) -> bool| -> i64 {
+            let rows = documents.iter().filter(|row| State::parse(&row.state).is_some_and(wanted));
+            rows.map(|row| row.count).sum()
+        };
+        let moving = count(|state| state == State::Writing || (state.is_claimable() && state != State::Held));
+        // Some orders are meant to wait to the end; whoever waits beyond them will go on.
+        let waits = |(_, story): &(u64, Story)| story.is_held();
+        let meant: usize =
+            scenes.iter().map(|scene| scene.shop.stories().iter().filter(|one| waits(one)).count()).sum();
+        let held = count(|state| state == State::Held) - i64::try_from(meant).unwrap_or(i64::MAX);
+        Ok(inbox + moving + held.max(0) + i64::from(!silent))
     }
+}
+
+/// The shops of the demo: what the first is told, and all that the second has rules for.
+fn shops() -> Vec<ShopSettings> {
+    vec![
+        ShopSettings { told: BookedTelling::Metafields, ..ShopSettings::first() },
+        ShopSettings {
+            money: BookedMoney::Presentment,
+            customers: BookedCustomers::Own,
+            told: BookedTelling::MetafieldsAndTags,
+            released: BookedRelease::AtOnce,
+            ..ShopSettings::second()
+        },
+    ]
 }
 
 fn preset(faults: Faults) -> FaultPreset {

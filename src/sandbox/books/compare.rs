@@ -6,12 +6,12 @@ use rust_decimal::Decimal;
 
 use super::super::ShopSettings;
 use super::super::ifs::{OrderView, RowView};
-use super::super::shopify::{Address, Both, OrderVersion, Shipping, includes_taxes, worth};
+use super::super::shopify::{Address, Both, OrderVersion, Shipping, Sold, includes_taxes, worth};
 use super::super::world;
-use super::BookedMoney;
+use super::{BookedCustomers, BookedMoney, BookedRelease};
 
 /// Told of each difference: component, sold, held.
-type Report<'a> = &'a mut dyn FnMut(String, String, String);
+pub(super) type Report<'a> = &'a mut dyn FnMut(String, String, String);
 
 /// What one row comes to: quantity, amount in the order's tax basis, tax.
 type Figures = (Decimal, Decimal, Decimal);
@@ -38,10 +38,14 @@ pub(super) fn total_held(held: &OrderView) -> Decimal {
     lines + held.charges.iter().map(|charge| decimal(charge, "GrossAmtCurr")).sum::<Decimal>()
 }
 
-/// Compares everything.
-pub(super) fn order(sold: &OrderVersion, held: &OrderView, settings: &ShopSettings, report: Report<'_>) {
+/// Compares one version of an order with what IFS holds.
+pub(super) fn order(order: &Sold, sold: &OrderVersion, held: &OrderView, settings: &ShopSettings, report: Report<'_>) {
     header(sold, held, settings, report);
-    lines(sold, held, settings.money, report);
+    // What a person wrote stays.
+    for (field, value) in &order.desk_edits {
+        text(&format!("a person's {field}"), value, held.field(field), report);
+    }
+    lines(sold, held, settings.money, if order.story.splits_rows() { Rows::Summed } else { Rows::Each }, report);
     charges(sold, held, settings.money, report);
     let totals = sold.totals();
     let tax_held = live_lines(held).map(|line| decimal(line, "TaxAmountCurr")).sum::<Decimal>()
@@ -58,9 +62,21 @@ fn header(sold: &OrderVersion, held: &OrderView, settings: &ShopSettings, report
         ("UsePriceInclTax", &included),
         ("Contract", &settings.contract),
         ("Company", &settings.company),
-        ("CustomerNo", world::CUSTOMER_NO),
+        ("InternalRef", &sold.name()),
+        ("ExternalRef", sold.po_number.as_deref().unwrap_or("")),
+        ("SalesmanCode", sold.staff_id.map_or("", |_| world::SALESMAN)),
     ] {
         text(field, wanted, held.field(field), report);
+    }
+    if settings.customers == BookedCustomers::One {
+        text("CustomerNo", world::CUSTOMER_NO, held.field("CustomerNo"), report);
+    }
+    if settings.released == BookedRelease::AtOnce {
+        text("Objstate", "Released", held.field("Objstate"), report);
+    }
+    // Shopify's terms say the days, and so do the codes of the simulated IFS.
+    if let Some(days) = sold.payment_terms.and_then(|terms| terms.strip_prefix("Net ")) {
+        text("PayTermId", days, held.field("PayTermId"), report);
     }
     // How a note is laid out is the service's affair, that it is all there is not.
     if let Some(note) = sold.note.as_deref().filter(|note| !held.field("NoteText").contains(note)) {
@@ -68,7 +84,16 @@ fn header(sold: &OrderVersion, held: &OrderView, settings: &ShopSettings, report
     }
 }
 
-fn lines(sold: &OrderVersion, held: &OrderView, money: BookedMoney, report: Report<'_>) {
+/// How lines of one part are told against each other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rows {
+    /// Row by row.
+    Each,
+    /// Their sums, where units came as a row of their own.
+    Summed,
+}
+
+fn lines(sold: &OrderVersion, held: &OrderView, money: BookedMoney, rows: Rows, report: Report<'_>) {
     let mut parts: BTreeMap<String, (Vec<Figures>, Vec<Figures>)> = BTreeMap::new();
     let mut packages: BTreeMap<u64, (String, Figures)> = BTreeMap::new();
     for (index, line) in sold.lines.iter().enumerate().filter(|(_, line)| line.current_quantity > 0) {
@@ -97,6 +122,9 @@ fn lines(sold: &OrderVersion, held: &OrderView, money: BookedMoney, report: Repo
         parts.entry(line.get("CatalogNo").cloned().unwrap_or_default()).or_default().1.push(figures);
     }
     for (part, (mut sold, mut held)) in parts {
+        if rows == Rows::Summed {
+            (sold, held) = (vec![sum(&sold)], vec![sum(&held)]);
+        }
         sold.sort();
         held.sort();
         if sold.len() != held.len() {
@@ -109,6 +137,11 @@ fn lines(sold: &OrderVersion, held: &OrderView, money: BookedMoney, report: Repo
             amount(&format!("line {part} tax"), sold.2, held.2, report);
         }
     }
+}
+
+fn sum(rows: &[Figures]) -> Figures {
+    let none = (Decimal::ZERO, Decimal::ZERO, Decimal::ZERO);
+    rows.iter().fold(none, |sum, row| (sum.0 + row.0, sum.1 + row.1, sum.2 + row.2))
 }
 
 fn charges(sold: &OrderVersion, held: &OrderView, money: BookedMoney, report: Report<'_>) {
@@ -144,7 +177,8 @@ fn address(sold: &OrderVersion, held: &OrderView, report: Report<'_>) {
     }
 }
 
-fn address_fields(wanted: &Address, held: &RowView, report: Report<'_>) {
+/// Compares an address field by field.
+pub(super) fn address_fields(wanted: &Address, held: &RowView, report: Report<'_>) {
     let field = |name: &str| held.get(name).map_or("", String::as_str);
     let name = wanted.company.clone().unwrap_or_else(|| wanted.name());
     text("address name", &name, field("Name"), report);
@@ -176,7 +210,8 @@ fn amount(component: &str, sold: Decimal, held: Decimal, report: Report<'_>) {
     }
 }
 
-fn text(component: &str, sold: &str, held: &str, report: Report<'_>) {
+/// Compares a text.
+pub(super) fn text(component: &str, sold: &str, held: &str, report: Report<'_>) {
     if sold != held {
         report(component.to_owned(), sold.to_owned(), held.to_owned());
     }

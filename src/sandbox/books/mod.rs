@@ -3,7 +3,9 @@
 //! what it parked, to tell planted reasons from others.
 
 mod compare;
+mod customers;
 mod parts;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +15,8 @@ use serde_json::{Value, json};
 use super::ShopSettings;
 use super::ifs::{Ifs, OrderView};
 use super::ledger::{Class, Ledger};
-use super::shopify::{Expected, Shop, Sold};
+use super::shopify::{Expected, OrderVersion, Shop, Sold};
+use customers::Customers;
 
 /// Which of an order's two currencies IFS is meant to hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,6 +26,38 @@ pub enum BookedMoney {
     Shop,
     /// The buyer's currency.
     Presentment,
+}
+
+/// Under which customers IFS is meant to hold a shop's orders.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BookedCustomers {
+    /// The web customer carries all.
+    #[default]
+    One,
+    /// Each buyer has a customer of its own.
+    Own,
+}
+
+/// What a shop is meant to be told of its orders in IFS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BookedTelling {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Number and state, as metafields.
+    Metafields,
+    /// The same, and the number in a tag.
+    MetafieldsAndTags,
+}
+
+/// Who releases a shop's orders in IFS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BookedRelease {
+    /// Persons in IFS.
+    #[default]
+    ByPersons,
+    /// The integration, as soon as it may.
+    AtOnce,
 }
 
 /// An order that the service says it parked.
@@ -107,6 +142,12 @@ pub struct Books {
     pub sold: Book,
     /// Live orders in IFS that a shop knows.
     pub held: Book,
+    /// Live orders in IFS that wait for a person as they stood before a change; in neither book.
+    pub left: usize,
+    /// Buyers that have a customer of their own in IFS.
+    pub customers: usize,
+    /// Customers in IFS that stand there twice, or that no order needs.
+    pub customers_double: Vec<String>,
     /// Create requests that IFS received.
     pub create_requests: usize,
     /// Orders for which IFS received a create request.
@@ -119,6 +160,7 @@ impl Books {
         let all_parked = self.expected_parked.iter().all(|planted| planted.reason.is_some());
         self.missing.is_empty()
             && self.double.is_empty()
+            && self.customers_double.is_empty()
             && self.differences.is_empty()
             && self.unexpected_parked.is_empty()
             && self.foreign.is_empty()
@@ -148,7 +190,7 @@ impl Books {
         json!({
             "orders": self.orders, "ifs_orders": self.ifs_orders, "missing": self.missing, "double": self.double,
             "differences": differences, "expected_parked": expected, "unexpected_parked": unexpected, "cancelled": self.cancelled,
-            "skipped": self.skipped, "foreign": self.foreign, "sold": self.sold.to_json(), "held": self.held.to_json(),
+            "skipped": self.skipped, "left": self.left, "customers": self.customers, "customers_double": self.customers_double, "foreign": self.foreign, "sold": self.sold.to_json(), "held": self.held.to_json(),
             "create_requests": self.create_requests,
             "create_requests_per_order": self.create_requests_per_order().map(|ratio| ratio.to_string()), "clean": self.is_clean(),
         })
@@ -168,20 +210,31 @@ pub(super) fn compare(ifs: &Ifs, shops: &[(ShopSettings, Shop)], ledger: &Ledger
         requested_orders: creates.iter().flat_map(|entry| &entry.keys).collect::<BTreeSet<_>>().len(),
         ..Books::default()
     };
+    let committed: BTreeSet<&str> = creates
+        .iter()
+        .filter(|entry| entry.committed == Some(true))
+        .flat_map(|entry| entry.keys.iter().map(String::as_str))
+        .collect();
     let parked: BTreeMap<u64, &str> = parked.iter().map(|parked| (parked.order_id, parked.reason.as_str())).collect();
     for (settings, shop) in shops {
         shop.with_sold(|orders| {
-            for (order_id, sold) in orders {
+            let held = |order_id: &u64| {
                 let mut held = by_key.remove(&order_id.to_string()).unwrap_or_default();
                 // What came too late for it stands on a second order, and counts to it.
                 let second = by_key.remove(&format!("{order_id}-2")).unwrap_or_default();
                 parts::put_together(&mut held, second);
-                let committed = || {
-                    let key = order_id.to_string();
-                    creates.iter().any(|entry| entry.committed == Some(true) && entry.keys.contains(&key))
-                };
-                Checked { order_id: *order_id, sold, held: &held, reason: parked.get(order_id).copied() }
-                    .enter(&mut books, settings, &committed);
+                held
+            };
+            let held: Vec<Vec<OrderView>> = orders.keys().map(held).collect();
+            let mut customers = Customers::default();
+            for ((order_id, sold), held) in orders.iter().zip(&held) {
+                let is_committed = committed.contains(order_id.to_string().as_str());
+                let reason = parked.get(order_id).copied();
+                let checked = Checked { order_id: *order_id, sold, held, reason, is_committed, settings };
+                checked.enter(&mut books, &mut customers);
+            }
+            if settings.customers == BookedCustomers::Own {
+                customers.enter(&mut books, ifs, settings);
             }
         });
     }
@@ -195,52 +248,98 @@ struct Checked<'a> {
     sold: &'a Sold,
     held: &'a [OrderView],
     reason: Option<&'a str>,
+    is_committed: bool,
+    settings: &'a ShopSettings,
 }
 
-impl Checked<'_> {
-    fn enter(&self, books: &mut Books, settings: &ShopSettings, committed: &dyn Fn() -> bool) {
+impl<'a> Checked<'a> {
+    fn enter(&self, books: &mut Books, customers: &mut Customers<'a>) {
         let Some(last) = self.sold.versions.last() else { return };
         books.orders += 1;
         if self.held.len() > 1 {
             books.double.push(self.order_id);
         }
-        let live: Vec<&OrderView> = self.held.iter().filter(|order| order.is_live()).collect();
-        for order in &live {
-            books.held.add(order.field("CurrencyCode"), compare::total_held(order));
-        }
+        let live: Vec<&'a OrderView> = self.held.iter().filter(|order| order.is_live()).collect();
         let expected = self.sold.story.expected();
-        if let (Some(reason), false) = (self.reason, matches!(expected, Expected::Parked(_))) {
-            books.unexpected_parked.push(Parked { order_id: self.order_id, reason: reason.to_owned() });
+        let planted = match expected {
+            Expected::Parked(planted) | Expected::Left(planted) | Expected::LeftInPart(planted) => Some(planted),
+            Expected::Live | Expected::Cancelled | Expected::NotLive | Expected::Skipped => None,
+        };
+        match (planted, self.reason) {
+            (Some(planted), reason) => {
+                let reason = reason.map(str::to_owned);
+                books.expected_parked.push(ExpectedParked { order_id: self.order_id, planted, reason });
+            }
+            (None, Some(reason)) => {
+                books.unexpected_parked.push(Parked { order_id: self.order_id, reason: reason.to_owned() });
+            }
+            (None, None) => {}
+        }
+        if !matches!(expected, Expected::Left(_) | Expected::LeftInPart(_)) {
+            for order in &live {
+                books.held.add(order.field("CurrencyCode"), compare::total_held(order));
+            }
         }
         match expected {
             Expected::Live => {
-                let (currency, total) = compare::total_sold(last, settings.money);
+                let (currency, total) = compare::total_sold(last, self.settings.money);
                 books.sold.add(currency, total);
+                customers.expect(self.sold, live.first().copied());
                 match live.as_slice() {
                     [] if self.reason.is_none() => books.missing.push(self.order_id),
                     [] => {}
-                    [order, ..] => compare::order(last, order, settings, &mut |component, sold, ifs| {
-                        books.differences.push(Difference { order_id: self.order_id, component, sold, ifs });
-                    }),
+                    [order, ..] => {
+                        self.compare(last, order, books);
+                        let shown = self.sold.story.shows_state();
+                        self.told(order, if shown { told::Depth::NumberAndState } else { told::Depth::Number }, books);
+                    }
                 }
             }
-            Expected::Cancelled | Expected::NotLive => match live.first() {
-                Some(order) => books.differences.push(self.state("cancelled", order)),
-                None if self.held.is_empty() && committed() => books.missing.push(self.order_id),
-                None => books.cancelled += 1,
-            },
+            Expected::Cancelled | Expected::NotLive => {
+                match live.first() {
+                    Some(order) => books.differences.push(self.state("cancelled", order)),
+                    None if self.held.is_empty() && self.is_committed => books.missing.push(self.order_id),
+                    None => books.cancelled += 1,
+                }
+                if let Some(order) = self.held.first() {
+                    self.told(order, told::Depth::NumberAndState, books);
+                }
+            }
             Expected::Skipped => match self.held.first() {
                 Some(order) => books.differences.push(self.state("skipped", order)),
                 None => books.skipped += 1,
             },
-            Expected::Parked(planted) => {
-                let reason = self.reason.map(str::to_owned);
-                books.expected_parked.push(ExpectedParked { order_id: self.order_id, planted, reason });
+            Expected::Parked(_) => {
                 if let Some(order) = live.first() {
                     books.differences.push(self.state("parked", order));
                 }
             }
+            Expected::Left(_) | Expected::LeftInPart(_) => match (live.first(), self.sold.versions.as_slice()) {
+                (None, _) => books.missing.push(self.order_id),
+                (Some(order), [.., before, _]) => {
+                    books.left += 1;
+                    self.told(order, told::Depth::Number, books);
+                    if matches!(expected, Expected::Left(_)) {
+                        self.compare(before, order, books);
+                    }
+                }
+                // Nothing has happened to it yet that could be left.
+                (Some(order), _) => books.differences.push(self.state("changed", order)),
+            },
         }
+    }
+
+    fn compare(&self, sold: &OrderVersion, held: &OrderView, books: &mut Books) {
+        compare::order(self.sold, sold, held, self.settings, &mut |component, sold, ifs| {
+            books.differences.push(Difference { order_id: self.order_id, component, sold, ifs });
+        });
+    }
+
+    fn told(&self, held: &OrderView, depth: told::Depth, books: &mut Books) {
+        let Some(last) = self.sold.versions.last() else { return };
+        told::compare(last, held, self.settings.told, depth, &mut |component, sold, ifs| {
+            books.differences.push(Difference { order_id: self.order_id, component, sold, ifs });
+        });
     }
 
     fn state(&self, sold: &str, order: &OrderView) -> Difference {
@@ -250,5 +349,36 @@ impl Checked<'_> {
             sold: sold.to_owned(),
             ifs: format!("{} {}", order.order_no, order.field("Objstate")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(order_no: &str, customer_po_no: &str, rows: usize) -> OrderView {
+        let header = [("CustomerPoNo", customer_po_no), ("Objstate", "Planned")];
+        OrderView {
+            order_no: order_no.to_owned(),
+            header: header.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            address: None,
+            lines: vec![BTreeMap::new(); rows],
+            charges: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_came_too_late_counts_to_its_order_once() {
+        assert_eq!(
+            [order_key("558-2"), order_key("558"), order_key("PO-2"), order_key("-2")],
+            ["558", "558", "PO-2", "-2"]
+        );
+        let one = as_one(vec![held("W2", "558-2", 1), held("W1", "558", 2)]);
+        assert_eq!(
+            one.iter().map(|order| (order.order_no.as_str(), order.lines.len())).collect::<Vec<_>>(),
+            [("W1", 3)]
+        );
+        let twice = as_one(vec![held("W1", "558", 2), held("W2", "558-2", 1), held("W3", "558-2", 1)]);
+        assert_eq!((twice.len(), twice[0].lines.len()), (2, 3), "the same addition twice shows as a double");
     }
 }

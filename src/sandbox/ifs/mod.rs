@@ -120,6 +120,11 @@ impl Ifs {
         lock(&self.core.tables).orders_by_po(customer_po_no).map(|(no, order)| view(no, order)).collect()
     }
 
+    /// Whether an order carries this `CustomerPoNo`; cheap.
+    pub fn has_po(&self, customer_po_no: &str) -> bool {
+        lock(&self.core.tables).orders_by_po(customer_po_no).next().is_some()
+    }
+
     /// All customers, by number; those of the start too.
     pub fn customers(&self) -> Vec<CustomerView> {
         lock(&self.core.tables).customers.iter().map(|(id, customer)| customer_view(id, customer)).collect()

@@ -60,6 +60,14 @@ pub(super) struct Delivery {
     pub(super) body: Bytes,
 }
 
+impl Delivery {
+    /// A delivery of an event of its own.
+    pub(super) fn new(order_id: u64, topic: &'static str, body: Bytes) -> Self {
+        let random = || uuid::Uuid::new_v4().to_string();
+        Self { order_id, topic, webhook_id: random(), event_id: random(), body }
+    }
+}
+
 /// How a delivery ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryRecord {

@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 
 use super::bundle::Bundle;
 use super::generate::{Ids, tax};
+use super::kinds::kinds;
 use super::model::{
     Application, Company, DiscountKind, DiscountTarget, DiscountValue, Financial, OrderVersion, Shipping,
     ShippingStanding, TaxLine,
@@ -13,25 +14,12 @@ use super::model::{
 use super::money::{Currencies, Taxes};
 use super::story::{Change, Expected};
 
-macro_rules! features {
-    ($count:literal: $($(#[$doc:meta])* $name:ident = $text:literal),+ $(,)?) => {
-        /// A kind of order, named after what is special about it.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Feature { $($(#[$doc])* $name),+ }
+/// Lines of an order of very many: as many as a webhook tells at most.
+const LINES_MANY: usize = 250;
 
-        impl Feature {
-            /// All kinds.
-            pub const ALL: [Self; $count] = [$(Self::$name),+];
-
-            /// The kind's name in tables and JSON.
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$name => $text),+ }
-            }
-        }
-    };
-}
-
-features! { 36:
+kinds! {
+    /// A kind of order, named after what is special about it.
+    Feature, 36:
     /// A line typed in by the staff: no product, no variant, no SKU.
     CustomLine = "custom_line",
     /// The product was deleted since; the SKU stays.
@@ -186,7 +174,7 @@ impl Feature {
                 let bundle = Bundle::of_components(ids.next());
                 order.lines.iter_mut().for_each(|line| line.bundle = Some(bundle.clone()));
             }
-            Self::NoDecimals => reprice(order, "JPY", 0, Decimal::new(1_632_150, 4)),
+            Self::NoDecimals => without_decimals(order),
             Self::ThreeDecimals => reprice(order, "KWD", 3, Decimal::new(3_321, 4)),
             Self::Attributes => {
                 let row = |name: &str, value: &str| (name.to_owned(), value.to_owned());
@@ -230,6 +218,11 @@ impl Feature {
         }
         tax(order);
     }
+}
+
+/// Prices as if the buyer had seen yen.
+pub(super) fn without_decimals(order: &mut OrderVersion) {
+    reprice(order, "JPY", 0, Decimal::new(1_632_150, 4));
 }
 
 /// The shop's currency for the buyer too; gives it.
@@ -321,7 +314,7 @@ fn free(order: &mut OrderVersion, at_most: usize) {
 
 fn many_lines(ids: &mut Ids, order: &mut OrderVersion) {
     let pattern: Vec<_> = order.lines.clone();
-    while order.lines.len() < 120 {
+    while order.lines.len() < LINES_MANY {
         let mut line = pattern[order.lines.len() % pattern.len()].clone();
         line.id = ids.next();
         line.allocations.clear();

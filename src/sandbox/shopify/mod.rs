@@ -2,17 +2,21 @@
 //! after Shopify's documentation and official schema alone; imports nothing of the service that it is there to judge.
 
 mod bundle;
+mod deck;
 mod deliver;
 mod feature;
 mod generate;
 mod given_back;
 mod graph;
 mod graphql;
+mod kinds;
 mod model;
 mod money;
+mod moved;
 mod people;
 mod play;
 mod rest;
+mod ruled;
 mod service;
 mod story;
 mod write_back;
@@ -31,13 +35,18 @@ use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 
+pub use deck::Deck;
 pub use deliver::{DeliveryRecord, WebhookAnswer, WebhookOverrides, signature};
 pub use feature::Feature;
+pub use moved::Moved;
 pub use play::{Play, PlayProgress, PlaySettings};
+pub use ruled::Ruled;
 pub use story::{Change, Expected, Planted, Story};
+pub use write_back::WriteBackCounts;
 
 pub(super) use model::{Address, OrderVersion, Shipping};
 pub(super) use money::Both;
+pub(super) use moved::DeskEdit;
 pub(super) use story::{includes_taxes, worth};
 
 use super::clock::SandboxClock;
@@ -46,10 +55,15 @@ use super::ifs::Ifs;
 use super::ledger::Ledger;
 use super::listen::Reply;
 use generate::Ids;
+use ruled::Buyers;
 use service::Bucket;
+use write_back::Subscriber;
 
 /// The version of the Admin API and of the webhooks.
 pub const API_VERSION: &str = "2026-10";
+
+/// The metafield by which the shop's staff know an order's number in IFS.
+pub(super) const ORDER_NO_KEY: &str = "order_no";
 
 /// Webhook tries in flight at most.
 const DELIVERIES_AT_ONCE: usize = 32;
@@ -59,6 +73,10 @@ const DELIVERIES_AT_ONCE: usize = 32;
 pub(super) struct Sold {
     pub(super) story: Story,
     pub(super) versions: Vec<OrderVersion>,
+    /// The customer that IFS had for it before it was placed.
+    pub(super) known_customer: Option<String>,
+    /// Header fields as persons in IFS left them.
+    pub(super) desk_edits: Vec<DeskEdit>,
 }
 
 #[derive(Debug)]
@@ -66,9 +84,12 @@ struct State {
     orders: BTreeMap<u64, Sold>,
     random: StdRng,
     ids: Ids,
+    buyers: Buyers,
     next_number: u64,
     bucket: Bucket,
     deliveries: Vec<DeliveryRecord>,
+    subscriber: Option<Subscriber>,
+    write_back: WriteBackCounts,
     answered_version: Option<String>,
     webhook_secret: String,
 }
@@ -122,9 +143,12 @@ impl Shop {
             orders: BTreeMap::new(),
             random: StdRng::seed_from_u64(seed),
             ids: Ids::of_shop(setup.index),
+            buyers: Buyers::default(),
             next_number: 1001,
             bucket: Bucket::new(2000, 100),
             deliveries: Vec::new(),
+            subscriber: None,
+            write_back: WriteBackCounts::default(),
             answered_version: None,
             webhook_secret: setup.webhook_secret,
         };
@@ -172,13 +196,21 @@ impl Shop {
     pub fn place(&self, story: Story) -> u64 {
         let now = self.core.clock.now();
         let mut state = self.lock();
-        let State { random, ids, next_number, orders, .. } = &mut *state;
+        let State { random, ids, next_number, orders, buyers, .. } = &mut *state;
         let at = play::placed_at(story, random, now);
         let mut order = generate::order(random, ids, *next_number, at);
         *next_number += 1;
         story::prepare(random, ids, &mut order, story);
+        let known = match story {
+            Story::Ruled(ruled) => ruled.prepare(ids, &mut order, buyers, &self.core.ifs),
+            _ => Ok(None),
+        };
+        let known_customer = known.unwrap_or_else(|error| {
+            tracing::error!(%error, "a person of the sandbox could not key a customer");
+            None
+        });
         let id = order.id;
-        orders.insert(id, Sold { story, versions: vec![order] });
+        orders.insert(id, Sold { story, versions: vec![order], known_customer, desk_edits: Vec::new() });
         id
     }
 
@@ -283,9 +315,9 @@ impl Shop {
         play::start(self.clone(), settings)
     }
 
-    /// Each order with the name of its kind.
-    pub fn kinds(&self) -> Vec<(u64, &'static str)> {
-        self.lock().orders.iter().map(|(order_id, sold)| (*order_id, sold.story.name())).collect()
+    /// Each order with its story.
+    pub fn stories(&self) -> Vec<(u64, Story)> {
+        self.lock().orders.iter().map(|(order_id, sold)| (*order_id, sold.story)).collect()
     }
 
     /// How the deliveries ended so far.
@@ -305,6 +337,19 @@ impl Shop {
 
     pub(super) fn with_sold<T>(&self, read: impl FnOnce(&BTreeMap<u64, Sold>) -> T) -> T {
         read(&self.lock().orders)
+    }
+
+    /// Whether an app told the order's number in IFS.
+    fn knows_number(&self, order_id: u64) -> bool {
+        let state = self.lock();
+        let last = state.orders.get(&order_id).and_then(|sold| sold.versions.last());
+        last.is_some_and(|order| order.metafields.iter().any(|field| field.key == ORDER_NO_KEY))
+    }
+
+    fn remember_desk_edits(&self, order_id: u64, edits: Vec<DeskEdit>) {
+        if let Some(sold) = self.lock().orders.get_mut(&order_id) {
+            sold.desk_edits = edits;
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -12,8 +12,10 @@ use tokio::task::JoinSet;
 
 use super::super::faults::FaultPreset;
 use super::Shop;
+use super::deck::Deck;
 use super::deliver::Delivery;
-use super::story::{self, Change, Story};
+use super::moved::Moved;
+use super::story::{Change, Story};
 
 /// How a day is played.
 #[derive(Clone, Debug)]
@@ -22,6 +24,8 @@ pub struct PlaySettings {
     pub webhook_url: String,
     /// Orders to place.
     pub orders: usize,
+    /// Which kinds of orders.
+    pub deck: Deck,
     /// `Usual`: duplicates and disorder among the deliveries.
     pub faults: FaultPreset,
     /// Orders placed per second at most; 0 places all at once.
@@ -38,6 +42,7 @@ impl PlaySettings {
         Self {
             webhook_url: webhook_url.into(),
             orders,
+            deck: Deck::Usual,
             faults: FaultPreset::None,
             orders_per_sec: 100,
             spread: Duration::from_millis(600),
@@ -92,10 +97,11 @@ struct Telling {
 pub(super) fn start(shop: Shop, settings: PlaySettings) -> Play {
     let begun = PlayProgress { orders: settings.orders, ..PlayProgress::default() };
     let (report, progress) = watch::channel(begun);
+    shop.subscribe(&settings.webhook_url);
     tokio::spawn(async move {
         let stories = {
             let mut state = shop.lock();
-            story::deal(&mut state.random, settings.orders)
+            settings.deck.deal(&mut state.random, settings.orders)
         };
         let mut telling = JoinSet::new();
         let pause = Duration::from_secs(1).checked_div(settings.orders_per_sec).unwrap_or_default();
@@ -134,6 +140,9 @@ async fn tell(shop: &Shop, settings: &PlaySettings, story: Story, seed: u64, rep
             if story.waits_for_ifs() {
                 wait_until_written(shop, order_id, settings.written_wait).await;
             }
+            if let Story::Moved(moved) = story {
+                work_at_the_desk(shop, order_id, moved, settings.written_wait).await;
+            }
             send_all(shop, settings, vec![changed(shop, order_id, *change)], &mut random, &mut pending, report).await;
         }
     }
@@ -161,9 +170,12 @@ fn topics_of(change: Change) -> &'static [&'static str] {
     match change {
         Change::Paid => &["orders/paid", "orders/updated"],
         Change::Cancelled => &["orders/cancelled", "orders/updated"],
-        Change::Note | Change::Address | Change::Confirmed | Change::TaxesFinal | Change::PurchaseOrder => {
-            &["orders/updated"]
-        }
+        Change::Note
+        | Change::Address
+        | Change::Confirmed
+        | Change::TaxesFinal
+        | Change::PurchaseOrder
+        | Change::RiskCleared => &["orders/updated"],
         Change::QuantityDown | Change::QuantityUp | Change::LineDiscount | Change::LineAdded | Change::LineRemoved => {
             &["orders/edited", "orders/updated"]
         }
@@ -242,8 +254,22 @@ async fn send(shop: &Shop, url: &str, delivery: &Delivery, report: &watch::Sende
 async fn wait_until_written(shop: &Shop, order_id: u64, at_most: Duration) {
     let give_up = tokio::time::Instant::now() + at_most;
     let key = order_id.to_string();
-    while shop.core.ifs.orders_by_po(&key).is_empty() && tokio::time::Instant::now() < give_up {
+    while !shop.core.ifs.has_po(&key) && tokio::time::Instant::now() < give_up {
         tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Persons in IFS do their part once the shop was told the order's number: until then the integration is not done with it.
+async fn work_at_the_desk(shop: &Shop, order_id: u64, moved: Moved, at_most: Duration) {
+    let give_up = tokio::time::Instant::now() + at_most;
+    while !shop.knows_number(order_id) && tokio::time::Instant::now() < give_up {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let held = shop.core.ifs.orders_by_po(&order_id.to_string());
+    let Some(held) = held.first() else { return };
+    match moved.act(&shop.core.ifs, held, shop.core.clock.now()) {
+        Ok(edits) => shop.remember_desk_edits(order_id, edits),
+        Err(error) => tracing::error!(order_id, %error, "a person of the sandbox could not do its part"),
     }
 }
 

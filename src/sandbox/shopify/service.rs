@@ -47,6 +47,10 @@ impl Bucket {
         enough
     }
 
+    fn give_back(&mut self, points: u64) {
+        self.available = (self.available + points as f64).min(self.maximum as f64);
+    }
+
     fn status(&self) -> Value {
         json!({
             "maximumAvailable": self.maximum as f64, "currentlyAvailable": self.available.floor() as u64,
@@ -177,9 +181,13 @@ impl Shop {
             Ok(data) => json!({"data": data}),
             Err(error) => json!({"data": null, "errors": [graphql::problem(&error, "INTERNAL_SERVER_ERROR")]}),
         };
+        let actual = graphql::actual_cost(&body["data"]).clamp(1, cost);
+        let mut state = self.lock();
+        state.bucket.give_back(cost - actual);
         body["extensions"] = json!({"cost": {
-            "requestedQueryCost": cost, "actualQueryCost": cost, "throttleStatus": self.lock().bucket.status(),
+            "requestedQueryCost": cost, "actualQueryCost": actual, "throttleStatus": state.bucket.status(),
         }});
+        drop(state);
         self.body(version, &body)
     }
 

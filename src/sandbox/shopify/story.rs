@@ -4,13 +4,14 @@
 use jiff::Timestamp;
 use rand::Rng;
 use rand::rngs::StdRng;
-use rand::seq::SliceRandom;
 use rust_decimal::Decimal;
 
 use super::feature::Feature;
 use super::generate::{Ids, tax};
 use super::model::{Application, DiscountKind, DiscountTarget, DiscountValue, Financial, OrderVersion, TaxLine};
 use super::money::{Both, Taxes, exact_share, round};
+use super::moved::Moved;
+use super::ruled::Ruled;
 use super::{given_back, people};
 
 /// Why an order is meant to be parked.
@@ -74,6 +75,10 @@ pub enum Story {
     Test,
     /// Sold with something that not every order has.
     Sold(Feature),
+    /// Changed after persons in IFS moved it on.
+    Moved(Moved),
+    /// What the second shop's rules make something of.
+    Ruled(Ruled),
     /// Something that must be parked.
     Parked(Planted),
 }
@@ -89,8 +94,12 @@ pub enum Expected {
     NotLive,
     /// Never there, by a rule.
     Skipped,
-    /// Not there, parked for this reason.
+    /// Not there, parked or held for this reason.
     Parked(&'static str),
+    /// Live as it stood before the last change, which is a person's: parked for this reason.
+    Left(&'static str),
+    /// As `Left`, but for what could still be taken back.
+    LeftInPart(&'static str),
 }
 
 impl Story {
@@ -111,6 +120,8 @@ impl Story {
             | Self::PriceChanged
             | Self::SeveralChanges => Expected::Live,
             Self::Sold(feature) => feature.expected(),
+            Self::Moved(moved) => moved.expected(),
+            Self::Ruled(ruled) => ruled.expected(),
         }
     }
 
@@ -130,14 +141,31 @@ impl Story {
             Self::CancelledAfterWritten => "cancelled_after_written",
             Self::Test => "test_order",
             Self::Sold(feature) => feature.name(),
+            Self::Moved(moved) => moved.name(),
+            Self::Ruled(ruled) => ruled.name(),
             Self::Parked(planted) => planted.name(),
         }
+    }
+
+    /// Whether it is meant to wait to the end.
+    pub fn is_held(self) -> bool {
+        matches!(self, Self::Ruled(Ruled::HeldUnpaid | Ruled::HeldForRisk))
+    }
+
+    /// Whether its last change lets the integration look at the order in IFS, so that it knows the state there.
+    pub(in crate::sandbox) fn shows_state(self) -> bool {
+        self != Self::Moved(Moved::BlockedPaid)
+    }
+
+    /// Whether units that are added to a line come to IFS as a row of their own.
+    pub(in crate::sandbox) fn splits_rows(self) -> bool {
+        self == Self::Moved(Moved::ReservedUp)
     }
 
     /// Whether its changes happen only after IFS has the order.
     pub(super) fn waits_for_ifs(self) -> bool {
         match self {
-            Self::CancelledAfterWritten => true,
+            Self::CancelledAfterWritten | Self::Moved(_) => true,
             Self::Sold(feature) => !matches!(feature, Feature::ConfirmedLater | Feature::TaxesFinalLater),
             _ => false,
         }
@@ -148,6 +176,8 @@ impl Story {
         match self {
             Self::Plain | Self::PlacedEarlier | Self::Test | Self::Parked(_) => &[],
             Self::Sold(feature) => feature.changes(),
+            Self::Moved(moved) => moved.changes(),
+            Self::Ruled(ruled) => ruled.changes(),
             Self::PaidLater => &[Change::Paid],
             Self::NoteChanged => &[Change::Note],
             Self::AddressChanged => &[Change::Address],
@@ -193,37 +223,8 @@ pub enum Change {
     LineRemoved,
     /// The customer's own order number is changed.
     PurchaseOrder,
-}
-
-/// The stories of a day, shuffled. From 100 orders on each planted kind is there at least once.
-pub(in crate::sandbox) fn deal(random: &mut StdRng, orders: usize) -> Vec<Story> {
-    use Story::{
-        AddressChanged, CancelledAfterWritten, CancelledAtOnce, NoteChanged, PaidLater, PlacedEarlier, PriceChanged,
-        QuantityDown, QuantityUp, SeveralChanges, Test,
-    };
-    let shares = [
-        (PlacedEarlier, 40),
-        (PaidLater, 60),
-        (NoteChanged, 25),
-        (AddressChanged, 25),
-        (QuantityDown, 25),
-        (QuantityUp, 25),
-        (PriceChanged, 25),
-        (SeveralChanges, 20),
-        (CancelledAfterWritten, 25),
-        (CancelledAtOnce, 25),
-        (Test, 15),
-    ];
-    let planted = Planted::ALL.map(|kind| (Story::Parked(kind), 5));
-    let sold = Feature::ALL.map(|feature| (Story::Sold(feature), 10));
-    let mut deck = Vec::with_capacity(orders);
-    for (story, per_mille) in shares.into_iter().chain(planted).chain(sold) {
-        deck.extend(std::iter::repeat_n(story, (orders * per_mille / 1000).max(usize::from(orders >= 100))));
-    }
-    deck.resize(orders.max(deck.len()), Story::Plain);
-    deck.truncate(orders);
-    deck.shuffle(random);
-    deck
+    /// Shopify finds no risk any more; the order's webhook does not say what of it changed.
+    RiskCleared,
 }
 
 /// Makes a placed order one of this story's: what must already be so at the placing.
@@ -234,8 +235,11 @@ pub(in crate::sandbox) fn prepare(random: &mut StdRng, ids: &mut Ids, order: &mu
         }
         Story::Test => order.test = true,
         Story::Sold(feature) => feature.prepare(random, ids, order),
+        Story::Moved(moved) => moved.prepare(order),
         Story::Parked(planted) => plant(random, order, planted),
-        Story::Plain
+        // The second shop's orders are prepared by what it knows of its buyers.
+        Story::Ruled(_)
+        | Story::Plain
         | Story::PlacedEarlier
         | Story::NoteChanged
         | Story::AddressChanged
@@ -322,6 +326,7 @@ pub(in crate::sandbox) fn change(
             }
         }
         Change::PurchaseOrder => next.po_number = Some(format!("PO-NEW-{}", random.random_range(1..1000_u32))),
+        Change::RiskCleared => next.risk = "ACCEPT",
     }
     next
 }
@@ -399,28 +404,4 @@ pub(in crate::sandbox) fn worth(order: &OrderVersion, index: usize) -> (Both, Bo
 /// Whether the order's prices hold taxes.
 pub(in crate::sandbox) fn includes_taxes(order: &OrderVersion) -> bool {
     order.taxes == Taxes::Included
-}
-
-#[cfg(test)]
-mod tests {
-    use rand::SeedableRng;
-
-    use super::*;
-
-    #[test]
-    fn a_day_of_two_hundred_has_each_story_and_mostly_orders_that_must_arrive() {
-        let stories = deal(&mut StdRng::seed_from_u64(3), 200);
-        assert_eq!(stories.len(), 200);
-        for planted in Planted::ALL {
-            assert!(stories.contains(&Story::Parked(planted)), "{} is missing", planted.name());
-        }
-        let live = stories.iter().filter(|story| story.expected() == Expected::Live).count();
-        assert!((160..185).contains(&live), "{live} of 200 must arrive");
-    }
-
-    #[test]
-    fn few_orders_get_a_deck_of_their_size() {
-        assert_eq!(deal(&mut StdRng::seed_from_u64(3), 1).len(), 1);
-        assert!(deal(&mut StdRng::seed_from_u64(3), 0).is_empty());
-    }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use ml_connector::app::{self, Ownership, Service, credentials};
 use ml_connector::cli::demo::secrets_of;
-use ml_connector::cli::demo_settings::{DemoSettings, ShopEndpoint};
+use ml_connector::cli::demo_settings::{DemoSettings, Manner, ShopEndpoint};
 use ml_connector::clock::Clock;
 use ml_connector::config::{Settings, Sources};
 use ml_connector::domain::document::State;
@@ -81,6 +81,7 @@ impl World {
             base_url: sandbox.shop_base_url(index).expect("the shop listens").to_owned(),
             company: shop.company.clone(),
             site: shop.contract.clone(),
+            manner: Manner::Plain,
         });
         let mut demo = DemoSettings::new(database.url.clone(), sandbox.ifs_base_url(), endpoints.collect());
         demo.request_timeout = setup.request_timeout.unwrap_or(Duration::from_secs(5));
