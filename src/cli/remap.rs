@@ -51,9 +51,8 @@ const PLANNED: &str = "planned";
 const STAYS: &str = "stays";
 
 pub(super) async fn remap(settings: &Settings, store: &Store, args: RemapArgs) -> Result<(), Failure> {
-    let known: Vec<&ConnectionName> = settings.connections.iter().map(|(name, _)| name).collect();
     if let Some(asked) = &args.connection
-        && !known.iter().any(|name| name.as_str() == asked)
+        && !settings.connections.keys().any(|name| name.as_str() == asked)
     {
         return Err(Failure::Usage(format!(
             "--connection: no [connections.{asked}] in the settings: see `connection list`"

@@ -118,7 +118,7 @@ pub async fn converge(link: &Connection, claimed: &Claimed) -> Result<State, Sto
     if claimed.order_no.is_some() {
         // What is linked has a base: both are committed at once.
         let Some(base) = claimed.written.as_deref().and_then(|text| serde_json::from_str(text).ok()) else {
-            let parked = super::amend::unreadable_base("customer", claimed);
+            let parked = super::amend::unreadable_base("customer", link, claimed);
             return settle(link, claimed, parked.closing(open, "settled")).await;
         };
         return keep(link, claimed, customer, base, lost).await;

@@ -101,8 +101,11 @@ fn with_own_fields(
     DesiredRow { fields: own.chain(worth).collect(), ..row.clone() }
 }
 
+/// A row's key, what it is worth, and the figures and codes that decide it.
+type Worth<'a> = (&'a str, &'a Expect, Vec<(&'a String, &'a Scalar)>);
+
 /// What the rows that stand for one thing of Shopify's are worth, and by which figures and codes.
-fn money<'a>(order: &'a DesiredOrder, source: &str) -> Vec<(&'a str, &'a Expect, Vec<(&'a String, &'a Scalar)>)> {
+fn money<'a>(order: &'a DesiredOrder, source: &str) -> Vec<Worth<'a>> {
     let lists = [(&order.lines, some_line()), (&order.charges, Target::Charge(0))];
     let rows = lists.iter().flat_map(|(rows, target)| rows.iter().map(move |row| (row, target)));
     rows.filter(|(row, _)| self::source(&row.key) == source)

@@ -127,7 +127,7 @@ fn goodwill_that_a_later_refund_took_back_shrinks_or_goes_until_it_is_invoiced()
     given.charges.push(goodwill());
     let plan_of = |wanted: &DesiredOrder, objstate: &str| {
         let read = in_state(&given, objstate);
-        plan(&base(&given), None, wanted, &read, PlanRules::with_policy(ConflictPolicy::Park))
+        plan(&base(&given), wanted, &read, PlanRules::with_policy(ConflictPolicy::Park))
     };
     let mut less = given.clone();
     let row = less.charges.last_mut().expect("the goodwill");

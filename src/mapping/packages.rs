@@ -171,7 +171,7 @@ fn units(group: &LineGroup, parts: &[Component<'_>]) -> Result<u32, ParkReason> 
     let left_of = |whole: u32| {
         let left = |line: &Line| {
             let each = line.quantity.checked_div(whole).filter(|each| *each > 0 && each * whole == line.quantity)?;
-            (line.current_quantity % each == 0).then_some(line.current_quantity / each)
+            line.current_quantity.is_multiple_of(each).then_some(line.current_quantity / each)
         };
         let first = parts.first().and_then(|part| left(part.line))?;
         parts.iter().all(|part| left(part.line) == Some(first)).then_some(first)

@@ -141,6 +141,9 @@ pub(super) struct Raw {
     pub(super) updated_at: i64,
 }
 
+/// When, step, outcome, detail, differences.
+type AttemptRow = (i64, String, String, Option<String>, Option<String>);
+
 impl Store {
     /// Lists documents by id.
     ///
@@ -236,7 +239,7 @@ impl Store {
     pub async fn attempts_of(&self, id: DocumentId) -> Result<Vec<(Timestamp, Attempt)>, StoreError> {
         self.run(move |db| {
             use schema::attempts::dsl;
-            let mut rows: Vec<(i64, String, String, Option<String>, Option<String>)> = dsl::attempts
+            let mut rows: Vec<AttemptRow> = dsl::attempts
                 .filter(dsl::document_id.eq(id.get()))
                 .order(dsl::id.desc())
                 .limit(200)

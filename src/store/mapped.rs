@@ -116,17 +116,6 @@ pub struct Mapped {
     pub now: Timestamp,
 }
 
-/// What is desired of an order, as rules other than today's made it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnderOtherRules {
-    /// The content as JSON text.
-    pub desired: String,
-    /// Counts the contents.
-    pub desired_version: i64,
-    /// The digest of those rules.
-    pub rules_revision: String,
-}
-
 type SnapshotRow = (i64, i64, String, String, Vec<u8>, i64, String, Option<i64>, Option<i64>);
 
 impl Store {
@@ -165,37 +154,6 @@ impl Store {
                 reread_digests: split_digests(&reread),
                 sale: Sale { location_id: location.map(unsigned), staff_id: staff.map(unsigned) },
             }))
-        })
-        .await
-    }
-
-    /// What is desired of the order with this business key, where other rules than `revision` made it.
-    ///
-    /// # Errors
-    /// The database's refusal.
-    pub async fn under_other_rules(
-        &self,
-        name: &ConnectionName,
-        key: &str,
-        revision: &str,
-    ) -> Result<Option<UnderOtherRules>, StoreError> {
-        let (name, key, revision) = (name.as_str().to_owned(), key.to_owned(), revision.to_owned());
-        self.run(move |db| {
-            use schema::documents::dsl;
-            let found: Option<(String, i64, String)> = dsl::documents
-                .filter(dsl::connection.eq(name))
-                .filter(dsl::kind.eq(DocumentKind::CustomerOrder.as_str()))
-                .filter(dsl::business_key.eq(key))
-                .filter(dsl::rules_revision.ne(revision))
-                .select((dsl::desired, dsl::desired_version, dsl::rules_revision))
-                .first(db)
-                .optional()?;
-            let known = |(desired, desired_version, rules_revision)| UnderOtherRules {
-                desired,
-                desired_version,
-                rules_revision,
-            };
-            Ok(found.map(known))
         })
         .await
     }

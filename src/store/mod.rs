@@ -37,8 +37,9 @@ pub use documents::{Attempt, DocumentFilter, DocumentRow, Reason, StateCount};
 pub use inbox_view::{DeliveryView, InboxCounts};
 pub use intents::{Intent, IntentKind, NewIntent, Watch};
 pub use leases::{Lease, LeaseState, Takeover};
-pub use mapped::{CustomerWish, Mapped, Snapshot, SnapshotChange, UnderOtherRules, Wish};
+pub use mapped::{CustomerWish, Mapped, Snapshot, SnapshotChange, Wish};
 pub use operate::{Anew, HELD_TOO_LONG};
+pub use remap::UnderOtherRules;
 pub use steps::{Awaited, Claimed, FollowUp, JudgedAnew, Link, NOTED, Progress, Settle, Settled};
 
 use dialect::Db;

@@ -12,7 +12,49 @@ use super::{DocumentRow, Store, StoreError, schema};
 use crate::domain::document::{DocumentKind, Event, State, next_state};
 use crate::domain::ids::{ConnectionName, DocumentId};
 
+/// What is desired of an order, as rules other than today's made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnderOtherRules {
+    /// The content as JSON text.
+    pub desired: String,
+    /// Counts the contents.
+    pub desired_version: i64,
+    /// The digest of those rules.
+    pub rules_revision: String,
+}
+
 impl Store {
+    /// What is desired of the order with this business key, where other rules than `revision` made it.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn under_other_rules(
+        &self,
+        name: &ConnectionName,
+        key: &str,
+        revision: &str,
+    ) -> Result<Option<UnderOtherRules>, StoreError> {
+        let (name, key, revision) = (name.as_str().to_owned(), key.to_owned(), revision.to_owned());
+        self.run(move |db| {
+            use schema::documents::dsl;
+            let found: Option<(String, i64, String)> = dsl::documents
+                .filter(dsl::connection.eq(name))
+                .filter(dsl::kind.eq(DocumentKind::CustomerOrder.as_str()))
+                .filter(dsl::business_key.eq(key))
+                .filter(dsl::rules_revision.ne(revision))
+                .select((dsl::desired, dsl::desired_version, dsl::rules_revision))
+                .first(db)
+                .optional()?;
+            let known = |(desired, desired_version, rules_revision)| UnderOtherRules {
+                desired,
+                desired_version,
+                rules_revision,
+            };
+            Ok(found.map(known))
+        })
+        .await
+    }
+
     /// Linked orders of a connection whose desired content other rules than `revision` made, by id after `after`. What a person resolved is
     /// the person's and is left out; a second order of one follows its first.
     ///

@@ -250,16 +250,16 @@ on_both!(the_shop_is_told_both_numbers, writing_back(), async |world: &World| {
     add(&mut order);
     update(&steps, &mut order).await;
     assert_both_written(world, &order).await;
-    let numbers = || {
+    let numbers = |order: &Composed| {
         let [first, second] =
-            [Some(the_order(world, &order)), second_of(world, &order)].map(|view| view.expect("an order").order_no);
+            [Some(the_order(world, order)), second_of(world, order)].map(|view| view.expect("an order").order_no);
         format!("{first} + {second}")
     };
     let told = || world.database.texts("SELECT desired AS value FROM documents WHERE kind = 'write_back'").remove(0);
-    assert!(told().contains(&numbers()), "{} and not {}", numbers(), told());
+    assert!(told().contains(&numbers(&order)), "{} and not {}", numbers(&order), told());
     order.note = "ring twice".into();
     update(&steps, &mut order).await;
-    assert!(told().contains(&numbers()), "{} and not {}", numbers(), told());
+    assert!(told().contains(&numbers(&order)), "{} and not {}", numbers(&order), told());
 });
 
 async fn send(world: &World, served: &Served, order: &Composed, topic: &str) {

@@ -351,34 +351,3 @@ impl<'a> Checked<'a> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn held(order_no: &str, customer_po_no: &str, rows: usize) -> OrderView {
-        let header = [("CustomerPoNo", customer_po_no), ("Objstate", "Planned")];
-        OrderView {
-            order_no: order_no.to_owned(),
-            header: header.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-            address: None,
-            lines: vec![BTreeMap::new(); rows],
-            charges: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn what_came_too_late_counts_to_its_order_once() {
-        assert_eq!(
-            [order_key("558-2"), order_key("558"), order_key("PO-2"), order_key("-2")],
-            ["558", "558", "PO-2", "-2"]
-        );
-        let one = as_one(vec![held("W2", "558-2", 1), held("W1", "558", 2)]);
-        assert_eq!(
-            one.iter().map(|order| (order.order_no.as_str(), order.lines.len())).collect::<Vec<_>>(),
-            [("W1", 3)]
-        );
-        let twice = as_one(vec![held("W1", "558", 2), held("W2", "558-2", 1), held("W3", "558-2", 1)]);
-        assert_eq!((twice.len(), twice[0].lines.len()), (2, 3), "the same addition twice shows as a double");
-    }
-}
