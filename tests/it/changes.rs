@@ -41,7 +41,7 @@ pub async fn update(steps: &Steps, order: &mut Composed) {
 
 pub async fn document(world: &World, order: &Composed) -> DocumentRow {
     let mut found = world.documents().await;
-    found.retain(|document| document.order_id == order.id);
+    found.retain(|document| document.order_id == order.id && document.kind == "customer_order");
     assert_eq!(found.len(), 1, "one document of {}", order.id);
     found.remove(0)
 }
