@@ -4,8 +4,9 @@
 use serde_json::{Value, json};
 
 use super::Failure;
-use super::documents::{Content, steps_of};
+use super::documents::Content;
 use super::output::{say, table};
+use super::steps::steps_of;
 use crate::domain::document::DocumentKind;
 use crate::domain::ids::{ConnectionName, DocumentId};
 use crate::flow::wish::Wish;
@@ -69,5 +70,5 @@ pub(super) fn tell(customer: &Value) {
     say("\ncustomer");
     say(&table(&["id", "state", "IFS CustomerNo", "origin", "because", "reason"], &[row]));
     say("\nsteps of the customer");
-    say(&super::documents::steps_table(&customer["steps"]));
+    say(&super::steps::steps_table(&customer["steps"]));
 }

@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use super::acts;
 use super::customer_story::{customer_of, tell};
 use super::output::{Format, say, say_json, table};
+use super::steps::{cells_of, steps_of, steps_table, tell_differences};
 use super::{Failure, Shown, open_store, who};
 use crate::config::Settings;
 use crate::domain::document::State;
 use crate::domain::ids::{ConnectionName, DocumentId};
-use crate::mapping::columns::{self, Columns};
-use crate::store::{Attempt, DocumentFilter, DocumentRow, Store};
+use crate::store::{DocumentFilter, DocumentRow, Store};
 
 /// Documents on one page.
 const PAGE: i64 = 100;
@@ -377,33 +377,6 @@ async fn story(store: &Store, document: &DocumentRow, content: Content) -> Resul
     Ok(told)
 }
 
-/// What a step found to differ: one item a field, its three columns only where they may be shown.
-fn differences(attempt: &Attempt, content: Content) -> Vec<Value> {
-    let found = attempt.differences.as_deref().map(columns::parse).unwrap_or_default();
-    let shown = |found: &Columns| {
-        if found.personal && content == Content::Hidden {
-            return json!({"field": found.field, "hidden": true});
-        }
-        json!({"field": found.field, "base": found.base, "shopify": found.shopify, "ifs": found.ifs})
-    };
-    found.iter().map(shown).collect()
-}
-
-/// The steps taken on a document.
-pub(super) fn steps_of(attempts: &[(Timestamp, Attempt)], content: Content) -> Value {
-    let step = |(at, attempt): &(Timestamp, Attempt)| {
-        json!({"at": at.to_string(), "step": attempt.step, "outcome": attempt.outcome, "detail": attempt.detail,
-            "differences": differences(attempt, content)})
-    };
-    attempts.iter().map(step).collect()
-}
-
-/// The same as text.
-pub(super) fn steps_table(steps: &Value) -> String {
-    let columns = ["at", "step", "outcome", "detail"];
-    table(&columns, &lines(steps, &columns))
-}
-
 /// A stored content; null when another version wrote it and it does not parse.
 fn stored_json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or(Value::Null)
@@ -414,7 +387,7 @@ fn tell_story(document: &DocumentRow, told: &Value) {
     say("\ndeliveries");
     say(&table(
         &["received", "topic", "state", "reason"],
-        &lines(&told["deliveries"], &["received_at", "topic", "state", "reason"]),
+        &cells_of(&told["deliveries"], &["received_at", "topic", "state", "reason"]),
     ));
     say("\nsteps");
     say(&steps_table(&told["steps"]));
@@ -425,34 +398,4 @@ fn tell_story(document: &DocumentRow, told: &Value) {
             say(&format!("\n{part}\n{content:#}"));
         }
     }
-}
-
-/// The three columns of the last step that found some, while the document waits for a person.
-fn tell_differences(document: &DocumentRow, told: &Value) {
-    let steps = told["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let found = steps.iter().rev().find_map(|step| step["differences"].as_array().filter(|found| !found.is_empty()));
-    let Some(found) = found.filter(|_| document.state == State::Parked) else { return };
-    let cells: Vec<Vec<String>> = found
-        .iter()
-        .map(|item| {
-            let cell = |column: &str| match &item[column] {
-                Value::String(text) => text.clone(),
-                _ if item["hidden"] == json!(true) => "(hidden)".to_owned(),
-                _ => "-".to_owned(),
-            };
-            [cell("field"), cell("base"), cell("shopify"), cell("ifs")].into()
-        })
-        .collect();
-    say("\ndifferences");
-    say(&table(&["field", "sent last", "Shopify", "IFS"], &cells));
-    if found.iter().any(|item| item["hidden"] == json!(true)) {
-        say(&format!("values that may tell of a person: `documents show {} --content`", document.id));
-    }
-}
-
-/// The named fields of each item, as the cells of a table.
-fn lines(list: &Value, columns: &[&str]) -> Vec<Vec<String>> {
-    let cell = |item: &Value, column: &str| item[column].as_str().unwrap_or_default().to_owned();
-    let items = list.as_array().map(Vec::as_slice).unwrap_or_default();
-    items.iter().map(|item| columns.iter().map(|column| cell(item, column)).collect()).collect()
 }

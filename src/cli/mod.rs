@@ -14,6 +14,7 @@ mod remap;
 mod sandbox;
 mod serve;
 mod settings;
+mod steps;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

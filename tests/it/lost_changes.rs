@@ -51,7 +51,7 @@ on_both!(a_lost_change_is_known_before_the_next_version_parks, late(), async |wo
     let steps = begin(world).await;
     let mut order = written(world, &steps, 601, 2).await;
     lose(world, &steps, &mut order, 5, Fault::DropAnswer).await;
-    let sku = std::mem::replace(&mut order.lines[1].sku, String::new());
+    let sku = std::mem::take(&mut order.lines[1].sku);
     update(&steps, &mut order).await;
     pass_its_time(world, &steps).await;
     let parked = document(world, &order).await;
@@ -68,7 +68,7 @@ on_both!(a_version_that_parks_waits_for_a_change_that_may_still_come, late(), as
     let steps = begin(world).await;
     let mut order = written(world, &steps, 602, 2).await;
     lose(world, &steps, &mut order, 5, Fault::Hold).await;
-    let sku = std::mem::replace(&mut order.lines[1].sku, String::new());
+    let sku = std::mem::take(&mut order.lines[1].sku);
     update(&steps, &mut order).await;
     look(world, &steps).await;
     assert_state(&document(world, &order).await, State::Unknown);
