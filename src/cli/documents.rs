@@ -69,7 +69,7 @@ pub(super) enum DocumentsCommand {
         #[arg(long, value_name = "ID")]
         after: Option<i64>,
         /// Lists deliveries that can't be read instead.
-        #[arg(long, conflicts_with_all = ["state", "after"])]
+        #[arg(long, conflicts_with_all = ["connection", "state", "after"])]
         quarantined: bool,
         #[command(flatten)]
         shown: Shown,
@@ -85,7 +85,7 @@ pub(super) enum DocumentsCommand {
         #[command(flatten)]
         shown: Shown,
     },
-    /// Tries a parked, resolved, held or skipped document again.
+    /// Tries a parked, resolved, held, failing or skipped document again, judged anew under today's settings.
     #[command(after_help = "Example: ml-connector documents retry 17")]
     Retry {
         /// The document's number.
@@ -108,7 +108,7 @@ pub(super) enum DocumentsCommand {
         #[command(flatten)]
         shown: Shown,
     },
-    /// Closes a document that a person has dealt with; nothing opens it again but `retry`.
+    /// Closes a parked, held or failing document that a person has dealt with; nothing opens it again but `retry`.
     #[command(after_help = "Example: ml-connector documents resolve 17 --note 'keyed by hand as 10042'")]
     Resolve {
         /// The document's number.

@@ -51,7 +51,7 @@ enum Command {
     /// Runs the simulated Shopify and IFS Cloud alone.
     #[command(after_help = "Example: ml-connector sandbox --faults usual")]
     Sandbox(sandbox::SandboxArgs),
-    /// Reads the settings.
+    /// Checks the settings, or prints every setting that there is.
     Config {
         #[command(subcommand)]
         command: settings::ConfigCommand,
