@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::output::{Format, say, say_json, table, tell};
 use super::{Failure, Shown, who};
 use crate::config::{ConnectionSettings, Settings};
+use crate::domain::document::State;
 use crate::domain::ids::ConnectionName;
 use crate::flow::remap::{Remapped, remapped};
 use crate::mapping::difference::Difference;
@@ -112,7 +113,13 @@ async fn one(
         }
         let by = (who(), args.note.clone().unwrap_or_default());
         match store.remap_document(document.id, anew, by, Timestamp::now()).await {
-            Ok(_) => return Ok(Told { document, word, differences, why: None }),
+            Ok(State::Planned | State::Written | State::Unknown | State::Writing | State::Retry) => {
+                return Ok(Told { document, word, differences, why: None });
+            }
+            Ok(state) => {
+                let why = Some(format!("it stays {state}: see `documents show {}`", document.id));
+                return Ok(Told { document, word: STAYS, differences, why });
+            }
             Err(StoreError::Stale) => document = super::documents::the_document(store, document.id.get()).await?,
             Err(error) => return Err(error.into()),
         }

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::address::Address;
 use super::money::MoneyPair;
-use super::order::{Allocation, Attribute, Duty, Line, Order, Refund, ShippingLine, TaxLine};
+use super::order::{Allocation, Attribute, Duty, Line, Order, PENDING, Refund, ShippingLine, TaxLine};
 
 /// A text of `name=value` entries whose values cannot run into each other, built up and hashed.
 #[derive(Default)]
@@ -167,7 +167,7 @@ fn canon_duty(canon: &mut Canon, duty: &Duty) {
 }
 
 /// Shipping and adjustments by what they are worth: older payloads do not name the shipping line, and only one road names
-/// the kind of an adjustment.
+/// the kind of an adjustment, but that its money is still on its way.
 fn canon_refund(canon: &mut Canon, refund: &Refund) {
     canon
         .shown("id", refund.id)
@@ -185,7 +185,8 @@ fn canon_refund(canon: &mut Canon, refund: &Refund) {
             canon.maybe("id", duty.duty_id.map(|id| id.to_string()).as_deref()).pair("amount", &duty.amount);
         })
         .unordered("adjustment", &refund.adjustments, |canon, adjustment| {
-            canon.pair("amount", &adjustment.amount).pair("tax", &adjustment.tax);
+            let pending = (adjustment.kind == PENDING).then_some("yes");
+            canon.pair("amount", &adjustment.amount).pair("tax", &adjustment.tax).maybe("pending", pending);
         })
         .pair("paid_back", &refund.paid_back);
 }

@@ -9,7 +9,7 @@ use super::address::Address;
 pub use super::line::{Allocation, Attribute, Discount, Duty, Fee, Line, LineGroup, LineKind, ShippingLine, TaxLine};
 use super::money::{Currency, Money, MoneyPair, Side};
 use super::personal::Personal;
-pub use super::refund::{Adjustment, Goodwill, Refund, RefundDuty, RefundLine, RefundShipping};
+pub use super::refund::{Adjustment, Goodwill, PENDING, Refund, RefundDuty, RefundLine, RefundShipping};
 
 /// Shopify's number of an order: its legacy resource id, also the end of its gid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -150,14 +150,19 @@ impl Order {
     /// question: terms of payment, the release and the holds all ask here.
     ///
     /// Shopify's word is believed, but for "refunded" and "partially refunded": it says so of an order of which only a part was
-    /// ever paid, too. There, what is outstanding may be no more than what was given back, where the payload tells it;
-    /// whether Shopify counts money given back as outstanding again is not documented, and either way counts as paid.
+    /// ever paid, too. There, what is outstanding may be no more than what was given back beyond rows, where the payload tells
+    /// it: what was given back for rows has left the total already. Whether Shopify counts the rest as outstanding again is
+    /// not documented, and either way counts as paid.
     pub fn is_paid(&self) -> bool {
         match &self.financial_status {
             Some(FinancialStatus::Paid) => true,
             Some(FinancialStatus::PartiallyRefunded | FinancialStatus::Refunded) => {
-                let back: Decimal = self.refunds.iter().map(|refund| refund.paid_back.shop.amount()).sum();
-                self.totals.outstanding.is_none_or(|outstanding| outstanding.amount() <= back)
+                let whole = |gift: &Goodwill| {
+                    let tax = if self.taxes_included { Decimal::ZERO } else { gift.tax.shop.amount() };
+                    gift.amount.shop.amount() + tax
+                };
+                let beyond: Decimal = self.goodwill().iter().map(whole).sum();
+                self.totals.outstanding.is_none_or(|outstanding| outstanding.amount() <= beyond)
             }
             Some(
                 FinancialStatus::Pending
@@ -177,11 +182,11 @@ impl Order {
         till && self.shipping_address.is_none()
     }
 
-    /// Adds what an earlier version told of the sale itself and this one does not: who sold it is in the webhook alone, and the
-    /// roads may differ in the location. Neither can change once the order is placed.
+    /// Keeps what an earlier version told of the sale itself: who sold it is in the webhook alone, and the roads may differ in the
+    /// location. Neither can change once the order is placed, so that the first word stands.
     pub fn remember(&mut self, earlier: Sale) {
-        self.staff_id = self.staff_id.or(earlier.staff_id);
-        self.location_id = self.location_id.or(earlier.location_id);
+        self.staff_id = earlier.staff_id.or(self.staff_id);
+        self.location_id = earlier.location_id.or(self.location_id);
     }
 
     /// What it tells of the sale itself.

@@ -5,6 +5,9 @@ use rust_decimal::Decimal;
 use super::money::{Money, MoneyPair, Side};
 use super::order::Order;
 
+/// The kind of an adjustment that stands for a refund of rows whose money is still on its way.
+pub const PENDING: &str = "pending_refund_discrepancy";
+
 /// Money given back, and the rows it was given back for.
 ///
 /// Shipping stands in `shipping` alone, however the payload told it: old payloads tell it as an order adjustment, newer ones
@@ -91,7 +94,7 @@ impl Order {
     /// them: who gives 30.00 for a damage and later takes the goods back for 30.00 less than their worth has given nothing
     /// away. What is kept on the whole (a restocking fee) is no gift. Shipping is no adjustment here, see [`Refund`], so that it
     /// can't count twice. As long as no transaction of a refund succeeded, nothing was given back; what was kept of its rows counts
-    /// at once, since the rows are gone at once. Shopify's numbers grow, so that refunds count in the order of theirs.
+    /// at once, since the rows are gone at once; money that is only still on its way is not kept. Shopify's numbers grow, so that refunds count in the order of theirs.
     pub fn goodwill(&self) -> Vec<Goodwill> {
         let mut refunds: Vec<&Refund> = self.refunds.iter().collect();
         refunds.sort_by_key(|refund| refund.id);
@@ -128,8 +131,9 @@ fn given(refunds: &[&Refund], side: Side, taxes_included: bool) -> Vec<Given> {
     let mut kept = Decimal::ZERO;
     for refund in refunds {
         let on = |pair: &MoneyPair| pair.on(side).amount();
-        let amount = -refund.adjustments.iter().map(|row| on(&row.amount)).sum::<Decimal>();
-        let tax = -refund.adjustments.iter().map(|row| on(&row.tax)).sum::<Decimal>();
+        let settled = || refund.adjustments.iter().filter(|row| row.kind != PENDING);
+        let amount = -settled().map(|row| on(&row.amount)).sum::<Decimal>();
+        let tax = -settled().map(|row| on(&row.tax)).sum::<Decimal>();
         let whole = if taxes_included { amount } else { amount + tax };
         let nothing = Given { refund_id: refund.id, amount: Decimal::ZERO, tax: Decimal::ZERO, whole: Decimal::ZERO };
         if whole > Decimal::ZERO {

@@ -62,6 +62,8 @@ pub(super) struct Work<'a> {
     pub(super) open: Option<IntentId>,
     /// A guarded write of before whose fate is not known: IFS may still make it.
     pub(super) lost: Option<Lost>,
+    /// The kind of write that was announced last.
+    pub(super) announced: IntentKind,
     /// What goes to the second order with the end of this step.
     pub(super) second: Option<FollowUp>,
     /// The step that is told in the attempts.
@@ -117,7 +119,8 @@ impl<'a> Work<'a> {
         let lost = Lost::of(link, claimed).await?;
         let open = claimed.intent.as_ref().map(|intent| intent.id);
         let committed = claimed.written.clone().unwrap_or_default();
-        Ok(Self { link, claimed, order_no, base, base_is_known, committed, open, lost, second: None, step })
+        let announced = claimed.intent.as_ref().map_or(IntentKind::Amend, |intent| intent.kind);
+        Ok(Self { link, claimed, order_no, base, base_is_known, committed, open, lost, announced, second: None, step })
     }
 
     /// Passes until nothing is left to do.
@@ -228,7 +231,7 @@ impl<'a> Work<'a> {
         }
         failpoint::hit(failpoint::AMEND_INTENT_COMMITTED);
         if let Err(error) = self.link.tenant.ifs.batch_write(ready, &parts).await {
-            return Ok(self.refused_guarded(&error, ParkKind::Refusal, "refused_by_ifs"));
+            return self.refused_guarded(&error, ParkKind::Refusal, "refused_by_ifs").await;
         }
         self.lost = None;
         failpoint::hit(failpoint::AMEND_ANSWERED);
@@ -300,7 +303,9 @@ impl<'a> Work<'a> {
         let base = base_text(&self.base);
         let written = (self.base_is_known && base != self.committed).then(|| base.clone());
         self.committed = base;
-        let close = self.open.take().map(|intent| (intent, word));
+        // What of a lost write may still come keeps its intent.
+        let open = if self.lost.is_some() { None } else { self.open.take() };
+        let close = open.map(|intent| (intent, word));
         let progress = Progress { close, link: None, written, attempt };
         if let Some((intent, _)) = progress.close {
             self.link.watches.end(intent);
@@ -329,8 +334,9 @@ impl<'a> Work<'a> {
     /// The end after too many stale ETags in a row.
     pub(super) fn overtaken(&mut self) -> Outcome {
         let text = format!("IFS order {} was changed by somebody else in each of {ROUNDS_MAX} rounds", self.order_no);
-        // The last answer said that nothing was written.
-        failed_itself(self.link, self.claimed, self.step, None, &text).closing(self.open.take(), "overtaken")
+        let outcome = failed_itself(self.link, self.claimed, self.step, None, &text);
+        // The last answer said that nothing was written; a lost write of before may still come.
+        if self.lost.is_some() { outcome } else { outcome.closing(self.open.take(), "overtaken") }
     }
 
     /// The process stops: the next owner goes on from what is committed.

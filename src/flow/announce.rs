@@ -8,7 +8,7 @@ use super::look_up;
 use super::settling::{Outcome, failed, later, lost_answer, refusal_text};
 use crate::domain::document::ParkKind;
 use crate::domain::ids::IntentId;
-use crate::domain::verdict::Verdict;
+use crate::domain::verdict::{Scope, Verdict};
 use crate::ifs::error::IfsError;
 use crate::mapping::guarded::GuardedWrite;
 use crate::store::{IntentKind, NewIntent, Settled, StoreError};
@@ -47,8 +47,7 @@ impl Work<'_> {
         parts: usize,
     ) -> Result<Announced, StoreError> {
         if let Some(lost) = &self.lost
-            && kind != IntentKind::Cancel
-            && !lost.is_same(kind, &content)
+            && !lost.lets_pass(kind, &content)
         {
             return Ok(Announced::Waits(Step::over(self.waits_for_fate(lost, "the next change"))));
         }
@@ -72,21 +71,32 @@ impl Work<'_> {
             }
             None => store.open_intent(lease, self.claimed, new, now).await?,
         };
-        self.open = Some(intent);
+        (self.open, self.announced) = (Some(intent), kind);
         Ok(Announced::Now(intent))
     }
 
-    /// What an error of a write under an ETag comes to. An answer that says that nothing was done closes its intent, but
-    /// not for a lost write of before that was the same.
-    pub(super) fn refused_guarded(&mut self, error: &IfsError, kind: ParkKind, code: &str) -> Step {
+    /// What an error of a write under an ETag comes to. An answer that says that nothing was done closes its intent, but what
+    /// of a lost write of before may still come stays in doubt for the rest of its time.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(super) async fn refused_guarded(
+        &mut self,
+        error: &IfsError,
+        kind: ParkKind,
+        code: &str,
+    ) -> Result<Step, StoreError> {
         let text = error.to_string();
-        match error.verdict() {
+        Ok(match error.verdict() {
             _ if matches!(error, IfsError::Changed { .. }) => Step::Stale,
             Verdict::Ambiguous | Verdict::Done => {
                 if let Some(intent) = self.open {
                     self.link.watches.begin(intent, self.link.clock.monotonic());
                 }
                 Step::over(self.keeping_base(lost_answer(self.link, self.claimed, self.step, error)))
+            }
+            Verdict::Reject | Verdict::Retry { scope: Scope::Record, .. } if self.lost.is_some() => {
+                Step::over(self.waits_after_refusal(&text).await?)
             }
             Verdict::Reject => {
                 let parked = Outcome::park(self.step, self.claimed, kind, code, refusal_text(&text));
@@ -95,7 +105,23 @@ impl Work<'_> {
             Verdict::Retry { .. } | Verdict::NotSent => {
                 Step::over(self.decided("turned_away", failed(self.link, self.claimed, self.step, error)))
             }
+        })
+    }
+
+    /// IFS refused what was sent while a lost write may still come: it is not sent again before the fate of that one is known,
+    /// and then the refusal, if it is still one, stands by itself.
+    async fn waits_after_refusal(&mut self, text: &str) -> Result<Outcome, StoreError> {
+        let Some(lost) = &self.lost else { return Err(StoreError::Stale) };
+        let (store, lease, now) = (&self.link.store, &self.link.tenant.lease, self.link.clock.now());
+        let outcome = self.waits_for_fate(lost, "what IFS refused meanwhile");
+        if let Some(refused) = self.open {
+            let new = lost.after_refusal(self.announced, now);
+            let intent = store.replace_intent(lease, self.claimed, (refused, "refused"), new, now).await?;
+            self.link.watches.end(refused);
+            self.link.watches.begin(intent, self.link.clock.monotonic());
+            self.open = Some(intent);
         }
+        Ok(outcome.detail(format!("IFS refused it, but may still make the one whose answer was lost: {text}")))
     }
 
     /// The outcome after an answer that decided the open intent, unless a lost write of before is the same.

@@ -58,7 +58,9 @@ impl Work<'_> {
             Ok(Learned::Fate) => return Ok(Step::On(None)),
             Err(error) => return Ok(Step::over(self.read_failed(&error))),
         }
-        if let Some(parked) = self.lost_too_often().filter(|_| !read.state().is_cancelled()) {
+        // Losses of other writes do not keep the cancellation from being tried.
+        let cancels = self.claimed.intent.as_ref().is_none_or(|intent| intent.kind == IntentKind::Cancel);
+        if let Some(parked) = self.lost_too_often().filter(|_| cancels && !read.state().is_cancelled()) {
             return Ok(Step::over(parked));
         }
         let state = read.state();
@@ -108,7 +110,7 @@ impl Work<'_> {
         failpoint::hit(failpoint::CANCEL_INTENT_COMMITTED);
         let part = cancel_part(self.order_no, etag, &self.link.tenant.limits.cancel_action, reason);
         if let Err(error) = self.link.tenant.ifs.write(ready, &part).await {
-            return Ok(self.refused_guarded(&error, ParkKind::Conflict, "cancel_refused_by_ifs"));
+            return self.refused_guarded(&error, ParkKind::Conflict, "cancel_refused_by_ifs").await;
         }
         self.lost = None;
         failpoint::hit(failpoint::CANCEL_ANSWERED);

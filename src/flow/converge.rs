@@ -64,12 +64,24 @@ pub async fn converge(link: &Connection, claimed: &Claimed) -> Result<State, Sto
     {
         return lost::resolve(link, claimed, order_no).await;
     }
+    // What is linked and was not read back yet has no base to tell the fate by.
+    if let (Some(order_no), Wish::Write { .. }, None) = (lost, &wish, &claimed.written) {
+        return lost::resolve(link, claimed, order_no).await;
+    }
     // 3. The wish and the link.
     match (&claimed.order_no, wish) {
         (Some(order_no), Wish::Write { order }) if claimed.written.is_none() => {
             read_back::adopt(link, claimed, None, &order, order_no).await
         }
         (Some(order_no), Wish::Write { order }) => amend::amend(link, claimed, order_no, &order).await,
+        (Some(order_no), Wish::Cancel { .. }) if claimed.noted => {
+            let text = format!(
+                "Shopify cancelled the order, but IFS order {order_no} was only found by its key and is not ours to cancel: cancel it \
+                 in IFS if it is the same one, then run `documents resolve`"
+            );
+            let code = "foreign_record_with_our_key";
+            settle(link, claimed, Outcome::park("plan", claimed, ParkKind::Ambiguity, code, text)).await
+        }
         (Some(order_no), Wish::Cancel { cancel_reason }) => {
             cancel::cancel(link, claimed, order_no, &cancel_reason).await
         }

@@ -167,7 +167,7 @@ async fn never_committed(
 
 /// Whether no live order is wanted in IFS.
 fn cancels(wish: Option<&Wish>) -> bool {
-    matches!(wish, Some(Wish::Cancel { .. } | Wish::Park { cancel_reason: Some(_), .. }))
+    wish.is_some_and(Wish::cancels)
 }
 
 /// Adopts what was found, or leaves it to a person.

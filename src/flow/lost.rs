@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::amend::{Work, base_of};
 use super::look_up;
 use super::read_back::read_rows;
@@ -16,7 +18,7 @@ use crate::ifs::wire::PartRequest;
 use crate::mapping::guarded::{Fate, GuardedWrite};
 use crate::mapping::read::{ReadOrder, Target};
 use crate::mapping::written::WrittenOrder;
-use crate::store::{Claimed, Intent, IntentKind, Settled, StoreError};
+use crate::store::{Claimed, Intent, IntentKind, NewIntent, Settled, StoreError};
 
 /// A guarded write that was sent and of which IFS may still make something.
 #[derive(Debug)]
@@ -38,9 +40,31 @@ impl Lost {
         Ok(Some(Self { intent: intent.clone(), write: GuardedWrite::parse(&intent.content), left }))
     }
 
-    /// Whether a write that is about to be announced is this one again.
-    pub(super) fn is_same(&self, kind: IntentKind, content: &str) -> bool {
-        self.intent.kind == kind && self.intent.content == content
+    /// Whether a write may be announced although this one may still come: the very same again, or the cancellation of the
+    /// order, after which no field matters. Neither, once IFS has refused it meanwhile.
+    pub(super) fn lets_pass(&self, kind: IntentKind, content: &str) -> bool {
+        let refused = self.write.as_ref().and_then(|write| write.refused.as_deref());
+        match (kind, refused) {
+            (IntentKind::Cancel, Some(refused)) => refused != IntentKind::Cancel.as_str(),
+            (IntentKind::Cancel, None) => true,
+            _ => self.intent.kind == kind && self.intent.content == content,
+        }
+    }
+
+    /// The announcement that stays after IFS refused a write of this kind: only the lost one is in doubt, for the rest of its
+    /// own time, and nothing is sent for it.
+    pub(super) fn after_refusal(&self, refused: IntentKind, now: Timestamp) -> NewIntent {
+        let write =
+            self.write.clone().map(|write| GuardedWrite { refused: Some(refused.as_str().to_owned()), ..write });
+        NewIntent {
+            kind: self.intent.kind,
+            content: write.map_or_else(|| self.intent.content.clone(), |write| write.to_text()),
+            desired_version: self.intent.desired_version,
+            // Nothing is sent for it.
+            parts: 1,
+            send_by: now,
+            needed: self.left,
+        }
     }
 }
 

@@ -28,7 +28,7 @@ impl Work<'_> {
         }
         failpoint::hit(failpoint::RELEASE_INTENT_COMMITTED);
         if let Err(error) = self.link.tenant.ifs.write(ready, &part).await {
-            return Ok(self.refused_guarded(&error, ParkKind::Conflict, "release_refused_by_ifs"));
+            return self.refused_guarded(&error, ParkKind::Conflict, "release_refused_by_ifs").await;
         }
         self.lost = None;
         failpoint::hit(failpoint::RELEASE_ANSWERED);

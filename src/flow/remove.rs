@@ -35,7 +35,7 @@ impl Work<'_> {
             Ok(_) => {}
             // Somebody was faster: the next reading shows it.
             Err(IfsError::NotFound { .. }) => return Ok(Step::Stale),
-            Err(error) => return Ok(self.refused_guarded(&error, ParkKind::Conflict, "removal_refused_by_ifs")),
+            Err(error) => return self.refused_guarded(&error, ParkKind::Conflict, "removal_refused_by_ifs").await,
         }
         self.lost = None;
         failpoint::hit(failpoint::REMOVE_ANSWERED);

@@ -6,6 +6,7 @@ use super::announce::{Announced, SEND_WITHIN};
 use super::look_up;
 use super::read_back::{base_text, read_rows, vanished};
 use super::settling::{Outcome, failed, later, lost_answer, lost_too_often, refusal_text, settle};
+use super::wish::Wish;
 use super::{Connection, OWN_FAILURES_MAX};
 use crate::domain::document::{ParkKind, State};
 use crate::domain::ids::IntentId;
@@ -235,8 +236,10 @@ pub async fn resolve(link: &Connection, claimed: &Claimed, intent: &Intent) -> R
         }
         ([], true) => {
             look_up::count("row_never_committed");
-            let outcome =
-                if claimed.failures() < OWN_FAILURES_MAX { outcome } else { lost_too_often("look_up", claimed) };
+            // A cancelled order wants the row no more: its cancellation goes on.
+            let wanted = !matches!(Wish::parse(&claimed.desired), Ok(wish) if wish.cancels());
+            let too_often = wanted && claimed.failures() >= OWN_FAILURES_MAX;
+            let outcome = if too_often { lost_too_often("look_up", claimed) } else { outcome };
             let never = outcome.closing(Some(intent.id), "never_committed");
             settle(link, claimed, never.detail("not there, and its time is over")).await
         }

@@ -38,7 +38,8 @@ pub fn choose(order: &Order, digest: &str, needs: Told, snapshot: Option<&Snapsh
                 let again = lacks_facts && (known.road != TELLS_ALL || tells_more);
                 return match (again, tells_more) {
                     (true, _) => Choice::ReRead(FACTS),
-                    (false, true) => Choice::Take,
+                    // The digest leaves out what a payload that is not whole lacks.
+                    (false, true) => order.not_whole().map_or(Choice::Take, Choice::ReRead),
                     (false, false) => Choice::Drop("this version is known"),
                 };
             }

@@ -70,6 +70,11 @@ impl Wish {
         serde_json::from_str(text).map_err(UnreadableWish)
     }
 
+    /// Whether no live order is wanted in IFS.
+    pub fn cancels(&self) -> bool {
+        matches!(self, Self::Cancel { .. } | Self::Park { cancel_reason: Some(_), .. })
+    }
+
     /// The stored text; equal wishes give equal texts.
     pub fn to_text(&self) -> String {
         serde_json::to_string(self).expect("a wish holds nothing that JSON cannot")

@@ -41,9 +41,11 @@ impl Difference {
     }
 }
 
-/// Whether a field's value may say something about a person: addresses, names, notes.
+/// Whether a field's value may say something about a person: addresses, names, notes, references, what was typed in as a title.
 pub fn is_personal(record: &str, field: &str) -> bool {
-    record == "address" || [names::NOTE_TEXT, names::NAME].contains(&field)
+    const PERSONAL: [&str; 5] =
+        [names::NOTE_TEXT, names::NAME, names::EXTERNAL_REF, names::INTERNAL_REF, names::CATALOG_DESC];
+    record == "address" || PERSONAL.contains(&field)
 }
 
 /// What differs between two versions, in the order's own sequence; nothing for equal ones.

@@ -16,6 +16,9 @@ pub struct GuardedWrite {
     pub version: u32,
     /// What is written.
     pub change: GuardedChange,
+    /// The kind of write that IFS refused while this one may still come: that one goes again only after this one's time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// What is written.
@@ -49,7 +52,7 @@ impl GuardedWrite {
 
     /// Announces a write.
     pub fn new(change: GuardedChange) -> Self {
-        Self { version: Self::VERSION, change }
+        Self { version: Self::VERSION, change, refused: None }
     }
 
     /// The stored form; equal writes give equal texts.

@@ -8,6 +8,7 @@ use super::documents::{Attempt, Raw, by_id, record, shown, standing};
 use super::mapped::{put_content, put_judged};
 use super::operate::{Anew, audit};
 use super::rows::micros;
+use super::steps::NOTED;
 use super::{DocumentRow, Store, StoreError, schema};
 use crate::domain::document::{DocumentKind, Event, State, next_state};
 use crate::domain::ids::{ConnectionName, DocumentId};
@@ -70,7 +71,8 @@ impl Store {
         let (name, revision) = (name.as_str().to_owned(), revision.to_owned());
         self.run(move |db| {
             use schema::{documents, order_links};
-            let linked = order_links::table.select(order_links::document_id);
+            // What was only noted is no order of ours.
+            let linked = order_links::table.filter(order_links::origin.ne(NOTED)).select(order_links::document_id);
             let rows: Vec<Raw> = documents::table
                 .filter(documents::connection.eq(name))
                 .filter(documents::kind.eq(DocumentKind::CustomerOrder.as_str()))

@@ -78,7 +78,7 @@ fn describe() {
     describe_histogram!(WEBHOOK_DURATION_SECONDS, Unit::Seconds, "time from a delivery's head to its answer");
     describe_gauge!(INBOX_ROWS, "rows of the inbox by state");
     describe_gauge!(INBOX_OLDEST_SECONDS, Unit::Seconds, "age of the oldest delivery that is not mapped");
-    describe_gauge!(DOCUMENTS, "documents by kind and state");
+    describe_gauge!(DOCUMENTS, "documents by connection and state");
     describe_counter!(SETTLES_TOTAL, "documents settled by outcome");
     describe_counter!(UNKNOWN_INTENTS_TOTAL, "creates whose answer never came, by how that was resolved");
     describe_counter!(REMOTE_CALLS_TOTAL, "calls to a remote by outcome");

@@ -273,3 +273,50 @@ on_both!(changes_that_all_get_lost_are_the_remotes_trouble, late(), async |world
         assert_holds(world, order);
     }
 });
+
+on_both!(a_refusal_after_a_lost_change_waits_for_that_one_and_then_parks, late(), async |world: &World| {
+    let steps = begin(world).await;
+    let refused =
+        || Fault::Plain(400, r#"{"error":{"code":"ODP_VALIDATION","message":"the period is closed"}}"#.into());
+    let mut order = written(world, &steps, 640, 2).await;
+    lose(world, &steps, &mut order, 5, Fault::Reset).await;
+    // The same goes again, and IFS refuses it: only the first is in doubt now, and nothing is sent until its time is over.
+    world.sandbox.faults().once(Class::Amend, refused());
+    look(world, &steps).await;
+    steps.advance(world, 10);
+    steps.run(steps.link()).await;
+    assert_state(&document(world, &order).await, State::Unknown);
+    let sent = writes(world);
+    look(world, &steps).await;
+    look(world, &steps).await;
+    assert_eq!(writes(world), sent, "what IFS refused does not go again while the lost one may come");
+    // Then it is tried once more, and what IFS says stands.
+    world.sandbox.faults().once(Class::Amend, refused());
+    for _ in 0..6 {
+        pass_its_time(world, &steps).await;
+    }
+    let parked = document(world, &order).await;
+    assert_eq!((parked.state, code(&parked)), (State::Parked, "refused_by_ifs"));
+    assert!(parked.reason.expect("a reason").text.contains("the period is closed"));
+    assert_eq!(open_intents(world), 0);
+});
+
+on_both!(a_cancellation_that_ifs_refuses_beside_a_lost_change_parks_in_the_end, late(), async |world: &World| {
+    let steps = begin(world).await;
+    let refused =
+        || Fault::Plain(400, r#"{"error":{"code":"ODP_VALIDATION","message":"the period is closed"}}"#.into());
+    let mut order = written(world, &steps, 641, 2).await;
+    lose(world, &steps, &mut order, 5, Fault::Reset).await;
+    world.sandbox.faults().times(Class::Action, refused(), 10);
+    order.cancelled = true;
+    let body = order.next_body();
+    arrive(&steps, "orders/cancelled", &body).await;
+    for _ in 0..6 {
+        pass_its_time(world, &steps).await;
+    }
+    let parked = document(world, &order).await;
+    assert_eq!((parked.state, code(&parked)), (State::Parked, "cancel_refused_by_ifs"));
+    assert_eq!(open_intents(world), 0);
+    let tried = world.sandbox.ledger().count_of(Class::Action);
+    assert!(tried <= 3, "it is not sent again and again: {tried}");
+});

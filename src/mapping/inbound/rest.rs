@@ -8,11 +8,11 @@ use crate::domain::address::Address;
 use crate::domain::money::{Money, MoneyPair};
 use crate::domain::order::{
     Adjustment, Allocation, Attribute, CancelReason, Company, Customer, Discount, Duty, FinancialStatus, Line,
-    LineKind, Order, Refund, RefundDuty, RefundLine, RefundShipping, ShippingLine, ShopifyOrderId, TaxLine, Told,
-    Totals,
+    LineKind, Order, PENDING, Refund, RefundDuty, RefundLine, RefundShipping, ShippingLine, ShopifyOrderId, TaxLine,
+    Told, Totals,
 };
 use crate::domain::personal::Personal;
-use crate::shopify::wire::{Amount, refund, rest as wire};
+use crate::shopify::wire::{Amount, Text, refund, rest as wire};
 
 /// A webhook lists at most this many lines; at the limit there may be more.
 const LINES_PAGE: usize = 250;
@@ -319,7 +319,7 @@ impl Reader {
         for row in refund.order_adjustments.unwrap_or_default() {
             adjustments.push(Adjustment {
                 id: row.id.0,
-                kind: said(row.kind).map_or(String::new(), |kind| kind.to_ascii_lowercase()),
+                kind: adjustment_kind(row.kind, row.reason),
                 amount: self.pair("order_adjustments.amount_set", row.amount_set.as_ref(), row.amount)?,
                 tax: self.pair("order_adjustments.tax_amount_set", row.tax_amount_set.as_ref(), row.tax_amount)?,
             });
@@ -392,4 +392,14 @@ impl Reader {
         };
         shares.unwrap_or_default().into_iter().map(read).collect()
     }
+}
+
+/// The kind of an adjustment. All but those of shipping have one kind; that its money is still on its way is told as its reason, in
+/// words ("Pending refund discrepancy").
+fn adjustment_kind(kind: Option<Text>, reason: Option<Text>) -> String {
+    let in_words = |text: Option<Text>| {
+        said(text).map_or(String::new(), |text| text.to_ascii_lowercase().replace([' ', '-'], "_"))
+    };
+    let (kind, reason) = (in_words(kind), in_words(reason));
+    if reason == PENDING { reason } else { kind }
 }

@@ -46,6 +46,7 @@ pub struct RefundShippingLine {
 pub struct OrderAdjustment {
     pub id: Id,
     pub kind: Option<Text>,
+    pub reason: Option<Text>,
     pub amount: Option<Amount>,
     pub amount_set: Option<MoneySet>,
     pub tax_amount: Option<Amount>,
