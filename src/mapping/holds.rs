@@ -250,6 +250,10 @@ mod tests {
         // 10.00 was given back; whether Shopify counts that as outstanding is not known.
         assert!(outstanding(&mut order, "0") && outstanding(&mut order, "10.00"));
         assert!(!outstanding(&mut order, "10.01"), "a part was never paid");
+        // What came back for goods has left the total: it excuses nothing that is outstanding.
+        let mut goods = self::order("refunded-lines");
+        assert!(outstanding(&mut goods, "0"));
+        assert!(!outstanding(&mut goods, "0.01"), "goods came back, and a part of the rest was never paid");
         order.totals.outstanding = None;
         assert!(order.is_paid());
         order.financial_status = None;

@@ -91,6 +91,33 @@ fn what_was_given_back_beyond_rows_is_goodwill_and_nothing_else_is() {
 }
 
 #[test]
+fn money_that_is_only_still_on_its_way_is_not_kept() {
+    use crate::domain::order::{Adjustment, PENDING, Refund};
+    let given = |kind: &str| {
+        let mut order = fixtures::order("refunded-amount");
+        let nothing = super::super::summed::pair(&order, 0.into());
+        let adjustment = Adjustment {
+            id: u64::MAX,
+            kind: kind.into(),
+            amount: super::super::summed::pair(&order, 3.into()),
+            tax: nothing,
+        };
+        let refund =
+            Refund { id: u64::MAX, adjustments: vec![adjustment], paid_back: nothing, ..order.refunds[0].clone() };
+        order.refunds.push(Refund { lines: Vec::new(), shipping: Vec::new(), duties: Vec::new(), ..refund });
+        order.goodwill()[0].amount.shop.to_string()
+    };
+    assert_eq!([given("refund_discrepancy"), given(PENDING)], ["7.00 EUR", "10.00 EUR"]);
+    // Both roads tell it, each in its own words.
+    let body = fixtures::webhook("refunded-amount").replace("Refund discrepancy", "Pending refund discrepancy");
+    let graph = fixtures::graphql("refunded-amount").replace("REFUND_DISCREPANCY", "PENDING_REFUND_DISCREPANCY");
+    let wire = crate::shopify::wire::decode_graphql_order(graph.as_bytes()).expect("it decodes");
+    let (rest, graph) = (fixtures::order_of(&body), super::order_from_graphql(wire).expect("it reads"));
+    assert_eq!([&rest, &graph].map(|order| order.refunds[0].adjustments[0].kind.as_str()), [PENDING; 2]);
+    assert_eq!(rest.digest(), graph.digest());
+}
+
+#[test]
 fn shipping_given_back_counts_once_however_it_is_told() {
     for (name, amount, tax) in [
         ("refunded-shipping", "4.90", "0.93"),
