@@ -66,6 +66,41 @@ on_both!(a_lost_change_of_ours_is_no_persons_when_a_newer_one_comes, matched(), 
     assert_one_customer(world, OWN_ID).await;
 });
 
+on_both!(
+    a_customer_that_moves_to_a_country_without_states_keeps_nothing_of_its_old_address,
+    matched(),
+    async |world: &World| {
+        let steps = begin(world).await;
+        let american = order_of_kari(world, "Fresno").edited(|order| {
+            let address = &mut order["billing_address"];
+            address["address2"] = json!("Apt 5");
+            (address["province_code"], address["country_code"]) = (json!("CA"), json!("US"));
+        });
+        deliver(&steps, &american).await;
+        settle_down(world, &steps).await;
+        let told = |field: &str| in_ifs(world).addresses[0].get(field).cloned().unwrap_or_default();
+        assert_eq!(
+            (told("Address2").as_str(), told("State").as_str(), told("Country").as_str()),
+            ("Apt 5", "CA", "US")
+        );
+        // The answer to the change is lost: what we emptied is ours all the same.
+        world.sandbox.faults().once(Class::Amend, Fault::DropAnswer);
+        next_order(world, &steps, "Umea").await;
+        settle_down(world, &steps).await;
+        assert_eq!((told("Address2").as_str(), told("State").as_str(), told("Country").as_str()), ("", "", "SE"));
+        assert_one_customer(world, OWN_ID).await;
+        steps.advance(world, 3);
+        deliver(
+            &steps,
+            &order_of_kari(world, "Umea").edited(|order| order["billing_address"]["address2"] = json!("Apt 6")),
+        )
+        .await;
+        settle_down(world, &steps).await;
+        assert_eq!((told("Address2").as_str(), told("State").as_str()), ("Apt 6", ""));
+        assert_one_customer(world, OWN_ID).await;
+    }
+);
+
 on_both!(a_persons_change_beside_a_lost_one_of_ours_stays, matched(), async |world: &World| {
     let steps = made(world).await;
     world.sandbox.faults().once(Class::Amend, Fault::DropAnswer);
