@@ -101,11 +101,37 @@ fn addresses_named_by_their_content_stay_wanted() {
     let mut moved = order();
     moved.created_at = moved.created_at.checked_add(jiff::Span::new().hours(5)).expect("in range");
     moved.shipping_address.as_mut().expect("an address").city = Personal::new("Umea");
-    let named = reference(&moved, &rules).expect("a customer").ship_addr_no.expect("an address");
+    let named = reference(&moved, &rules).expect("maps").expect("a customer").ship_addr_no.expect("an address");
     let second = desired(&moved, &rules).expect("whole").after(&first);
     assert!(second.record(&Record::Address(named)).is_some());
-    let first_ship = reference(&order(), &rules).expect("a customer").ship_addr_no.expect("an address");
+    let first_ship = reference(&order(), &rules).expect("maps").expect("a customer").ship_addr_no.expect("an address");
     assert!(second.record(&Record::Address(first_ship)).is_some());
+}
+
+#[test]
+fn an_order_whose_billing_address_does_not_map_is_billed_to_no_other_one() {
+    let named = rules_with(|settings| settings.customers.ship_address = ShipAddress::CustomerAddress);
+    let with = |change: fn(&mut Address)| {
+        let mut order = order();
+        change(order.billing_address.as_mut().expect("an address"));
+        order
+    };
+    let abroad = with(|address| address.country_code = None);
+    let long = with(|address| address.address1 = Personal::new("x".repeat(36)));
+    for (order, code) in [(&abroad, "no_country"), (&long, "address_too_long")] {
+        let reason = reference(order, &named).expect_err("it does not map");
+        assert_eq!(reason.code, code);
+        let crate::mapping::judge::Judgement::Park(parked) = crate::mapping::judge::judge_unheld(order, &named) else {
+            panic!("the order parks")
+        };
+        assert_eq!(parked, reason);
+        // On the order itself no address of the customer is named.
+        assert!(reference(order, &rules()).expect("maps").expect("a customer").bill_addr_no.is_none());
+    }
+    assert!(reference(&abroad, &named).expect_err("no country").text.contains("country_code of the billing address"));
+    let without = Order { billing_address: None, ..order() };
+    let named = reference(&without, &named).expect("maps").expect("a customer");
+    assert!(named.bill_addr_no.is_some() && named.bill_addr_no == named.ship_addr_no);
 }
 
 #[test]
