@@ -101,6 +101,30 @@ on_both!(
     }
 );
 
+on_both!(a_late_edit_of_an_order_changes_nothing_that_a_newer_one_said_again, matched(), async |world: &World| {
+    let steps = begin(world).await;
+    let older = order_of_kari(world, "Umea");
+    deliver(&steps, &older).await;
+    settle_down(world, &steps).await;
+    let (before, told) = (customer(world).await, changes(world));
+    // The newer order says the same: nothing is to be done, but from now on it is the one that counts.
+    next_order(world, &steps, "Umea").await;
+    settle_down(world, &steps).await;
+    let after = customer(world).await;
+    assert_eq!((after.desired_version, after.state.as_str()), (before.desired_version, "written"));
+    assert_ne!(after.desired, before.desired);
+    steps.advance(world, 3);
+    let at = steps.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let late = older.edited(|order| {
+        order["updated_at"] = json!(at);
+        order["billing_address"]["city"] = json!("Lulea");
+    });
+    steps.deliver(steps.link(), "orders/updated", &late.body).await;
+    settle_down(world, &steps).await;
+    assert_eq!((city(world).as_str(), changes(world)), ("Umea", told));
+    assert_one_customer(world, OWN_ID).await;
+});
+
 on_both!(a_persons_change_beside_a_lost_one_of_ours_stays, matched(), async |world: &World| {
     let steps = made(world).await;
     world.sandbox.faults().once(Class::Amend, Fault::DropAnswer);
