@@ -16,7 +16,7 @@ use crate::domain::address::Address;
 use crate::domain::order::Order;
 use crate::domain::personal::Personal;
 use crate::ifs::wire::{customer as wire, names};
-pub use reference::reference;
+pub use reference::{has_its_own, reference};
 
 /// Most characters of `AssociationNo`; a longer key travels as its digest.
 const ASSOCIATION_CHARS_MAX: usize = 50;

@@ -8,13 +8,20 @@ use crate::mapping::desired::CustomerRef;
 use crate::mapping::park::ParkReason;
 use crate::mapping::rules::Rules;
 
+/// Whether an order has a customer of its own in IFS. One that a till sold without any address has none, even where its buyer is
+/// known: a customer needs an address, and one document for each receipt would wait for a person for ever. A company's has.
+pub fn has_its_own(order: &Order, rules: &Rules) -> bool {
+    let has_address = order.billing_address.is_some() || order.shipping_address.is_some();
+    rules.matches_customers() && (has_address || order.company.is_some() || !order.is_till_sale())
+}
+
 /// What an order says of the customer that it waits for; none where the settings name its customer.
 ///
 /// # Errors
 /// Under `ship_address = "customer_address"` parks an order with an address that does not map: it would go to, or be billed
 /// to, another address of its customer than the one that it names.
 pub fn reference(order: &Order, rules: &Rules) -> Result<Option<CustomerRef>, ParkReason> {
-    if !rules.matches_customers() {
+    if !has_its_own(order, rules) {
         return Ok(None);
     }
     let id = |address: Option<&Address>| {
