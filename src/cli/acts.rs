@@ -50,6 +50,7 @@ pub(super) async fn retry(settings: &Settings, store: &Store, id: i64) -> Result
             wish,
             rules_revision: connection.rules.revision().to_owned(),
             seen_version: document.desired_version,
+            seen_content: document.desired.clone(),
         });
         match store.retry_document(DocumentId::new(id), anew, who(), Timestamp::now()).await {
             Err(StoreError::Stale) => {}
@@ -82,6 +83,7 @@ pub(super) async fn release(settings: &Settings, store: &Store, id: i64, note: &
             wish: wish.for_store(Trace::Possible),
             rules_revision: connection.rules.revision().to_owned(),
             seen_version: document.desired_version,
+            seen_content: document.desired.clone(),
         };
         let by = (who(), note.to_owned());
         match store.release_document(DocumentId::new(id), codes, anew, by, Timestamp::now()).await {

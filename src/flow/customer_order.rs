@@ -36,8 +36,8 @@ pub async fn wished(link: &Connection, order: &Order, wish: &Wish) -> Result<Opt
     let Some(key) = key else { return Ok(None) };
     let standing = link.store.customer_standing(&link.name, &key).await?;
     let content = content(&link.rules, order, standing.as_ref());
-    let expected_digest = standing.map(|standing| standing.desired_digest);
-    Ok(Some(CustomerWish { key, wish: content.for_store(), expected_digest }))
+    let expected = standing.map(|standing| standing.desired);
+    Ok(Some(CustomerWish { key, wish: content.for_store(), expected }))
 }
 
 /// What the order makes of the customer, following what was wanted of it before.
@@ -193,7 +193,7 @@ async fn reopened(
     let customer = CustomerWish {
         key: customer::key(&order),
         wish: content.for_store(),
-        expected_digest: standing.map(|standing| standing.desired_digest.clone()),
+        expected: standing.map(|standing| standing.desired.clone()),
     };
     let rules_revision = link.rules.revision().to_owned();
     Ok(outcome.waiting_for(Awaited::Anew { customer, rules_revision }))

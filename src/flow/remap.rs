@@ -56,6 +56,7 @@ pub async fn remapped(
         wish: today.for_store(Trace::Possible),
         rules_revision: rules.revision().to_owned(),
         seen_version: document.desired_version,
+        seen_content: document.desired.clone(),
     };
     match (Wish::parse(&document.desired), today) {
         (Ok(known), today) if known == today => Ok(Remapped::Same(anew)),

@@ -27,9 +27,13 @@ pub struct Item {
 pub fn explain(order: &Order, rules: &Rules) -> Vec<Item> {
     let mut items = Vec::new();
     // 1. The header, and whose order it is.
-    if let Some(customer) = customer::reference(order, rules) {
-        let because = "setting customer".to_owned();
-        items.push(Item { what: "customer".into(), value: Some(customer.key), because });
+    match customer::reference(order, rules) {
+        Ok(Some(customer)) => {
+            let because = "setting customer".to_owned();
+            items.push(Item { what: "customer".into(), value: Some(customer.key), because });
+        }
+        Ok(None) => {}
+        Err(reason) => items.push(parked("customer".into(), reason.text)),
     }
     match chosen_fields(order, rules) {
         Ok(fields) => items.extend(fields.into_iter().map(|(field, picked)| item(format!("header {field}"), &picked))),

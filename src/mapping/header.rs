@@ -1,5 +1,6 @@
 //! The header's fields.
 
+use super::customer;
 use super::desired::Fields;
 use super::note;
 use super::park::ParkReason;
@@ -25,8 +26,8 @@ pub(super) fn header_fields(order: &Order, rules: &Rules, currency: Currency) ->
             fields.insert(field.to_owned(), Scalar::text(value));
         }
     };
-    // Under `match_or_create` they come from the customer's link, when it is known.
-    if !rules.matches_customers() {
+    // Of an order with a customer of its own they come from that one's link, when it is known.
+    if !customer::has_its_own(order, rules) {
         let customer = default_customer(order, rules)?;
         text(names::CUSTOMER_NO, &customer.customer_no);
         text(names::BILL_ADDR_NO, &customer.bill_addr_no);
@@ -66,14 +67,27 @@ pub(super) fn header_fields(order: &Order, rules: &Rules, currency: Currency) ->
 }
 
 /// The customer that carries the order; a company's order wants a row of its own.
+///
+/// Where each order has its own customer, `customer_no` need not be set: the sale of a till that nothing fits parks.
 fn default_customer(order: &Order, rules: &Rules) -> Result<DefaultCustomer, ParkReason> {
-    rules.default_customer(rules.particulars(order)).ok_or_else(|| {
+    let of = rules.particulars(order);
+    let customer = rules.default_customer(of).ok_or_else(|| {
         ParkReason::mapping(
             "company_order",
             "the order belongs to a B2B company and customers.defaults has no row with b2b = true that fits: add one, or set \
              customer = \"match_or_create\"",
         )
-    })
+    })?;
+    if customer.customer_no.trim().is_empty() {
+        let text = format!(
+            "a till sold the order without any address, so that it has no customer of its own, and no row of customers.defaults fits it \
+             ({}, {}): set customer_no to the IFS customer of such sales, or add customers.defaults = [{{ customer_no = \"...\" }}]",
+            of.country.unwrap_or("no country"),
+            of.currency
+        );
+        return Err(ParkReason::mapping("till_customer_missing", text));
+    }
+    Ok(customer)
 }
 
 /// The header's fields that rules or settings choose, each with what chose it.

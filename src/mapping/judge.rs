@@ -162,7 +162,7 @@ fn desired(order: &Order, rules: &Rules, now: &Current) -> Result<DesiredOrder, 
         line_key_field: Some(settings.line_key_field.clone()).filter(|field| !field.is_empty()),
         contract: rules.site(order).value.to_owned(),
         header,
-        customer: customer::reference(order, rules),
+        customer: customer::reference(order, rules)?,
         release: rules.releases(order),
         // Among the customer's addresses it needs none of its own.
         address: address.filter(|_| !rules.ships_to_customer_address()),

@@ -146,6 +146,7 @@ pub(super) fn put(db: &mut Db, cause: &Cause<'_>, customer: &CustomerWish) -> Re
 /// The same, leaving alone a document whose content is not the one that this follows. It stays locked either way, as
 /// [`dialect::lock_document`] says: before any order's.
 pub(super) fn offer(db: &mut Db, cause: &Cause<'_>, customer: &CustomerWish) -> Result<Offered, StoreError> {
+    use schema::documents::dsl;
     // A customer may stand in IFS whoever we are: it is always looked up before it is made.
     let (kind, key) = (DocumentKind::Customer, customer.key.as_str());
     let content = mapped::Content { kind, key, wish: &customer.wish, look_up_first: true, seen_version: None };
@@ -155,7 +156,7 @@ pub(super) fn offer(db: &mut Db, cause: &Cause<'_>, customer: &CustomerWish) -> 
         dialect::lock_document(db, present.id)?;
     }
     let found = documents::by_key(db, kind, cause.connection, key)?;
-    if found.as_ref().map(|row| &row.desired_digest) != customer.expected_digest.as_ref() {
+    if found.as_ref().map(|row| &row.desired) != customer.expected.as_ref() {
         let id = found.map(|row| row.id).ok_or(StoreError::Stale)?;
         return Ok(Offered { id, taken: false });
     }
@@ -163,8 +164,13 @@ pub(super) fn offer(db: &mut Db, cause: &Cause<'_>, customer: &CustomerWish) -> 
     mapped::put_wish(db, cause, &content, None)?;
     let row = documents::by_key(db, kind, cause.connection, key)?.ok_or(StoreError::Stale)?;
     if found.is_none_or(|found| found.desired_digest != row.desired_digest) && row.order_id != cause.order_id {
-        use schema::documents::dsl;
         diesel::update(dsl::documents.filter(dsl::id.eq(row.id))).set(dsl::order_id.eq(cause.order_id)).execute(db)?;
+    }
+    // 3. An equal digest changes nothing of the customer, but which order told it last: one before that changes it no more.
+    if row.desired != customer.wish.content && row.desired_digest == customer.wish.digest {
+        diesel::update(dsl::documents.filter(dsl::id.eq(row.id)))
+            .set(dsl::desired.eq(&customer.wish.content))
+            .execute(db)?;
     }
     Ok(Offered { id: row.id, taken: true })
 }

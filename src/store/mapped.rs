@@ -85,8 +85,8 @@ pub struct CustomerWish {
     pub key: String,
     /// Its content and what it asks for.
     pub wish: Wish,
-    /// The digest of the content that this one was made to follow; `None` when there was no document.
-    pub expected_digest: Option<String>,
+    /// The content that this one was made to follow; `None` when there was no document.
+    pub expected: Option<String>,
 }
 
 /// One transaction of the mapper.

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use jiff::Timestamp;
 
 use super::dialect::{self, Db};
-use super::documents::{Attempt, by_id, record, standing, words};
+use super::documents::{Attempt, Raw, by_id, record, standing, words};
 use super::mapped::{self, Wish};
 use super::rows::micros;
 use super::{Store, StoreError, schema};
@@ -23,6 +23,15 @@ pub struct Anew {
     pub rules_revision: String,
     /// The desired version that stood in the row before it was judged: newer content is never overwritten.
     pub seen_version: i64,
+    /// The content that stood there: of a customer it may become that of a newer order under the same version.
+    pub seen_content: String,
+}
+
+impl Anew {
+    /// Whether the row still holds what stood there before it was judged.
+    pub(super) fn follows(&self, raw: &Raw) -> bool {
+        self.seen_version == raw.desired_version && self.seen_content == raw.desired
+    }
 }
 
 /// What a person does.
@@ -116,7 +125,7 @@ impl Store {
             }
             let next = next_state(standing, act.event)
                 .map_err(|_| StoreError::Refused("its state does not allow that: see `documents show`"))?;
-            if act.anew.as_ref().is_some_and(|anew| anew.seen_version != raw.desired_version) {
+            if act.anew.as_ref().is_some_and(|anew| !anew.follows(&raw)) {
                 return Err(StoreError::Stale);
             }
             let releases = act.event == Event::OperatorRelease;

@@ -105,7 +105,7 @@ impl Store {
         self.write(move |db| {
             dialect::lock_document(db, id.get())?;
             let raw = by_id(db, id.get())?.ok_or(StoreError::Refused("no document has that number"))?;
-            if anew.seen_version != raw.desired_version {
+            if !anew.follows(&raw) {
                 return Err(StoreError::Stale);
             }
             let now = micros(now);

@@ -66,6 +66,65 @@ on_both!(a_lost_change_of_ours_is_no_persons_when_a_newer_one_comes, matched(), 
     assert_one_customer(world, OWN_ID).await;
 });
 
+on_both!(
+    a_customer_that_moves_to_a_country_without_states_keeps_nothing_of_its_old_address,
+    matched(),
+    async |world: &World| {
+        let steps = begin(world).await;
+        let american = order_of_kari(world, "Fresno").edited(|order| {
+            let address = &mut order["billing_address"];
+            address["address2"] = json!("Apt 5");
+            (address["province_code"], address["country_code"]) = (json!("CA"), json!("US"));
+        });
+        deliver(&steps, &american).await;
+        settle_down(world, &steps).await;
+        let told = |field: &str| in_ifs(world).addresses[0].get(field).cloned().unwrap_or_default();
+        assert_eq!(
+            (told("Address2").as_str(), told("State").as_str(), told("Country").as_str()),
+            ("Apt 5", "CA", "US")
+        );
+        // The answer to the change is lost: what we emptied is ours all the same.
+        world.sandbox.faults().once(Class::Amend, Fault::DropAnswer);
+        next_order(world, &steps, "Umea").await;
+        settle_down(world, &steps).await;
+        assert_eq!((told("Address2").as_str(), told("State").as_str(), told("Country").as_str()), ("", "", "SE"));
+        assert_one_customer(world, OWN_ID).await;
+        steps.advance(world, 3);
+        deliver(
+            &steps,
+            &order_of_kari(world, "Umea").edited(|order| order["billing_address"]["address2"] = json!("Apt 6")),
+        )
+        .await;
+        settle_down(world, &steps).await;
+        assert_eq!((told("Address2").as_str(), told("State").as_str()), ("Apt 6", ""));
+        assert_one_customer(world, OWN_ID).await;
+    }
+);
+
+on_both!(a_late_edit_of_an_order_changes_nothing_that_a_newer_one_said_again, matched(), async |world: &World| {
+    let steps = begin(world).await;
+    let older = order_of_kari(world, "Umea");
+    deliver(&steps, &older).await;
+    settle_down(world, &steps).await;
+    let (before, told) = (customer(world).await, changes(world));
+    // The newer order says the same: nothing is to be done, but from now on it is the one that counts.
+    next_order(world, &steps, "Umea").await;
+    settle_down(world, &steps).await;
+    let after = customer(world).await;
+    assert_eq!((after.desired_version, after.state.as_str()), (before.desired_version, "written"));
+    assert_ne!(after.desired, before.desired);
+    steps.advance(world, 3);
+    let at = steps.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let late = older.edited(|order| {
+        order["updated_at"] = json!(at);
+        order["billing_address"]["city"] = json!("Lulea");
+    });
+    steps.deliver(steps.link(), "orders/updated", &late.body).await;
+    settle_down(world, &steps).await;
+    assert_eq!((city(world).as_str(), changes(world)), ("Umea", told));
+    assert_one_customer(world, OWN_ID).await;
+});
+
 on_both!(a_persons_change_beside_a_lost_one_of_ours_stays, matched(), async |world: &World| {
     let steps = made(world).await;
     world.sandbox.faults().once(Class::Amend, Fault::DropAnswer);

@@ -55,7 +55,7 @@ fn content(digest: &str, desired: &str, follows: Option<&str>) -> CustomerWish {
         reason: None,
         due_at: None,
     };
-    CustomerWish { key: KEY.to_owned(), wish, expected_digest: follows.map(str::to_owned) }
+    CustomerWish { key: KEY.to_owned(), wish, expected: follows.map(str::to_owned) }
 }
 
 on_both!(an_order_that_waits_never_overwrites_a_newer_content_of_its_customer, no_template(), async |world: &World| {
@@ -79,8 +79,7 @@ on_both!(an_order_that_waits_never_overwrites_a_newer_content_of_its_customer, n
     }
     // What follows the content that is there is taken.
     let claimed = claimed(&steps).await;
-    let settle =
-        wait(&claimed, Some(content("mine", &before.desired, Some(&before.desired_digest))), steps.clock.now());
+    let settle = wait(&claimed, Some(content("mine", &before.desired, Some(&before.desired))), steps.clock.now());
     steps.store.settle(lease, &claimed, settle).await.expect("settles");
     assert_eq!(standing(&steps).await.desired_digest, "mine");
 });
@@ -129,7 +128,7 @@ async fn a_waiting_order_and_a_newer_version_of_it_never_wait_for_each_other_in_
         let [received] = received.as_slice() else { panic!("one delivery waits: {}", received.len()) };
         let claimed = claimed(&steps).await;
         let before = standing(&steps).await;
-        let wish = content(&format!("round {round}"), &before.desired, Some(&before.desired_digest));
+        let wish = content(&format!("round {round}"), &before.desired, Some(&before.desired));
         let settle = wait(&claimed, Some(wish), steps.clock.now());
         let (written, told) =
             tokio::join!(steps.store.settle(&link.tenant.lease, &claimed, settle), map_delivery(link, received));

@@ -14,6 +14,7 @@ mod customer_changes;
 mod customer_companies;
 mod customer_locks;
 mod customer_shops;
+mod customer_tills;
 mod customers;
 mod events;
 mod holds;

@@ -1,11 +1,13 @@
 //! The customer of an order as IFS should hold it: its business key, its number, its records. Pure; how it is found and
 //! written is the flow's, how it is merged with what IFS holds is `customer_merge`'s.
 
+mod reference;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::address::fields_of;
-use super::desired::{CustomerRef, Fields};
+use super::desired::Fields;
 use super::park::ParkReason;
 use super::rules::Rules;
 use super::rules::customers::{CUSTOMER_ID_CHARS_MAX, CustomerCreate, MatchBy, Numbering, Particulars, ShipAddress};
@@ -14,6 +16,7 @@ use crate::domain::address::Address;
 use crate::domain::order::Order;
 use crate::domain::personal::Personal;
 use crate::ifs::wire::{customer as wire, names};
+pub use reference::{has_its_own, reference};
 
 /// Most characters of `AssociationNo`; a longer key travels as its digest.
 const ASSOCIATION_CHARS_MAX: usize = 50;
@@ -161,24 +164,6 @@ pub fn key(order: &Order) -> String {
         Some(email) => format!("email:{}", email.as_str().trim().to_lowercase()),
         None => format!("order:{}", order.id),
     }
-}
-
-/// What an order says of the customer that it waits for; none where the settings name its customer.
-pub fn reference(order: &Order, rules: &Rules) -> Option<CustomerRef> {
-    if !rules.matches_customers() {
-        return None;
-    }
-    // An address that does not map parks the order before anything is named by it.
-    let id = |address: Option<&Address>| {
-        let fields =
-            address.filter(|_| rules.ships_to_customer_address()).and_then(|address| fields_of(address, rules).ok());
-        fields.map(|fields| content_id(&fields))
-    };
-    Some(CustomerRef {
-        key: key(order),
-        bill_addr_no: id(order.billing_address.as_ref().or(order.shipping_address.as_ref())),
-        ship_addr_no: id(order.delivery_address()),
-    })
 }
 
 /// The customer of an order as IFS should hold it.

@@ -3,6 +3,7 @@
 use super::*;
 use crate::domain::order::{Company, Told};
 use crate::mapping::fixtures;
+use crate::mapping::judge::{Judgement, judge_unheld};
 use crate::mapping::rules::MappingSettings;
 use crate::mapping::rules::customers::TemplateRow;
 use crate::mapping::rules::settings::CustomerMode;
@@ -101,11 +102,62 @@ fn addresses_named_by_their_content_stay_wanted() {
     let mut moved = order();
     moved.created_at = moved.created_at.checked_add(jiff::Span::new().hours(5)).expect("in range");
     moved.shipping_address.as_mut().expect("an address").city = Personal::new("Umea");
-    let named = reference(&moved, &rules).expect("a customer").ship_addr_no.expect("an address");
+    let named = reference(&moved, &rules).expect("maps").expect("a customer").ship_addr_no.expect("an address");
     let second = desired(&moved, &rules).expect("whole").after(&first);
     assert!(second.record(&Record::Address(named)).is_some());
-    let first_ship = reference(&order(), &rules).expect("a customer").ship_addr_no.expect("an address");
+    let first_ship = reference(&order(), &rules).expect("maps").expect("a customer").ship_addr_no.expect("an address");
     assert!(second.record(&Record::Address(first_ship)).is_some());
+}
+
+#[test]
+fn an_order_whose_billing_address_does_not_map_is_billed_to_no_other_one() {
+    let named = rules_with(|settings| settings.customers.ship_address = ShipAddress::CustomerAddress);
+    let with = |change: fn(&mut Address)| {
+        let mut order = order();
+        change(order.billing_address.as_mut().expect("an address"));
+        order
+    };
+    let abroad = with(|address| address.country_code = None);
+    let long = with(|address| address.address1 = Personal::new("x".repeat(36)));
+    for (order, code) in [(&abroad, "no_country"), (&long, "address_too_long")] {
+        let reason = reference(order, &named).expect_err("it does not map");
+        assert_eq!(reason.code, code);
+        let Judgement::Park(parked) = judge_unheld(order, &named) else { panic!("the order parks") };
+        assert_eq!(parked, reason);
+        // On the order itself no address of the customer is named.
+        assert!(reference(order, &rules()).expect("maps").expect("a customer").bill_addr_no.is_none());
+    }
+    assert!(reference(&abroad, &named).expect_err("no country").text.contains("country_code of the billing address"));
+    let without = Order { billing_address: None, ..order() };
+    let named = reference(&without, &named).expect("maps").expect("a customer");
+    assert!(named.bill_addr_no.is_some() && named.bill_addr_no == named.ship_addr_no);
+}
+
+#[test]
+fn what_a_till_sold_without_an_address_has_the_default_customer_and_none_of_its_own() {
+    let by = |customer_no: &str| {
+        let customer_no = customer_no.to_owned();
+        rules_with(|settings| settings.customer_no = customer_no)
+    };
+    let mut till = fixtures::order("pos-staff-location");
+    (till.billing_address, till.shipping_address) = (None, None);
+    for known in [false, true] {
+        till.customer.id = known.then_some(7);
+        assert_eq!(reference(&till, &by("WEB-TILL")), Ok(None));
+        let Judgement::Write(desired) = judge_unheld(&till, &by("WEB-TILL")) else { panic!("it is whole") };
+        assert_eq!(desired.header.get(names::CUSTOMER_NO), Some(&Scalar::text("WEB-TILL")));
+        assert!(desired.customer.is_none() && desired.header.contains_key(names::BILL_ADDR_NO));
+        let Judgement::Park(reason) = judge_unheld(&till, &by("")) else { panic!("no header goes without a customer") };
+        assert_eq!(reason.code, "till_customer_missing");
+        assert!(reason.text.contains("customer_no") && reason.text.contains("customers.defaults"), "{}", reason.text);
+    }
+    // An address, another channel or a company: a customer of its own.
+    let billed = Order { billing_address: order().billing_address, ..till.clone() };
+    let sent = Order { source_name: Some("web".into()), ..till.clone() };
+    let business = Order { company: Some(company()), ..till };
+    for order in [billed, sent, business] {
+        assert!(reference(&order, &by("")).expect("maps").is_some());
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::customer::{DesiredCustomer, DesiredRecord, Record};
 use super::desired::Fields;
 use super::field::held;
 use super::scalar::Scalar;
-use super::written::WrittenField;
+use super::written::{WrittenField, WrittenFields};
 use crate::ifs::wire::{PartRequest, Row, customer as wire, names};
 pub use written::WrittenCustomer;
 
@@ -92,13 +92,16 @@ fn is_true(row: &Row, field: &str) -> bool {
     row.get(field).is_some_and(|value| value.as_bool() == Some(true) || matches!(value.as_str(), Some("TRUE" | "true")))
 }
 
+/// The fields of one record that change: to a value, or to nothing.
+pub type Patch = BTreeMap<String, Option<Scalar>>;
+
 /// What is to be done about a customer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CustomerPlan {
     /// Records to make, in order.
     pub made: Vec<DesiredRecord>,
     /// Changes of records that stand there.
-    pub patched: Vec<(Record, Fields)>,
+    pub patched: Vec<(Record, Patch)>,
     /// Fields that both changed, where the person's word stays.
     pub yielded: BTreeSet<(String, String)>,
     /// Records that stand there and are taken over as they are.
@@ -118,9 +121,11 @@ impl CustomerPlan {
     }
 
     /// What it sends: the fields of each record that it changes or makes.
-    pub fn sent(&self) -> impl Iterator<Item = (&Record, &Fields)> {
-        let patched = self.patched.iter().map(|(record, fields)| (record, fields));
-        patched.chain(self.made.iter().map(|made| (&made.record, &made.fields)))
+    pub fn sent(&self) -> impl Iterator<Item = (&Record, Patch)> {
+        let patched = self.patched.iter().map(|(record, fields)| (record, fields.clone()));
+        let whole =
+            |fields: &Fields| fields.iter().map(|(field, value)| (field.clone(), Some(value.clone()))).collect();
+        patched.chain(self.made.iter().map(move |made| (&made.record, whole(&made.fields))))
     }
 
     /// What it does, by names: no values, since they are a person's.
@@ -152,7 +157,7 @@ pub fn plan(base: &WrittenCustomer, desired: &DesiredCustomer, current: &ReadCus
             continue;
         }
         let unsent = WrittenField { sent: None, answered: None };
-        let mut patch = Fields::new();
+        let mut patch = Patch::new();
         for (field, value) in &wanted.fields {
             let written = settled.and_then(|fields| fields.get(field)).unwrap_or(&unsent);
             // 1. Shopify did not change it.
@@ -170,13 +175,32 @@ pub fn plan(base: &WrittenCustomer, desired: &DesiredCustomer, current: &ReadCus
                 plan.yielded.insert((name.clone(), field.clone()));
                 continue;
             }
-            patch.insert(field.clone(), value.clone());
+            patch.insert(field.clone(), Some(value.clone()));
+        }
+        // The same for what Shopify dropped: the rest of an address would stand beside another street or country.
+        for (field, written) in dropped(settled, &wanted.record, &wanted.fields) {
+            match held(row, field, None, written) {
+                None => {}
+                now if now == written.answered => drop(patch.insert(field.clone(), None)),
+                Some(_) => drop(plan.yielded.insert((name.clone(), field.clone()))),
+            }
         }
         if !patch.is_empty() {
             plan.patched.push((wanted.record.clone(), patch));
         }
     }
     plan
+}
+
+/// The fields of an address that we sent and that Shopify says no more. Of other records what is not said is left to IFS.
+fn dropped<'a>(
+    settled: Option<&'a WrittenFields>,
+    record: &Record,
+    wanted: &'a Fields,
+) -> impl Iterator<Item = (&'a String, &'a WrittenField)> + use<'a> {
+    let settled = settled.filter(|_| matches!(record, Record::Address(_)));
+    let sent = settled.into_iter().flatten().filter(|(_, written)| written.sent.is_some());
+    sent.filter(|(field, _)| !wanted.contains_key(*field))
 }
 
 /// A customer that stood there and has its own addresses for invoices and deliveries needs none of ours, unless an order
@@ -203,7 +227,7 @@ pub fn plan_parts(plan: &CustomerPlan, current: &ReadCustomer, customer_no: &str
         let etag = current.row(record).and_then(|row| row.etag.clone());
         etag.ok_or_else(|| NoEtag(record.name()))
     };
-    let own = plan.patched.iter().find(|(record, _)| *record == Record::Customer).map(|(_, fields)| body(fields));
+    let own = plan.patched.iter().find(|(record, _)| *record == Record::Customer).map(|(_, patch)| body(patch));
     let guard = match own {
         Some(own) => own,
         None => {
@@ -212,8 +236,8 @@ pub fn plan_parts(plan: &CustomerPlan, current: &ReadCustomer, customer_no: &str
         }
     };
     let mut parts = vec![PartRequest::patch(wire::customer(customer_no), etag_of(&Record::Customer)?, guard)];
-    for (record, fields) in plan.patched.iter().filter(|(record, _)| *record != Record::Customer) {
-        parts.push(PartRequest::patch(url_of(record, customer_no), etag_of(record)?, body(fields)));
+    for (record, patch) in plan.patched.iter().filter(|(record, _)| *record != Record::Customer) {
+        parts.push(PartRequest::patch(url_of(record, customer_no), etag_of(record)?, body(patch)));
     }
     for wanted in &plan.made {
         let url = list_of(&wanted.record, customer_no);
@@ -227,8 +251,9 @@ pub fn plan_parts(plan: &CustomerPlan, current: &ReadCustomer, customer_no: &str
 #[error("{0} was read without its ETag: a change without one would overwrite what a person wrote")]
 pub struct NoEtag(String);
 
-fn body(fields: &Fields) -> Value {
-    Value::Object(json(fields))
+fn body(patch: &Patch) -> Value {
+    let told = |value: &Option<Scalar>| value.as_ref().map_or(Value::Null, Scalar::to_json);
+    Value::Object(patch.iter().map(|(field, value)| (field.clone(), told(value))).collect())
 }
 
 fn json(fields: &Fields) -> Map<String, Value> {

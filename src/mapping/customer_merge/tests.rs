@@ -226,6 +226,63 @@ fn what_ifs_made_of_a_first_writing_is_tried_again_until_a_person_writes_over_it
     assert!(planned.nothing_to_do() && planned.yielded.len() == 1, "{}", planned.told());
 }
 
+/// The customer with a second line in its address, as it is wanted, and as IFS holds it with this in that line.
+fn with_second_line(line: Option<&str>) -> (DesiredCustomer, ReadCustomer) {
+    let (mut desired, mut read) = (desired(), whole());
+    desired.records[1].fields.insert("Address2".into(), text("Apt 5"));
+    let row = row("a2", json!({"AddressId": "1", "City": "Umea", "Country": "SE", "Address2": line}));
+    read.addresses.get_mut("1").expect("there").row = row;
+    (desired, read)
+}
+
+#[test]
+fn a_line_of_an_address_that_shopify_dropped_is_emptied_unless_a_person_wrote_in_it() {
+    let (first, read) = with_second_line(Some("Apt 5"));
+    let made = WrittenCustomer::new("W1", Origin::Made);
+    let base = made.after(&plan(&made, &first, &read), &first, &read);
+    let planned = plan(&base, &desired(), &read);
+    assert_eq!(planned.told(), "address 1 Address2");
+    let parts = plan_parts(&planned, &read, "W1").expect("ETags");
+    assert_eq!(parts[1].body, Some(json!({"Address2": null})));
+    // 1. IFS did so: the base knows, and what Shopify says later goes in again.
+    let (_, emptied) = with_second_line(None);
+    let answered = |read: &ReadCustomer| {
+        let told = BTreeMap::from([("address 1".to_owned(), read.addresses["1"].row.clone())]);
+        base.clone().answered(&planned, &told)
+    };
+    let after = answered(&emptied);
+    assert!(after.gaps(&planned, &emptied).is_empty());
+    assert!(plan(&after, &desired(), &emptied).nothing_to_do());
+    assert_eq!(plan(&after, &first, &emptied).told(), "address 1 Address2");
+    // 2. IFS kept it: shown, and tried again.
+    let after = answered(&read);
+    assert_eq!(after.gaps(&planned, &read), ["address 1 Address2 holds something else"]);
+    assert_eq!(plan(&after, &desired(), &read).told(), "address 1 Address2");
+    // 3. A person wrote in it: that stays, whatever Shopify says later.
+    let (_, edited) = with_second_line(Some("Ring twice"));
+    let planned = plan(&base, &desired(), &edited);
+    assert!(planned.nothing_to_do() && planned.yielded.len() == 1);
+    let after = base.after(&planned, &desired(), &edited);
+    assert!(plan(&after, &desired(), &edited).yielded.is_empty());
+    assert!(plan(&after, &first, &edited).nothing_to_do());
+    // 4. Its answer was lost: that it is empty is ours, not a person's.
+    let lost = base.doubting(desired());
+    assert_eq!(lost.clone().absorbing(&read).doubtful.len(), 1);
+    let known = lost.absorbing(&emptied);
+    assert!(known.doubtful.is_empty());
+    assert_eq!(plan(&known, &first, &emptied).told(), "address 1 Address2");
+}
+
+#[test]
+fn what_a_customer_says_no_more_beside_its_addresses_is_left_to_ifs() {
+    let (base, read) = settled();
+    let mut silent = desired();
+    for index in [0, 6] {
+        silent.records[index].fields.retain(|field, _| field == "Name");
+    }
+    assert!(plan(&base, &silent, &read).nothing_to_do());
+}
+
 #[test]
 fn a_record_that_ifs_made_but_does_not_show_is_a_gap() {
     let base = WrittenCustomer::new("W1", Origin::Made);

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CustomerPlan, Origin, ReadCustomer, plan};
+use super::{CustomerPlan, Origin, ReadCustomer, dropped, plan};
 use crate::ifs::wire::{Row, customer as wire};
 use crate::mapping::customer::{DesiredCustomer, Record};
+use crate::mapping::desired::Fields;
 use crate::mapping::field::held;
 use crate::mapping::scalar::Scalar;
 use crate::mapping::written::{WrittenField, WrittenFields};
@@ -69,7 +70,7 @@ impl WrittenCustomer {
     pub fn absorbing(mut self, current: &ReadCustomer) -> Self {
         for sent in std::mem::take(&mut self.doubtful) {
             for wanted in &sent.records {
-                self.absorb(wanted.record.name(), &wanted.fields, current.row(&wanted.record));
+                self.absorb(&wanted.record, &wanted.fields, current.row(&wanted.record));
             }
             if !plan(&self, &sent, current).nothing_to_do() {
                 self.doubtful.push(sent);
@@ -78,8 +79,9 @@ impl WrittenCustomer {
         self
     }
 
-    fn absorb(&mut self, name: String, fields: &BTreeMap<String, Scalar>, row: Option<&Row>) {
+    fn absorb(&mut self, record: &Record, fields: &Fields, row: Option<&Row>) {
         let Some(row) = row else { return };
+        let name = record.name();
         let settled = self.records.get(&name);
         let mut ours = Vec::new();
         for (field, value) in fields {
@@ -98,6 +100,10 @@ impl WrittenCustomer {
                 return;
             }
         }
+        // A field that was to be emptied and is empty, where it was not.
+        let emptied = dropped(settled, record, fields)
+            .filter(|(field, written)| written.answered.is_some() && held(row, field, None, written).is_none());
+        ours.extend(emptied.map(|(field, _)| (field.clone(), WrittenField { sent: None, answered: None })));
         self.records.entry(name).or_default().extend(ours);
     }
 
@@ -114,9 +120,13 @@ impl WrittenCustomer {
             let known = self.records.entry(name).or_default();
             for (field, value) in fields {
                 let written = known.entry(field.clone()).or_insert(WrittenField { sent: None, answered: None });
-                let answered = held(row, field, Some(value), written);
-                if is_alike(value, answered.as_ref()) {
-                    written.sent = Some(value.clone());
+                let answered = held(row, &field, value.as_ref(), written);
+                let is_written = match &value {
+                    Some(value) => is_alike(value, answered.as_ref()),
+                    None => answered.is_none(),
+                };
+                if is_written {
+                    written.sent = value;
                 }
                 written.answered = answered;
             }
@@ -137,7 +147,7 @@ impl WrittenCustomer {
             let known = self.records.get(&name);
             let sent =
                 |field: &String| known.and_then(|known| known.get(field)).and_then(|written| written.sent.as_ref());
-            let other = fields.iter().filter(|(field, value)| sent(field) != Some(*value));
+            let other = fields.iter().filter(|(field, value)| sent(field) != value.as_ref());
             gaps.extend(other.map(|(field, _)| format!("{name} {field} holds something else")));
         }
         gaps
@@ -160,6 +170,14 @@ impl WrittenCustomer {
                     *written = WrittenField { sent: Some(value.clone()), answered: now };
                 } else if yielded {
                     written.sent = Some(value.clone());
+                }
+            }
+            let settled = self.records.get(&name);
+            for (field, written) in dropped(settled, &wanted.record, &wanted.fields) {
+                let now = held(row, field, None, written);
+                if now.is_none() || plan.yielded.contains(&(name.clone(), field.clone())) {
+                    let answered = now.and(written.answered.clone());
+                    known.insert(field.clone(), WrittenField { sent: None, answered });
                 }
             }
         }

@@ -15,7 +15,7 @@ pub const CUSTOMER_ID_CHARS_MAX: usize = 20;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CustomerSettings {
-    /// Under `one_default`: other customers than `customer_no` for some orders; the most particular row wins.
+    /// Other customers than `customer_no` for some orders without a customer of their own; the most particular row wins.
     pub defaults: Vec<DefaultCustomer>,
     /// By which exact keys a customer is looked for, in this order.
     #[serde(rename = "match")]
@@ -231,7 +231,7 @@ impl Rules {
         }
     }
 
-    /// The customer that carries an order under `one_default`; none for a B2B order that no row names one for.
+    /// The customer that carries an order without one of its own; none for a B2B order that no row names one for.
     pub fn default_customer(&self, of: Particulars<'_>) -> Option<DefaultCustomer> {
         let settings = self.settings();
         let fits = |wanted: &Option<String>, found: Option<&str>| wanted.is_none() || wanted.as_deref() == found;
