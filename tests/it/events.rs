@@ -212,18 +212,13 @@ on_both!(facts_that_the_rules_need_are_read_once_for_a_version, by_customer(), a
     assert_eq!((asked_of_shopify(world), deliveries(world, "mapped")), (1, 2));
 });
 
-fn salesmen() -> Setup {
-    let rows = "salesmen = { 548380009 = \"101\" }\ncancel_reason = \"WEB\"";
-    Setup { edits: vec![("cancel_reason = \"WEB\"", rows)], ..Setup::default() }
-}
-
 fn salesman(world: &World, order: u64) -> Option<String> {
     let mut found = world.sandbox.ifs().orders_by_po(&order.to_string());
     assert_eq!(found.len(), 1);
     found.remove(0).header.get("SalesmanCode").cloned()
 }
 
-on_both!(who_sold_an_order_outlives_a_re_read_that_does_not_tell_it, salesmen(), async |world: &World| {
+on_both!(who_sold_an_order_outlives_a_re_read_that_does_not_tell_it, Setup::default(), async |world: &World| {
     let (steps, shop) = (begin(world).await, world.shop());
     let order = shop.place(Story::Sold(Feature::PointOfSale));
     let body = || shop.webhook_body(order).expect("a body");
@@ -239,7 +234,7 @@ on_both!(who_sold_an_order_outlives_a_re_read_that_does_not_tell_it, salesmen(),
     assert!(world.sandbox.books(&[]).is_clean(), "{:?}", world.sandbox.books(&[]).differences);
 });
 
-on_both!(who_sold_an_order_is_learned_from_the_webhook_that_comes_late, salesmen(), async |world: &World| {
+on_both!(who_sold_an_order_is_learned_from_the_webhook_that_comes_late, Setup::default(), async |world: &World| {
     let (steps, shop) = (begin(world).await, world.shop());
     let order = shop.place(Story::Sold(Feature::PointOfSale));
     arrive(&steps, EDITED, &edited(order)).await;
