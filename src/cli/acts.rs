@@ -9,11 +9,13 @@ use crate::config::{ConnectionSettings, Settings};
 use crate::domain::document::{DocumentKind, State, Trace};
 use crate::domain::ids::{ConnectionName, DocumentId};
 use crate::domain::order::Order;
+use crate::flow::customer_order;
+use crate::flow::parts::{self, Today};
 use crate::flow::rejudge::{known_order, rejudge};
 use crate::flow::wish::{self, Footing};
-use crate::flow::{customer_order, parts};
+use crate::mapping::rules::Rules;
 use crate::mapping::{holds, late};
-use crate::store::{Anew, DocumentRow, HELD_TOO_LONG, Store, StoreError};
+use crate::store::{Anew, DocumentRow, HELD_TOO_LONG, Store, StoreError, Wish};
 
 /// How often an order that changes while it is judged is judged again.
 const ROUNDS_MAX: usize = 5;
@@ -39,7 +41,7 @@ pub(super) async fn retry(settings: &Settings, store: &Store, id: i64) -> Result
         let wish = match DocumentKind::parse(&document.kind) {
             // Invariant: a second order is never given the whole order's content.
             Some(DocumentKind::CustomerOrder) if late::is_second(&document.business_key) => {
-                parts::second_today(store, rules, name, order_id, Timestamp::now()).await?
+                second_today(store, rules, &document, name).await?
             }
             Some(DocumentKind::CustomerOrder) => rejudge(store, rules, name, order_id, Timestamp::now()).await?,
             Some(DocumentKind::Customer) => customer_order::rejudged(store, rules, name, order_id).await?,
@@ -58,6 +60,24 @@ pub(super) async fn retry(settings: &Settings, store: &Store, id: i64) -> Result
         }
     }
     Err(changes_too_fast(id))
+}
+
+/// The second order's part under today's rules; none where what stands in the row still holds.
+async fn second_today(
+    store: &Store,
+    rules: &Rules,
+    document: &DocumentRow,
+    name: &ConnectionName,
+) -> Result<Option<Wish>, Failure> {
+    match parts::second_today(store, rules, name, document.order_id, Timestamp::now()).await? {
+        Today::Asks(wish) => Ok(Some(*wish)),
+        Today::Stands => Ok(None),
+        Today::Unclear(why) => Err(Failure::Usage(format!(
+            "document {} is a second order, and what of the order is its part cannot be told: {why}; run `documents retry` for the \
+             first order, or put the rules back; or set it right in IFS, then run `documents resolve`",
+            document.id
+        ))),
+    }
 }
 
 /// Releases a held document from what it waits for.

@@ -11,7 +11,7 @@ use super::map_event::{Event, map_event};
 use super::re_read::{Case, ReRead, re_read};
 use super::version::{Choice, choose};
 use super::wish::{self, Footing, Wish};
-use super::{Connection, SecretUse, customer_order};
+use super::{Connection, SecretUse, customer_order, parts};
 use crate::domain::document::{State, Trace};
 use crate::domain::order::{Order, Told as Facts};
 use crate::mapping::inbound;
@@ -184,6 +184,10 @@ pub(super) async fn commit(
         None => (wish, link.rules.revision().to_owned(), None),
     };
     let customer = customer_order::wished(link, order, &wish).await?;
+    let beside = match snapshot {
+        Some(_) => parts::beside(link, order.id.get(), &wish).await?,
+        None => None,
+    };
     let trace = if look_up_first { Trace::Possible } else { Trace::Impossible };
     link.store
         .commit_mapped(Mapped {
@@ -206,6 +210,7 @@ pub(super) async fn commit(
             business_key: key,
             wish: wish.for_store(trace),
             customer,
+            beside,
             rules_revision,
             seen_version,
             look_up_first,

@@ -106,6 +106,20 @@ impl Outcome {
         matches!(self.settled, Settled::Parked(_))
     }
 
+    /// Whether it stores what was sent and answered.
+    pub fn has_base(&self) -> bool {
+        self.written.is_some()
+    }
+
+    /// The same, with more to say to the person whom it is left to.
+    #[must_use]
+    pub fn saying(mut self, more: &str) -> Self {
+        if let Settled::Parked(reason) = &mut self.settled {
+            reason.text.push_str(more);
+        }
+        self
+    }
+
     /// The same, knowing how the order stands in IFS: the shop is told, where the settings want it.
     #[must_use]
     pub fn standing(mut self, order_no: &str, objstate: &str) -> Self {

@@ -117,7 +117,7 @@ fn money<'a>(order: &'a DesiredOrder, source: &str) -> Vec<Worth<'a>> {
 }
 
 /// What of Shopify's a row stands for, by its key: a line or a bundle and its discounts are one; taxes as charges and rounding are the whole order's.
-fn source(key: &str) -> String {
+pub(super) fn source(key: &str) -> String {
     let (kind, rest) = key.split_once(':').unwrap_or((key, ""));
     let first = |text: &str| text.split([':', '/', '+']).next().unwrap_or(text).to_owned();
     let bundle = if kind == "bundle" { Some(rest) } else { rest.strip_prefix("bundle:") };

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use super::carry::source;
 use super::desired::{DesiredOrder, DesiredRow, Expect, Expected};
 use super::read::Target;
 use super::scalar::Scalar;
@@ -71,6 +72,37 @@ impl Kept {
             Some(Scalar::Text(_) | Scalar::Int(_) | Scalar::Bool(_)) | None => Decimal::ZERO,
         }
     }
+
+    /// The units of each of the order's lines that stay. What was kept of a line is dealt over its rows, each row's own
+    /// first: other rules may make other rows of it.
+    fn deal(&self, lines: &[(&DesiredRow, Decimal)]) -> Vec<Decimal> {
+        let mut left: BTreeMap<String, Decimal> = BTreeMap::new();
+        for key in self.units.keys() {
+            *left.entry(source(key)).or_default() += self.units(key);
+        }
+        let mut take = |row: &DesiredRow, most: Decimal| match left.get_mut(&source(&row.key)) {
+            Some(left) => {
+                let taken = most.min(*left);
+                *left -= taken;
+                taken
+            }
+            None => Decimal::ZERO,
+        };
+        let own: Vec<Decimal> =
+            lines.iter().map(|(row, wanted)| take(row, self.units(&row.key).min(*wanted))).collect();
+        lines.iter().zip(own).map(|((row, wanted), own)| own + take(row, *wanted - own)).collect()
+    }
+
+    /// Whether a bundle stands where lines stood, or lines where a bundle did: what was kept cannot be told in other terms.
+    fn is_reshaped(&self, order: &DesiredOrder) -> bool {
+        let known: BTreeSet<String> = self.units.keys().map(|key| source(key)).collect();
+        let wanted: BTreeSet<String> = order.lines.iter().map(|line| source(&line.key)).collect();
+        let any = |of: &BTreeSet<String>, without: &BTreeSet<String>, kind: &str| {
+            of.difference(without).any(|source| source.starts_with(kind))
+        };
+        let turned = |from: &str, to: &str| any(&known, &wanted, from) && any(&wanted, &known, to);
+        turned("line:", "bundle:") || turned("bundle:", "line:")
+    }
 }
 
 /// Splits an order: units beyond what the first keeps, lines that it does not have, and what belongs to them.
@@ -82,15 +114,23 @@ pub fn split(order: &DesiredOrder, kept: &Kept) -> Result<Parts, String> {
     let currency = currency.ok_or_else(|| format!("{} is no currency", order.expected.currency))?;
     let (mut first, mut second) = (header_of(order), header_of(order));
     // 1. Lines: the units that it keeps are the first's.
+    if kept.is_reshaped(order) {
+        return Err(
+            "bundles became lines, or lines a bundle, since it was decided what the first order keeps".to_owned()
+        );
+    }
+    let mut lines = Vec::new();
     for line in &order.lines {
         let Some(Scalar::Decimal(wanted)) = line.fields.get(names::BUY_QTY_DUE) else {
             return Err(format!("{} has no quantity", line.key));
         };
-        let stays = kept.units(&line.key).min(*wanted);
+        lines.push((line, *wanted));
+    }
+    for ((line, wanted), stays) in lines.iter().zip(kept.deal(&lines)) {
         if stays == *wanted {
-            first.lines.push(line.clone());
+            first.lines.push((*line).clone());
         } else if stays <= Decimal::ZERO {
-            second.lines.push(line.clone());
+            second.lines.push((*line).clone());
         } else {
             let (stays, goes) = apart(line, stays, *wanted, currency)?;
             first.lines.push(stays);
@@ -101,19 +141,23 @@ pub fn split(order: &DesiredOrder, kept: &Kept) -> Result<Parts, String> {
         return Ok(Parts { first: order.clone(), second: None });
     }
     // 2. Charges: each whole, with the row that it belongs to.
-    let lines_of = |part: &DesiredOrder| -> BTreeSet<String> {
-        part.lines.iter().map(|line| line_of_split(&line.key).to_owned()).collect()
-    };
-    let (stay, go) = (lines_of(&first), lines_of(&second));
+    let sources_of =
+        |part: &DesiredOrder| -> BTreeSet<String> { part.lines.iter().map(|line| source(&line.key)).collect() };
+    let (stay, go) = (sources_of(&first), sources_of(&second));
     for charge in &order.charges {
         let goes = match owner(&charge.key) {
             Owner::Order => return Err(format!("{} counts for all rows together", charge.key)),
             Owner::First => false,
             Owner::Itself => !kept.charges.contains(&charge.key),
-            Owner::Row(key) if stay.contains(&key) && go.contains(&key) => {
+            Owner::Charge(key) if order.charges.iter().any(|charge| charge.key == key) => !kept.charges.contains(&key),
+            Owner::Line(key) if stay.contains(&key) && go.contains(&key) => {
                 return Err(format!("{} counts for units on both orders", charge.key));
             }
-            Owner::Row(key) => go.contains(&key) || second.charges.iter().any(|charge| charge.key == key),
+            Owner::Line(key) if stay.contains(&key) => false,
+            Owner::Line(key) if go.contains(&key) => true,
+            Owner::Charge(key) | Owner::Line(key) => {
+                return Err(format!("{} belongs to {key}, which is no row of the order", charge.key));
+            }
         };
         if goes { second.charges.push(charge.clone()) } else { first.charges.push(charge.clone()) }
     }
@@ -141,28 +185,33 @@ enum Owner {
     First,
     /// Nothing else.
     Itself,
-    /// A line, or a shipping row.
-    Row(String),
+    /// A shipping row.
+    Charge(String),
+    /// A line or a bundle, on all its rows.
+    Line(String),
 }
 
 fn owner(key: &str) -> Owner {
-    let (kind, rest) = key.split_once(':').unwrap_or((key, ""));
+    let source = source(key);
+    let (kind, rest) = source.split_once(':').unwrap_or((source.as_str(), ""));
     match kind {
         "goodwill" => Owner::First,
+        "shipping" if key != source => Owner::Charge(source),
         "shipping" | "tip" | "fee" => Owner::Itself,
-        "duty" => Owner::Row(format!("line:{rest}")),
-        "discount" if rest.starts_with("shipping:") => {
-            Owner::Row(rest.split(':').take(2).collect::<Vec<_>>().join(":"))
-        }
-        "discount" => Owner::Row(format!("line:{}", rest.split(':').next().unwrap_or_default())),
+        "duty" => Owner::Line(format!("line:{rest}")),
+        "line" | "bundle" => Owner::Line(source),
         // Taxes that are charges, a marketplace's, the rounding row, and whatever comes to be later.
         _ => Owner::Order,
     }
 }
 
-/// The line that a row of an uneven one (`line:1/2`) belongs to.
-fn line_of_split(key: &str) -> &str {
-    key.split_once('/').map_or(key, |(line, _)| line)
+/// Whether two readings of a part put the same units and money on the same rows.
+pub fn is_same_part(one: &DesiredOrder, other: &DesiredOrder) -> bool {
+    let rows = |order: &DesiredOrder| -> Vec<_> {
+        let rows = order.lines.iter().chain(&order.charges);
+        rows.map(|row| (row.key.clone(), row.fields.get(names::BUY_QTY_DUE).cloned(), row.expect.clone())).collect()
+    };
+    rows(one) == rows(other)
 }
 
 fn header_of(order: &DesiredOrder) -> DesiredOrder {
@@ -251,11 +300,8 @@ mod tests {
         wanted.expected = sums(&wanted, &wanted);
         let Parts { first, second } = split(&wanted, &kept).expect("exact");
         let second = second.expect("something is late");
-        let held = |order: &DesiredOrder| -> Vec<(String, Decimal)> {
-            order.lines.iter().map(|line| (line.key.clone(), units(line))).collect()
-        };
-        assert_eq!(held(&first), [("line:1".into(), 3.into()), ("line:2".into(), 1.into())]);
-        assert_eq!(held(&second), [("line:1".into(), 2.into()), ("line:3".into(), 4.into())]);
+        assert_eq!(held(&first), [("line:1", 3.into()), ("line:2", 1.into())]);
+        assert_eq!(held(&second), [("line:1", 2.into()), ("line:3", 4.into())]);
         assert_eq!((first.charges.len(), second.charges.len()), (before.charges.len(), 1));
         assert_eq!(second.key, format!("{}-2", wanted.key));
         assert!(is_second(&second.key) && !is_second(&wanted.key));
@@ -274,6 +320,78 @@ mod tests {
             wanted.expected = sums(&wanted, &wanted);
             assert!(split(&wanted, &kept).is_err(), "{key}");
         }
+    }
+
+    fn with_charges(mut order: DesiredOrder, keys: &[&str]) -> DesiredOrder {
+        let like = order.charges[0].clone();
+        order.charges.extend(keys.iter().map(|key| DesiredRow { key: (*key).into(), ..like.clone() }));
+        order.expected = sums(&order, &order);
+        order
+    }
+
+    fn renamed(mut order: DesiredOrder, keys: &[&str]) -> DesiredOrder {
+        for (line, key) in order.lines.iter_mut().zip(keys) {
+            line.key = (*key).into();
+        }
+        order
+    }
+
+    fn held(order: &DesiredOrder) -> Vec<(&str, Decimal)> {
+        order.lines.iter().map(|line| (line.key.as_str(), units(line))).collect()
+    }
+
+    #[test]
+    fn a_charge_goes_where_its_row_goes_and_is_never_guessed_at() {
+        let kept = Kept::of(&base(&order(&[(3, 1_000)]))).expect("quantities");
+        let late = || renamed(order(&[(3, 1_000), (2, 500)]), &["line:1", "bundle:ab-7"]);
+        let late_lines = || renamed(order(&[(3, 1_000), (2, 500), (1, 500)]), &["line:1", "line:7", "line:7/2"]);
+        let goes = |wanted: &DesiredOrder| -> Vec<String> {
+            let second = split(wanted, &kept).expect("exact").second.expect("something is late");
+            second.charges.into_iter().map(|charge| charge.key).collect()
+        };
+        assert_eq!(goes(&with_charges(late(), &["discount:bundle:ab-7:1:V19"])), ["discount:bundle:ab-7:1:V19"]);
+        let of_line = ["discount:7:1:V19", "duty:7", "duty:7/2"];
+        assert_eq!(goes(&with_charges(late_lines(), &of_line)), of_line);
+        assert_eq!(goes(&with_charges(late_lines(), &["discount:1:1:V19", "duty:1/2"])), [] as [&str; 0]);
+        // Of shipping, before its row or after it.
+        let of_shipping = ["discount:shipping:99:1:V19", "shipping:99"];
+        assert_eq!(goes(&with_charges(late_lines(), &of_shipping)), of_shipping);
+        // A component's, whose line stands in the bundle; a shipping row that is not there.
+        for key in ["duty:8", "discount:8:1:V19", "discount:bundle:cd-8:1:V19", "discount:shipping:98:1:V19"] {
+            assert!(split(&with_charges(late(), &[key]), &kept).is_err(), "{key}");
+        }
+    }
+
+    #[test]
+    fn what_was_kept_of_a_line_stays_whatever_rows_the_rules_make_of_it() {
+        let whole = Kept::of(&base(&order(&[(3, 1_000)]))).expect("quantities");
+        let pieces = renamed(order(&[(2, 1_000), (1, 900), (4, 250)]), &["line:1", "line:1/2", "line:3"]);
+        let Parts { first, second } = split(&pieces, &whole).expect("exact");
+        assert_eq!(held(&first), [("line:1", 2.into()), ("line:1/2", 1.into())]);
+        assert_eq!(held(&second.expect("something is late")), [("line:3", 4.into())]);
+        // And the other way round: each row's own first.
+        let kept = renamed(order(&[(2, 1_000), (1, 900)]), &["line:1", "line:1/2"]);
+        let kept = Kept::of(&base(&kept)).expect("quantities");
+        let one = renamed(order(&[(5, 1_000)]), &["line:1"]);
+        let Parts { first, second } = split(&one, &kept).expect("exact");
+        assert_eq!(held(&first), [("line:1", 3.into())]);
+        assert_eq!(held(&second.expect("something is late")), [("line:1", 2.into())]);
+        let more = renamed(order(&[(4, 1_000), (1, 900)]), &["line:1", "line:1/2"]);
+        let Parts { first, second } = split(&more, &kept).expect("exact");
+        assert_eq!(held(&first), [("line:1", 2.into()), ("line:1/2", 1.into())]);
+        assert_eq!(held(&second.expect("something is late")), [("line:1", 2.into())]);
+    }
+
+    #[test]
+    fn lines_that_became_a_bundle_are_not_split() {
+        let of = |keys: &[&str]| renamed(order(&vec![(2, 1_000); keys.len()]), keys);
+        let kept = |keys: &[&str]| Kept::of(&base(&of(keys))).expect("quantities");
+        let (lines, bundle) = (kept(&["line:7", "line:8"]), kept(&["bundle:ab-7"]));
+        assert!(split(&of(&["bundle:ab-7", "line:9"]), &lines).is_err());
+        assert!(split(&of(&["line:7", "line:8", "line:9"]), &bundle).is_err());
+        // One of Shopify's lines that goes while another comes is none of that.
+        assert!(split(&of(&["line:8", "line:9"]), &lines).is_ok());
+        assert!(split(&of(&["line:7", "line:8", "bundle:ab-7"]), &lines).is_ok());
     }
 
     #[test]

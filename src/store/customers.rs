@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::dialect::{self, Db};
 use super::documents::{self, Raw};
 use super::intents::IntentKind;
-use super::mapped::{self, Cause, CustomerWish};
+use super::mapped::{self, Cause, Wish};
 use super::rows::instant;
 use super::steps::Link;
 use super::{Store, StoreError, schema};
@@ -30,6 +30,17 @@ pub struct CustomerStanding {
     pub written: Option<String>,
     /// Why it stands so, in one word, when there is a reason.
     pub reason_code: Option<String>,
+}
+
+/// The customer document that an order waits for, as its newest version wants it.
+#[derive(Debug, Clone)]
+pub struct CustomerWish {
+    /// Its business key.
+    pub key: String,
+    /// Its content and what it asks for.
+    pub wish: Wish,
+    /// The content that this one was made to follow; `None` when there was no document.
+    pub expected: Option<String>,
 }
 
 /// Which IFS customer belongs to a document, and why this one.

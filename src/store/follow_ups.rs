@@ -5,6 +5,7 @@ use diesel::prelude::*;
 
 use super::dialect::{self, Db};
 use super::documents::{self, DocumentRow, Raw};
+use super::mapped::Cause;
 use super::steps::FollowUp;
 use super::{Store, StoreError, schema};
 use crate::domain::document::{DocumentKind, Event, Standing, State, Wanted, next_state};
@@ -25,6 +26,31 @@ impl Store {
         self.run(move |db| documents::by_key(db, kind, &name, &key)?.map(|raw| documents::shown(db, raw)).transpose())
             .await
     }
+}
+
+/// What an order's new content asks of its second order, for where the first one does not move by it.
+#[derive(Debug, Clone)]
+pub struct Beside {
+    /// What was written of the first one, as it was read: it says which part is the second's.
+    pub seen_written: Option<String>,
+    /// The second one's part; none where it is not told so.
+    pub second: Option<FollowUp>,
+}
+
+/// Brings the second order up to date where the first stands still, parked or resolved: else a settle of the first does.
+/// The first's row is locked.
+///
+/// # Errors
+/// [`StoreError::Stale`] when the first was written to since it was read: judge again.
+pub(super) fn renew(db: &mut Db, cause: &Cause<'_>, key: &str, beside: &Beside) -> Result<(), StoreError> {
+    let first = documents::by_key(db, DocumentKind::CustomerOrder, cause.connection, key)?.ok_or(StoreError::Stale)?;
+    if !matches!(documents::state_of(&first)?, State::Parked | State::Resolved) {
+        return Ok(());
+    }
+    if first.written != beside.seen_written {
+        return Err(StoreError::Stale);
+    }
+    beside.second.as_ref().map_or(Ok(()), |second| open(db, &first, second, cause.now))
 }
 
 /// Opens the document, or gives it new content. The cause's row is locked: what its settles ask for comes in their order.

@@ -4,9 +4,11 @@
 use diesel::prelude::*;
 use jiff::Timestamp;
 
+use super::customers::CustomerWish;
 use super::deliveries::{self, InboxState};
 use super::dialect::{self, Db};
 use super::documents::{self, Raw, Reason};
+use super::follow_ups::{self, Beside};
 use super::rows::{instant, micros, signed, unsigned};
 use super::{Store, StoreError, customers, schema};
 use crate::domain::document::{DocumentKind, Event, ParkKind, Standing, State, Trace, Wanted, next_state};
@@ -78,17 +80,6 @@ pub struct Wish {
     pub due_at: Option<Timestamp>,
 }
 
-/// The customer document that an order waits for, as its newest version wants it.
-#[derive(Debug, Clone)]
-pub struct CustomerWish {
-    /// Its business key.
-    pub key: String,
-    /// Its content and what it asks for.
-    pub wish: Wish,
-    /// The content that this one was made to follow; `None` when there was no document.
-    pub expected: Option<String>,
-}
-
 /// One transaction of the mapper.
 #[derive(Debug, Clone)]
 pub struct Mapped {
@@ -104,6 +95,8 @@ pub struct Mapped {
     pub wish: Wish,
     /// The customer document that it waits for; it is made or brought up to date in the same transaction.
     pub customer: Option<CustomerWish>,
+    /// What the order's second one is to hold, should the first one not move.
+    pub beside: Option<Beside>,
     /// The digest of the rules that judged it.
     pub rules_revision: String,
     /// The desired version that the content was made to follow, where it was: newer content is never overwritten.
@@ -174,6 +167,9 @@ impl Store {
                 None => None,
             };
             let state = put_wish(db, &cause, &mapped.order_content(), waits_for)?;
+            if let Some(beside) = &mapped.beside {
+                follow_ups::renew(db, &cause, &mapped.business_key, beside)?;
+            }
             // 3. The delivery's end.
             let order = signed(mapped.snapshot.order_id)?;
             deliveries::finish(db, mapped.delivery, InboxState::Mapped, None, Some(order))?;

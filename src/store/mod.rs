@@ -30,14 +30,15 @@ use tokio::sync::Semaphore;
 use crate::domain::document::IllegalMove;
 
 pub use credentials::{Credential, CredentialRow};
-pub use customers::{CustomerLink, CustomerStanding};
+pub use customers::{CustomerLink, CustomerStanding, CustomerWish};
 pub use deliveries::{Blame, Delivery, InboxState, Received, Stored};
 pub use dialect::Backend;
 pub use documents::{Attempt, DocumentFilter, DocumentRow, Reason, StateCount};
+pub use follow_ups::Beside;
 pub use inbox_view::{DeliveryView, InboxCounts};
 pub use intents::{Intent, IntentKind, NewIntent, Watch};
 pub use leases::{Lease, LeaseState, Takeover};
-pub use mapped::{CustomerWish, Mapped, Snapshot, SnapshotChange, Wish};
+pub use mapped::{Mapped, Snapshot, SnapshotChange, Wish};
 pub use operate::{Anew, HELD_TOO_LONG};
 pub use remap::UnderOtherRules;
 pub use steps::{Awaited, Claimed, FollowUp, JudgedAnew, Link, NOTED, Progress, Settle, Settled};

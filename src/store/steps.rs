@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 
+use super::customers::CustomerWish;
 use super::documents::{Attempt, Reason};
 use super::intents::Intent;
-use super::mapped::{CustomerWish, SnapshotChange, Wish};
+use super::mapped::{SnapshotChange, Wish};
 use crate::domain::document::{DocumentKind, Wanted};
 use crate::domain::ids::{ConnectionName, DocumentId, IntentId};
 

@@ -163,6 +163,123 @@ on_both!(fewer_units_than_were_delivered_are_a_credit_of_the_first, second(), as
     assert_state(&both[1], State::Written);
 });
 
+on_both!(what_is_exchanged_after_the_delivery_is_a_credit_and_a_second_order, second(), async |world: &World| {
+    let steps = begin(world).await;
+    let mut order = delivered(world, &steps, 714, 2).await;
+    let before = held(&the_order(world, &order));
+    order.lines[0].quantity = 0;
+    order.add_line();
+    update(&steps, &mut order).await;
+    let both = documents(world, &order).await;
+    assert_eq!((both[0].state, code(&both[0])), (State::Parked, "credit_needed"));
+    let text = &both[0].reason.as_ref().expect("a reason").text;
+    assert!(text.contains("line:714003 (2)") && text.contains("714-2"), "{text}");
+    assert_eq!(held(&the_order(world, &order)), before);
+    assert_state(&both[1], State::Written);
+    let second = |order: &Composed| held(&second_of(world, order).expect("a second order")).0;
+    assert_eq!(second(&order), [(order.lines[2].id, Decimal::TWO)]);
+    // While the first waits for the credit, and after it, what is added goes on.
+    order.add_line();
+    update(&steps, &mut order).await;
+    assert_eq!(second(&order), [(order.lines[2].id, Decimal::TWO), (order.lines[3].id, Decimal::TWO)]);
+    let id = both[0].id.to_string();
+    assert_eq!(world.command(&["documents", "resolve", &id, "--note", "credited"], "").0, 0);
+    order.lines[3].quantity = 5;
+    update(&steps, &mut order).await;
+    assert_eq!(second(&order), [(order.lines[2].id, Decimal::TWO), (order.lines[3].id, Decimal::from(5))]);
+    // Twice and late changes nothing.
+    let sent = writes(world);
+    update(&steps, &mut order).await;
+    assert_eq!(writes(world), sent);
+    // And a cancellation comes through.
+    order.cancelled = true;
+    update(&steps, &mut order).await;
+    let both = documents(world, &order).await;
+    assert_state(&both[0], State::Resolved);
+    assert_state(&both[1], State::Written);
+    assert!(!second_of(world, &order).expect("a second order").is_live());
+    assert_eq!(held(&the_order(world, &order)), before);
+    assert_eq!((open_intents(world), both.len()), (0, 2));
+});
+
+on_both!(units_that_are_refunded_leave_the_second_order_though_the_first_parks, second(), async |world: &World| {
+    let steps = begin(world).await;
+    let mut order = delivered(world, &steps, 715, 2).await;
+    order.lines[0].quantity = 5;
+    update(&steps, &mut order).await;
+    assert_both_written(world, &order).await;
+    order.lines[0].quantity = 2;
+    update(&steps, &mut order).await;
+    let both = documents(world, &order).await;
+    assert_eq!((both[0].state, code(&both[0])), (State::Parked, "credit_needed"));
+    assert_state(&both[1], State::Written);
+    assert!(!second_of(world, &order).expect("it was there").is_live());
+});
+
+on_both!(a_change_that_cannot_be_split_stops_the_second_order_of_a_resolved_first, second(), async |world: &World| {
+    let steps = begin(world).await;
+    let mut order = delivered(world, &steps, 717, 2).await;
+    order.lines[0].quantity = 5;
+    update(&steps, &mut order).await;
+    order.lines[1].quantity = 2;
+    update(&steps, &mut order).await;
+    let both = documents(world, &order).await;
+    assert_eq!(code(&both[0]), "credit_needed");
+    assert_eq!(world.command(&["documents", "resolve", &both[0].id.to_string(), "--note", "credited"], "").0, 0);
+    let sent = writes(world);
+    // 59.99 over six units: two rows of three are worth an even number of cents.
+    order.lines[0].off_cents = 1;
+    order.lines[0].quantity = 6;
+    update(&steps, &mut order).await;
+    let both = documents(world, &order).await;
+    assert_state(&both[0], State::Resolved);
+    assert_eq!((both[1].state, code(&both[1])), (State::Parked, "no_exact_split"));
+    assert_eq!(writes(world), sent);
+    order.lines[0].off_cents = 0;
+    update(&steps, &mut order).await;
+    assert_state(&documents(world, &order).await[1], State::Written);
+    let second = second_of(world, &order).expect("a second order");
+    assert_eq!(held(&second).0, [(order.lines[0].id, Decimal::from(3))]);
+});
+
+on_both!(a_retry_under_rules_that_cut_rows_otherwise_is_refused, second(), async |world: &World| {
+    let steps = begin(world).await;
+    let mut order = Composed::new(716, 2, steps.clock.now());
+    // 29.99 over three units: one row at a long price.
+    order.lines[0].off_cents = 1;
+    arrive(&steps, "orders/create", &order.body()).await;
+    world.sandbox.ifs().set_state(&the_order(world, &order).order_no, "Delivered").expect("delivers");
+    order.add_line();
+    update(&steps, &mut order).await;
+    assert_both_written(world, &order).await;
+    let view = second_of(world, &order).expect("a second order");
+    let person = |units: &str| {
+        world.sandbox.ifs().person_edits(&view.order_no, RowOf::Line("1"), "BuyQtyDue", units).expect("a person may");
+    };
+    person("7");
+    order.lines[2].quantity += 1;
+    update(&steps, &mut order).await;
+    let both = documents(world, &order).await;
+    assert_eq!((both[1].state, code(&both[1])), (State::Parked, "both_sides_changed"));
+    person("2");
+    // The same worth on two rows, of which the first order knows but one.
+    let text = std::fs::read_to_string(&world.config).expect("reads");
+    let split = text.replace("late_additions", "uneven_line = \"split\"\nlate_additions");
+    std::fs::write(&world.config, split).expect("writes");
+    let id = both[1].id.to_string();
+    let (ended, _, errors) = world.command(&["documents", "retry", &id], "");
+    assert_eq!(ended, 2, "{errors}");
+    assert!(errors.contains("cannot be told"), "{errors}");
+    // With the rules put back it goes on, with its part alone.
+    std::fs::write(&world.config, text).expect("writes");
+    assert_eq!(world.command(&["documents", "retry", &id], "").0, 0);
+    steps.advance(world, 120);
+    steps.run(steps.link()).await;
+    assert_both_written(world, &order).await;
+    let second = second_of(world, &order).expect("a second order");
+    assert_eq!(held(&second).0, [(order.lines[2].id, Decimal::from(3))]);
+});
+
 on_both!(a_cancellation_reaches_both, second(), async |world: &World| {
     let steps = begin(world).await;
     let mut order = delivered(world, &steps, 705, 2).await;
