@@ -41,10 +41,19 @@ pub fn carry(known: &DesiredOrder, before: &DesiredOrder, after: &DesiredOrder) 
     if basis(known) != basis(after) {
         return after.clone();
     }
+    // A bundle and its components are the same goods: those of two ways to map it stand beside no others.
+    if bundles(known) != bundles(before) {
+        return carried;
+    }
     let mut mixed = carried.clone();
     mixed.lines = rows(known, before, after, &List { of: |order| &order.lines, target: some_line() });
     mixed.charges = rows(known, before, after, &List { of: |order| &order.charges, target: Target::Charge(0) });
     if conserved(&mixed).is_ok() { mixed } else { carried }
+}
+
+/// The bundles that stand as one line.
+fn bundles(order: &DesiredOrder) -> BTreeSet<String> {
+    order.lines.iter().map(|line| source(&line.key)).filter(|source| source.starts_with("bundle:")).collect()
 }
 
 /// The new one where Shopify changed it, else the one that is known.
@@ -139,7 +148,7 @@ mod tests {
     use crate::domain::order::Order;
     use crate::domain::personal::Personal;
     use crate::ifs::wire::names;
-    use crate::mapping::fixtures::{desired_of, order, settings};
+    use crate::mapping::fixtures::{desired_of, order, rules, settings};
     use crate::mapping::rules::settings::DiscountMode;
     use crate::mapping::rules::{MappingSettings, Rules};
     use crate::mapping::scalar::Scalar;
@@ -259,6 +268,20 @@ mod tests {
             (&after.lines, &after.charges, &after.expected)
         );
         conserved(&carried).expect("its rows sum up");
+    }
+
+    #[test]
+    fn a_bundle_never_stands_beside_its_components() {
+        use crate::mapping::fixtures::{re_read, rules_of};
+        let version = re_read("bundle-package-part");
+        let known = desired_of(&version, &rules());
+        let before = desired_of(&version, &rules_of("bundle-package-part"));
+        assert_ne!(bundles(&known), bundles(&before), "two ways to map it");
+        let mut after = before.clone();
+        let row = after.lines.first_mut().expect("it has lines");
+        row.fields.insert(names::NOTE_TEXT.into(), Scalar::text("changed"));
+        let carried = carry(&known, &before, &after);
+        assert_eq!((carried.lines, carried.charges), (after.lines, after.charges));
     }
 
     #[test]
