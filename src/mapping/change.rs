@@ -29,8 +29,6 @@ const HEADER: [(&str, Change, FieldGroup); 9] = [
 ];
 /// The structure of several taxes on one row.
 const TAX_STRUCTURE: &str = "TaxCalcStructureId";
-/// What a line is called, where its part alone does not say it.
-const CATALOG_DESC: &str = "CatalogDesc";
 const LINE: [(&str, Change, FieldGroup); 9] = [
     (names::BUY_QTY_DUE, Change::QuantityDown, FieldGroup::Quantity),
     (names::SALE_UNIT_PRICE, Change::Price, FieldGroup::Price),
@@ -38,7 +36,7 @@ const LINE: [(&str, Change, FieldGroup); 9] = [
     (names::DISCOUNT, Change::Price, FieldGroup::Price),
     (names::TAX_CODE, Change::Price, FieldGroup::Tax),
     (TAX_STRUCTURE, Change::Price, FieldGroup::Tax),
-    (CATALOG_DESC, Change::Note, FieldGroup::Note),
+    (names::CATALOG_DESC, Change::Note, FieldGroup::Note),
     (names::NOTE_TEXT, Change::Note, FieldGroup::Note),
     (names::WANTED_DELIVERY_DATE, Change::DeliveryAddress, FieldGroup::Delivery),
 ];
