@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -80,6 +81,8 @@ pub struct Entry {
     pub parts: u32,
     /// How it ended.
     pub outcome: Outcome,
+    /// From its arrival to its end here, once it has ended: what the remote took, and nobody else.
+    pub took: Option<Duration>,
     /// Whether it changed state: `None` for reads or while undecided.
     pub committed: Option<bool>,
     /// The fault that was injected, by name.
@@ -214,6 +217,7 @@ impl Ledger {
             if_match: arrival.if_match,
             parts: arrival.parts,
             outcome: Outcome::Pending,
+            took: None,
             committed: None,
             fault: None,
             remark: None,
@@ -224,7 +228,7 @@ impl Ledger {
         let most = inner.concurrency_max.entry(remote).or_default();
         *most = (*most).max(peak);
         drop(inner);
-        OpenEntry { ledger: self.clone(), seq, remote }
+        OpenEntry { ledger: self.clone(), seq, remote, since: Instant::now() }
     }
 
     pub(super) fn note_over_rate(&self) {
@@ -261,6 +265,7 @@ pub(super) struct OpenEntry {
     ledger: Ledger,
     seq: u64,
     remote: Remote,
+    since: Instant,
 }
 
 impl OpenEntry {
@@ -277,9 +282,11 @@ impl OpenEntry {
     }
 
     pub(super) fn end(&self, outcome: Outcome) {
+        let took = self.since.elapsed();
         self.ledger.change(self.seq, |entry| {
             if entry.outcome == Outcome::Pending {
                 entry.outcome = outcome;
+                entry.took = Some(took);
             }
         });
     }
