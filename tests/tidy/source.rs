@@ -88,7 +88,11 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
             let name = entry.file_name();
             // A linked folder is somebody's tool, not the repository's.
             let Ok(kind) = entry.file_type() else { continue };
-            if kind.is_dir() && !["target", ".git", "node_modules"].iter().any(|skip| name == *skip) {
+            // In a work tree of its own `.git` is a file.
+            if ["target", ".git", "node_modules"].iter().any(|skip| name == *skip) {
+                continue;
+            }
+            if kind.is_dir() {
                 open.push(path);
             } else if kind.is_file() {
                 found.push(path);
