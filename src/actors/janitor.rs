@@ -23,6 +23,8 @@ pub struct Janitor {
     pub metrics: Metrics,
     /// Which gauges were set before, so that an emptied one is set to zero.
     pub seen: Mutex<BTreeSet<(String, String)>>,
+    /// The same of strays.
+    pub seen_strays: Mutex<BTreeSet<(String, String)>>,
 }
 
 impl Step for Janitor {
@@ -52,6 +54,7 @@ impl Janitor {
         let oldest = self.store.oldest_received().await?;
         let age = oldest.map_or(0, |at| self.clock.now().duration_since(at).as_secs().max(0));
         metrics::gauge!(metric::INBOX_OLDEST_SECONDS).set(gauge(age));
+        self.measure_strays().await?;
         let counts = self.store.count_open_documents().await?;
         let mut seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         for (connection, state) in seen.iter() {
@@ -65,6 +68,24 @@ impl Janitor {
             metrics::gauge!(metric::DOCUMENTS, "connection" => row.connection.clone(), "state" => row.state.clone())
                 .set(gauge(row.count));
             seen.insert((row.connection, row.state));
+        }
+        Ok(())
+    }
+}
+
+impl Janitor {
+    async fn measure_strays(&self) -> Result<(), StoreError> {
+        let counts = self.store.count_strays().await?;
+        let mut seen = self.seen_strays.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let label = |connection: &str, code: &str| metrics::gauge!(metric::STRAYS, "connection" => connection.to_owned(), "code" => code.to_owned());
+        for (connection, code) in seen.iter() {
+            if !counts.iter().any(|row| row.connection == *connection && row.code == *code) {
+                label(connection, code).set(0.0);
+            }
+        }
+        for row in counts {
+            label(&row.connection, &row.code).set(gauge(row.count));
+            seen.insert((row.connection, row.code));
         }
         Ok(())
     }

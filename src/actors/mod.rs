@@ -9,7 +9,8 @@
 //!  ├─ connection NAME       one for each connection
 //!  │   ├─ OrderMapper       inbox -> desired documents
 //!  │   ├─ IfsWriter         documents -> IFS
-//!  │   └─ ShopifyWriter     what the shop is told; only where the settings want it
+//!  │   ├─ ShopifyWriter     what the shop is told; only where the settings want it
+//!  │   └─ StandingQuery     records in IFS with our key that no link explains
 //!  └─ WebhookIngress        started last, stopped first
 //! ```
 
@@ -18,6 +19,7 @@ pub mod janitor;
 pub mod lease_keeper;
 pub mod order_mapper;
 pub mod shopify_writer;
+pub mod standing_query;
 pub mod token_keeper;
 pub mod webhook_ingress;
 
@@ -39,6 +41,7 @@ use janitor::Janitor;
 use lease_keeper::LeaseKeeper;
 use order_mapper::OrderMapper;
 use shopify_writer::ShopifyWriter;
+use standing_query::StandingQuery;
 use token_keeper::TokenKeeper;
 use webhook_ingress::WebhookIngress;
 
@@ -91,6 +94,7 @@ fn janitor_child(store: &Store, clock: &Clock, metrics: &Metrics) -> Child {
         clock: clock.clone(),
         metrics: metrics.clone(),
         seen: Mutex::default(),
+        seen_strays: Mutex::default(),
     })
     .into()
 }
@@ -144,5 +148,19 @@ fn connection_child(link: &Arc<Connection>, mapper_bell: Doorbell) -> Child {
             });
         children.push(teller.into());
     }
+    children.extend(standing_child(link));
     TreeSpec::subtree(format!("connection {}", link.name), children).into()
+}
+
+/// The standing query of a connection that writes: what it finds parks.
+fn standing_child(link: &Arc<Connection>) -> Option<Child> {
+    if link.mode != Mode::Live {
+        return None;
+    }
+    let link = Arc::clone(link);
+    let (pause_first, pause_max) = (Duration::from_secs(30), Duration::from_secs(900));
+    let rhythm = Rhythm { interval: link.standing.every, pause_first, pause_max };
+    let query =
+        ChildSpec::worker("StandingQuery", Doorbell::new(), rhythm, move || StandingQuery::new(Arc::clone(&link)));
+    Some(query.into())
 }

@@ -86,6 +86,7 @@ pub async fn build(
             store: store.clone(),
             clock: clock.clone(),
             retry: OWN_FAILURES,
+            standing: settings.standing_query.times(),
             watches: Watches::default(),
             work: Notify::new(),
             broke_off: AtomicBool::new(false),

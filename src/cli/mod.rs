@@ -15,6 +15,7 @@ mod sandbox;
 mod serve;
 mod settings;
 mod steps;
+mod strays;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -78,6 +79,11 @@ enum Command {
     Documents {
         #[command(subcommand)]
         command: documents::DocumentsCommand,
+    },
+    /// Records in IFS with our key that no link explains.
+    Strays {
+        #[command(subcommand)]
+        command: strays::StraysCommand,
     },
 }
 
@@ -150,6 +156,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Credentials { command } => credentials::credentials(load(config)?, command).await,
         Command::Orders { command } => documents::orders(load(config)?, command).await,
         Command::Documents { command } => documents::documents(load(config)?, command).await,
+        Command::Strays { command } => strays::strays(load(config)?, command).await,
     }
 }
 

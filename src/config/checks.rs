@@ -11,8 +11,8 @@ use url::Url;
 
 use super::reader::Reader;
 use super::settings::{
-    ConnectionSettings, DatabaseSettings, LinkSettings, MasterKeySource, ServerSettings, Settings, TelemetrySettings,
-    TenantSettings,
+    ConnectionSettings, DatabaseSettings, LinkSettings, MasterKeySource, ServerSettings, Settings,
+    StandingQuerySettings, TelemetrySettings, TenantSettings,
 };
 use super::sources::{Sources, Written};
 use crate::domain::ids::{ConnectionName, TenantName};
@@ -29,6 +29,7 @@ pub(super) struct Raw {
     pub(super) vault: VaultKeys,
     pub(super) telemetry: TelemetrySettings,
     pub(super) egress: EgressKeys,
+    pub(super) standing_query: StandingQuerySettings,
     pub(super) tenants: Vec<(String, TenantSettings)>,
     pub(super) connections: Vec<(String, (LinkSettings, MappingSettings))>,
 }
@@ -68,6 +69,7 @@ pub(super) fn check(reader: &mut Reader<'_>, written: &Written, sources: &Source
         None => MasterKeySource::Missing,
     };
     let egress = check_egress(reader, &raw.egress);
+    check_standing_query(reader, raw.standing_query);
     let mut tenants = BTreeMap::new();
     for (name, tenant) in raw.tenants {
         check_tenant(reader, &egress, &name, &tenant);
@@ -83,6 +85,7 @@ pub(super) fn check(reader: &mut Reader<'_>, written: &Written, sources: &Source
         vault,
         telemetry: raw.telemetry,
         egress,
+        standing_query: raw.standing_query,
         tenants,
         connections,
     })
@@ -106,6 +109,13 @@ fn check_server(reader: &mut Reader<'_>, server: &mut ServerSettings) {
     if let Some(file) = &server.operator_token_file {
         server.operator_token = secret(reader, &at("operator_token_file"), file);
     }
+}
+
+fn check_standing_query(reader: &mut Reader<'_>, keys: StandingQuerySettings) {
+    let at = |key| path(["standing_query", key]);
+    within(reader, &at("every_secs"), keys.every_secs, 60, 86_400);
+    within(reader, &at("look_back_hours"), keys.look_back_hours, 1, 24 * 60);
+    within(reader, &at("nightly_look_back_days"), keys.nightly_look_back_days, 1, 400);
 }
 
 fn check_database(reader: &mut Reader<'_>, written: &Written, keys: DatabaseKeys) -> Option<DatabaseSettings> {

@@ -16,7 +16,7 @@ pub use errors::{ConfigError, ConfigErrors};
 pub use handbook::{DEFAULT_TOML, Explained, settings as explained_settings};
 pub use settings::{
     ActionNames, ConnectionSettings, DatabaseSettings, LinkSettings, MasterKeySource, Mode, ServerSettings, Settings,
-    TelemetrySettings, TenantSettings,
+    StandingQuerySettings, TelemetrySettings, TenantSettings,
 };
 pub use sources::Sources;
 
@@ -25,7 +25,8 @@ use self::reader::Reader;
 use self::sources::Written;
 
 /// The sections there are.
-const SECTIONS: &[&str] = &["server", "database", "vault", "telemetry", "egress", "ifs", "connections"];
+const SECTIONS: &[&str] =
+    &["server", "database", "vault", "telemetry", "egress", "standing_query", "ifs", "connections"];
 
 impl Settings {
     /// Reads and checks the settings.
@@ -47,6 +48,7 @@ impl Settings {
         let vault = section(&mut reader, &written, &handbook, "vault");
         let telemetry = section(&mut reader, &written, &handbook, "telemetry");
         let egress = section(&mut reader, &written, &handbook, "egress");
+        let standing_query = section(&mut reader, &written, &handbook, "standing_query");
         let tenants =
             named(&mut reader, &written, &handbook, "ifs", |reader, path, values| reader.read(path, values, &[]));
         let connections = named(&mut reader, &written, &handbook, "connections", |reader, path, values| {
@@ -64,6 +66,7 @@ impl Settings {
                 vault: vault?,
                 telemetry: telemetry?,
                 egress: egress?,
+                standing_query: standing_query?,
                 tenants,
                 connections,
             })

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
 use crate::domain::ids::{ConnectionName, TenantName};
+use crate::flow::StandingTimes;
 use crate::ifs::auth::TokenAuth;
 use crate::mapping::rules::Rules;
 use crate::remote::Egress;
@@ -30,6 +32,8 @@ pub struct Settings {
     pub telemetry: TelemetrySettings,
     /// Who may be called besides public addresses by https.
     pub egress: Egress,
+    /// When records in IFS that no link explains are looked for.
+    pub standing_query: StandingQuerySettings,
     /// IFS Cloud installations by name.
     pub tenants: BTreeMap<TenantName, TenantSettings>,
     /// Shops linked to companies, by name.
@@ -87,6 +91,29 @@ pub struct TelemetrySettings {
     pub format: LogFormat,
     /// A level, or a filter as `tracing` reads it.
     pub level: String,
+}
+
+/// `[standing_query]`
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StandingQuerySettings {
+    /// Time between two runs, in seconds.
+    pub every_secs: u64,
+    /// How far back a run looks, in hours.
+    pub look_back_hours: u64,
+    /// How far back one run a day looks, in days.
+    pub nightly_look_back_days: u64,
+}
+
+impl StandingQuerySettings {
+    /// The same as the flow takes it.
+    pub fn times(self) -> StandingTimes {
+        StandingTimes {
+            every: Duration::from_secs(self.every_secs),
+            look_back: Duration::from_secs(self.look_back_hours * 3_600),
+            nightly_look_back: Duration::from_secs(self.nightly_look_back_days * 86_400),
+        }
+    }
 }
 
 /// `[ifs.NAME]`

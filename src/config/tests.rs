@@ -115,7 +115,9 @@ fn documented(section: &str) -> BTreeSet<String> {
 
 #[test]
 fn default_toml_has_every_key_that_is_read_and_no_other() {
-    for section in ["server", "database", "vault", "telemetry", "egress", "ifs.NAME", "connections.NAME"] {
+    for section in
+        ["server", "database", "vault", "telemetry", "egress", "standing_query", "ifs.NAME", "connections.NAME"]
+    {
         let wrong = format!("[{}]\nzzzzzzzzzzzzzzzzzzzzzzzz = 1\n", section.replace(super::NAME, "x"));
         let found = errors(&wrong);
         let known = found.iter().find_map(|line| line.split_once("known here: ")).expect("a list of keys").1;

@@ -227,6 +227,8 @@ pub enum Event {
     OperatorRelease,
     /// A person closes it.
     OperatorResolve,
+    /// The standing query found a record with its key that no link explains.
+    Stray,
 }
 
 /// A move that the design does not know.
@@ -297,6 +299,13 @@ pub fn next_state(standing: Standing, event: Event) -> Result<State, IllegalMove
             _ if open_intent => Err(illegal),
             State::Parked | State::Held | State::Retry => Ok(State::Resolved),
             _ => Err(illegal),
+        },
+        Event::Stray => match state {
+            _ if open_intent => Err(illegal),
+            State::Planned | State::Written | State::Retry | State::Held | State::Parked | State::Superseded => {
+                Ok(State::Parked)
+            }
+            State::Writing | State::Unknown | State::Skipped | State::Resolved => Err(illegal),
         },
     }
 }
@@ -419,6 +428,16 @@ mod tests {
             assert!(next_state(open, event).is_err(), "{event:?}");
         }
         assert_eq!(next_state(open, Event::Failed { own_fault: true }), Ok(State::Unknown));
+    }
+
+    #[test]
+    fn a_stray_record_parks_what_is_at_rest_and_never_what_is_under_way_or_a_persons() {
+        for state in State::ALL {
+            let parks = !matches!(state, State::Writing | State::Unknown | State::Skipped | State::Resolved);
+            assert_eq!(next_state(standing(state), Event::Stray).is_ok(), parks, "{state}");
+            let open = Standing { open_intent: true, ..standing(state) };
+            assert!(next_state(open, Event::Stray).is_err(), "{state}");
+        }
     }
 
     #[test]

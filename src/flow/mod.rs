@@ -31,6 +31,8 @@ pub mod remap;
 mod remove;
 pub mod rows;
 pub mod settling;
+pub mod standing;
+mod stray;
 pub mod version;
 pub mod wish;
 pub mod write_back;
@@ -42,6 +44,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use losses::Losses;
+pub use standing::StandingTimes;
 use tokio::sync::Notify;
 
 use crate::clock::{Clock, Tick};
@@ -180,6 +183,8 @@ pub struct Connection {
     pub clock: Clock,
     /// How failures of a document's own are spaced.
     pub retry: RetryPolicy,
+    /// When the standing query runs, and how far it looks back.
+    pub standing: StandingTimes,
     /// Monotonic time since the last look at each open intent of this process.
     pub watches: Watches,
     /// Rung when a document of this connection may be due.

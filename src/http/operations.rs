@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq as _;
 
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::supervision::{Health, NodeState};
 use crate::telemetry::Metrics;
 
@@ -63,14 +63,18 @@ pub async fn metrics(desk: web::Data<OperationsDesk>) -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(desk.metrics.render())
 }
 
-/// Actors, inbox and unfinished documents as JSON, for whoever holds the operator's token.
+/// Actors, inbox, unfinished documents and strays as JSON, for whoever holds the operator's token.
 pub async fn status(desk: web::Data<OperationsDesk>, request: HttpRequest) -> HttpResponse {
     if !is_operator(&desk, &request) {
         return HttpResponse::Unauthorized().insert_header(("WWW-Authenticate", "Bearer")).finish();
     }
-    let (inbox, documents) = match (desk.store.count_inbox().await, desk.store.count_open_documents().await) {
-        (Ok(inbox), Ok(documents)) => (inbox, documents),
-        (Err(error), _) | (_, Err(error)) => {
+    let read = async {
+        let (inbox, documents) = (desk.store.count_inbox().await?, desk.store.count_open_documents().await?);
+        Ok::<_, StoreError>((inbox, documents, desk.store.count_strays().await?))
+    };
+    let (inbox, documents, strays) = match read.await {
+        Ok(read) => read,
+        Err(error) => {
             tracing::error!(%error, "the status could not be read");
             return HttpResponse::ServiceUnavailable().finish();
         }
@@ -87,7 +91,12 @@ pub async fn status(desk: web::Data<OperationsDesk>, request: HttpRequest) -> Ht
         .into_iter()
         .map(|row| serde_json::json!({"connection": row.connection, "state": row.state, "count": row.count}))
         .collect();
-    HttpResponse::Ok().json(serde_json::json!({"actors": actors, "inbox": inbox, "documents": documents}))
+    let strays: Vec<_> = strays
+        .into_iter()
+        .map(|row| serde_json::json!({"connection": row.connection, "code": row.code, "count": row.count}))
+        .collect();
+    HttpResponse::Ok()
+        .json(serde_json::json!({"actors": actors, "inbox": inbox, "documents": documents, "strays": strays}))
 }
 
 fn is_operator(desk: &OperationsDesk, request: &HttpRequest) -> bool {

@@ -7,6 +7,7 @@ pub mod client;
 pub mod error;
 pub mod limits;
 mod multipart;
+mod orders;
 mod sending;
 pub mod settings;
 pub mod wire;
@@ -14,6 +15,7 @@ pub mod wire;
 pub use answer::Answer;
 pub use client::{IfsClient, IfsSettings, Ready};
 pub use error::IfsError;
+pub use orders::OrdersWindow;
 
 #[cfg(test)]
 mod tests;

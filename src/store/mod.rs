@@ -11,6 +11,7 @@ mod documents;
 mod follow_ups;
 mod inbox_view;
 mod intents;
+mod key_standing;
 mod leases;
 mod mapped;
 mod operate;
@@ -18,6 +19,7 @@ mod remap;
 mod rows;
 pub mod schema;
 mod steps;
+mod strays;
 mod take_over;
 
 use std::fmt;
@@ -37,11 +39,13 @@ pub use documents::{Attempt, DocumentFilter, DocumentRow, Reason, StateCount};
 pub use follow_ups::Beside;
 pub use inbox_view::{DeliveryView, InboxCounts};
 pub use intents::{Intent, IntentKind, NewIntent, Watch};
+pub use key_standing::{KeyDocument, KeyStanding};
 pub use leases::{Lease, LeaseState, Takeover};
 pub use mapped::{Mapped, Snapshot, SnapshotChange, Wish};
 pub use operate::{Anew, HELD_TOO_LONG};
 pub use remap::UnderOtherRules;
 pub use steps::{Awaited, Claimed, FollowUp, JudgedAnew, Link, NOTED, Progress, Settle, Settled};
+pub use strays::{Ended, Sighting, Stray, StrayCount, StrayRow};
 
 use dialect::Db;
 

@@ -153,6 +153,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    strays (id) {
+        id -> BigInt,
+        connection -> Text,
+        order_no -> Text,
+        business_key -> Text,
+        code -> Text,
+        text -> Text,
+        document_id -> Nullable<BigInt>,
+        found_at -> BigInt,
+        seen_at -> BigInt,
+        ended_at -> Nullable<BigInt>,
+        ended -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     leases (name) {
         name -> Text,
         owner -> Text,
@@ -172,4 +188,13 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(documents, order_links, customer_links, intents, attempts, orders, inbox);
+diesel::allow_tables_to_appear_in_same_query!(
+    documents,
+    order_links,
+    customer_links,
+    intents,
+    attempts,
+    orders,
+    inbox,
+    strays
+);

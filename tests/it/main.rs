@@ -28,5 +28,6 @@ mod releases;
 mod remap;
 mod schema;
 mod second_orders;
+mod standing;
 mod stopping;
 mod write_back;

@@ -160,6 +160,22 @@ CREATE TABLE attempts (
 );
 CREATE INDEX attempts_document ON attempts (document_id, id);
 
+CREATE TABLE strays (
+    id BIGSERIAL PRIMARY KEY,
+    connection TEXT NOT NULL,
+    order_no TEXT NOT NULL,
+    business_key TEXT NOT NULL,
+    code TEXT NOT NULL,
+    text TEXT NOT NULL,
+    document_id BIGINT REFERENCES documents (id),
+    found_at BIGINT NOT NULL,
+    seen_at BIGINT NOT NULL,
+    ended_at BIGINT,
+    ended TEXT CHECK (ended IN ('explained', 'dismissed')),
+    UNIQUE (connection, order_no)
+);
+CREATE INDEX strays_open ON strays (connection, id) WHERE ended_at IS NULL;
+
 CREATE TABLE leases (
     name TEXT PRIMARY KEY,
     owner TEXT NOT NULL,

@@ -1,5 +1,6 @@
 DROP TABLE audit;
 DROP TABLE leases;
+DROP TABLE strays;
 DROP TABLE attempts;
 DROP TABLE intents;
 DROP TABLE customer_links;

@@ -12,6 +12,8 @@ pub const ADDRESSES: &str = "CustomerOrderAddresses";
 
 /// Header: the order's number, chosen by IFS from the coordinator's series.
 pub const ORDER_NO: &str = "OrderNo";
+/// Header: when it was entered, by IFS's clock (C as a field; that a filter takes it is not proven).
+pub const DATE_ENTERED: &str = "DateEntered";
 /// Header: the state, see [`super::Objstate`].
 pub const OBJSTATE: &str = "Objstate";
 /// Header: who buys.

@@ -75,7 +75,10 @@ impl Work {
             let all_actions = writes.iter().all(|operation| operation.url.contains("/IfsApp."));
             return if all_actions { Class::Action } else { Class::Amend };
         }
-        let lookup = operations.iter().any(|operation| operation.url.contains("$filter="));
+        // A list by date looks nothing up: it is read as a whole.
+        let looks_up =
+            |operation: &&Operation| operation.url.contains("$filter=") && !operation.url.contains("DateEntered");
+        let lookup = operations.iter().any(looks_up);
         if lookup { Class::Lookup } else { Class::Read }
     }
 
