@@ -1,4 +1,5 @@
-//! Named points at which a test stops the process for good and kills it; in a shipped build `hit` is empty and the variable that arms it unknown.
+//! Named points at which a test stops the process, to kill it or to let it go on later; in a shipped build `hit` is empty and the variable
+//! that arms it unknown.
 
 /// The webhook's body was read; nothing is stored yet.
 pub const BODY_READ: &str = "body_read";
@@ -98,17 +99,30 @@ mod armed {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    /// `ML_CONNECTOR_FAILPOINT=name[:n]`: stop at the n-th passage (1 when left out) of that point.
+    /// `ML_CONNECTOR_FAILPOINT=name[:n[:stop]]`: at the n-th passage (1 when left out) of that point the thread stands still for good, or
+    /// the whole process is stopped as by SIGSTOP and goes on after SIGCONT.
     struct Plan {
         name: String,
         left: AtomicU32,
+        manner: Manner,
+    }
+
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Manner {
+        ForGood,
+        UntilContinued,
     }
 
     impl Plan {
         fn parse(text: &str) -> Option<Self> {
-            let (name, count) = text.split_once(':').unwrap_or((text, "1"));
+            let (name, rest) = text.split_once(':').unwrap_or((text, "1"));
+            let (count, manner) = match rest.split_once(':') {
+                None => (rest, Manner::ForGood),
+                Some((count, "stop")) => (count, Manner::UntilContinued),
+                Some(_) => return None,
+            };
             let left = count.parse().ok().filter(|count| *count > 0)?;
-            super::ALL.contains(&name).then(|| Self { name: name.to_owned(), left: AtomicU32::new(left) })
+            super::ALL.contains(&name).then(|| Self { name: name.to_owned(), left: AtomicU32::new(left), manner })
         }
 
         /// Counts one passage of `name`; true at the one that was asked for.
@@ -131,12 +145,20 @@ mod armed {
     }
 
     /// Passes the point `name`. When it is the armed one at its n-th passage: prints `failpoint reached: name` on stderr and never
-    /// returns, so that the parent kills the process with SIGKILL and nothing of it gets to tidy up.
+    /// returns, so that the parent kills the process with SIGKILL and nothing of it gets to tidy up; or, as the plan says, stops the
+    /// process and returns when it was told to go on.
     pub fn hit(name: &str) {
-        if plan().is_some_and(|plan| plan.passes(name)) {
-            say("failpoint reached", name);
-            loop {
+        let Some(plan) = plan().filter(|plan| plan.passes(name)) else { return };
+        say("failpoint reached", name);
+        match plan.manner {
+            Manner::ForGood => loop {
                 std::thread::park();
+            },
+            Manner::UntilContinued => {
+                let process_id = std::process::id().to_string();
+                // Returns after SIGCONT.
+                let stopped = std::process::Command::new("kill").args(["-STOP", &process_id]).status();
+                say(if stopped.is_ok_and(|status| status.success()) { "continued" } else { "could not stop" }, name);
             }
         }
     }
@@ -167,7 +189,10 @@ mod armed {
 
         #[test]
         fn an_unknown_name_or_count_arms_nothing() {
-            for text in ["", "claim", "claimed:0", "claimed:x", "claimed:"] {
+            assert_eq!(Plan::parse("claimed:3:stop").map(|plan| plan.manner), Some(Manner::UntilContinued));
+            for text in
+                ["", "claim", "claimed:0", "claimed:x", "claimed:", "claimed:1:", "claimed:stop", "claimed:1:go"]
+            {
                 assert!(Plan::parse(text).is_none(), "{text}");
             }
         }

@@ -19,7 +19,7 @@ impl Step for IfsWriter {
             Ok(Some(wait)) => Pace::Due(wait),
             Ok(None) => Pace::Idle,
             Err(StoreError::Fenced) => {
-                tracing::error!(connection = %self.link.name, "the lease is lost: nothing is written until it is ours again");
+                tracing::warn!(connection = %self.link.name, "the lease is another replica's: what was under way here changes no row");
                 Pace::Failed
             }
             Err(error) => {

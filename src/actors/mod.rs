@@ -4,14 +4,15 @@
 //! root
 //!  ├─ Janitor               metrics of the tables
 //!  ├─ ifs NAME              one for each tenant
-//!  │   ├─ LeaseKeeper       who may write for it
-//!  │   └─ TokenKeeper       its access token
-//!  ├─ connection NAME       one for each connection
-//!  │   ├─ OrderMapper       inbox -> desired documents
-//!  │   ├─ IfsWriter         documents -> IFS
-//!  │   ├─ ShopifyWriter     what the shop is told; only where the settings want it
-//!  │   └─ StandingQuery     records in IFS with our key that no link explains
-//!  └─ WebhookIngress        started last, stopped first
+//!  │   ├─ LeaseKeeper       whose the tenant is; takes the lease, renews it
+//!  │   └─ owned             only while the lease is ours: a branch, planted and removed at run time
+//!  │       ├─ TokenKeeper           its access token
+//!  │       └─ connection NAME       one for each connection to the tenant
+//!  │           ├─ OrderMapper       inbox -> desired documents
+//!  │           ├─ IfsWriter         documents -> IFS
+//!  │           ├─ ShopifyWriter     what the shop is told; only where the settings want it
+//!  │           └─ StandingQuery     records in IFS with our key that no link explains
+//!  └─ WebhookIngress        started last, stopped first; on every replica
 //! ```
 
 pub mod ifs_writer;
@@ -21,29 +22,44 @@ pub mod order_mapper;
 pub mod shopify_writer;
 pub mod standing_query;
 pub mod token_keeper;
+pub mod wakes;
 pub mod webhook_ingress;
 
-use std::collections::HashMap;
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::watch;
-
 use crate::clock::Clock;
-use crate::flow::{Connection, Mode, Tenant};
+use crate::domain::ids::{ConnectionName, TenantName};
+use crate::flow::{Connection, Mode, Tenant, Term, Terms};
 use crate::store::Store;
-use crate::supervision::{Child, ChildSpec, Doorbell, Rhythm, Slot, TreeSpec};
+use crate::supervision::{Branch, BranchSpec, Child, ChildSpec, Doorbell, Rhythm, Slot, TreeSpec};
 use crate::telemetry::Metrics;
 
 use ifs_writer::IfsWriter;
 use janitor::Janitor;
-use lease_keeper::LeaseKeeper;
+use lease_keeper::{CannotServe, LeaseKeeper, LeaseRules, Serve};
 use order_mapper::OrderMapper;
 use shopify_writer::ShopifyWriter;
 use standing_query::StandingQuery;
 use token_keeper::TokenKeeper;
+use wakes::{Mappers, Wakes};
 use webhook_ingress::WebhookIngress;
+
+/// What works for a tenant in one term.
+pub struct Served {
+    /// The tenant.
+    pub tenant: Arc<Tenant>,
+    /// Its connections.
+    pub connections: Vec<Arc<Connection>>,
+}
+
+/// Builds clients and rules of a tenant for one term.
+pub type Build = Rc<dyn Fn(TenantName, Term) -> Pin<Box<dyn Future<Output = Result<Served, CannotServe>>>>>;
 
 /// What the tree is made of.
 pub struct Parts {
@@ -53,38 +69,45 @@ pub struct Parts {
     pub clock: Clock,
     /// The recorder of metrics.
     pub metrics: Metrics,
-    /// The tenants.
-    pub tenants: Vec<Arc<Tenant>>,
-    /// The connections.
-    pub connections: Vec<Arc<Connection>>,
+    /// The tenants that this process may own.
+    pub tenants: Vec<TenantName>,
+    /// All connections, each with its tenant.
+    pub connections: Vec<(ConnectionName, TenantName)>,
+    /// Builds what works for a tenant.
+    pub build: Build,
+    /// How leases are taken.
+    pub leases: LeaseRules,
+    /// The terms of this process.
+    pub terms: Terms,
     /// Deliveries that may wait for their commit.
     pub queue_max: usize,
-    /// How long a lease lasts.
-    pub lease: Duration,
-    /// Told when a lease is lost.
-    pub lost: watch::Sender<bool>,
 }
 
-/// The tree as data, and the slot in which the ingress is found.
-pub fn tree(parts: Parts) -> (TreeSpec, Slot<WebhookIngress>) {
-    let Parts { store, clock, metrics, tenants, connections, queue_max, lease, lost } = parts;
-    let mut children: Vec<Child> = vec![janitor_child(&store, &clock, &metrics)];
-    for tenant in &tenants {
-        children.push(tenant_child(tenant, &store, lease, &lost));
+/// The tree as data, and how to reach into it from outside.
+pub struct Tree {
+    /// What to start.
+    pub spec: TreeSpec,
+    /// Where the ingress is found.
+    pub ingress: Slot<WebhookIngress>,
+    /// Who is woken by what other replicas tell.
+    pub wakes: Wakes,
+}
+
+/// The tree.
+pub fn tree(parts: Parts) -> Tree {
+    let mappers = Arc::new(Mappers::new(&parts.connections, parts.terms.clone()));
+    let wakes = Wakes::new(Arc::clone(&mappers), &parts.tenants);
+    let mut children: Vec<Child> = vec![janitor_child(&parts.store, &parts.clock, &parts.metrics)];
+    for tenant in &parts.tenants {
+        children.push(tenant_child(&parts, tenant, wakes.keeper(tenant), &mappers));
     }
-    let mut mappers = HashMap::new();
-    for link in &connections {
-        let mapper = Doorbell::new();
-        mappers.insert(link.name.as_str().to_owned(), mapper.clone());
-        children.push(connection_child(link, mapper));
-    }
+    let Parts { store, queue_max, .. } = parts;
     let slot = Slot::new();
-    let mappers = Arc::new(mappers);
     let ingress = ChildSpec::actor("WebhookIngress", slot.clone(), move |guard| {
         WebhookIngress::new(store.clone(), Arc::clone(&mappers), queue_max, guard)
     });
     children.push(ingress.into());
-    (TreeSpec::root(children), slot)
+    Tree { spec: TreeSpec::root(children), ingress: slot, wakes }
 }
 
 fn janitor_child(store: &Store, clock: &Clock, metrics: &Metrics) -> Child {
@@ -99,24 +122,61 @@ fn janitor_child(store: &Store, clock: &Clock, metrics: &Metrics) -> Child {
     .into()
 }
 
-fn tenant_child(tenant: &Arc<Tenant>, store: &Store, lasts: Duration, lost: &watch::Sender<bool>) -> Child {
-    let lease = {
-        let (tenant, store, lost) = (Arc::clone(tenant), store.clone(), lost.clone());
-        let rhythm = Rhythm { pause_max: lasts / 3, ..Rhythm::every(lasts / 3) };
-        ChildSpec::worker("LeaseKeeper", Doorbell::new(), rhythm, move || LeaseKeeper {
-            tenant: Arc::clone(&tenant),
+fn tenant_child(parts: &Parts, tenant: &TenantName, bell: Doorbell, mappers: &Arc<Mappers>) -> Child {
+    let branch = Branch::new();
+    let keeper = {
+        let (store, clock, terms, rules) =
+            (parts.store.clone(), parts.clock.clone(), parts.terms.clone(), parts.leases.clone());
+        let (tenant, branch, serve) = (tenant.clone(), branch.clone(), serve(parts, tenant, mappers));
+        let rhythm = Rhythm { pause_max: rules.lasts / 3, ..Rhythm::every(rules.lasts / 3) };
+        ChildSpec::worker("LeaseKeeper", bell, rhythm, move || LeaseKeeper {
+            tenant: tenant.clone(),
             store: store.clone(),
-            lasts,
-            lost: lost.clone(),
+            clock: clock.clone(),
+            rules: rules.clone(),
+            terms: terms.clone(),
+            branch: branch.clone(),
+            serve: Rc::clone(&serve),
+            hesitates: Cell::new(None),
         })
     };
-    let token = {
-        let tenant = Arc::clone(tenant);
+    let owned = BranchSpec::new("owned", branch);
+    TreeSpec::subtree(format!("ifs {tenant}"), vec![keeper.into(), owned.into()]).into()
+}
+
+/// How a tenant is served in one term: its clients are built, then what a dead owner left is freed.
+fn serve(parts: &Parts, tenant: &TenantName, mappers: &Arc<Mappers>) -> Serve {
+    let (store, clock, build) = (parts.store.clone(), parts.clock.clone(), Rc::clone(&parts.build));
+    let (tenant, mappers) = (tenant.clone(), Arc::clone(mappers));
+    Rc::new(move |term| {
+        let (store, clock, mappers) = (store.clone(), clock.clone(), Arc::clone(&mappers));
+        let built = build(tenant.clone(), term);
+        Box::pin(async move {
+            let served = built.await?;
+            let (lease, limits) = (&served.tenant.lease, &served.tenant.limits);
+            let names = served.tenant.connections.clone();
+            let freed = store.take_over(lease, names, limits.request_timeout, clock.now()).await;
+            let freed = freed.map_err(|error| error.to_string())?;
+            if freed > 0 {
+                tracing::info!(tenant = %served.tenant.name, freed, "documents that a dead owner held are free again");
+            }
+            Ok(owned_tree(&served, &mappers))
+        })
+    })
+}
+
+/// What works for a tenant while its lease is ours.
+fn owned_tree(served: &Served, mappers: &Mappers) -> TreeSpec {
+    let tenant = Arc::clone(&served.tenant);
+    let token =
         ChildSpec::worker("TokenKeeper", Doorbell::new(), Rhythm::every(Duration::from_secs(3_600)), move || {
             TokenKeeper { tenant: Arc::clone(&tenant) }
-        })
-    };
-    TreeSpec::subtree(format!("ifs {}", tenant.name), vec![lease.into(), token.into()]).into()
+        });
+    let mut children: Vec<Child> = vec![token.into()];
+    for link in &served.connections {
+        children.push(connection_child(link, mappers.bell(&link.name)));
+    }
+    TreeSpec::subtree("owned", children)
 }
 
 fn connection_child(link: &Arc<Connection>, mapper_bell: Doorbell) -> Child {

@@ -27,6 +27,9 @@ pub struct OrderMapper {
 
 impl Step for OrderMapper {
     async fn run(&self) -> Pace {
+        if self.link.is_stopping() {
+            return Pace::Idle;
+        }
         let taken = match self.link.store.due_deliveries(&self.link.name, self.link.clock.now(), TAKEN_MAX).await {
             Ok(taken) => taken,
             Err(error) => {

@@ -18,7 +18,7 @@ impl Step for ShopifyWriter {
             Ok(Some(wait)) => Pace::Due(wait),
             Ok(None) => Pace::Idle,
             Err(StoreError::Fenced) => {
-                tracing::error!(connection = %self.link.name, "the lease is lost: nothing is told until it is ours again");
+                tracing::warn!(connection = %self.link.name, "the lease is another replica's: what was under way here changes no row");
                 Pace::Failed
             }
             Err(error) => {

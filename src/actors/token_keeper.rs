@@ -1,9 +1,14 @@
 //! TokenKeeper: refreshes a tenant's access token before it ends (at 55 of its 60 minutes), so that no order waits for it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::flow::Tenant;
+use crate::ifs::IfsError;
 use crate::supervision::{Pace, Step};
+
+/// How soon to look again while our lease is in doubt.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The step of one tenant's keeper.
 pub struct TokenKeeper {
@@ -15,6 +20,8 @@ impl Step for TokenKeeper {
     async fn run(&self) -> Pace {
         match self.tenant.ifs.keep_token().await {
             Ok(wait) => Pace::Due(wait),
+            // The keeper of the lease says so, and stops us or goes on.
+            Err(IfsError::NotOurs(_)) => Pace::Due(LOOK_AGAIN),
             Err(error) => {
                 tracing::warn!(tenant = %self.tenant.name, %error, "no access token: check base_url, realm and credentials of this tenant");
                 Pace::Failed

@@ -1,14 +1,17 @@
 //! WebhookIngress: takes verified deliveries, commits whatever waits in one group as soon as a writer is free, and only
 //! then lets each be acknowledged. No timer: a group is what came in while the last one was committing.
 
+use std::sync::Arc;
+
 use actix::{
     Actor, ActorContext as _, ActorFutureExt as _, AsyncContext as _, Context, Handler, Message, WrapFuture as _,
 };
 use tokio::sync::oneshot;
 
+use super::wakes::Mappers;
 use crate::failpoint;
 use crate::store::{Backend, Delivery, Store, StoreError, Stored};
-use crate::supervision::{Doorbell, Drain, ExitGuard};
+use crate::supervision::{Drain, ExitGuard};
 
 /// Deliveries in one commit at most.
 const GROUP_MAX: usize = 128;
@@ -30,7 +33,7 @@ pub struct Full;
 /// The actor.
 pub struct WebhookIngress {
     store: Store,
-    mappers: Doorbells,
+    mappers: Arc<Mappers>,
     waiting: Vec<Commit>,
     /// Deliveries that may wait for a commit; more are answered 503.
     waiting_max: usize,
@@ -39,12 +42,9 @@ pub struct WebhookIngress {
     _guard: ExitGuard,
 }
 
-/// The mapper to wake for each connection.
-pub type Doorbells = std::sync::Arc<std::collections::HashMap<String, Doorbell>>;
-
 impl WebhookIngress {
     /// A fresh actor; PostgreSQL gets two groups under way at once, SQLite one.
-    pub fn new(store: Store, mappers: Doorbells, waiting_max: usize, guard: ExitGuard) -> Self {
+    pub fn new(store: Store, mappers: Arc<Mappers>, waiting_max: usize, guard: ExitGuard) -> Self {
         let writers_free = match store.backend() {
             Backend::Sqlite => 1,
             Backend::Postgres => 2,
@@ -61,7 +61,7 @@ impl WebhookIngress {
         }
         self.writers_free -= 1;
         let group: Vec<Commit> = self.waiting.drain(..self.waiting.len().min(GROUP_MAX)).collect();
-        let (store, mappers) = (self.store.clone(), self.mappers.clone());
+        let (store, mappers) = (self.store.clone(), Arc::clone(&self.mappers));
         let work = async move { commit(&store, &mappers, group).await };
         ctx.spawn(work.into_actor(self).map(|(), ingress, ctx| {
             ingress.writers_free += 1;
@@ -78,21 +78,23 @@ impl WebhookIngress {
     }
 }
 
-async fn commit(store: &Store, mappers: &Doorbells, group: Vec<Commit>) {
+async fn commit(store: &Store, mappers: &Mappers, group: Vec<Commit>) {
     let mut deliveries = Vec::with_capacity(group.len());
     let mut waiting = Vec::with_capacity(group.len());
     for Commit { delivery, done } in group {
         waiting.push((delivery.connection.as_str().to_owned(), done));
         deliveries.push(delivery);
     }
-    let answers = store.insert_deliveries(deliveries).await;
+    let elsewhere = deliveries.iter().map(|delivery| &delivery.connection).filter(|name| !mappers.are_here(name));
+    let elsewhere = elsewhere.cloned().collect();
+    let answers = store.insert_deliveries_telling(deliveries, elsewhere).await;
     failpoint::hit(failpoint::INBOX_COMMITTED);
     for ((connection, done), answer) in waiting.into_iter().zip(answers) {
         let fresh = matches!(answer, Ok(Stored::New(_)));
         // A sender that gave up has answered 503 itself; the row stands all the same.
         done.send(answer).unwrap_or_default();
-        if fresh && let Some(doorbell) = mappers.get(&connection) {
-            doorbell.ring();
+        if fresh {
+            mappers.ring(&connection);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Tenants and connections out of the settings: credentials opened, clients made, rules checked. No remote is called.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -9,14 +9,15 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Notify;
 use url::Url;
 
-use super::{Ownership, StartError, Tenants, WebhookSecrets, advice, credentials};
+use super::{StartError, Tenants, WebhookSecrets, advice, credentials};
 use crate::clock::Clock;
 use crate::config::{ConnectionSettings, Settings, TenantSettings};
+use crate::domain::ids::Generation;
 use crate::domain::ids::{ConnectionName, TenantName};
-use crate::flow::{Births, Connection, Losses, SecretUse, Tenant, TenantLimits, Watches};
+use crate::flow::{Births, Connection, Losses, SecretUse, Tenant, TenantLimits, Term, Watches};
 use crate::ifs::auth::Credentials;
 use crate::ifs::{IfsClient, IfsSettings};
-use crate::remote::{BreakerSettings, Egress, LimiterSettings, RetryPolicy};
+use crate::remote::{BreakerSettings, Egress, LimiterSettings, RetryPolicy, Tenure};
 use crate::shopify::{ShopifyClient, ShopifySettings};
 use crate::store::{Lease, Store};
 use crate::vault::KeyRing;
@@ -39,7 +40,8 @@ pub struct Links {
     pub webhook_secrets: WebhookSecrets,
 }
 
-/// Builds everything, collecting all missing credentials before it fails.
+/// Builds what the given terms are about, collecting all missing credentials before it fails. Everything is made anew: a client's
+/// limiter begins without a burst, and nothing of an earlier term is left in it.
 ///
 /// # Errors
 /// Whatever an operator has to mend.
@@ -48,12 +50,11 @@ pub async fn build(
     store: &Store,
     keys: &KeyRing,
     clock: &Clock,
-    ownership: &Ownership,
-    stopping: &Arc<AtomicBool>,
+    terms: &BTreeMap<TenantName, Term>,
 ) -> Result<Links, StartError> {
     let mut desk = Desk { store, keys, missing: Vec::new() };
     let mut opened = HashMap::new();
-    for owner in owners(settings) {
+    for owner in owners(settings, terms) {
         desk.open(&owner, &mut opened).await?;
     }
     if !desk.missing.is_empty() {
@@ -64,18 +65,18 @@ pub async fn build(
     let egress = &settings.egress;
     let mut tenants = Tenants::new();
     for (name, tenant) in &settings.tenants {
-        let lease = ownership.lease(name).cloned();
-        let Some(lease) = lease else { continue };
+        let Some(term) = terms.get(name) else { continue };
         let served = settings.connections.iter().filter(|(_, connection)| connection.link.ifs == *name);
         let served = served.map(|(connection, _)| connection.clone()).collect();
-        tenants.insert(name.as_str().to_owned(), build_tenant(name, tenant, (lease, served), &opened, egress, clock)?);
+        tenants.insert(name.as_str().to_owned(), build_tenant(name, tenant, (term, served), &opened, egress, clock)?);
     }
     let mut connections = Vec::new();
     for (name, connection) in &settings.connections {
+        let of_term = tenants.get(connection.link.ifs.as_str()).zip(terms.get(&connection.link.ifs));
+        let Some((tenant, term)) = of_term else { continue };
         check_fingerprint(settings, store, clock, name, connection).await?;
-        let Some(tenant) = tenants.get(connection.link.ifs.as_str()) else { continue };
         let token = secret(&opened, &format!("connections.{name}"), "access_token");
-        let shopify = shopify_client(name, connection, token, egress, clock)?;
+        let shopify = shopify_client(name, connection, (token, term.tenure.clone()), egress, clock)?;
         connections.push(Arc::new(Connection {
             name: name.clone(),
             tenant: Arc::clone(tenant),
@@ -90,10 +91,31 @@ pub async fn build(
             watches: Watches::default(),
             work: Notify::new(),
             broke_off: AtomicBool::new(false),
-            stopping: Arc::clone(stopping),
+            stopping: Arc::clone(&term.stopping),
         }));
     }
     Ok(Links { tenants: tenants.into_values().collect(), connections, webhook_secrets })
+}
+
+/// Builds everything under leases that nobody holds: what would keep a tenant from being served is said at the start, by every replica,
+/// whoever owns the tenant then. Nothing is called and nothing could be written with it.
+///
+/// # Errors
+/// Whatever an operator has to mend.
+pub async fn rehearse(
+    settings: &Settings,
+    store: &Store,
+    keys: &KeyRing,
+    clock: &Clock,
+) -> Result<WebhookSecrets, StartError> {
+    let nobodys = |name: &TenantName| {
+        let lease = Lease { name: String::new(), owner: String::new(), generation: Generation::new(0) };
+        let term = Term::endless(lease, clock);
+        term.break_off();
+        (name.clone(), term)
+    };
+    let terms = settings.tenants.keys().map(nobodys).collect();
+    Ok(build(settings, store, keys, clock, &terms).await?.webhook_secrets)
 }
 
 type Opened = HashMap<(String, String), SecretString>;
@@ -105,11 +127,12 @@ struct Wanted {
     required: bool,
 }
 
-fn owners(settings: &Settings) -> Vec<Wanted> {
-    let of_tenants = settings.tenants.keys().flat_map(|name| {
+fn owners(settings: &Settings, terms: &BTreeMap<TenantName, Term>) -> Vec<Wanted> {
+    let of_tenants = settings.tenants.keys().filter(|name| terms.contains_key(*name)).flat_map(|name| {
         credentials::IFS_KINDS.map(|kind| Wanted { owner: format!("ifs.{name}"), kind, required: true })
     });
-    let of_connections = settings.connections.keys().flat_map(|name| {
+    let served = settings.connections.iter().filter(|(_, connection)| terms.contains_key(&connection.link.ifs));
+    let of_connections = served.flat_map(|(name, _)| {
         credentials::CONNECTION_KINDS.map(|kind| Wanted {
             owner: format!("connections.{name}"),
             kind,
@@ -179,14 +202,15 @@ fn refuse_shared(settings: &Settings, secrets: &WebhookSecrets) -> Result<(), St
 fn build_tenant(
     name: &TenantName,
     settings: &TenantSettings,
-    (lease, connections): (Lease, Vec<ConnectionName>),
+    (term, connections): (&Term, Vec<ConnectionName>),
     opened: &Opened,
     egress: &Egress,
     clock: &Clock,
 ) -> Result<Arc<Tenant>, StartError> {
     let request_timeout = Duration::from_secs(settings.request_timeout_secs);
     let wait = Duration::from_secs(settings.wait_secs);
-    let ifs = ifs_client(name, settings, opened, egress, clock)?;
+    let tenure = term.tenure.clone();
+    let ifs = ifs_client(name, settings, (opened, tenure.clone()), egress, clock)?;
     let limits = TenantLimits {
         statement_limit: Duration::from_secs(settings.statement_limit_secs),
         not_before_margin: Duration::from_secs(settings.not_before_margin_secs),
@@ -203,7 +227,8 @@ fn build_tenant(
         concurrency_max: usize::try_from(settings.concurrency_max.get()).unwrap_or(usize::MAX),
     };
     let (births, losses) = (Births::default(), Losses::default());
-    Ok(Arc::new(Tenant { name: name.clone(), ifs, limits, lease, connections, births, losses }))
+    let lease = term.lease.clone();
+    Ok(Arc::new(Tenant { name: name.clone(), ifs, limits, lease, tenure, connections, births, losses }))
 }
 
 /// A client of one tenant for a command that reads: no lease, and only that tenant's credentials are opened.
@@ -227,13 +252,13 @@ pub async fn reading_client(
     if !desk.missing.is_empty() {
         return Err(StartError::Credentials(desk.missing));
     }
-    ifs_client(name, tenant, &opened, &settings.egress, clock)
+    ifs_client(name, tenant, (&opened, Tenure::endless(clock.clone())), &settings.egress, clock)
 }
 
 fn ifs_client(
     name: &TenantName,
     settings: &TenantSettings,
-    opened: &Opened,
+    (opened, tenure): (&Opened, Tenure),
     egress: &Egress,
     clock: &Clock,
 ) -> Result<IfsClient, StartError> {
@@ -255,6 +280,7 @@ fn ifs_client(
             batch_parts_max: settings.batch_parts_max,
             limiter: limiter(settings),
             breaker: BreakerSettings::default(),
+            tenure,
         },
         egress,
         clock.clone(),
@@ -274,7 +300,7 @@ fn limiter(settings: &TenantSettings) -> LimiterSettings {
 fn shopify_client(
     name: &ConnectionName,
     connection: &ConnectionSettings,
-    access_token: SecretString,
+    (access_token, tenure): (SecretString, Tenure),
     egress: &Egress,
     clock: &Clock,
 ) -> Result<ShopifyClient, StartError> {
@@ -285,8 +311,13 @@ fn shopify_client(
         None => Url::parse(&format!("https://{}", link.shop))
             .map_err(|error| StartError::Remote(format!("[{owner}] shop: {error}")))?,
     };
-    let settings =
-        ShopifySettings { name: owner.clone(), base_url, api_version: link.shopify_api_version.clone(), access_token };
+    let settings = ShopifySettings {
+        name: owner.clone(),
+        base_url,
+        api_version: link.shopify_api_version.clone(),
+        access_token,
+        tenure,
+    };
     ShopifyClient::new(settings, egress, clock.clone())
         .map_err(|error| StartError::Remote(format!("[{owner}] {}", crate::app::chain(&error))))
 }

@@ -6,28 +6,32 @@ mod owner;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::{App, HttpServer, web};
 use secrecy::ExposeSecret as _;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
-use crate::actors::{self, Parts};
+use crate::actors::lease_keeper::give_back;
+use crate::actors::wakes::Wakes;
+use crate::actors::{self, Build, Parts, Served};
 use crate::clock::Clock;
 use crate::config::{MasterKeySource, Settings};
-use crate::flow::{Connection, Tenant};
+use crate::flow::{Tenant, Terms};
 use crate::http::operations::OperationsDesk;
 use crate::http::webhooks::{ROOM_UNITS, WebhookDoor};
 use crate::http::{operations_routes, webhook_routes};
-use crate::store::{Store, StoreError};
+use crate::store::{Listening, Store, StoreError, WakeUp};
 use crate::supervision::{self, End, Health, Running};
 use crate::telemetry::Metrics;
 use crate::vault::{KeyRing, KeyRingError, VaultError};
 
+use owner::Ownership;
+
 pub use links::{Links, build as build_links, reading_client};
-pub use owner::Ownership;
 
 /// The environment variable that holds the master keys where no file is named.
 const MASTER_KEY_VARIABLE: &str = "ML_CONNECTOR_MASTER_KEY";
@@ -62,8 +66,8 @@ pub enum StartError {
     /// A remote's address is not allowed, or its client can't be made.
     #[error("{0}")]
     Remote(String),
-    /// Another process runs on this database.
-    #[error("another `serve` runs on this database ({0}): stop it first; only one may write")]
+    /// Another process runs on this SQLite database.
+    #[error("another `serve` runs on this database ({0}): stop it first; on SQLite only one may run")]
     AlreadyServed(String),
     /// A listener can't be opened.
     #[error("{0} cannot be listened on")]
@@ -108,9 +112,12 @@ pub struct Service {
     desk: web::Data<OperationsDesk>,
     servers: Vec<actix_web::dev::ServerHandle>,
     tree: Running,
-    ownership: Ownership,
-    stopping: Arc<AtomicBool>,
-    lost: watch::Receiver<bool>,
+    store: Store,
+    terms: Terms,
+    _ownership: Ownership,
+    /// What other replicas tell, on PostgreSQL.
+    _listening: Option<Listening>,
+    wakes: Arc<Wakes>,
     grace: Duration,
 }
 
@@ -118,9 +125,9 @@ impl Service {
     /// Starts everything.
     ///
     /// 1. Keys, store, probes; a database that is down is waited for.
-    /// 2. The leases: only one process writes for a tenant.
-    /// 3. Clients and rules; what a dead owner left is freed.
-    /// 4. The actors, then the webhook door.
+    /// 2. Whether this process may serve; what would keep a tenant from being served.
+    /// 3. The actors: each tenant's keeper takes its lease when that is free, and then starts what works for the tenant.
+    /// 4. The webhook door, on every replica.
     ///
     /// # Errors
     /// Whatever an operator has to mend first; no remote is called.
@@ -129,48 +136,68 @@ impl Service {
         let keys = key_ring(&settings)?;
         let store = open_store(&settings)?;
         let health = Health::new();
+        let owner = owner::own_name();
         let desk = web::Data::new(OperationsDesk {
             store: store.clone(),
             health: health.clone(),
             metrics: metrics.clone(),
             started: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
+            owner: owner.clone(),
             token: settings.server.operator_token.clone(),
         });
         let mut servers = Vec::new();
         let operations = listen_operations(&settings, &desk, &mut servers)?;
         wait_for_database(&store).await?;
         // 2.
-        let ownership = Ownership::take(&settings, &store).await?;
+        let ownership = Ownership::claim(&settings, &store, owner)?;
+        let secrets = links::rehearse(&settings, &store, &keys, &clock).await?;
         // 3.
-        let stopping = Arc::new(AtomicBool::new(false));
-        let links = links::build(&settings, &store, &keys, &clock, &ownership, &stopping).await?;
-        take_over(&store, &links, &clock).await?;
-        // 4.
-        let (lost_sender, lost) = watch::channel(false);
-        let (tree, ingress) = actors::tree(Parts {
+        let terms = Terms::default();
+        let (server, grace) = (settings.server.clone(), Duration::from_secs(settings.server.shutdown_grace_secs));
+        let with_tenant =
+            settings.connections.iter().map(|(name, connection)| (name.clone(), connection.link.ifs.clone()));
+        let connections: Vec<_> = with_tenant.collect();
+        let served = connections.len();
+        let tree = actors::tree(Parts {
             store: store.clone(),
             clock: clock.clone(),
             metrics,
-            tenants: links.tenants.clone(),
-            connections: links.connections.clone(),
-            queue_max: settings.server.queue_max,
-            lease: ownership.lasts(),
-            lost: lost_sender,
+            tenants: settings.tenants.keys().cloned().collect(),
+            connections,
+            leases: ownership.leases.clone(),
+            terms: terms.clone(),
+            queue_max: server.queue_max,
+            build: builder(settings, store.clone(), keys, clock.clone()),
         });
-        let tree = supervision::start(tree, health, clock.clone());
+        let (wakes, ingress) = (Arc::new(tree.wakes), tree.ingress);
+        let told = Arc::clone(&wakes);
+        let tree = supervision::start(tree.spec, health, clock.clone());
+        let listening = store.listen(move |wake| told.hear(&wake));
+        // 4.
         let door = web::Data::new(WebhookDoor {
-            secrets: links.webhook_secrets,
-            body_bytes_max: settings.server.body_bytes_max,
+            secrets,
+            body_bytes_max: server.body_bytes_max,
             room: Arc::new(Semaphore::new(ROOM_UNITS)),
             ingress,
             clock,
         });
-        let webhooks = listen_webhooks(&settings, &door, &mut servers)?;
+        let webhooks = listen_webhooks(server.webhook_listen, &door, &mut servers)?;
         desk.started.store(true, Ordering::Release);
-        tracing::info!(%webhooks, %operations, connections = links.connections.len(), "ml-connector serves");
-        let grace = Duration::from_secs(settings.server.shutdown_grace_secs);
-        Ok(Self { webhooks, operations, desk, servers, tree, ownership, stopping, lost, grace })
+        tracing::info!(%webhooks, %operations, connections = served, owner = ownership.leases.owner, "ml-connector serves");
+        Ok(Self {
+            webhooks,
+            operations,
+            desk,
+            servers,
+            tree,
+            store,
+            terms,
+            _ownership: ownership,
+            _listening: listening,
+            wakes,
+            grace,
+        })
     }
 
     /// Where webhooks are taken.
@@ -188,7 +215,6 @@ impl Service {
     /// # Errors
     /// [`StartError::Ended`] when the service had to end by itself.
     pub async fn run(mut self, stop: impl Future<Output = String>) -> Result<(), StartError> {
-        let mut lost = self.lost.clone();
         let ended_by_itself = tokio::select! {
             reason = stop => {
                 tracing::info!(%reason, "told to stop: no delivery is taken any more, calls under way are finished");
@@ -198,7 +224,6 @@ impl Service {
                 tracing::error!(?end, "the actors failed too often");
                 true
             }
-            _ = lost.wait_for(|lost| *lost) => true,
         };
         self.stop().await;
         if ended_by_itself { Err(StartError::Ended) } else { Ok(()) }
@@ -207,7 +232,9 @@ impl Service {
     /// Stops taking deliveries, lets calls under way end within the grace, gives the leases back.
     pub async fn stop(self) {
         self.desk.stopping.store(true, Ordering::Release);
-        self.stopping.store(true, Ordering::Release);
+        // The tenants go at once, whatever the listeners still wait for.
+        self.terms.close();
+        self.wakes.hear(&WakeUp::Anything);
         for server in self.servers.iter().rev() {
             server.stop(true).await;
         }
@@ -218,7 +245,9 @@ impl Service {
             }
             End::BudgetSpent => {}
         }
-        self.ownership.give_back().await;
+        for (tenant, term) in self.terms.take_all() {
+            give_back(&self.store, &tenant, &term.lease).await;
+        }
     }
 }
 
@@ -238,16 +267,18 @@ async fn wait_for_database(store: &Store) -> Result<(), StoreError> {
     }
 }
 
-async fn take_over(store: &Store, links: &Links, clock: &Clock) -> Result<(), StoreError> {
-    for tenant in &links.tenants {
-        let of_tenant = |link: &&Arc<Connection>| link.tenant.name == tenant.name;
-        let names = links.connections.iter().filter(of_tenant).map(|link| link.name.clone()).collect();
-        let freed = store.take_over(&tenant.lease, names, tenant.limits.request_timeout, clock.now()).await?;
-        if freed > 0 {
-            tracing::info!(tenant = %tenant.name, freed, "documents that a dead owner held are free again");
-        }
-    }
-    Ok(())
+/// Builds what works for a tenant in one term, with the credentials as they are stored then.
+fn builder(settings: Settings, store: Store, keys: KeyRing, clock: Clock) -> Build {
+    let (settings, keys) = (Rc::new(settings), Rc::new(keys));
+    Rc::new(move |tenant, term| {
+        let (settings, store, keys, clock) = (Rc::clone(&settings), store.clone(), Rc::clone(&keys), clock.clone());
+        Box::pin(async move {
+            let terms = [(tenant, term)].into();
+            let links = links::build(&settings, &store, &keys, &clock, &terms).await.map_err(|error| chain(&error))?;
+            let tenant = links.tenants.into_iter().next().ok_or("the settings do not name it")?;
+            Ok(Served { tenant, connections: links.connections })
+        })
+    })
 }
 
 fn listen_operations(
@@ -271,12 +302,11 @@ fn listen_operations(
 }
 
 fn listen_webhooks(
-    settings: &Settings,
+    at: SocketAddr,
     door: &web::Data<WebhookDoor>,
     servers: &mut Vec<actix_web::dev::ServerHandle>,
 ) -> Result<SocketAddr, StartError> {
     let door = door.clone();
-    let at = settings.server.webhook_listen;
     let server = HttpServer::new(move || App::new().app_data(door.clone()).configure(webhook_routes))
         .workers(2)
         .backlog(1_024)

@@ -1,7 +1,6 @@
-//! Ownership: one process writes for a tenant. On SQLite a file lock tells at once whether the owner lives; on PostgreSQL
-//! the lease does, by the database's clock. Until several replicas share the work, a second `serve` is refused.
+//! Ownership: whose name stands in the leases, and when somebody else's may be taken. On SQLite a file lock lets one `serve` run and
+//! tells at once that an earlier one is gone; on PostgreSQL several run, and a lease tells whose a tenant is, by the database's clock.
 
-use std::collections::HashMap;
 use std::fs::{File, TryLockError};
 use std::time::Duration;
 
@@ -9,93 +8,55 @@ use secrecy::ExposeSecret as _;
 use uuid::Uuid;
 
 use super::StartError;
+use crate::actors::lease_keeper::LeaseRules;
 use crate::config::Settings;
-use crate::domain::ids::TenantName;
-use crate::store::{Backend, Lease, LeaseState, Store, Takeover};
+use crate::store::{Backend, Store, Takeover};
 
-/// The leases of this process.
+/// What this process may own.
 pub struct Ownership {
-    store: Store,
-    leases: HashMap<TenantName, Lease>,
-    lasts: Duration,
+    /// How it takes leases.
+    pub leases: LeaseRules,
     /// Held for its lock, which ends with the process.
     _lock: Option<File>,
 }
 
 impl Ownership {
-    /// Takes the leases of all tenants, waiting for a dead owner's to run out.
+    /// Makes sure that this process may serve at all, under this name.
     ///
     /// # Errors
-    /// [`StartError::AlreadyServed`] when another process lives.
-    pub async fn take(settings: &Settings, store: &Store) -> Result<Self, StartError> {
-        let lock = lock_file(settings, store)?;
-        let lasts = Duration::from_secs(settings.database.lease_secs);
-        let owner = Uuid::new_v4().simple().to_string();
+    /// [`StartError::AlreadyServed`] when another process serves an SQLite database.
+    pub fn claim(settings: &Settings, store: &Store, owner: String) -> Result<Self, StartError> {
+        let lock = match store.backend() {
+            Backend::Sqlite => Some(lock_file(settings)?),
+            Backend::Postgres => None,
+        };
         // The file lock proves that no other owner lives, so nothing has to run out.
         let takeover = if lock.is_some() { Takeover::Proven } else { Takeover::WhenExpired };
-        let mut leases = HashMap::new();
-        for tenant in settings.tenants.keys() {
-            let name = format!("ifs.{tenant}");
-            let lease = take_one(store, name, owner.clone(), lasts, takeover).await?;
-            leases.insert(tenant.clone(), lease);
-        }
-        Ok(Self { store: store.clone(), leases, lasts, _lock: lock })
-    }
-
-    /// The lease of a tenant.
-    pub fn lease(&self, tenant: &TenantName) -> Option<&Lease> {
-        self.leases.get(tenant)
-    }
-
-    /// How long a lease lasts.
-    pub fn lasts(&self) -> Duration {
-        self.lasts
-    }
-
-    /// Gives the leases back, so that the next owner need not wait.
-    pub async fn give_back(self) {
-        for (tenant, lease) in &self.leases {
-            if let Err(error) = self.store.release_lease(lease).await {
-                tracing::warn!(%tenant, %error, "the lease could not be given back: the next start waits until it runs out");
-            }
-        }
+        let lasts = Duration::from_secs(settings.database.lease_secs);
+        Ok(Self { leases: LeaseRules { owner, lasts, takeover }, _lock: lock })
     }
 }
 
-async fn take_one(
-    store: &Store,
-    name: String,
-    owner: String,
-    lasts: Duration,
-    takeover: Takeover,
-) -> Result<Lease, StartError> {
-    let mut seen = None;
-    loop {
-        match store.acquire_lease(name.clone(), owner.clone(), lasts, takeover).await? {
-            LeaseState::Ours(lease) => return Ok(lease),
-            LeaseState::Theirs { owner, expires_in, expires_at_us } => {
-                // A lease that moves on is renewed by somebody who lives.
-                if seen.is_some_and(|before| before != expires_at_us) {
-                    return Err(StartError::AlreadyServed(format!("lease {name}, owner {owner}")));
-                }
-                if seen.is_none() {
-                    tracing::info!(lease = %name, wait_secs = expires_in.as_secs(), "waiting for an earlier owner's lease to run out");
-                }
-                seen = Some(expires_at_us);
-                tokio::time::sleep(expires_in.min(Duration::from_millis(500)).max(Duration::from_millis(20))).await;
-            }
-        }
-    }
+/// What this process is called in the leases: the host, on Kubernetes the pod's name, and what tells two processes of one host apart.
+pub fn own_name() -> String {
+    /// A host's name is no longer.
+    const HOST_CHARS_MAX: usize = 63;
+    let host = std::env::var("HOSTNAME").or_else(|_| std::fs::read_to_string("/proc/sys/kernel/hostname"));
+    let host: String = host
+        .unwrap_or_default()
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || *c == '-' || *c == '.')
+        .take(HOST_CHARS_MAX)
+        .collect();
+    let process = Uuid::new_v4().simple().to_string();
+    let process = &process[..8];
+    if host.is_empty() { process.to_owned() } else { format!("{host}/{process}") }
 }
 
-fn lock_file(settings: &Settings, store: &Store) -> Result<Option<File>, StartError> {
-    if store.backend() == Backend::Postgres {
-        return Ok(None);
-    }
+fn lock_file(settings: &Settings) -> Result<File, StartError> {
     let url = settings.database.url.expose_secret();
     let file = url.strip_prefix("sqlite:").unwrap_or(url);
     let path = format!("{}.serve-lock", file.strip_prefix("//").unwrap_or(file));
-    let refused = |what: String| StartError::AlreadyServed(what);
     let lock = File::options()
         .create(true)
         .truncate(false)
@@ -103,8 +64,8 @@ fn lock_file(settings: &Settings, store: &Store) -> Result<Option<File>, StartEr
         .open(&path)
         .map_err(|error| StartError::Remote(format!("the lock file {path} cannot be opened: {error}")))?;
     match lock.try_lock() {
-        Ok(()) => Ok(Some(lock)),
-        Err(TryLockError::WouldBlock) => Err(refused(format!("it holds {path}"))),
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StartError::AlreadyServed(format!("it holds {path}"))),
         Err(TryLockError::Error(error)) => Err(StartError::Remote(format!("the lock file {path}: {error}"))),
     }
 }

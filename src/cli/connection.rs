@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::output::{Format, say, say_json, table};
 use super::{Failure, Shown, open_store};
+use crate::actors::lease_keeper::lease_name;
 use crate::config::{ConnectionSettings, Settings};
 use crate::domain::ids::ConnectionName;
 use crate::flow::Mode;
@@ -45,7 +46,7 @@ async fn list(settings: &Settings, store: &Store, format: Format) -> Result<(), 
         Format::Json => say_json(&json!({"items": items, "next": null})),
         Format::Text => {
             let cell = |item: &Value, key: &str| item[key].as_str().unwrap_or("-").to_owned();
-            let columns = ["name", "shop", "ifs", "company", "site", "mode"];
+            let columns = ["name", "shop", "ifs", "company", "site", "mode", "owner"];
             let rows: Vec<Vec<String>> =
                 items.iter().map(|item| columns.iter().map(|key| cell(item, key)).collect()).collect();
             say(&table(&columns, &rows));
@@ -86,6 +87,9 @@ async fn told(store: &Store, name: &ConnectionName, connection: &ConnectionSetti
         Mode::Live => "live",
         Mode::Observe => "observe",
     };
+    let lease = lease_name(&link.ifs);
+    let leases = store.leases().await?;
+    let owner = leases.into_iter().find(|known| known.name == lease && known.expires_in.is_some());
     Ok(json!({
         "name": name.as_str(),
         "shop": link.shop,
@@ -93,6 +97,7 @@ async fn told(store: &Store, name: &ConnectionName, connection: &ConnectionSetti
         "company": rules.company,
         "site": rules.site,
         "mode": mode,
+        "owner": owner.map(|lease| lease.owner),
         "orders_from": connection.rules.orders_from().to_string(),
         "fingerprint": store.connection_fingerprint(name).await?,
         "look_up_before": store.look_up_before(name).await?.map(|at| at.to_string()),

@@ -33,6 +33,7 @@ pub mod rows;
 pub mod settling;
 pub mod standing;
 mod stray;
+mod term;
 pub mod version;
 pub mod wish;
 pub mod write_back;
@@ -45,13 +46,14 @@ use std::time::Duration;
 
 pub use losses::Losses;
 pub use standing::StandingTimes;
+pub use term::{Term, Terms};
 use tokio::sync::Notify;
 
 use crate::clock::{Clock, Tick};
 use crate::domain::ids::{ConnectionName, IntentId, TenantName};
 use crate::ifs::client::IfsClient;
 use crate::mapping::rules::Rules;
-use crate::remote::RetryPolicy;
+use crate::remote::{RetryPolicy, Tenure};
 use crate::shopify::client::ShopifyClient;
 use crate::store::{Lease, Store};
 
@@ -99,7 +101,7 @@ impl TenantLimits {
     }
 }
 
-/// One IFS tenant: shared by all its connections, owned by one process at a time.
+/// One IFS tenant in one term: shared by all its connections, owned by one process at a time.
 #[derive(Debug)]
 pub struct Tenant {
     /// Its name in the configuration.
@@ -110,6 +112,8 @@ pub struct Tenant {
     pub limits: TenantLimits,
     /// The lease under which we write.
     pub lease: Lease,
+    /// How long that lease is surely ours.
+    pub tenure: Tenure,
     /// All connections to it.
     pub connections: Vec<ConnectionName>,
     /// The customers that are looked for or made at this moment.

@@ -144,7 +144,7 @@ struct Item {
 pub async fn drain(link: &Connection) -> Result<Option<Duration>, StoreError> {
     let lease = &link.tenant.lease;
     while !link.is_stopping() {
-        if link.shopify.is_left_alone() {
+        if link.shopify.is_left_alone() || !link.tenant.tenure.holds() {
             return Ok(Some(LEFT_ALONE_LOOK));
         }
         let most = i64::try_from(ORDERS_MAX).unwrap_or(1);

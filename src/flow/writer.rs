@@ -34,7 +34,7 @@ pub async fn drain(link: &Connection) -> Result<Option<Duration>, StoreError> {
     let mut failure = None;
     loop {
         // 1. Refill, unless we stop or failed.
-        let open = failure.is_none() && !link.is_stopping() && !link.tenant.ifs.is_left_alone();
+        let open = failure.is_none() && !link.is_stopping() && !is_left_alone(link);
         if open && under_way.len() < most {
             let room = i64::try_from(most - under_way.len()).unwrap_or(1);
             match link.store.claim_due(&link.tenant.lease, &link.name, &KINDS, link.clock.now(), room).await {
@@ -70,9 +70,14 @@ pub async fn drain(link: &Connection) -> Result<Option<Duration>, StoreError> {
             link.broke_off.store(true, Ordering::Release);
             Err(error)
         }
-        None if link.tenant.ifs.is_left_alone() => Ok(Some(LEFT_ALONE_LOOK)),
+        None if is_left_alone(link) => Ok(Some(LEFT_ALONE_LOOK)),
         None => next_wait(link).await,
     }
+}
+
+/// Whether nothing is to be begun now: the remote is in trouble, or our lease is in doubt.
+fn is_left_alone(link: &Connection) -> bool {
+    link.tenant.ifs.is_left_alone() || !link.tenant.tenure.holds()
 }
 
 /// Frees what this process itself left claimed; open intents are looked up as after any owner's death.

@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq as _;
 
-use crate::store::{Store, StoreError};
+use crate::store::{InboxCounts, LeaseView, StateCount, Store, StoreError, StrayCount};
 use crate::supervision::{Health, NodeState};
 use crate::telemetry::Metrics;
 
@@ -22,6 +22,8 @@ pub struct OperationsDesk {
     pub started: AtomicBool,
     /// Whether we stop: not ready any more.
     pub stopping: AtomicBool,
+    /// What this replica is called in the leases.
+    pub owner: String,
     /// The operator's bearer token; without one `/status` is closed.
     pub token: Option<SecretString>,
 }
@@ -31,7 +33,7 @@ pub async fn livez() -> HttpResponse {
     HttpResponse::Ok().body("ok\n")
 }
 
-/// The start is over: the database was reached, leases taken, actors started.
+/// The start is over: the database was reached, actors started, webhooks are taken. Whose the tenants are does not matter.
 pub async fn startupz(desk: web::Data<OperationsDesk>) -> HttpResponse {
     if desk.started.load(Ordering::Acquire) {
         HttpResponse::Ok().body("ok\n")
@@ -40,7 +42,7 @@ pub async fn startupz(desk: web::Data<OperationsDesk>) -> HttpResponse {
     }
 }
 
-/// Webhooks can be taken: the database answers and no subtree has failed.
+/// Webhooks can be taken: the database answers and no subtree has failed. A replica that stands by for every tenant is ready.
 pub async fn readyz(desk: web::Data<OperationsDesk>) -> HttpResponse {
     let reason = if !desk.started.load(Ordering::Acquire) {
         Some("starting".to_owned())
@@ -63,16 +65,12 @@ pub async fn metrics(desk: web::Data<OperationsDesk>) -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(desk.metrics.render())
 }
 
-/// Actors, inbox, unfinished documents and strays as JSON, for whoever holds the operator's token.
+/// Actors, leases, inbox, unfinished documents and strays as JSON, for whoever holds the operator's token.
 pub async fn status(desk: web::Data<OperationsDesk>, request: HttpRequest) -> HttpResponse {
     if !is_operator(&desk, &request) {
         return HttpResponse::Unauthorized().insert_header(("WWW-Authenticate", "Bearer")).finish();
     }
-    let read = async {
-        let (inbox, documents) = (desk.store.count_inbox().await?, desk.store.count_open_documents().await?);
-        Ok::<_, StoreError>((inbox, documents, desk.store.count_strays().await?))
-    };
-    let (inbox, documents, strays) = match read.await {
+    let Counts { leases, inbox, documents, strays } = match read_status(&desk.store).await {
         Ok(read) => read,
         Err(error) => {
             tracing::error!(%error, "the status could not be read");
@@ -85,6 +83,18 @@ pub async fn status(desk: web::Data<OperationsDesk>, request: HttpRequest) -> Ht
         .into_iter()
         .map(|(path, node)| serde_json::json!({"path": path, "state": word(node.state), "failures": node.failures}))
         .collect();
+    let leases: Vec<_> = leases
+        .into_iter()
+        .map(|lease| {
+            let expires_in_secs = lease.expires_in.map(|left| left.as_secs());
+            let ours = expires_in_secs.is_some() && lease.owner == desk.owner;
+            let owner = expires_in_secs.is_some().then_some(lease.owner);
+            serde_json::json!({
+                "name": lease.name, "owner": owner, "ours": ours, "generation": lease.generation.get(),
+                "expires_in_secs": expires_in_secs,
+            })
+        })
+        .collect();
     let inbox: Vec<_> =
         inbox.into_iter().map(|row| serde_json::json!({"state": row.state, "count": row.count})).collect();
     let documents: Vec<_> = documents
@@ -95,8 +105,27 @@ pub async fn status(desk: web::Data<OperationsDesk>, request: HttpRequest) -> Ht
         .into_iter()
         .map(|row| serde_json::json!({"connection": row.connection, "code": row.code, "count": row.count}))
         .collect();
-    HttpResponse::Ok()
-        .json(serde_json::json!({"actors": actors, "inbox": inbox, "documents": documents, "strays": strays}))
+    HttpResponse::Ok().json(serde_json::json!({
+        "replica": desk.owner, "leases": leases, "actors": actors, "inbox": inbox, "documents": documents,
+        "strays": strays,
+    }))
+}
+
+/// What `/status` is made of.
+struct Counts {
+    leases: Vec<LeaseView>,
+    inbox: Vec<InboxCounts>,
+    documents: Vec<StateCount>,
+    strays: Vec<StrayCount>,
+}
+
+async fn read_status(store: &Store) -> Result<Counts, StoreError> {
+    Ok(Counts {
+        leases: store.leases().await?,
+        inbox: store.count_inbox().await?,
+        documents: store.count_open_documents().await?,
+        strays: store.count_strays().await?,
+    })
 }
 
 fn is_operator(desk: &OperationsDesk, request: &HttpRequest) -> bool {
@@ -117,5 +146,6 @@ fn word(state: NodeState) -> &'static str {
         NodeState::Restarting => "restarting",
         NodeState::Failed => "failed",
         NodeState::Stopped => "stopped",
+        NodeState::StandingBy => "standing_by",
     }
 }

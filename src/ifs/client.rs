@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::domain::verdict::{Scope, Verdict};
 use crate::failpoint;
 use crate::remote::{
-    Breaker, BreakerPass, Egress, Limiter, Permit, Retried, parse_retry_after, read_body, retry_after_of,
+    Breaker, BreakerPass, Egress, Limiter, Permit, Retried, Tenure, parse_retry_after, read_body, retry_after_of,
 };
 use crate::telemetry::metric;
 
@@ -58,6 +58,7 @@ struct Inner {
     keeper: TokenKeeper,
     limiter: Limiter,
     breaker: Breaker,
+    tenure: Tenure,
     clock: Clock,
     wait_secs: Option<u64>,
     batch_parts_max: usize,
@@ -90,6 +91,7 @@ impl IfsClient {
         let inner = Inner {
             limiter: Limiter::new(&settings.name, settings.limiter),
             breaker: Breaker::new(&settings.name, settings.breaker, clock.clone()),
+            tenure: settings.tenure,
             name: settings.name,
             orders,
             customers,
@@ -122,6 +124,7 @@ impl IfsClient {
     /// # Errors
     /// [`IfsError::NoToken`].
     pub async fn keep_token(&self) -> Result<Duration, IfsError> {
+        self.0.tenure.check()?;
         Ok(self.0.keeper.keep().await?)
     }
 
@@ -139,10 +142,13 @@ impl IfsClient {
     /// Waits for all that a write needs, so that nothing waits between its intent and its bytes.
     ///
     /// # Errors
-    /// [`IfsError::NotNow`], [`IfsError::NoToken`].
+    /// [`IfsError::NotOurs`], [`IfsError::NotNow`], [`IfsError::NoToken`].
     pub async fn ready(&self) -> Result<Ready, IfsError> {
+        self.0.tenure.check()?;
         let pass = self.0.breaker.pass()?;
         let permit = self.0.limiter.permit().await?;
+        // The wait may have been long.
+        self.0.tenure.check()?;
         match self.0.keeper.token().await {
             Ok(token) => Ok(Ready { token, pass, _permit: permit }),
             Err(error) => {
@@ -264,7 +270,7 @@ impl IfsClient {
 
     async fn write_batch(&self, token: &AccessToken, encoded: &Encoded, mark: Mark) -> Result<Vec<Answer>, IfsError> {
         let request = self.post_batch(&self.0.fresh, token, encoded, "");
-        let answer = self.receive(send(request, encoded.body.clone(), mark).await?).await?;
+        let answer = self.receive(send(request, encoded.body.clone(), mark, &self.0.tenure).await?).await?;
         let decoded = batch::decode_change_set(&answer.content_type, &answer.body, &encoded.content_ids);
         match decoded.map_err(Undecodable::from)? {
             ChangeSetAnswer::Done(parts) => parts.iter().map(|part| self.judge_part(part)).collect(),
@@ -282,7 +288,7 @@ impl IfsClient {
             request = request.header(PREFER, format!("wait={secs}"));
         }
         let body = part.body.as_ref().map(ToString::to_string).unwrap_or_default();
-        self.receive(send(request, body.into(), mark).await?).await?.decode()
+        self.receive(send(request, body.into(), mark, &self.0.tenure).await?).await?.decode()
     }
 
     async fn read_batch(
@@ -292,7 +298,7 @@ impl IfsClient {
         asked: usize,
     ) -> Result<Vec<Result<Answer, IfsError>>, IfsError> {
         let request = self.post_batch(&self.0.pooled, token, encoded, "odata.continue-on-error");
-        let answer = self.receive(send(request, encoded.body.clone(), Mark::Nothing).await?).await?;
+        let answer = self.receive(send(request, encoded.body.clone(), Mark::Nothing, &self.0.tenure).await?).await?;
         let parts = batch::decode_reads(&answer.content_type, &answer.body, asked).map_err(Undecodable::from)?;
         let answered = parts.iter().map(|part| self.judge_part(part));
         let not_reached = std::iter::repeat_with(|| Err(IfsError::NotReached));
@@ -412,6 +418,8 @@ impl IfsClient {
             .increment(1);
         match &outcome {
             Err(error) if error.is_remote_wide() => ready.pass.failed(),
+            // Nobody was asked.
+            Err(IfsError::NotOurs(_)) => drop(ready.pass),
             Ok(_) | Err(_) => ready.pass.well(),
         }
         match &outcome {
@@ -433,6 +441,9 @@ impl std::fmt::Debug for IfsClient {
 }
 
 fn judge_read(error: IfsError) -> Retried<IfsError> {
+    if matches!(error, IfsError::NotOurs(_)) {
+        return Retried::Never(error);
+    }
     match error.verdict_of_read() {
         Verdict::Retry { after, .. } => Retried::Again(error, after),
         Verdict::Done | Verdict::Ambiguous | Verdict::Reject | Verdict::NotSent => Retried::Never(error),

@@ -12,7 +12,7 @@ use super::batch::BatchError;
 use super::limits::MESSAGE_CHARS_MAX;
 use super::wire::RowError;
 use crate::domain::verdict::{Scope, Verdict};
-use crate::remote::{BodyError, NotNow};
+use crate::remote::{BodyError, NotNow, NotOurs};
 
 /// A call to IFS that did not end in an answer to use.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +20,9 @@ pub enum IfsError {
     /// Not called: the rate, a pause that IFS asked for, or the open breaker.
     #[error("IFS is not called now")]
     NotNow(#[from] NotNow),
+    /// Not called: the tenant's lease is lost or in doubt.
+    #[error(transparent)]
+    NotOurs(#[from] NotOurs),
     /// Not called: there is no access token.
     #[error("there is no access token for IFS")]
     NoToken(#[from] TokenError),
@@ -154,7 +157,7 @@ impl IfsError {
         match self {
             Self::NotNow(NotNow { after }) => retry(Some(*after), Scope::Remote),
             Self::NoToken(error) => retry(error.after(), Scope::Remote),
-            Self::NotConnected(_) => Verdict::NotSent,
+            Self::NotOurs(_) | Self::NotConnected(_) => Verdict::NotSent,
             Self::Lost(_) | Self::LostBody(_) | Self::Undecodable(_) | Self::Unclear { .. } => Verdict::Ambiguous,
             Self::Unauthorized => retry(None, Scope::Remote),
             Self::TooManyRequests { after } | Self::Unavailable { after, .. } => retry(*after, Scope::Remote),
@@ -183,7 +186,8 @@ impl IfsError {
             | Self::Busy { after, .. } => *after,
             Self::NotNow(NotNow { after }) => Some(*after),
             Self::NoToken(error) => error.after(),
-            Self::Unsendable(_)
+            Self::NotOurs(_)
+            | Self::Unsendable(_)
             | Self::NotConnected(_)
             | Self::Lost(_)
             | Self::LostBody(_)
@@ -209,6 +213,7 @@ impl IfsError {
             | Self::Refused { refusal }
             | Self::Failed { refusal } => Some(refusal),
             Self::NotNow(_)
+            | Self::NotOurs(_)
             | Self::NoToken(_)
             | Self::Unsendable(_)
             | Self::NotConnected(_)
@@ -226,6 +231,7 @@ impl IfsError {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::NotNow(_) => "not_now",
+            Self::NotOurs(_) => "not_ours",
             Self::NoToken(_) => "no_token",
             Self::Unsendable(_) => "unsendable",
             Self::NotConnected(_) => "not_connected",

@@ -7,7 +7,7 @@ use reqwest::{RequestBuilder, Response};
 
 use super::error::IfsError;
 use crate::failpoint;
-use crate::remote::OutgoingBody;
+use crate::remote::{Fate, NotOurs, OutgoingBody, Tenure};
 
 /// Whether a failpoint stands between the sending of the bytes and the answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -16,26 +16,31 @@ pub(super) enum Mark {
     Nothing,
 }
 
-/// Sends once.
-pub(super) async fn send(request: RequestBuilder, body: Bytes, mark: Mark) -> Result<Response, IfsError> {
-    if let Mark::At(point) = mark
-        && failpoint::is_armed(point)
-    {
-        return send_and_stop(request, body, point).await.map_err(IfsError::from_transport);
-    }
-    request.body(body).send().await.map_err(IfsError::from_transport)
+/// Sends once, while the tenure holds: asked in the moment in which the bytes leave, after the connection was opened.
+pub(super) async fn send(
+    request: RequestBuilder,
+    body: Bytes,
+    mark: Mark,
+    tenure: &Tenure,
+) -> Result<Response, IfsError> {
+    let (body, fate) = OutgoingBody::new(body, tenure.clone());
+    let request = request.body(reqwest::Body::wrap(body));
+    let sent = match mark {
+        Mark::At(point) if failpoint::is_armed(point) => send_and_stop(request, &fate, point).await,
+        Mark::At(_) | Mark::Nothing => request.send().await,
+    };
+    sent.map_err(|error| if fate.was_kept_back() { NotOurs.into() } else { IfsError::from_transport(error) })
 }
 
 /// As any send, but passes the failpoint when the bytes have left, before the answer is looked at.
-async fn send_and_stop(request: RequestBuilder, body: Bytes, point: &'static str) -> Result<Response, reqwest::Error> {
+async fn send_and_stop(request: RequestBuilder, fate: &Fate, point: &'static str) -> Result<Response, reqwest::Error> {
     /// More than the connection's task needs to write what it took.
     const FLUSHED: Duration = Duration::from_millis(50);
-    let (body, gone) = OutgoingBody::watched(body);
-    let sending = request.body(reqwest::Body::wrap(body)).send();
+    let sending = request.send();
     tokio::pin!(sending);
     tokio::select! {
         biased;
-        () = gone.notified() => tokio::time::sleep(FLUSHED).await,
+        () = fate.gone() => tokio::time::sleep(FLUSHED).await,
         never_sent = &mut sending => return never_sent,
     }
     failpoint::hit(point);

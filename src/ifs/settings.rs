@@ -5,7 +5,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::auth::Credentials;
-use crate::remote::{BreakerSettings, EgressError, LimiterSettings};
+use crate::remote::{BreakerSettings, EgressError, LimiterSettings, Tenure};
 
 /// What a client is built from.
 pub struct IfsSettings {
@@ -31,6 +31,8 @@ pub struct IfsSettings {
     pub limiter: LimiterSettings,
     /// When to leave it alone.
     pub breaker: BreakerSettings,
+    /// Until when it may be called at all.
+    pub tenure: Tenure,
 }
 
 /// Why a client cannot be built.

@@ -13,12 +13,17 @@ use crate::clock::Clock;
 use crate::domain::verdict::{Scope, Verdict};
 use crate::failpoint;
 use crate::remote::scripted::{Asked, Reply, Scripted};
-use crate::remote::{BreakerSettings, Egress, LimiterSettings};
+use crate::remote::{BreakerSettings, Egress, LimiterSettings, Tenure};
 
 const TOKEN: &str = "/auth/realms/sandbox/protocol/openid-connect/token";
 const BATCH: &str = "/main/ifsapplications/projection/v1/CustomerOrderHandling.svc/$batch";
 
 fn client_of(url: &str, clock: Clock) -> IfsClient {
+    let tenure = Tenure::endless(clock.clone());
+    client_within(url, clock, tenure)
+}
+
+fn client_within(url: &str, clock: Clock, tenure: Tenure) -> IfsClient {
     let settings = IfsSettings {
         name: "ifs.test".to_owned(),
         base_url: url.parse().expect("a url"),
@@ -35,6 +40,7 @@ fn client_of(url: &str, clock: Clock) -> IfsClient {
         batch_parts_max: 100,
         limiter: LimiterSettings { wait_max: Duration::from_secs(1), ..LimiterSettings::new(1_000, 4) },
         breaker: BreakerSettings::default(),
+        tenure,
     };
     let egress = Egress::allowing(["127.0.0.1"]).expect("a legal list");
     IfsClient::new(settings, &egress, clock).expect("a client")
@@ -385,6 +391,19 @@ async fn each_write_opens_a_connection_of_its_own_and_reads_share_theirs() {
         client.send_create(ready, &order()).await.expect("created");
         assert_eq!(server.connections(), 1 + written);
     }
+}
+
+#[tokio::test]
+async fn a_write_whose_lease_lapsed_after_its_intent_sends_no_byte() {
+    let server = answering(batch_reply(&[(201, "{}"), (201, "{}")])).await;
+    let tenure = Tenure::endless(clock());
+    let client = client_within(&server.url, clock(), tenure.clone());
+    let ready = client.ready().await.expect("still ours");
+    tenure.end();
+    let error = client.send_create(ready, &order()).await.expect_err("kept back");
+    assert_eq!((error.kind(), error.verdict()), ("not_ours", Verdict::NotSent));
+    assert_eq!((calls(&server).len(), client.writes_answered()), (0, 0));
+    assert!(matches!(client.ready().await, Err(IfsError::NotOurs(_))));
 }
 
 /// The far side of the next test: runs only in the child process that it starts.

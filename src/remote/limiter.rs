@@ -59,12 +59,15 @@ struct Shared {
 pub struct Permit(#[expect(dead_code, reason = "held for its drop, which frees the slot")] OwnedSemaphorePermit);
 
 impl Limiter {
-    /// A limiter with all of its burst to give.
+    /// A limiter whose burst is used up: whoever called this remote before, another replica or this process before a restart, may
+    /// have used it a moment ago, and what both send together must keep to the rate.
     pub fn new(remote: &str, settings: LimiterSettings) -> Self {
-        let quota = Quota::per_minute(settings.per_minute).allow_burst(settings.burst);
+        let rate = RateLimiter::direct(Quota::per_minute(settings.per_minute).allow_burst(settings.burst));
+        let emptied = rate.check_n(settings.burst).is_ok_and(|taken| taken.is_ok());
+        debug_assert!(emptied, "a fresh bucket gives its burst");
         Self(Arc::new(Shared {
             remote: remote.to_owned(),
-            rate: RateLimiter::direct(quota),
+            rate,
             slots: Arc::new(Semaphore::new(settings.concurrency_max.get() as usize)),
             wait_max: settings.wait_max,
             not_before: Mutex::new(None),
@@ -132,13 +135,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_fresh_limiter_gives_no_burst_at_once_but_the_rate() {
+        let limiter = limiter(1_200, 20, 40, Duration::from_secs(5));
+        let began = Instant::now();
+        for _ in 0..4 {
+            drop(limiter.permit().await.expect("within the rate"));
+        }
+        assert!(began.elapsed() >= Duration::from_millis(190), "four permits at 20 a second: {:?}", began.elapsed());
+    }
+
+    #[tokio::test]
     async fn the_rate_and_the_slots_hold() {
-        let limiter = limiter(60, 2, 1, Duration::from_millis(20));
-        let first = limiter.permit().await.expect("a free slot");
-        assert!(limiter.permit().await.is_err(), "the slot is taken");
+        let quick = limiter(60_000, 1_000, 1, Duration::from_millis(50));
+        let first = quick.permit().await.expect("a free slot");
+        assert!(quick.permit().await.is_err(), "the slot is taken");
         drop(first);
-        drop(limiter.permit().await.expect("the second of the burst"));
-        assert!(limiter.permit().await.is_err(), "the burst is used up");
+        drop(quick.permit().await.expect("the slot is free again"));
+        let slow = limiter(60, 2, 1, Duration::from_millis(20));
+        assert!(slow.permit().await.is_err(), "one a second, and nothing at once");
     }
 
     #[tokio::test]

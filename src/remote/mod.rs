@@ -8,13 +8,15 @@ mod outgoing;
 mod retry;
 #[cfg(test)]
 pub(crate) mod scripted;
+mod tenure;
 
 pub use body::{BodyError, read_body};
 pub use breaker::{Breaker, BreakerPass, BreakerSettings};
 pub use egress::{Egress, EgressError};
 pub use limiter::{Limiter, LimiterSettings, Permit};
-pub use outgoing::OutgoingBody;
+pub use outgoing::{Fate, OutgoingBody};
 pub use retry::{RETRY_AFTER_MAX, Retried, RetryPolicy, parse_retry_after, retry_after_of};
+pub use tenure::{NotOurs, Tenure};
 
 use std::time::Duration;
 

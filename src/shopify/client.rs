@@ -19,8 +19,8 @@ use super::limits::{
 };
 use crate::clock::Clock;
 use crate::remote::{
-    Breaker, BreakerPass, BreakerSettings, Egress, EgressError, Limiter, LimiterSettings, Retried, parse_retry_after,
-    read_body,
+    Breaker, BreakerPass, BreakerSettings, Egress, EgressError, Limiter, LimiterSettings, Retried, Tenure,
+    parse_retry_after, read_body,
 };
 use crate::telemetry::metric;
 
@@ -43,6 +43,8 @@ pub struct ShopifySettings {
     pub api_version: String,
     /// Offline access token.
     pub access_token: SecretString,
+    /// Until when it may be called at all.
+    pub tenure: Tenure,
 }
 
 /// Why a client cannot be built.
@@ -74,6 +76,7 @@ struct Inner {
     limiter: Limiter,
     breaker: Breaker,
     bucket: Bucket,
+    tenure: Tenure,
     clock: Clock,
 }
 
@@ -96,6 +99,7 @@ impl ShopifyClient {
             limiter: Limiter::new(&settings.name, LimiterSettings::new(REQUESTS_PER_SECOND, CONCURRENCY_MAX)),
             breaker: Breaker::new(&settings.name, BreakerSettings::default(), clock.clone()),
             bucket: Bucket::default(),
+            tenure: settings.tenure,
             token: TokenHolder::new(settings.access_token),
             name: settings.name,
             api_version: settings.api_version,
@@ -198,12 +202,15 @@ impl ShopifyClient {
 
     async fn attempt(&self, operation: &'static str, body: Bytes) -> Result<Box<RawValue>, ShopifyError> {
         let inner = &self.0;
+        inner.tenure.check()?;
         let pass = inner.breaker.pass()?;
         let permit = inner.limiter.permit().await?;
         let wait = inner.bucket.wait_for(operation, inner.clock.monotonic());
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }
+        // The wait may have been long.
+        inner.tenure.check()?;
         let began = Instant::now();
         let outcome = self.exchange(operation, body).await;
         drop(permit);

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::cost::Cost;
 use super::limits::MESSAGE_CHARS_MAX;
 use crate::domain::verdict::{Scope, Verdict};
-use crate::remote::{BodyError, NotNow};
+use crate::remote::{BodyError, NotNow, NotOurs};
 
 /// A call to Shopify that did not end in an answer to use.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +19,9 @@ pub enum ShopifyError {
     /// Not called: the rate, the bucket of points, a pause that Shopify asked for, or the open breaker.
     #[error("Shopify is not called now")]
     NotNow(#[from] NotNow),
+    /// Not called: the tenant's lease is lost or in doubt.
+    #[error(transparent)]
+    NotOurs(#[from] NotOurs),
     /// No connection came about.
     #[error("no connection to Shopify")]
     NotConnected(#[source] reqwest::Error),
@@ -107,6 +110,7 @@ impl ShopifyError {
         let retry = |scope| Verdict::Retry { after: self.after(), scope };
         match self {
             Self::NotNow(_)
+            | Self::NotOurs(_)
             | Self::NotConnected(_)
             | Self::Lost(_)
             | Self::LostBody(_)
@@ -128,7 +132,8 @@ impl ShopifyError {
         match self {
             Self::NotNow(NotNow { after }) => Some(*after),
             Self::Throttled { after } | Self::TooManyRequests { after } | Self::Unavailable { after, .. } => *after,
-            Self::NotConnected(_)
+            Self::NotOurs(_)
+            | Self::NotConnected(_)
             | Self::Lost(_)
             | Self::LostBody(_)
             | Self::TokenRefused
@@ -149,6 +154,7 @@ impl ShopifyError {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::NotNow(_) => "not_now",
+            Self::NotOurs(_) => "not_ours",
             Self::NotConnected(_) => "not_connected",
             Self::Lost(_) | Self::LostBody(_) => "lost",
             Self::Throttled { .. } => "throttled",

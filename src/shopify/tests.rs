@@ -9,18 +9,27 @@ use super::client::{ShopifyClient, ShopifySettings};
 use super::error::ShopifyError;
 use crate::clock::Clock;
 use crate::domain::verdict::{Scope, Verdict};
-use crate::remote::Egress;
 use crate::remote::scripted::{Asked, Reply, Scripted};
+use crate::remote::{Egress, NotOurs, Tenure};
+
+fn clock() -> Clock {
+    Clock::manual(Timestamp::UNIX_EPOCH)
+}
 
 fn client_of(url: &str) -> ShopifyClient {
+    client_within(url, Tenure::endless(clock()))
+}
+
+fn client_within(url: &str, tenure: Tenure) -> ShopifyClient {
     let settings = ShopifySettings {
         name: "connections.test".to_owned(),
         base_url: url.parse().expect("a url"),
         api_version: "2026-10".to_owned(),
         access_token: "shpat_hush".to_owned().into(),
+        tenure,
     };
     let egress = Egress::allowing(["127.0.0.1"]).expect("a legal list");
-    ShopifyClient::new(settings, &egress, Clock::manual(Timestamp::UNIX_EPOCH)).expect("a client")
+    ShopifyClient::new(settings, &egress, clock()).expect("a client")
 }
 
 fn ok(body: &Value) -> Reply {
@@ -229,4 +238,17 @@ async fn another_version_and_another_shape_are_no_answers() {
         let (outcome, _) = read(move |_, _| reply.clone()).await;
         assert_eq!(outcome.expect_err(body).kind(), "undecodable", "{body}");
     }
+}
+
+#[tokio::test]
+async fn nothing_is_asked_once_another_replica_may_own_the_tenant() {
+    let server = Scripted::start(|_, _| ok(&page("2026-03-01T12:00:00Z", &[1], None))).await;
+    let tenure = Tenure::endless(clock());
+    let client = client_within(&server.url, tenure.clone());
+    client.order_by_id(1).await.expect("still ours");
+    tenure.end();
+    let error = client.order_by_id(1).await.expect_err("not ours any more");
+    assert!(matches!(error, ShopifyError::NotOurs(NotOurs)));
+    assert_eq!(error.verdict(), Verdict::Retry { after: None, scope: Scope::Remote });
+    assert_eq!(server.asked().len(), 1);
 }

@@ -354,9 +354,11 @@ fn move_document(db: &mut Db, raw: &Raw, settle: &Settle, now: i64) -> Result<St
             (reason.as_ref(), micros(*due_at), raw.attempts + i64::from(*own_fault))
         }
         Settled::Unknown { due_at, own_fault } => (None, micros(*due_at), raw.attempts + i64::from(*own_fault)),
-        // What it waits for may have come while it was looked at.
+        // What it waits for may have come while it was looked at. And newer content is planned, not held: nothing would wake it, and
+        // what it asks for was not judged to wait.
         Settled::Held { reason, due_at } => {
-            (Some(reason), if awaited::came(db, raw)? { now } else { micros(*due_at) }, 0)
+            let at_once = after != State::Held || awaited::came(db, raw)?;
+            (Some(reason), if at_once { now } else { micros(*due_at) }, 0)
         }
         Settled::Parked(reason) | Settled::Skipped(reason) => (Some(reason), now, raw.attempts),
     };

@@ -1,5 +1,7 @@
 //! `inbox`: what was delivered, from the commit before the 200 to the mapper's verdict on it.
 
+use std::collections::BTreeSet;
+
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
@@ -7,6 +9,7 @@ use jiff::Timestamp;
 
 use super::dialect::{self, Db};
 use super::rows::{NewInbox, instant, micros};
+use super::wakes::{self, WakeUp};
 use super::{Store, StoreError, schema};
 use crate::domain::ids::{ConnectionName, InboxId};
 
@@ -104,10 +107,36 @@ impl Store {
     /// Commits a group of deliveries in one transaction. If the group fails, its rows go one by one, so
     /// that one bad row does not take the others with it.
     pub async fn insert_deliveries(&self, group: Vec<Delivery>) -> Vec<Result<Stored, StoreError>> {
+        self.insert_deliveries_telling(group, BTreeSet::new()).await
+    }
+
+    /// The same, and tells the other replicas of what is new to these connections, once for each, when the group commits: they are
+    /// mapped there. PostgreSQL commits transactions that tell one after the other, so nobody is told without need.
+    pub async fn insert_deliveries_telling(
+        &self,
+        group: Vec<Delivery>,
+        mapped_elsewhere: BTreeSet<ConnectionName>,
+    ) -> Vec<Result<Stored, StoreError>> {
         let rows: Vec<NewInbox> = group.into_iter().map(new_row).collect();
         let together = rows.clone();
-        let grouped =
-            self.write(move |db| together.iter().map(|row| insert(db, row)).collect::<Result<Vec<_>, _>>()).await;
+        let grouped = self
+            .write(move |db| {
+                let stored = together.iter().map(|row| insert(db, row)).collect::<Result<Vec<_>, _>>()?;
+                let fresh = |row: &NewInbox, stored: &Stored| {
+                    row.state == InboxState::Received.as_str() && matches!(stored, Stored::New(_))
+                };
+                for name in mapped_elsewhere {
+                    let news = together
+                        .iter()
+                        .zip(&stored)
+                        .any(|(row, stored)| row.connection == name.as_str() && fresh(row, stored));
+                    if news {
+                        wakes::tell(db, &WakeUp::Deliveries(name.as_str().to_owned()))?;
+                    }
+                }
+                Ok(stored)
+            })
+            .await;
         if let Ok(stored) = grouped {
             return stored.into_iter().map(Ok).collect();
         }
@@ -179,7 +208,7 @@ impl Store {
             Blame::Remote => 1,
         };
         self.write(move |db| {
-            diesel::update(dsl::inbox.filter(dsl::id.eq(id.get())))
+            diesel::update(dsl::inbox.filter(dsl::id.eq(id.get())).filter(dsl::state.eq(InboxState::Received.as_str())))
                 .set((
                     dsl::due_at.eq(micros(due_at)),
                     dsl::attempts.eq(dsl::attempts - forgiven),
@@ -192,6 +221,7 @@ impl Store {
     }
 }
 
+/// Ends a delivery. The first end stands: the mapper of an owner that slept may come after another's.
 pub(super) fn finish(
     db: &mut Db,
     id: InboxId,
@@ -200,7 +230,7 @@ pub(super) fn finish(
     order: Option<i64>,
 ) -> Result<(), StoreError> {
     use schema::inbox::dsl;
-    diesel::update(dsl::inbox.filter(dsl::id.eq(id.get())))
+    diesel::update(dsl::inbox.filter(dsl::id.eq(id.get())).filter(dsl::state.eq(InboxState::Received.as_str())))
         .set((dsl::state.eq(state.as_str()), dsl::reason.eq(reason)))
         .execute(db)?;
     if let Some(order) = order {

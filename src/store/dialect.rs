@@ -103,8 +103,25 @@ pub(super) fn write<T>(db: &mut Db, work: impl FnOnce(&mut Db) -> Result<T, Stor
     })
 }
 
-/// Applies what is missing, in order; returns the names applied.
+/// Applies what is missing, in order; returns the names applied. Several replicas that start at once go one after the other.
 pub(super) fn migrate(db: &mut Db) -> Result<Vec<String>, StoreError> {
+    /// Any number that nobody else locks in this database.
+    const MIGRATING: i64 = 0x6d6c_636f_6e6e;
+    if let Db::Pg(pg) = db {
+        sql_query("SELECT pg_advisory_lock($1)").bind::<sql_types::BigInt, _>(MIGRATING).execute(pg)?;
+    }
+    let applied = apply_missing(db);
+    if let Db::Pg(pg) = db {
+        // One that failed may have broken the session, and the lock with it.
+        let unlocked = sql_query("SELECT pg_advisory_unlock($1)").bind::<sql_types::BigInt, _>(MIGRATING).execute(pg);
+        if applied.is_ok() {
+            unlocked?;
+        }
+    }
+    applied
+}
+
+fn apply_missing(db: &mut Db) -> Result<Vec<String>, StoreError> {
     let applied = match db {
         Db::Lite(lite) => lite.run_pending_migrations(SQLITE_MIGRATIONS).map(names),
         Db::Pg(pg) => pg.run_pending_migrations(POSTGRES_MIGRATIONS).map(names),
@@ -215,12 +232,52 @@ pub(super) fn lock_lease(db: &mut Db, name: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Takes a shared lock on the lease, so that it can't change hands before the settle commits.
+/// Takes a shared lock on the lease, so that it can't change hands before the settle commits. A renewal passes it by: its update of the
+/// row is no change of its key, and a stream of settles must not starve it.
 pub(super) fn share_lease(db: &mut Db, name: &str) -> Result<(), StoreError> {
     if matches!(db, Db::Pg(_)) {
-        sql_query("SELECT 1 FROM leases WHERE name = $1 FOR SHARE").bind::<sql_types::Text, _>(name).execute(db)?;
+        sql_query("SELECT 1 FROM leases WHERE name = $1 FOR KEY SHARE").bind::<sql_types::Text, _>(name).execute(db)?;
     }
     Ok(())
+}
+
+/// Where replicas tell each other that there is work.
+const CHANNEL: &str = "ml_connector_wake";
+
+/// Tells every listener on commit; nothing on SQLite, which has none.
+pub(super) fn notify(db: &mut Db, payload: &str) -> Result<(), StoreError> {
+    if let Db::Pg(pg) = db {
+        sql_query("SELECT pg_notify($1, $2)")
+            .bind::<sql_types::Text, _>(CHANNEL)
+            .bind::<sql_types::Text, _>(payload)
+            .execute(pg)?;
+    }
+    Ok(())
+}
+
+/// A connection that listens.
+pub(super) struct Ear(PgConnection);
+
+impl Ear {
+    /// Connects and listens; none while that cannot be.
+    pub(super) fn open(url: &str) -> Option<Self> {
+        let mut pg = PgConnection::establish(url).ok()?;
+        pg.batch_execute(&format!("SET statement_timeout = '5s'; LISTEN {CHANNEL}")).ok()?;
+        Some(Self(pg))
+    }
+
+    /// What was told since the last time.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub(super) fn take(&mut self) -> Result<Vec<String>, StoreError> {
+        self.0.notifications_iter().map(|told| Ok(told?.payload)).collect()
+    }
+
+    /// Whether the server still answers.
+    pub(super) fn stands(&mut self) -> bool {
+        sql_query("SELECT 1").execute(&mut self.0).is_ok()
+    }
 }
 
 #[derive(QueryableByName)]

@@ -7,6 +7,7 @@ use diesel::prelude::*;
 
 use super::dialect::{self, Db};
 use super::intents::span;
+use super::wakes::{self, WakeUp};
 use super::{Store, StoreError, schema};
 use crate::domain::ids::Generation;
 
@@ -32,9 +33,20 @@ pub enum LeaseState {
         owner: String,
         /// How long it lasts unless it is renewed.
         expires_in: Duration,
-        /// The database's instant of its end, to see whether it is being renewed.
-        expires_at_us: i64,
     },
+}
+
+/// A lease as the database knows it, for whoever asks who owns what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaseView {
+    /// What is leased, e.g. `ifs.main`.
+    pub name: String,
+    /// Who holds it, or held it last.
+    pub owner: String,
+    /// The fencing number.
+    pub generation: Generation,
+    /// How long it lasts unless it is renewed, by the database's clock; none once it has run out or was given back.
+    pub expires_in: Option<Duration>,
 }
 
 /// When somebody else's lease may be taken.
@@ -61,6 +73,28 @@ impl Store {
         self.write(move |db| acquire(db, name, owner, lasts, takeover)).await
     }
 
+    /// All leases that were ever taken, by their names. Locks nothing: to look costs their owners nothing.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn leases(&self) -> Result<Vec<LeaseView>, StoreError> {
+        self.run(|db| {
+            use schema::leases::dsl;
+            let now = dialect::clock_micros(db)?;
+            let rows: Vec<(String, String, i64, i64)> = dsl::leases
+                .select((dsl::name, dsl::owner, dsl::generation, dsl::expires_at))
+                .order(dsl::name)
+                .load(db)?;
+            let view = |(name, owner, generation, expires_at): (String, String, i64, i64)| {
+                let left = expires_at.saturating_sub(now);
+                let expires_in = (left > 0).then(|| Duration::from_micros(left.unsigned_abs()));
+                LeaseView { name, owner, generation: Generation::new(generation), expires_in }
+            };
+            Ok(rows.into_iter().map(view).collect())
+        })
+        .await
+    }
+
     /// Prolongs a lease that is still ours.
     ///
     /// # Errors
@@ -80,7 +114,7 @@ impl Store {
         .await
     }
 
-    /// Gives a lease back, so that the next owner need not wait.
+    /// Gives a lease back and tells those who stand by for it, so that the next owner need not wait.
     ///
     /// # Errors
     /// The database's refusal.
@@ -93,7 +127,7 @@ impl Store {
                 .filter(dsl::generation.eq(lease.generation.get()))
                 .set(dsl::expires_at.eq(0))
                 .execute(db)?;
-            Ok(())
+            wakes::tell(db, &WakeUp::Lease(lease.name))
         })
         .await
     }
@@ -118,7 +152,7 @@ fn acquire(
         dsl::leases.filter(dsl::name.eq(&name)).select((dsl::owner, dsl::generation, dsl::expires_at)).first(db)?;
     if takeover == Takeover::WhenExpired && holder != owner && expires_at > now {
         let expires_in = Duration::from_micros((expires_at - now).unsigned_abs());
-        return Ok(LeaseState::Theirs { owner: holder, expires_in, expires_at_us: expires_at });
+        return Ok(LeaseState::Theirs { owner: holder, expires_in });
     }
     let generation = generation + 1;
     diesel::update(dsl::leases.filter(dsl::name.eq(&name)))

@@ -21,6 +21,7 @@ pub mod schema;
 mod steps;
 mod strays;
 mod take_over;
+mod wakes;
 
 use std::fmt;
 use std::sync::Arc;
@@ -40,12 +41,13 @@ pub use follow_ups::Beside;
 pub use inbox_view::{DeliveryView, InboxCounts};
 pub use intents::{Intent, IntentKind, NewIntent, Watch};
 pub use key_standing::{KeyDocument, KeyStanding};
-pub use leases::{Lease, LeaseState, Takeover};
+pub use leases::{Lease, LeaseState, LeaseView, Takeover};
 pub use mapped::{Mapped, Snapshot, SnapshotChange, Wish};
 pub use operate::{Anew, HELD_TOO_LONG};
 pub use remap::UnderOtherRules;
 pub use steps::{Awaited, Claimed, FollowUp, JudgedAnew, Link, NOTED, Progress, Settle, Settled};
 pub use strays::{Ended, Sighting, Stray, StrayCount, StrayRow};
+pub use wakes::{Listening, WakeUp};
 
 use dialect::Db;
 
@@ -121,6 +123,8 @@ impl StoreError {
 struct Inner {
     pool: Pool<ConnectionManager<Db>>,
     backend: Backend,
+    /// What diesel opens: it may hold a password.
+    target: String,
     connections: Semaphore,
     writers: Semaphore,
 }
@@ -152,7 +156,8 @@ impl Store {
             Backend::Sqlite => 1,
             Backend::Postgres => size,
         };
-        let inner = Inner { pool, backend, connections: Semaphore::new(size), writers: Semaphore::new(writers) };
+        let inner =
+            Inner { pool, backend, target, connections: Semaphore::new(size), writers: Semaphore::new(writers) };
         Ok(Self { inner: Arc::new(inner) })
     }
 

@@ -29,6 +29,8 @@ pub enum NodeState {
     Failed,
     /// Stopped because we said so.
     Stopped,
+    /// A branch in which nothing is planted: it waits for its turn, and that is no fault.
+    StandingBy,
 }
 
 impl Health {
@@ -37,10 +39,10 @@ impl Health {
         Self::default()
     }
 
-    /// Whether every node runs, or will in a moment. False before the first start, after a failed budget and while stopping.
+    /// Whether every node runs, will in a moment, or stands by. False before the first start, after a failed budget and while stopping.
     pub fn is_ready(&self) -> bool {
         let nodes = self.lock();
-        let up = |node: &Node| matches!(node.state, NodeState::Running | NodeState::Restarting);
+        let up = |node: &Node| matches!(node.state, NodeState::Running | NodeState::Restarting | NodeState::StandingBy);
         !nodes.is_empty() && nodes.values().all(up)
     }
 
@@ -65,6 +67,11 @@ impl Health {
             node.state = state;
             node.failures += 1;
         });
+    }
+
+    /// Forgets all nodes below a path: what was planted there is gone.
+    pub(super) fn forget_below(&self, path: &str) {
+        self.lock().retain(|known, _| known.strip_prefix(path).is_none_or(|rest| !rest.starts_with('/')));
     }
 
     fn change(&self, path: &str, change: impl FnOnce(&mut Node)) {

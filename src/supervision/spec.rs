@@ -8,6 +8,7 @@ use std::time::Duration;
 use actix::{Actor, Addr, Context, Handler, Recipient};
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::branch::BranchSpec;
 use super::worker::{Doorbell, Drain, Rhythm, Step, Worker};
 use crate::clock::Tick;
 
@@ -29,6 +30,8 @@ pub enum Child {
     Actor(ChildSpec),
     /// A subtree with a budget of its own.
     Tree(Rc<TreeSpec>),
+    /// A place for a subtree that comes and goes at run time.
+    Branch(BranchSpec),
 }
 
 /// An actor as data: its name and how to build a fresh one.
@@ -85,6 +88,7 @@ impl Child {
         match self {
             Self::Actor(spec) => &spec.name,
             Self::Tree(spec) => &spec.name,
+            Self::Branch(spec) => &spec.name,
         }
     }
 }
@@ -98,6 +102,12 @@ impl From<ChildSpec> for Child {
 impl From<TreeSpec> for Child {
     fn from(spec: TreeSpec) -> Self {
         Self::Tree(Rc::new(spec))
+    }
+}
+
+impl From<BranchSpec> for Child {
+    fn from(spec: BranchSpec) -> Self {
+        Self::Branch(spec)
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
+use super::branch;
 use super::health::{Health, NodeState};
 use super::spec::{AfterFailure, Cause, Child, Exit, ExitGuard, Spent, TreeSpec};
 use super::worker::Drain;
@@ -16,12 +17,12 @@ use crate::clock::Clock;
 use crate::telemetry::metric;
 
 /// How long the children of a failed subtree may take to stop before it is said that they are stuck.
-const FAILED_STOP_GRACE: Duration = Duration::from_secs(30);
+pub(super) const FAILED_STOP_GRACE: Duration = Duration::from_secs(30);
 
 /// A started tree.
 pub struct Running {
-    stop: mpsc::Sender<Stop>,
-    end: oneshot::Receiver<End>,
+    pub(super) stop: mpsc::Sender<Stop>,
+    pub(super) end: oneshot::Receiver<End>,
 }
 
 /// How a tree ended.
@@ -35,8 +36,9 @@ pub enum End {
     BudgetSpent,
 }
 
-struct Stop {
-    grace: Duration,
+/// Stop within this grace.
+pub(super) struct Stop {
+    pub(super) grace: Duration,
 }
 
 /// Starts a tree on this thread. Returns at once; the children start in order before anything else of this tree happens.
@@ -62,7 +64,8 @@ impl Running {
     }
 }
 
-fn start_below(spec: Rc<TreeSpec>, path: String, health: Health, clock: Clock, guard: ExitGuard) -> Running {
+/// Starts a tree below another one; its end is told by `guard`.
+pub(super) fn start_below(spec: Rc<TreeSpec>, path: String, health: Health, clock: Clock, guard: ExitGuard) -> Running {
     let (stop, stops) = mpsc::channel(1);
     let (ended, end) = oneshot::channel();
     let supervisor = Supervisor::new(spec, path, health, clock, stops);
@@ -165,6 +168,11 @@ impl Supervisor {
                 self.clock.clone(),
                 guard,
             )),
+            Child::Branch(spec) => {
+                child.body =
+                    Body::Tree(branch::start(spec, child.path.clone(), self.health.clone(), self.clock.clone(), guard));
+                return;
+            }
         };
         self.health.set(&child.path, NodeState::Running);
     }

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 
 /// Where an actor fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fails {
+pub(super) enum Fails {
     Never,
     InFactory,
     InStarted,
@@ -22,7 +22,7 @@ enum Fails {
     InStopped,
 }
 
-struct Probe {
+pub(super) struct Probe {
     name: &'static str,
     fails: Fails,
     seen: UnboundedSender<String>,
@@ -74,21 +74,21 @@ impl Handler<Drain> for Probe {
 }
 
 /// A tree under test, with what its actors reported.
-struct Bench {
-    health: Health,
+pub(super) struct Bench {
+    pub(super) health: Health,
     clock: Clock,
     seen: UnboundedReceiver<String>,
     says: UnboundedSender<String>,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let (says, seen) = unbounded_channel();
         Self { health: Health::new(), clock: Clock::manual(jiff::Timestamp::UNIX_EPOCH), seen, says }
     }
 
     /// A child that fails as each entry says, start after start, and lives from then on.
-    fn child(&self, name: &'static str, slot: &Slot<Probe>, fails: &[Fails]) -> Child {
+    pub(super) fn child(&self, name: &'static str, slot: &Slot<Probe>, fails: &[Fails]) -> Child {
         let left = RefCell::new(fails.to_vec());
         let says = self.says.clone();
         ChildSpec::actor(name, slot.clone(), move |guard| {
@@ -101,31 +101,31 @@ impl Bench {
         .into()
     }
 
-    fn start(&self, tree: TreeSpec) -> Running {
+    pub(super) fn start(&self, tree: TreeSpec) -> Running {
         start(tree, self.health.clone(), self.clock.clone())
     }
 
-    async fn expect(&mut self, expected: &[&str]) {
+    pub(super) async fn expect(&mut self, expected: &[&str]) {
         for expected in expected {
             assert_eq!(self.seen.recv().await.expect("a report"), *expected);
         }
     }
 
-    fn state(&self, path: &str) -> NodeState {
+    pub(super) fn state(&self, path: &str) -> NodeState {
         self.health.nodes()[path].state
     }
 
-    fn failures(&self, path: &str) -> u64 {
+    pub(super) fn failures(&self, path: &str) -> u64 {
         self.health.nodes()[path].failures
     }
 }
 
-fn quick(mut tree: TreeSpec) -> TreeSpec {
+pub(super) fn quick(mut tree: TreeSpec) -> TreeSpec {
     tree.budget.restart_delay = Duration::from_millis(1);
     tree
 }
 
-const GRACE: Duration = Duration::from_secs(5);
+pub(super) const GRACE: Duration = Duration::from_secs(5);
 
 #[actix::test]
 async fn a_panic_in_started_or_in_the_factory_gives_a_fresh_actor() {
@@ -261,10 +261,10 @@ async fn a_child_that_does_not_stop_in_time_is_left_behind_and_said() {
 }
 
 /// A step that says when it begins and goes on when told how.
-struct Told {
-    began: UnboundedSender<u32>,
-    paces: Rc<tokio::sync::Mutex<UnboundedReceiver<Pace>>>,
-    runs: Rc<Cell<u32>>,
+pub(super) struct Told {
+    pub(super) began: UnboundedSender<u32>,
+    pub(super) paces: Rc<tokio::sync::Mutex<UnboundedReceiver<Pace>>>,
+    pub(super) runs: Rc<Cell<u32>>,
 }
 
 impl Step for Told {

@@ -31,6 +31,10 @@ pub const REMOTE_CALL_DURATION_SECONDS: &str = "ml_connector_remote_call_duratio
 pub const REMOTE_WAIT_SECONDS: &str = "ml_connector_remote_wait_seconds";
 /// Whether the circuit breaker of a remote lets calls through: 0 closed, 1 open. Label: `remote`.
 pub const REMOTE_BREAKER_OPEN: &str = "ml_connector_remote_breaker_open";
+/// Whether this replica owns a tenant: 1 owner, 0 standing by. Label: `tenant`.
+pub const TENANT_OWNED: &str = "ml_connector_tenant_owned";
+/// Leases that this replica lost, or gave up since it could not renew them. Label: `tenant`.
+pub const LEASES_LOST_TOTAL: &str = "ml_connector_leases_lost_total";
 /// Access tokens asked for. Labels: `remote`, `outcome`.
 pub const TOKEN_REFRESHES_TOTAL: &str = "ml_connector_token_refreshes_total";
 /// Actors that ended when they should not. Label: `how`.
@@ -91,6 +95,8 @@ fn describe() {
     describe_histogram!(REMOTE_CALL_DURATION_SECONDS, Unit::Seconds, "duration of a call to a remote");
     describe_histogram!(REMOTE_WAIT_SECONDS, Unit::Seconds, "time spent waiting for a remote's limits");
     describe_gauge!(REMOTE_BREAKER_OPEN, "1 while the circuit breaker of a remote is open");
+    describe_gauge!(TENANT_OWNED, "1 where this replica owns the tenant");
+    describe_counter!(LEASES_LOST_TOTAL, "leases lost, or given up since they could not be renewed");
     describe_counter!(TOKEN_REFRESHES_TOTAL, "access tokens asked for by outcome");
     describe_counter!(ACTOR_ENDS_TOTAL, "actors that ended when they should not");
     describe_counter!(PANICS_TOTAL, "panics anywhere in the process");

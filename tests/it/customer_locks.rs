@@ -98,6 +98,34 @@ on_both!(an_order_that_waits_for_a_customer_nobody_made_makes_its_document, no_t
     assert_eq!(order.waits_for, Some(made.document));
 });
 
+on_both!(
+    an_order_whose_newer_version_comes_while_it_begins_to_wait_looks_again_at_once,
+    no_template(),
+    async |world: &World| {
+        let steps = begin(world).await;
+        let webhook = order_of_kari(world, "Umea");
+        deliver(&steps, &webhook).await;
+        steps.map(steps.link()).await;
+        let claimed = claimed(&steps).await;
+        let newer = Timestamp::now().checked_add(Duration::from_secs(60)).expect("in range");
+        let version = webhook.edited(|order| {
+            order["updated_at"] = json!(newer.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+            order["note"] = json!("a note that came a moment later");
+        });
+        steps.deliver(steps.link(), "orders/updated", &version.body).await;
+        steps.map(steps.link()).await;
+        let settle = wait(&claimed, None, steps.clock.now());
+        steps.store.settle(&steps.link().tenant.lease, &claimed, settle).await.expect("settles");
+        let order = order(world).await;
+        assert_state(&order, State::Planned);
+        assert_eq!(
+            order.due_at.as_microsecond(),
+            steps.clock.now().as_microsecond(),
+            "nothing else would wake it for a minute"
+        );
+    }
+);
+
 /// Deadlocks that PostgreSQL has broken in this database.
 fn deadlocks(world: &World) -> i64 {
     world.database.number("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")

@@ -26,6 +26,8 @@ mod probes;
 mod recovery;
 mod releases;
 mod remap;
+mod replicas;
+mod replicas_paused;
 mod schema;
 mod second_orders;
 mod standing;

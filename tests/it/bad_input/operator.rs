@@ -163,10 +163,12 @@ async fn a_database_that_is_not_migrated_or_cannot_be_opened_ends_with_4() {
     assert_refused(&world, &["documents", "list"], 4, &["database"]);
 }
 
-crate::on_both!(a_second_serve_on_one_database_is_refused, Setup::default(), async |world: &World| {
+#[actix_rt::test]
+async fn a_second_serve_on_one_sqlite_database_is_refused() {
+    let world = world().await;
     let served = world.serve(None);
-    assert_refused(world, &["serve"], 4, &["another `serve` runs on this database", "stop it first"]);
+    assert_refused(&world, &["serve"], 4, &["another `serve` runs on this database", "stop it first"]);
     assert_eq!(served.terminate(), 0);
-    // The first gave its leases back, so the next one need not wait.
+    // The first let go of its lock, so the next one need not wait.
     assert_eq!(world.serve(None).terminate(), 0);
-});
+}

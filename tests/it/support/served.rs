@@ -28,6 +28,8 @@ pub struct Served {
     pub webhooks: String,
     /// Probes and metrics.
     pub operations: String,
+    /// What it is called in the leases.
+    pub owner: String,
     lines: Receiver<String>,
     log: Arc<Mutex<String>>,
     reader: Option<JoinHandle<()>>,
@@ -58,11 +60,12 @@ impl Served {
                 sender.send(line).unwrap_or_default();
             }
         });
-        let (webhooks, operations) = (String::new(), String::new());
-        let mut served = Self { child, webhooks, operations, lines, log, reader: Some(reader) };
+        let (webhooks, operations, owner) = (String::new(), String::new(), String::new());
+        let mut served = Self { child, webhooks, operations, owner, lines, log, reader: Some(reader) };
         let told: serde_json::Value = serde_json::from_str(&served.says("ml-connector serves")).expect("logs are JSON");
         let at = |key: &str| format!("http://{}", told[key].as_str().expect("an address"));
         (served.webhooks, served.operations) = (at("webhooks"), at("operations"));
+        told["owner"].as_str().expect("its name").clone_into(&mut served.owner);
         served
     }
 
@@ -118,8 +121,28 @@ impl Served {
 
     /// SIGTERM, without waiting.
     pub fn signal_to_stop(&self) {
+        self.signal("-TERM");
+    }
+
+    /// SIGSTOP.
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// SIGCONT.
+    pub fn go_on(&self) {
+        self.signal("-CONT");
+    }
+
+    /// Whether it is stopped by SIGSTOP.
+    pub fn is_paused(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process_id())).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+    }
+
+    fn signal(&self, signal: &str) {
         let process_id = self.process_id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &process_id]).status().expect("kill runs").success());
+        assert!(Command::new("kill").args([signal, &process_id]).status().expect("kill runs").success());
     }
 
     fn ends(&mut self) -> ExitStatus {

@@ -5,20 +5,20 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use ml_connector::app::{self, Ownership, Service, credentials};
+use ml_connector::actors::lease_keeper::lease_name;
+use ml_connector::app::{self, Service, credentials};
 use ml_connector::cli::demo::secrets_of;
 use ml_connector::cli::demo_settings::{DemoSettings, Manner, ShopEndpoint};
 use ml_connector::clock::Clock;
 use ml_connector::config::{Settings, Sources};
 use ml_connector::domain::document::State;
-use ml_connector::flow::{Connection, map_delivery, writer};
+use ml_connector::flow::{Connection, Term, map_delivery, writer};
 use ml_connector::sandbox::shopify::Shop;
 use ml_connector::sandbox::{Sandbox, SandboxSettings, ShopSettings};
-use ml_connector::store::{DocumentFilter, DocumentRow, Store};
+use ml_connector::store::{DocumentFilter, DocumentRow, LeaseState, Store, Takeover};
 use ml_connector::telemetry::install_metrics;
 
 use super::database::Database;
@@ -154,21 +154,41 @@ impl World {
         Served::start(&self.config, failpoint)
     }
 
+    /// Who owns the tenant, by the database's clock; nobody while the lease is free.
+    pub async fn owner(&self) -> Option<String> {
+        let leases = self.store.leases().await.expect("the leases read");
+        leases.into_iter().find(|lease| lease.expires_in.is_some()).map(|lease| lease.owner)
+    }
+
+    /// Waits until this replica owns the tenant.
+    pub async fn is_owned_by(&self, served: &Served) {
+        let deadline = Instant::now() + Duration::from_secs(40);
+        while self.owner().await.as_ref() != Some(&served.owner) {
+            assert!(Instant::now() < deadline, "{} never owned the tenant: {}", served.owner, served.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// The service in this process.
     pub async fn service(&self) -> Service {
         let metrics = install_metrics().expect("the recorder");
         Service::start(self.settings(), Clock::system(), metrics).await.expect("the service starts")
     }
 
-    /// Connections for calling steps directly, on a clock that the test moves. Holds the leases.
+    /// Connections for calling steps directly, on a clock that the test moves. Takes the leases away from whoever holds them.
     pub async fn steps(&self, clock: &Clock) -> Steps {
         let settings = self.settings();
         let keys = app::key_ring(&settings).expect("the key reads");
-        let ownership = Ownership::take(&settings, &self.store).await.expect("the leases are free");
-        let stopping = Arc::new(AtomicBool::new(false));
-        let links =
-            app::build_links(&settings, &self.store, &keys, clock, &ownership, &stopping).await.expect("builds");
-        Steps { links: links.connections, clock: clock.clone(), store: self.store.clone(), _ownership: ownership }
+        let mut terms = BTreeMap::new();
+        for tenant in settings.tenants.keys() {
+            let (name, owner) = (lease_name(tenant), uuid::Uuid::new_v4().to_string());
+            let lasts = Duration::from_secs(3_600);
+            let lease = self.store.acquire_lease(name, owner, lasts, Takeover::Proven).await.expect("takes the lease");
+            let LeaseState::Ours(lease) = lease else { panic!("somebody else holds it: {lease:?}") };
+            terms.insert(tenant.clone(), Term::endless(lease, clock));
+        }
+        let links = app::build_links(&settings, &self.store, &keys, clock, &terms).await.expect("builds");
+        Steps { links: links.connections, clock: clock.clone(), store: self.store.clone() }
     }
 
     /// All documents.
@@ -205,7 +225,6 @@ pub struct Steps {
     pub links: Vec<Arc<Connection>>,
     pub clock: Clock,
     pub store: Store,
-    _ownership: Ownership,
 }
 
 impl Steps {
