@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 
 const COST_MAX = 1000;
+const defaults = new Map();
 const here = dirname(fileURLToPath(import.meta.url));
 const [schemaPath, folder = join(here, '..', 'src', 'shopify', 'graphql')] = process.argv.slice(2);
 if (!schemaPath) {
@@ -42,6 +43,8 @@ function check(name, text) {
   for (const part of document.definitions) if (part.kind === 'FragmentDefinition') fragments.set(part.name.value, part);
   for (const part of document.definitions) {
     if (part.kind !== 'OperationDefinition') continue;
+    defaults.clear();
+    for (const variable of part.variableDefinitions) defaults.set(variable.variable.name.value, variable.defaultValue);
     const root = part.operation === 'mutation' ? schema.getMutationType() : schema.getQueryType();
     const cost = (part.operation === 'mutation' ? 10 : 0) + costOf(part.selectionSet, root, fragments);
     console.log(`${name}: ${part.name?.value ?? part.operation} is valid, about ${cost} points`);
@@ -67,12 +70,18 @@ function costOf(selections, parent, fragments) {
   return shared + Math.max(0, ...byType.values());
 }
 
+// The size of a page: written there, or the default of the variable that stands for it.
+function pageSize(field) {
+  const size = field.arguments.find((argument) => ['first', 'last'].includes(argument.name.value))?.value;
+  return size?.kind === 'Variable' ? defaults.get(size.name.value) : size;
+}
+
 function costOfField(field, parent, fragments) {
   if (field.name.value.startsWith('__') || !field.selectionSet) return 0;
   const type = gql.getNamedType(parent.getFields()[field.name.value].type);
-  const size = field.arguments.find((argument) => ['first', 'last'].includes(argument.name.value))?.value;
+  const size = pageSize(field);
   if (!type.name.endsWith('Connection')) return 1 + costOf(field.selectionSet, type, fragments);
-  if (size?.kind !== 'IntValue') throw new Error(`${field.name.value} has no literal page size`);
+  if (size?.kind !== 'IntValue') throw new Error(`${field.name.value} has no page size, nor a variable with a default for it`);
   let each = 0;
   let once = 1;
   for (const part of field.selectionSet.selections) {

@@ -56,9 +56,13 @@ pub const CUSTOMER_CHANGE_ANSWERED: &str = "customer_change_answered";
 pub const WRITE_BACK_COMMITTED: &str = "write_back_committed";
 /// The shop took the metafields; the tags and the settle are still to come.
 pub const WRITE_BACK_ANSWERED: &str = "write_back_answered";
+/// A page of orders was read by a sweep; nothing of it is stored.
+pub const SWEEP_PAGE_READ: &str = "sweep_page_read";
+/// A page of a sweep and the cursor behind it are committed; the next page is still to come.
+pub const SWEEP_PAGE_STORED: &str = "sweep_page_stored";
 
 /// Every point, in the order in which an order passes them.
-pub const ALL: [&str; 27] = [
+pub const ALL: [&str; 29] = [
     BODY_READ,
     INBOX_COMMITTED,
     CLAIMED,
@@ -86,6 +90,8 @@ pub const ALL: [&str; 27] = [
     CUSTOMER_CHANGE_ANSWERED,
     WRITE_BACK_COMMITTED,
     WRITE_BACK_ANSWERED,
+    SWEEP_PAGE_READ,
+    SWEEP_PAGE_STORED,
 ];
 
 #[cfg(any(debug_assertions, feature = "failpoints"))]

@@ -10,6 +10,8 @@ use crate::telemetry::{Metrics, metric};
 
 /// How long deliveries of topics that no flow takes are kept.
 const UNCLAIMED_KEPT: jiff::SignedDuration = jiff::SignedDuration::from_hours(30 * 24);
+/// How long runs on a schedule are kept.
+const RUNS_KEPT: jiff::SignedDuration = jiff::SignedDuration::from_hours(90 * 24);
 /// Rows deleted in one round.
 const FORGOTTEN_AT_ONCE: i64 = 500;
 
@@ -42,8 +44,9 @@ impl Step for Janitor {
 
 impl Janitor {
     async fn tidy(&self) -> Result<(), StoreError> {
-        let before = self.clock.now().saturating_sub(UNCLAIMED_KEPT).unwrap_or(jiff::Timestamp::MIN);
-        self.store.forget_unclaimed(before, FORGOTTEN_AT_ONCE).await?;
+        let before = |kept| self.clock.now().saturating_sub(kept).unwrap_or(jiff::Timestamp::MIN);
+        self.store.forget_unclaimed(before(UNCLAIMED_KEPT), FORGOTTEN_AT_ONCE).await?;
+        self.store.forget_runs(before(RUNS_KEPT), FORGOTTEN_AT_ONCE).await?;
         self.measure().await
     }
 

@@ -10,6 +10,7 @@
 //!  │       └─ connection NAME       one for each connection to the tenant
 //!  │           ├─ OrderMapper       inbox -> desired documents
 //!  │           ├─ IfsWriter         documents -> IFS
+//!  │           ├─ Reconciler        what no webhook told -> inbox; only where the sweep is switched on
 //!  │           ├─ ShopifyWriter     what the shop is told; only where the settings want it
 //!  │           └─ StandingQuery     records in IFS with our key that no link explains
 //!  └─ WebhookIngress        started last, stopped first; on every replica
@@ -19,6 +20,7 @@ pub mod ifs_writer;
 pub mod janitor;
 pub mod lease_keeper;
 pub mod order_mapper;
+pub mod reconciler;
 pub mod shopify_writer;
 pub mod standing_query;
 pub mod token_keeper;
@@ -44,12 +46,17 @@ use ifs_writer::IfsWriter;
 use janitor::Janitor;
 use lease_keeper::{CannotServe, LeaseKeeper, LeaseRules, Serve};
 use order_mapper::OrderMapper;
+use reconciler::Reconciler;
 use shopify_writer::ShopifyWriter;
 use standing_query::StandingQuery;
 use token_keeper::TokenKeeper;
 use wakes::{Mappers, Wakes};
 use webhook_ingress::WebhookIngress;
 
+/// Pause after a sweep that failed; doubled with each one that follows.
+const AFTER_FAILURE: Duration = Duration::from_secs(5);
+/// Longest pause after sweeps that failed.
+const AFTER_FAILURES: Duration = Duration::from_secs(300);
 /// What works for a tenant in one term.
 pub struct Served {
     /// The tenant.
@@ -183,9 +190,8 @@ fn connection_child(link: &Arc<Connection>, mapper_bell: Doorbell) -> Child {
     let writer_bell = Doorbell::new();
     let mapper = {
         let (link, writer) = (Arc::clone(link), writer_bell.clone());
-        ChildSpec::worker("OrderMapper", mapper_bell, Rhythm::every(Duration::from_secs(1)), move || OrderMapper {
-            link: Arc::clone(&link),
-            writer: writer.clone(),
+        ChildSpec::worker("OrderMapper", mapper_bell.clone(), Rhythm::every(Duration::from_secs(1)), move || {
+            OrderMapper { link: Arc::clone(&link), writer: writer.clone() }
         })
     };
     let mut children: Vec<Child> = vec![mapper.into()];
@@ -209,6 +215,7 @@ fn connection_child(link: &Arc<Connection>, mapper_bell: Doorbell) -> Child {
         children.push(teller.into());
     }
     children.extend(standing_child(link));
+    children.extend(reconciler_child(link, mapper_bell));
     TreeSpec::subtree(format!("connection {}", link.name), children).into()
 }
 
@@ -223,4 +230,18 @@ fn standing_child(link: &Arc<Connection>) -> Option<Child> {
     let query =
         ChildSpec::worker("StandingQuery", Doorbell::new(), rhythm, move || StandingQuery::new(Arc::clone(&link)));
     Some(query.into())
+}
+
+fn reconciler_child(link: &Arc<Connection>, mapper: Doorbell) -> Option<Child> {
+    let every = link.sweep.every()?;
+    let link = Arc::clone(link);
+    // A shop that is down or refuses is not asked every second.
+    let rhythm =
+        Rhythm { pause_first: every.min(AFTER_FAILURE), pause_max: every.min(AFTER_FAILURES), ..Rhythm::every(every) };
+    let reconciler = ChildSpec::worker("Reconciler", Doorbell::new(), rhythm, move || Reconciler {
+        link: Arc::clone(&link),
+        mapper: mapper.clone(),
+        every,
+    });
+    Some(reconciler.into())
 }

@@ -83,6 +83,7 @@ pub async fn build(
             shopify,
             rules: connection.rules.clone(),
             mode: connection.link.mode,
+            sweep: connection.link.sweep.clone(),
             secret_use: if connection.link.shared_app_secret { SecretUse::SharedApp } else { SecretUse::Own },
             store: store.clone(),
             clock: clock.clone(),

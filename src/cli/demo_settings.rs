@@ -53,6 +53,8 @@ pub struct DemoSettings {
     pub lease: Duration,
     /// Calls to IFS at one time.
     pub concurrency_max: u32,
+    /// Time between two sweeps; none switches them off.
+    pub sweep_every: Option<Duration>,
 }
 
 impl DemoSettings {
@@ -67,6 +69,7 @@ impl DemoSettings {
             look_up_first: Duration::from_secs(1),
             lease: Duration::from_secs(15),
             concurrency_max: 8,
+            sweep_every: Some(Duration::from_secs(900)),
         }
     }
 
@@ -113,13 +116,13 @@ test_tenant = true
             concurrency = self.concurrency_max,
         );
         for shop in &self.shops {
-            write_connection(&mut toml, shop);
+            write_connection(&mut toml, shop, self.sweep_every.map_or(0, |every| every.as_secs()));
         }
         toml
     }
 }
 
-fn write_connection(toml: &mut String, shop: &ShopEndpoint) {
+fn write_connection(toml: &mut String, shop: &ShopEndpoint, sweep_secs: u64) {
     let customers = match shop.manner {
         Manner::Plain | Manner::Telling => "customer_no = \"WEB-DEFAULT\"",
         Manner::Ruled => RULED_KEYS,
@@ -164,6 +167,9 @@ tip = "TIP"
 duty = "DUTY"
 fee = {{ default = "FEE" }}
 goodwill = "GOODWILL"
+
+[connections.{name}.sweep]
+every_secs = {sweep_secs}
 "#,
         name = shop.connection,
         domain = shop.domain,

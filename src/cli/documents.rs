@@ -365,7 +365,7 @@ async fn story(store: &Store, document: &DocumentRow, content: Content) -> Resul
         .iter()
         .map(|row| {
             json!({"inbox_id": row.id.get(), "topic": row.topic, "state": row.state, "reason": row.reason,
-                "received_at": row.received_at.to_string()})
+                "received_at": row.received_at.to_string(), "origin": row.origin})
         })
         .collect();
     told["steps"] = steps_of(&attempts, content);

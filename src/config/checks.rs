@@ -244,6 +244,14 @@ fn check_link(reader: &mut Reader<'_>, egress: &Egress, name: &str, link: &LinkS
     if !version.is_some_and(|(year, month)| digits(year, 4) && digits(month, 2)) {
         reader.refuse(&at("shopify_api_version"), None, "is not a year and a month");
     }
+    let at = |key| path(["connections", name, "sweep", key]);
+    let sweep = &link.sweep;
+    within(reader, &at("every_secs"), sweep.every_secs, 0, 86_400);
+    // Shopify's index may be minutes behind its orders.
+    within(reader, &at("overlap_secs"), sweep.overlap_secs, 600, 86_400);
+    within(reader, &at("first_days"), sweep.first_days, 1, 365);
+    within(reader, &at("page_orders"), u64::from(sweep.page_orders), 1, 250);
+    within(reader, &at("webhook_grace_secs"), sweep.webhook_grace_secs, 60, 86_400);
 }
 
 /// An address of a remote: one that may be called, without path or password.

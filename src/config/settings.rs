@@ -17,7 +17,7 @@ use crate::mapping::rules::Rules;
 use crate::remote::Egress;
 use crate::telemetry::LogFormat;
 
-pub use crate::flow::Mode;
+pub use crate::flow::{Mode, SweepSettings};
 
 /// Every setting, checked.
 #[derive(Debug, Clone)]
@@ -200,12 +200,14 @@ pub struct LinkSettings {
     pub shopify_base_url: Option<Url>,
     /// Version of the Admin API, such as `2026-10`.
     pub shopify_api_version: String,
+    /// How it looks for what no webhook told.
+    pub sweep: SweepSettings,
 }
 
 impl LinkSettings {
     /// The fields above by their keys: what of `[connections.NAME]` is not about mapping.
     pub(super) const KEYS: &[&str] =
-        &["shop", "ifs", "mode", "shared_app_secret", "shopify_base_url", "shopify_api_version"];
+        &["shop", "ifs", "mode", "shared_app_secret", "shopify_base_url", "shopify_api_version", "sweep"];
 }
 
 fn tenant_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TenantName, D::Error> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::carry::carried;
+use super::hint;
 use super::ingest::{ORDER_EDITED, REFUND_CREATED};
 use super::map_event::{Event, map_event};
 use super::re_read::{Case, ReRead, re_read};
@@ -17,7 +18,7 @@ use crate::domain::order::{Order, Told as Facts};
 use crate::mapping::inbound;
 use crate::shopify::wire::cut::cut_secrets;
 use crate::shopify::wire::{decode_graphql_order, decode_order_edited, decode_refund_created, decode_rest_order};
-use crate::store::{Blame, InboxState, Mapped, Received, Snapshot, SnapshotChange, StoreError};
+use crate::store::{Blame, InboxState, Mapped, Origin, Received, Snapshot, SnapshotChange, StoreError};
 
 /// How often a delivery may be tried before it is given up: a payload that ends the mapper is quarantined then.
 pub const ATTEMPTS_MAX: i64 = 5;
@@ -126,7 +127,8 @@ pub async fn map_delivery(link: &Connection, received: &Received) -> Result<Ende
             Choice::ReRead(why) => {
                 let order_id = version.order.id.get();
                 let (trigger, snapshot) = (Some(version.as_ref()), snapshot.as_ref());
-                match re_read(&Case { link, received, attempts, order_id, trigger, snapshot }, why).await? {
+                let told_at = trigger.map(|trigger| trigger.order.updated_at);
+                match re_read(&Case { link, received, attempts, order_id, told_at, trigger, snapshot }, why).await? {
                     ReRead::Newest(fresh) => Some(fresh),
                     ReRead::Ended(ended) => return Ok(ended),
                 }
@@ -170,7 +172,7 @@ pub(super) async fn commit(
     let order = &version.order;
     let born_here = match snapshot {
         Some(known) => known.born_here,
-        None => is_birth(&received.topic, received.received_at, order.created_at),
+        None => is_birth(received, order.created_at),
     };
     let look_up_before = link.store.look_up_before(&link.name).await?;
     let look_up_first = !born_here || look_up_before.is_some_and(|mark| order.created_at <= mark);
@@ -220,8 +222,11 @@ pub(super) async fn commit(
         .await
 }
 
-fn is_birth(topic: &str, received_at: Timestamp, created_at: Timestamp) -> bool {
-    topic == "orders/create" && received_at.duration_since(created_at).abs() <= BIRTH_WINDOW
+/// Invariant: what a sweep, a census or a person found is never born here, so that a look-up comes before its create.
+fn is_birth(received: &Received, created_at: Timestamp) -> bool {
+    received.origin == Origin::Webhook
+        && received.topic == "orders/create"
+        && received.received_at.duration_since(created_at).abs() <= BIRTH_WINDOW
 }
 
 /// The order that a delivery tells of, as far as that can be read without decoding it.
@@ -232,7 +237,7 @@ pub fn order_id_of(received: &Received) -> Option<u64> {
         id: &'a serde_json::value::RawValue,
     }
     match received.topic.as_str() {
-        ORDER_EDITED | REFUND_CREATED => match told(received).ok()? {
+        hint::TOPIC | ORDER_EDITED | REFUND_CREATED => match told(received).ok()? {
             Told::Event(event) => Some(event.order_id),
             Told::Version(version) => Some(version.order.id.get()),
         },
@@ -245,14 +250,19 @@ pub fn order_id_of(received: &Received) -> Option<u64> {
 
 fn told(received: &Received) -> Result<Told, String> {
     let body = &received.body;
+    // Which of both it is is ours to say: the topic of a webhook is in no signature.
+    if received.origin != Origin::Webhook {
+        let found = hint::read(body)?;
+        return Ok(Told::Event(Event { order_id: found.order_id, refund_id: None, told_at: found.updated_at }));
+    }
     match received.topic.as_str() {
         ORDER_EDITED => {
             let edit = decode_order_edited(body).map_err(|error| error.to_string())?.order_edit;
-            Ok(Told::Event(Event { order_id: edit.order_id.0, refund_id: None }))
+            Ok(Told::Event(Event { order_id: edit.order_id.0, refund_id: None, told_at: None }))
         }
         REFUND_CREATED => {
             let refund = decode_refund_created(body).map_err(|error| error.to_string())?;
-            Ok(Told::Event(Event { order_id: refund.order_id.0, refund_id: Some(refund.id.0) }))
+            Ok(Told::Event(Event { order_id: refund.order_id.0, refund_id: Some(refund.id.0), told_at: None }))
         }
         _ => decode(body).map(|version| Told::Version(Box::new(version))),
     }

@@ -1,10 +1,13 @@
-//! One delivery that tells of an order without being one: an edit, a refund. The order is read again by its id, and what
-//! Shopify answers is mapped like any version.
+//! One delivery that tells of an order without being one: an edit, a refund, a hint of the sweep. The order is read again by its
+//! id, and what Shopify answers is mapped like any version.
+
+use jiff::Timestamp;
 
 use super::Connection;
 use super::map_delivery::{Ended, PAUSE, commit, postpone};
 use super::re_read::{Case, ReRead, re_read};
 use super::rejudge::version_of;
+use super::sweep;
 use crate::store::{Blame, Received, StoreError};
 
 /// What such a delivery names.
@@ -14,11 +17,14 @@ pub(super) struct Event {
     pub(super) order_id: u64,
     /// The refund that was made.
     pub(super) refund_id: Option<u64>,
+    /// The order's `updated_at` when it was found in a list.
+    pub(super) told_at: Option<Timestamp>,
 }
 
 /// Maps the order that an event names.
 ///
-/// 1. A refund that the newest known version holds already tells nothing new: Shopify sends `orders/updated` beside it.
+/// 1. A refund that the newest known version holds already tells nothing new: Shopify sends `orders/updated` beside it. Nor does
+///    a hint of a version that a webhook brought meanwhile.
 /// 2. Read the order by its id. An answer that is known already tells nothing new either.
 /// 3. Judge it and commit; if the snapshot moved meanwhile, begin again.
 ///
@@ -38,9 +44,13 @@ pub(super) async fn map_event(
         if event.refund_id.is_some_and(|id| refunds.clone().any(|refund| refund.id == id)) {
             return supersede(link, received, event, "the refund is known").await;
         }
+        if event.told_at.is_some_and(|told| snapshot.as_ref().is_some_and(|known| known.updated_at >= told)) {
+            return supersede(link, received, event, "a webhook told it meanwhile").await;
+        }
         // 2.
         let (order_id, snapshot) = (event.order_id, snapshot.as_ref());
-        let case = Case { link, received, attempts, order_id, trigger: known.as_ref(), snapshot };
+        let told_at = event.told_at.max(known.as_ref().map(|known| known.order.updated_at));
+        let case = Case { link, received, attempts, order_id, told_at, trigger: known.as_ref(), snapshot };
         let fresh = match re_read(&case, "the delivery names an order without telling it").await? {
             ReRead::Newest(fresh) => fresh,
             ReRead::Ended(ended) => return Ok(ended),
@@ -53,7 +63,10 @@ pub(super) async fn map_event(
         }
         // 3.
         match commit(link, received, &fresh, snapshot, None).await {
-            Ok(state) => return Ok(Ended::Mapped(state)),
+            Ok(state) => {
+                sweep::count_found(link, received, event.told_at);
+                return Ok(Ended::Mapped(state));
+            }
             Err(StoreError::Stale) => {}
             Err(error) => return Err(error),
         }

@@ -13,6 +13,7 @@ mod customer_create;
 mod customer_keep;
 pub mod customer_order;
 pub mod explain;
+mod hint;
 pub mod hold;
 pub mod ingest;
 pub mod look_up;
@@ -34,6 +35,7 @@ pub mod settling;
 pub mod standing;
 mod stray;
 mod term;
+pub mod sweep;
 pub mod version;
 pub mod wish;
 pub mod write_back;
@@ -47,6 +49,7 @@ use std::time::Duration;
 pub use losses::Losses;
 pub use standing::StandingTimes;
 pub use term::{Term, Terms};
+pub use sweep::SweepSettings;
 use tokio::sync::Notify;
 
 use crate::clock::{Clock, Tick};
@@ -179,6 +182,8 @@ pub struct Connection {
     pub rules: Rules,
     /// Whether it writes.
     pub mode: Mode,
+    /// How it looks for what no webhook told.
+    pub sweep: SweepSettings,
     /// Whose the webhook secret is.
     pub secret_use: SecretUse,
     /// The store.

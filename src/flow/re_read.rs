@@ -20,6 +20,8 @@ pub(super) struct Case<'a> {
     pub(super) attempts: i64,
     /// The order that it tells of.
     pub(super) order_id: u64,
+    /// The `updated_at` that it told; an older answer is asked for again.
+    pub(super) told_at: Option<Timestamp>,
     /// The version that it brought; the known one where it only names its order.
     pub(super) trigger: Option<&'a Version>,
     /// The version that we know.
@@ -54,7 +56,7 @@ pub(super) async fn re_read(case: &Case<'_>, why: &'static str) -> Result<ReRead
         return case.give_up("Shopify answered another order").await.map(ReRead::Ended);
     }
     let known = case.snapshot.map_or(Timestamp::MIN, |known| known.updated_at);
-    let told = case.trigger.map_or(Timestamp::MIN, |trigger| trigger.order.updated_at);
+    let told = case.told_at.unwrap_or(Timestamp::MIN);
     if fresh.order.updated_at < told.max(known) {
         return case.again_or_give_up("Shopify answered an older version").await.map(ReRead::Ended);
     }

@@ -1,9 +1,10 @@
 //! One shop's Admin API over GraphQL, one query at a time. Reads are repeated here where that is of use; a write goes once.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use reqwest::Client;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -78,6 +79,8 @@ struct Inner {
     bucket: Bucket,
     tenure: Tenure,
     clock: Clock,
+    /// What the `Date` of the latest answer said.
+    shop_time: Mutex<Option<Timestamp>>,
 }
 
 /// A query or mutation as it is sent.
@@ -106,6 +109,7 @@ impl ShopifyClient {
             endpoint,
             http,
             clock,
+            shop_time: Mutex::default(),
         })))
     }
 
@@ -145,6 +149,11 @@ impl ShopifyClient {
     /// Whether the circuit breaker holds calls back.
     pub fn is_left_alone(&self) -> bool {
         self.0.breaker.is_open()
+    }
+
+    /// Shopify's clock, as the latest answer told it.
+    pub fn shop_time(&self) -> Option<Timestamp> {
+        *self.0.shop_time.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All lines of an order from its first page on; `None` when it changed meanwhile.
@@ -188,7 +197,8 @@ impl ShopifyClient {
         self.attempt(document.operation, body_of(document, &variables)).await
     }
 
-    async fn query(&self, document: &Document, variables: Value) -> Result<Box<RawValue>, ShopifyError> {
+    /// Asks, and asks again where that is of use.
+    pub(super) async fn query(&self, document: &Document, variables: Value) -> Result<Box<RawValue>, ShopifyError> {
         let body = body_of(document, &variables);
         let attempt = async || match self.attempt(document.operation, body.clone()).await {
             Err(error) if error.passes_by_itself() => {
@@ -231,10 +241,15 @@ impl ShopifyClient {
             let after = parse_retry_after(response.headers(), inner.clock.now());
             return Err(ShopifyError::from_status(status, after));
         }
+        let date =
+            response.headers().get("Date").and_then(|value| jiff::fmt::rfc2822::parse(value.to_str().ok()?).ok());
+        if let Some(date) = date {
+            *inner.shop_time.lock().unwrap_or_else(PoisonError::into_inner) = Some(date.timestamp());
+        }
         let version = response.headers().get(VERSION_HEADER).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let body = read_body(response, ANSWER_BYTES_MAX).await.map_err(ShopifyError::LostBody)?;
         let envelope: Envelope = serde_json::from_slice(&body)?;
-        let cost = envelope.extensions.and_then(|extensions| extensions.cost);
+        let (cost, search) = envelope.extensions.map_or((None, Vec::new()), |told| (told.cost, told.search));
         if let Some(cost) = &cost {
             inner.bucket.learn(operation, cost, inner.clock.monotonic());
         }
@@ -244,6 +259,10 @@ impl ShopifyClient {
         }
         if version.as_deref() != Some(inner.api_version.as_str()) {
             return Err(ShopifyError::OtherVersion { asked: inner.api_version.clone(), answered: version });
+        }
+        // A filter that Shopify passed over finds other orders than were asked for.
+        if search.iter().any(|search| !search.warnings.is_empty()) {
+            return Err(ShopifyError::NotWhole { what: "a part of the search was passed over" });
         }
         envelope.data.ok_or(ShopifyError::NotWhole { what: "there is no data" })
     }
@@ -290,6 +309,15 @@ struct Envelope {
 #[derive(Deserialize)]
 struct Extensions {
     cost: Option<Cost>,
+    /// What became of the searches of the query.
+    #[serde(default)]
+    search: Vec<Searched>,
+}
+
+#[derive(Deserialize)]
+struct Searched {
+    #[serde(default)]
+    warnings: Vec<Value>,
 }
 
 #[derive(Deserialize)]

@@ -5,6 +5,7 @@ pub mod client;
 pub mod cost;
 pub mod error;
 pub mod limits;
+pub mod orders;
 pub mod wire;
 pub mod write;
 

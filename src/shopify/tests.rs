@@ -1,5 +1,7 @@
 //! The client against a local server that answers as scripted: statuses, throttling, versions, partial data, pages.
 
+mod lists;
+
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;

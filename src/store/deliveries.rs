@@ -41,6 +41,38 @@ impl InboxState {
     }
 }
 
+/// How a row of the inbox came to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Shopify posted it.
+    Webhook,
+    /// The sweep found its order.
+    Sweep,
+    /// The census found its order.
+    Census,
+    /// A person had orders read.
+    Sync,
+}
+
+impl Origin {
+    /// The word stored in the row.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Sweep => "sweep",
+            Self::Census => "census",
+            Self::Sync => "sync",
+        }
+    }
+
+    fn parse(word: &str) -> Result<Self, StoreError> {
+        [Self::Webhook, Self::Sweep, Self::Census, Self::Sync]
+            .into_iter()
+            .find(|origin| origin.as_str() == word)
+            .ok_or(StoreError::Corrupt { table: "inbox", column: "origin" })
+    }
+}
+
 /// A delivery whose signature was right, with the secrets already cut out of its body.
 #[derive(Debug, Clone)]
 pub struct Delivery {
@@ -92,6 +124,10 @@ pub struct Received {
     pub received_at: Timestamp,
     /// The id that follows it.
     pub trace_id: String,
+    /// How it came.
+    pub origin: Origin,
+    /// `X-Shopify-Triggered-At`; of a hint the instant, by Shopify's clock, at which its order was seen.
+    pub triggered_at: Option<String>,
 }
 
 /// Whose trouble postponed a delivery.
@@ -248,23 +284,22 @@ fn insert(db: &mut Db, row: &NewInbox) -> Result<Stored, StoreError> {
 
 fn due(db: &mut Db, name: &str, now: i64, limit: i64) -> Result<Vec<Received>, StoreError> {
     use schema::inbox::dsl;
-    let rows: Vec<(i64, String, Vec<u8>, i64, String)> = dsl::inbox
+    let rows: Vec<DueRow> = dsl::inbox
         .filter(dsl::connection.eq(name))
         .filter(sql::<Bool>("inbox.state = 'received'"))
         .filter(dialect::due("inbox.due_at", now))
         .order((dsl::due_at, dsl::id))
         .limit(limit)
-        .select((dsl::id, dsl::topic, dsl::body, dsl::received_at, dsl::trace_id))
+        .select((dsl::id, dsl::topic, dsl::body, dsl::received_at, dsl::trace_id, dsl::origin, dsl::triggered_at))
         .load(db)?;
-    let received = |(id, topic, body, at, trace_id)| Received {
-        id: InboxId::new(id),
-        topic,
-        body,
-        received_at: instant(at),
-        trace_id,
+    let received = |(id, topic, body, at, trace_id, origin, triggered_at): DueRow| {
+        let origin = Origin::parse(&origin)?;
+        Ok(Received { id: InboxId::new(id), topic, body, received_at: instant(at), trace_id, origin, triggered_at })
     };
-    Ok(rows.into_iter().map(received).collect())
+    rows.into_iter().map(received).collect()
 }
+
+type DueRow = (i64, String, Vec<u8>, i64, String, String, Option<String>);
 
 fn new_row(delivery: Delivery) -> NewInbox {
     let state = if delivery.claimed_topic { InboxState::Received } else { InboxState::Unclaimed };
@@ -284,5 +319,6 @@ fn new_row(delivery: Delivery) -> NewInbox {
         state: state.as_str().to_owned(),
         // Due at once, whatever the clock says.
         due_at: 0,
+        origin: Origin::Webhook.as_str(),
     }
 }

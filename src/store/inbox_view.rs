@@ -36,6 +36,8 @@ pub struct DeliveryView {
     pub received_at: Timestamp,
     /// The order it tells of, as far as that could be read.
     pub order_id: Option<u64>,
+    /// The word for how it came: `webhook`, `sweep`, `census` or `sync`.
+    pub origin: String,
 }
 
 #[derive(Queryable, Selectable)]
@@ -48,6 +50,7 @@ struct Raw {
     reason: Option<String>,
     received_at: i64,
     order_id: Option<i64>,
+    origin: String,
 }
 
 impl From<Raw> for DeliveryView {
@@ -60,6 +63,7 @@ impl From<Raw> for DeliveryView {
             reason: raw.reason,
             received_at: instant(raw.received_at),
             order_id: raw.order_id.map(unsigned),
+            origin: raw.origin,
         }
     }
 }

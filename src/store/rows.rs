@@ -42,4 +42,5 @@ pub(super) struct NewInbox {
     pub(super) trace_id: String,
     pub(super) state: String,
     pub(super) due_at: i64,
+    pub(super) origin: &'static str,
 }

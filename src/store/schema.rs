@@ -42,6 +42,7 @@ diesel::table! {
         attempts -> BigInt,
         due_at -> BigInt,
         order_id -> Nullable<BigInt>,
+        origin -> Text,
     }
 }
 
@@ -165,6 +166,28 @@ diesel::table! {
         seen_at -> BigInt,
         ended_at -> Nullable<BigInt>,
         ended -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    cursors (connection, name) {
+        connection -> Text,
+        name -> Text,
+        value -> Text,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    schedule_runs (id) {
+        id -> BigInt,
+        connection -> Text,
+        what -> Text,
+        started_at -> BigInt,
+        ended_at -> Nullable<BigInt>,
+        outcome -> Nullable<Text>,
+        message -> Nullable<Text>,
+        figures -> Text,
     }
 }
 

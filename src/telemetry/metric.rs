@@ -13,6 +13,12 @@ pub const WEBHOOK_DURATION_SECONDS: &str = "ml_connector_webhook_duration_second
 pub const INBOX_ROWS: &str = "ml_connector_inbox_rows";
 /// Age of the oldest delivery that is not mapped.
 pub const INBOX_OLDEST_SECONDS: &str = "ml_connector_inbox_oldest_seconds";
+/// Sweeps and other runs on a schedule. Labels: `connection`, `what`, `outcome`.
+pub const SCHEDULE_RUNS_TOTAL: &str = "ml_connector_schedule_runs_total";
+/// Orders that were taken over because they were found, not told. Labels: `connection`, `origin`.
+pub const ORDERS_FOUND_TOTAL: &str = "ml_connector_orders_found_total";
+/// Of these, the ones that no webhook told within its grace. Labels: `connection`, `origin`.
+pub const ORDERS_UNTOLD_TOTAL: &str = "ml_connector_orders_untold_total";
 /// Documents that are not at rest. Labels: `connection`, `state`.
 pub const DOCUMENTS: &str = "ml_connector_documents";
 /// Records in IFS with our key that no link explains, and that nobody has dealt with. Labels: `connection`, `code`.
@@ -86,6 +92,9 @@ fn describe() {
     describe_histogram!(WEBHOOK_DURATION_SECONDS, Unit::Seconds, "time from a delivery's head to its answer");
     describe_gauge!(INBOX_ROWS, "rows of the inbox by state");
     describe_gauge!(INBOX_OLDEST_SECONDS, Unit::Seconds, "age of the oldest delivery that is not mapped");
+    describe_counter!(SCHEDULE_RUNS_TOTAL, "runs on a schedule by outcome");
+    describe_counter!(ORDERS_FOUND_TOTAL, "orders that were found in Shopify's list before a webhook told them");
+    describe_counter!(ORDERS_UNTOLD_TOTAL, "orders that no webhook told within its grace");
     describe_gauge!(DOCUMENTS, "documents by connection and state");
     describe_gauge!(STRAYS, "records in IFS with our key that no link explains");
     describe_counter!(STANDING_QUERIES_TOTAL, "runs of the standing query by outcome");

@@ -94,6 +94,7 @@ fn every_failpoint_has_its_test_here_or_beside() {
         include_str!("kill.rs"),
         include_str!("kill_changes.rs"),
         include_str!("customers.rs"),
+        include_str!("sweep.rs"),
         include_str!("write_back.rs"),
     ]
     .concat();

@@ -32,4 +32,5 @@ mod schema;
 mod second_orders;
 mod standing;
 mod stopping;
+mod sweep;
 mod write_back;

@@ -1,6 +1,8 @@
 DROP TABLE audit;
 DROP TABLE leases;
 DROP TABLE strays;
+DROP TABLE schedule_runs;
+DROP TABLE cursors;
 DROP TABLE attempts;
 DROP TABLE intents;
 DROP TABLE customer_links;

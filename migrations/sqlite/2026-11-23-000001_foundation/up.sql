@@ -38,6 +38,7 @@ CREATE TABLE inbox (
     attempts BIGINT NOT NULL DEFAULT 0,
     due_at BIGINT NOT NULL,
     order_id BIGINT,
+    origin TEXT NOT NULL CHECK (origin IN ('webhook', 'sweep', 'census', 'sync')),
     UNIQUE (connection, topic, webhook_id, body_sha256)
 );
 CREATE INDEX inbox_due ON inbox (connection, due_at, id) WHERE state = 'received';
@@ -173,6 +174,27 @@ CREATE TABLE strays (
     UNIQUE (connection, order_no)
 );
 CREATE INDEX strays_open ON strays (connection, id) WHERE ended_at IS NULL;
+
+CREATE TABLE cursors (
+    connection TEXT NOT NULL,
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    PRIMARY KEY (connection, name)
+);
+
+CREATE TABLE schedule_runs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    connection TEXT NOT NULL,
+    what TEXT NOT NULL,
+    started_at BIGINT NOT NULL,
+    ended_at BIGINT,
+    outcome TEXT CHECK (outcome IN ('done', 'failed', 'broke_off')),
+    message TEXT,
+    figures TEXT NOT NULL
+);
+CREATE INDEX schedule_runs_latest ON schedule_runs (connection, what, id);
+CREATE INDEX schedule_runs_started ON schedule_runs (started_at);
 
 CREATE TABLE leases (
     name TEXT PRIMARY KEY,

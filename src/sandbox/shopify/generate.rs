@@ -72,6 +72,7 @@ pub(super) fn order(random: &mut StdRng, ids: &mut Ids, number: u64, at: Timesta
         test: false,
         confirmed: true,
         cancelled: None,
+        closed_at: None,
         financial: if random.random_bool(0.7) { Financial::Paid } else { Financial::Pending },
         gateways: Vec::new(),
         tip: Both::default(),

@@ -32,7 +32,7 @@ fn facts(order: &OrderVersion) -> Value {
         "__typename": "Order", "id": gid("Order", order.id), "legacyResourceId": order.id.to_string(), "name": order.name(),
         "number": order.number, "createdAt": time(order.created_at), "processedAt": time(order.created_at),
         "updatedAt": time(order.updated_at), "cancelledAt": order.cancelled.map(|(at, _)| time(at)),
-        "cancelReason": order.cancelled.map(|(_, reason)| reason.to_uppercase()), "closed": false, "closedAt": null,
+        "cancelReason": order.cancelled.map(|(_, reason)| reason.to_uppercase()), "closed": order.closed_at.is_some(), "closedAt": order.closed_at.map(time),
         "confirmationNumber": format!("C{}", &order.secret[..8]).to_uppercase(), "confirmed": order.confirmed,
         "currencyCode": order.currencies.shop, "presentmentCurrencyCode": order.currencies.presentment,
         "customAttributes": attributes, "note": order.note, "poNumber": order.po_number, "test": order.test,

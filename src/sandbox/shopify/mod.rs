@@ -10,6 +10,7 @@ mod given_back;
 mod graph;
 mod graphql;
 mod kinds;
+mod listing;
 mod model;
 mod money;
 mod moved;
@@ -17,6 +18,7 @@ mod people;
 mod play;
 mod rest;
 mod ruled;
+mod search;
 mod service;
 mod story;
 mod write_back;
@@ -55,6 +57,7 @@ use super::ifs::Ifs;
 use super::ledger::Ledger;
 use super::listen::Reply;
 use generate::Ids;
+use listing::Listing;
 use ruled::Buyers;
 use service::Bucket;
 use write_back::Subscriber;
@@ -92,6 +95,7 @@ struct State {
     write_back: WriteBackCounts,
     answered_version: Option<String>,
     webhook_secret: String,
+    listing: Listing,
 }
 
 /// What a shop is set up with.
@@ -151,6 +155,7 @@ impl Shop {
             write_back: WriteBackCounts::default(),
             answered_version: None,
             webhook_secret: setup.webhook_secret,
+            listing: Listing::default(),
         };
         let core = Core {
             domain: setup.domain,

@@ -262,6 +262,8 @@ pub(in crate::sandbox) struct OrderVersion {
     pub(in crate::sandbox) test: bool,
     pub(in crate::sandbox) confirmed: bool,
     pub(in crate::sandbox) cancelled: Option<(Timestamp, &'static str)>,
+    /// When it was archived, as Shopify's staff call it.
+    pub(in crate::sandbox) closed_at: Option<Timestamp>,
     pub(in crate::sandbox) financial: Financial,
     pub(in crate::sandbox) gateways: Vec<&'static str>,
     pub(in crate::sandbox) tip: Both,

@@ -101,7 +101,7 @@ fn identity(order: &OrderVersion, shop_domain: &str) -> Value {
         "order_status_url": format!("https://{shop_domain}/1/orders/{secret}/authenticate?key=k{secret}"),
         "created_at": time(order.created_at), "updated_at": time(order.updated_at), "processed_at": time(order.created_at),
         "cancelled_at": order.cancelled.map(|(at, _)| time(at)), "cancel_reason": order.cancelled.map(|(_, reason)| reason),
-        "closed_at": null,
+        "closed_at": order.closed_at.map(time),
     })
 }
 

@@ -1,5 +1,6 @@
 //! The HTTP face of one simulated shop's Admin API: access token, cost bucket, injected faults.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use super::super::faults::Fault;
 use super::super::ledger::{Arrival, Class, OpenEntry, Outcome, Remote};
 use super::super::listen::{Answer, Reply, build, bytes_of, json as json_answer, read_body, text};
 use super::graphql::{self, COST_MAX};
+use super::listing::Refused;
 use super::rest::gid;
 use super::{API_VERSION, Shop, graph};
 
@@ -176,10 +178,28 @@ impl Shop {
         if !self.lock().bucket.take(cost, self.core.clock.now()) {
             return self.throttled(cost);
         }
-        let resolve = |field: &str, arguments: &Map<String, Value>| self.resolve(field, arguments);
-        let mut body = match graphql::answer(&prepared, &resolve) {
-            Ok(data) => json!({"data": data}),
-            Err(error) => json!({"data": null, "errors": [graphql::problem(&error, "INTERNAL_SERVER_ERROR")]}),
+        let (warned, refused) = (RefCell::new(Vec::new()), RefCell::new(None));
+        let resolve = |field: &str, arguments: &Map<String, Value>| match self.resolve(field, arguments) {
+            Ok((value, warnings)) => {
+                if !warnings.is_empty() {
+                    let query = arguments.get("query");
+                    warned.borrow_mut().push(json!({"path": [field], "query": query, "warnings": warnings}));
+                }
+                value
+            }
+            Err(problem) => {
+                refused.replace(Some(match problem {
+                    Refused::BadRequest(text) => graphql::problem(&text, "BAD_REQUEST"),
+                    Refused::Internal => graphql::problem("Internal error", "INTERNAL_SERVER_ERROR"),
+                }));
+                Value::Null
+            }
+        };
+        let answered = graphql::answer(&prepared, &resolve);
+        let mut body = match (refused.into_inner(), answered) {
+            (Some(problem), _) => json!({"data": null, "errors": [problem]}),
+            (None, Ok(data)) => json!({"data": data}),
+            (None, Err(error)) => json!({"data": null, "errors": [graphql::problem(&error, "INTERNAL_SERVER_ERROR")]}),
         };
         let actual = graphql::actual_cost(&body["data"]).clamp(1, cost);
         let mut state = self.lock();
@@ -188,11 +208,21 @@ impl Shop {
             "requestedQueryCost": cost, "actualQueryCost": actual, "throttleStatus": state.bucket.status(),
         }});
         drop(state);
+        let warned = warned.into_inner();
+        if !warned.is_empty() {
+            body["extensions"]["search"] = json!(warned);
+        }
         self.body(version, &body)
     }
 
-    fn resolve(&self, field: &str, arguments: &Map<String, Value>) -> Value {
+    /// A root field's value, and what a search in it warns of.
+    fn resolve(&self, field: &str, arguments: &Map<String, Value>) -> Result<(Value, Vec<Value>), Refused> {
         match field {
+            "orders" => return self.orders(arguments),
+            "ordersCount" => return self.orders_count(arguments),
+            _ => {}
+        }
+        let value = match field {
             "shop" => json!({
                 "id": gid("Shop", 548_380_009), "name": "Sandbox", "myshopifyDomain": self.core.domain, "currencyCode": "EUR",
                 "ianaTimezone": "Europe/Berlin", "taxesIncluded": true, "taxShipping": true,
@@ -202,8 +232,8 @@ impl Shop {
                 let id =
                     arguments.get("id").and_then(Value::as_str).and_then(|id| id.strip_prefix("gid://shopify/Order/"));
                 let state = self.lock();
-                let sold = id.and_then(|id| id.parse().ok()).and_then(|id: u64| state.orders.get(&id));
-                sold.and_then(|sold| sold.versions.last()).map_or(Value::Null, graph::order)
+                let order = id.and_then(|id| id.parse().ok()).and_then(|id: u64| self.seen(&state, id));
+                order.map_or(Value::Null, graph::order)
             }
             "refund" => {
                 let id = arguments.get("id").unwrap_or(&Value::Null);
@@ -217,7 +247,8 @@ impl Shop {
             "metafieldsSet" => self.set_metafields(arguments),
             "tagsAdd" => self.add_tags(arguments),
             _ => Value::Null,
-        }
+        };
+        Ok((value, Vec::new()))
     }
 
     /// THROTTLED inside a 200, as Shopify answers when the bucket is empty.
@@ -239,8 +270,11 @@ impl Shop {
         let answered = answered.unwrap_or_else(|| {
             if asked_version == API_VERSION { asked_version.to_owned() } else { API_VERSION.to_owned() }
         });
-        let headers =
-            [("content-type", "application/json; charset=utf-8".to_owned()), ("x-shopify-api-version", answered)];
+        let headers = [
+            ("content-type", "application/json; charset=utf-8".to_owned()),
+            ("x-shopify-api-version", answered),
+            ("date", self.core.clock.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()),
+        ];
         build(StatusCode::OK, &headers, Bytes::from(body.to_string()))
     }
 }

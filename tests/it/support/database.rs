@@ -49,6 +49,18 @@ impl Database {
         texts.first().and_then(|text| text.parse().ok()).expect("one number")
     }
 
+    /// Runs one statement, as a person at the database would.
+    pub fn execute(&self, sql: &str) {
+        match self.url.strip_prefix("sqlite:") {
+            Some(file) => {
+                let mut lite = SqliteConnection::establish(file).expect("the test's database opens");
+                sql_query("PRAGMA busy_timeout = 5000").execute(&mut lite).expect("a pragma");
+                sql_query(sql).execute(&mut lite).expect("the statement runs");
+            }
+            None => execute_postgres(&self.url, sql),
+        }
+    }
+
     /// Where a delivery stands: state and reason.
     pub fn delivery(&self, webhook_id: &str) -> (String, Option<String>) {
         let column = |name: &str| {

@@ -38,6 +38,8 @@ pub struct Setup {
     pub wait_unhonoured: bool,
     /// Two shops instead of one.
     pub two_shops: bool,
+    /// Time between two sweeps; without one there are none.
+    pub sweep_every: Option<Duration>,
     /// Replaces text in the file of settings.
     pub edits: Vec<(&'static str, &'static str)>,
 }
@@ -87,6 +89,7 @@ impl World {
         demo.request_timeout = setup.request_timeout.unwrap_or(Duration::from_secs(5));
         demo.wait = setup.wait.unwrap_or(Duration::from_secs(2));
         demo.lease = Duration::from_secs(2);
+        demo.sweep_every = setup.sweep_every;
         let folder = tempfile::tempdir().expect("a temporary folder");
         let key = ml_connector::vault::generate_key_line("test").expect("a key");
         std::fs::write(folder.path().join("master-key"), secrecy::ExposeSecret::expose_secret(&key)).expect("writes");
@@ -201,6 +204,15 @@ impl World {
         let mut documents = self.documents().await;
         assert_eq!(documents.len(), 1, "one document: {documents:?}");
         documents.remove(0)
+    }
+
+    /// Waits until a query counts so many.
+    pub async fn until(&self, sql: &str, count: i64) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while self.database.number(sql) != count {
+            assert!(Instant::now() < deadline, "after 60 s: {} instead of {count}: {sql}", self.database.number(sql));
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// Waits until no delivery and no document is under way any more.

@@ -1,6 +1,6 @@
 //! Picks what a checked document selects from the values behind the schema, and pages connections.
 
-use graphql_parser::query::{Field, Selection, SelectionSet, Type, TypeCondition};
+use graphql_parser::query::{Field, Selection, SelectionSet, Type, TypeCondition, Value as Literal};
 use serde_json::{Map, Value, json};
 
 use super::Prepared;
@@ -18,7 +18,11 @@ pub(super) fn run(
     for field in executor.fields(prepared.selection(), prepared.root()) {
         let declared = schema.field(prepared.root(), &field.name).ok_or("an unknown root field")?;
         let names = declared.arguments.iter().map(|argument| argument.name.as_str());
-        let arguments = names.filter_map(|name| Some((name.to_owned(), argument(prepared, field, name)?))).collect();
+        let mut arguments: Map<String, Value> =
+            names.filter_map(|name| Some((name.to_owned(), argument(prepared, field, name)?))).collect();
+        // A null that is written says something: no limit, where leaving it out means the default.
+        let nulls = field.arguments.iter().filter(|(_, literal)| matches!(literal, Literal::Null));
+        arguments.extend(nulls.map(|(name, _)| (name.clone(), Value::Null)));
         let value = resolve(&field.name, &arguments);
         data.insert(answer_name(field), executor.complete(&declared.field_type, &value, field)?);
     }
@@ -76,7 +80,9 @@ impl<'a> Executor<'a> {
             }
             Type::NamedType(name) if self.schema.is_leaf(name) => Ok(value.clone()),
             Type::NamedType(name) if name.ends_with("Connection") => {
-                let page = self.page(value, field);
+                // A root connection comes as a page already: its cursors stand for values, not for places in a list.
+                let is_page = value.get("pageInfo").is_some();
+                let page = if is_page { value.clone() } else { self.page(value, field) };
                 self.object(name, &page, field)
             }
             Type::NamedType(name) => self.object(name, value, field),
