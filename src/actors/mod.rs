@@ -8,11 +8,13 @@
 //!  │   └─ owned             only while the lease is ours: a branch, planted and removed at run time
 //!  │       ├─ TokenKeeper           its access token
 //!  │       └─ connection NAME       one for each connection to the tenant
+//!  │           ├─ ShopTokenKeeper   its shop's access token; only where that ends
 //!  │           ├─ OrderMapper       inbox -> desired documents
 //!  │           ├─ IfsWriter         documents -> IFS
 //!  │           ├─ Reconciler        what no webhook told -> inbox; only where the sweep is switched on
 //!  │           ├─ ShopifyWriter     what the shop is told; only where the settings want it
-//!  │           └─ StandingQuery     records in IFS with our key that no link explains
+//!  │           ├─ StandingQuery     records in IFS with our key that no link explains
+//!  │           └─ SubscriptionKeeper  its webhook subscriptions; only where a public address is set
 //!  └─ WebhookIngress        started last, stopped first; on every replica
 //! ```
 
@@ -23,6 +25,7 @@ pub mod order_mapper;
 pub mod reconciler;
 pub mod shopify_writer;
 pub mod standing_query;
+pub mod subscription_keeper;
 pub mod token_keeper;
 pub mod wakes;
 pub mod webhook_ingress;
@@ -49,7 +52,8 @@ use order_mapper::OrderMapper;
 use reconciler::Reconciler;
 use shopify_writer::ShopifyWriter;
 use standing_query::StandingQuery;
-use token_keeper::TokenKeeper;
+use subscription_keeper::SubscriptionKeeper;
+use token_keeper::{ShopTokenKeeper, TokenKeeper};
 use wakes::{Mappers, Wakes};
 use webhook_ingress::WebhookIngress;
 
@@ -57,6 +61,7 @@ use webhook_ingress::WebhookIngress;
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// Longest pause after sweeps that failed.
 const AFTER_FAILURES: Duration = Duration::from_secs(300);
+
 /// What works for a tenant in one term.
 pub struct Served {
     /// The tenant.
@@ -195,6 +200,9 @@ fn connection_child(link: &Arc<Connection>, mapper_bell: Doorbell) -> Child {
         })
     };
     let mut children: Vec<Child> = vec![mapper.into()];
+    if link.shopify.renews_its_token() {
+        children.insert(0, shop_token_child(link));
+    }
     if link.mode == Mode::Live {
         let link = Arc::clone(link);
         let rhythm = Rhythm::every(Duration::from_secs(1));
@@ -216,7 +224,28 @@ fn connection_child(link: &Arc<Connection>, mapper_bell: Doorbell) -> Child {
     }
     children.extend(standing_child(link));
     children.extend(reconciler_child(link, mapper_bell));
+    children.extend(subscription_child(link));
     TreeSpec::subtree(format!("connection {}", link.name), children).into()
+}
+
+fn shop_token_child(link: &Arc<Connection>) -> Child {
+    let link = Arc::clone(link);
+    ChildSpec::worker("ShopTokenKeeper", Doorbell::new(), Rhythm::every(Duration::from_secs(3_600)), move || {
+        ShopTokenKeeper { link: Arc::clone(&link) }
+    })
+    .into()
+}
+
+fn subscription_child(link: &Arc<Connection>) -> Option<Child> {
+    let (link, watched) = (Arc::clone(link), link.subscriptions.clone()?);
+    // A shop that cannot be asked is no hurry: the sweep finds what its webhooks do not tell.
+    let (pause_first, pause_max) = (Duration::from_secs(5), Duration::from_secs(300));
+    let rhythm = Rhythm { interval: watched.every, pause_first, pause_max };
+    let keeper = ChildSpec::worker("SubscriptionKeeper", Doorbell::new(), rhythm, move || SubscriptionKeeper {
+        link: Arc::clone(&link),
+        watched: watched.clone(),
+    });
+    Some(keeper.into())
 }
 
 /// The standing query of a connection that writes: what it finds parks.

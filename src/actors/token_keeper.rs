@@ -1,9 +1,10 @@
-//! TokenKeeper: refreshes a tenant's access token before it ends (at 55 of its 60 minutes), so that no order waits for it.
+//! TokenKeeper and ShopTokenKeeper: renew a tenant's and a shop's access token before it ends (at 55 of its 60 minutes), so that no
+//! order waits for it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::flow::Tenant;
+use crate::flow::{Connection, Tenant};
 use crate::ifs::IfsError;
 use crate::supervision::{Pace, Step};
 
@@ -24,6 +25,25 @@ impl Step for TokenKeeper {
             Err(IfsError::NotOurs(_)) => Pace::Due(LOOK_AGAIN),
             Err(error) => {
                 tracing::warn!(tenant = %self.tenant.name, %error, "no access token: check base_url, realm and credentials of this tenant");
+                Pace::Failed
+            }
+        }
+    }
+}
+
+/// The step of one shop's keeper, where its token is renewed.
+pub struct ShopTokenKeeper {
+    /// The connection.
+    pub link: Arc<Connection>,
+}
+
+impl Step for ShopTokenKeeper {
+    async fn run(&self) -> Pace {
+        match self.link.shopify.keep_token().await {
+            Ok(Some(wait)) => Pace::Due(wait),
+            Ok(None) => Pace::Idle,
+            Err(error) => {
+                tracing::warn!(connection = %self.link.name, %error, "no new access token for the shop");
                 Pace::Failed
             }
         }

@@ -4,13 +4,24 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 use crate::config::Settings;
+use crate::shopify::auth::ShopifyAuth;
 use crate::store::{Credential, Store, StoreError};
 use crate::vault::{KeyRing, Place, VaultError};
 
 /// The kinds of `ifs.NAME`.
 pub const IFS_KINDS: [&str; 2] = ["client_id", "client_secret"];
-/// The kinds of `connections.NAME`; `webhook_secret_old` is taken beside the new one while Shopify rotates.
-pub const CONNECTION_KINDS: [&str; 3] = ["webhook_secret", "webhook_secret_old", "access_token"];
+
+/// The kinds of `connections.NAME` that a person stores, by how its shop's token is had; `webhook_secret_old` is taken beside the new
+/// one while Shopify rotates. The service itself adds `access_token` and `refresh_token_old` where tokens are renewed.
+pub fn connection_kinds(auth: ShopifyAuth) -> &'static [&'static str] {
+    match auth {
+        ShopifyAuth::Token => &["webhook_secret", "webhook_secret_old", "access_token"],
+        ShopifyAuth::ExpiringToken => {
+            &["webhook_secret", "webhook_secret_old", "client_id", "client_secret", "refresh_token"]
+        }
+        ShopifyAuth::ClientCredentials => &["webhook_secret", "webhook_secret_old", "client_id", "client_secret"],
+    }
+}
 
 /// A credential that could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -28,23 +39,26 @@ pub enum CredentialError {
 /// # Errors
 /// A sentence that says what was expected.
 pub fn check_owner(settings: &Settings, owner: &str, kind: &str) -> Result<(), String> {
-    let (known, kinds) = match owner.split_once('.') {
-        Some(("ifs", name)) => (settings.tenants.keys().any(|known| known.as_str() == name), &IFS_KINDS[..]),
+    let kinds = match owner.split_once('.') {
+        Some(("ifs", name)) => settings.tenants.keys().any(|known| known.as_str() == name).then_some(&IFS_KINDS[..]),
         Some(("connections", name)) => {
-            (settings.connections.keys().any(|known| known.as_str() == name), &CONNECTION_KINDS[..])
+            let found = settings.connections.iter().find(|(known, _)| known.as_str() == name);
+            found.map(|(_, connection)| connection_kinds(connection.link.shopify_auth))
         }
         _ => return Err(format!("OWNER: found {owner:?}, expected ifs.NAME or connections.NAME")),
     };
-    if !known {
-        return Err(format!("OWNER: the settings have no section [{owner}]"));
+    match kinds {
+        None => Err(format!("OWNER: the settings have no section [{owner}]")),
+        Some(kinds) if kinds.contains(&kind) => Ok(()),
+        Some(kinds) => {
+            let by = if owner.starts_with("connections.") { " under its shopify_auth" } else { "" };
+            Err(format!("KIND: found {kind:?}, {owner} takes {}{by}", kinds.join(", ")))
+        }
     }
-    if !kinds.contains(&kind) {
-        return Err(format!("KIND: found {kind:?}, {owner} takes {}", kinds.join(", ")));
-    }
-    Ok(())
 }
 
-fn place<'a>(owner: &'a str, kind: &'a str, version: i64) -> Place<'a> {
+/// Where a secret of this owner, kind and version lives.
+pub(super) fn place<'a>(owner: &'a str, kind: &'a str, version: i64) -> Place<'a> {
     Place { table: "credentials", row: owner, column: kind, version }
 }
 
@@ -63,18 +77,30 @@ pub async fn put(
 ) -> Result<String, StoreError> {
     let present = store.credential(owner.to_owned(), kind.to_owned()).await?;
     let version = present.map_or(1, |present| present.version + 1);
-    let sealed = keys.seal(place(owner, kind, version), secret);
-    let fingerprint = keys.fingerprint(secret);
-    let credential = Credential {
+    let credential = sealed(keys, owner, (kind, version), secret, now);
+    let fingerprint = credential.fingerprint.clone();
+    store.put_credential(credential, who).await?;
+    Ok(fingerprint)
+}
+
+/// A secret as the store takes it.
+pub(super) fn sealed(
+    keys: &KeyRing,
+    owner: &str,
+    (kind, version): (&str, i64),
+    secret: &SecretString,
+    now: Timestamp,
+) -> Credential {
+    Credential {
         owner: owner.to_owned(),
         kind: kind.to_owned(),
         version,
         key_id: keys.active_id().to_owned(),
-        sealed,
-        fingerprint: fingerprint.clone(),
-    };
-    store.put_credential(credential, who, now).await?;
-    Ok(fingerprint)
+        sealed: keys.seal(place(owner, kind, version), secret),
+        fingerprint: keys.fingerprint(secret),
+        expires_at: None,
+        updated_at: now,
+    }
 }
 
 /// Opens a stored secret; `None` when none is stored.

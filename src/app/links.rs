@@ -7,18 +7,17 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Notify;
-use url::Url;
 
-use super::{StartError, Tenants, WebhookSecrets, advice, credentials};
+use super::{StartError, Tenants, WebhookSecrets, advice, credentials, shops};
 use crate::clock::Clock;
-use crate::config::{ConnectionSettings, Settings, TenantSettings};
-use crate::domain::ids::Generation;
-use crate::domain::ids::{ConnectionName, TenantName};
-use crate::flow::{Births, Connection, Losses, SecretUse, Tenant, TenantLimits, Term, Watches};
+use crate::config::{ConnectionSettings, Settings, TenantSettings, WebhookWatch};
+use crate::domain::ids::{ConnectionName, Generation, TenantName};
+use crate::flow::subscriptions::{SubscriptionWatch, Wanted, Watch};
+use crate::flow::{Births, Connection, Losses, Mode, SecretUse, Tenant, TenantLimits, Term, Watches};
 use crate::ifs::auth::Credentials;
 use crate::ifs::{IfsClient, IfsSettings};
 use crate::remote::{BreakerSettings, Egress, LimiterSettings, RetryPolicy, Tenure};
-use crate::shopify::{ShopifyClient, ShopifySettings};
+use crate::shopify::ShopifyClient;
 use crate::store::{Lease, Store};
 use crate::vault::KeyRing;
 
@@ -76,11 +75,13 @@ pub async fn build(
         let Some((tenant, term)) = of_term else { continue };
         check_fingerprint(settings, store, clock, name, connection).await?;
         let token = secret(&opened, &format!("connections.{name}"), "access_token");
-        let shopify = shopify_client(name, connection, (token, term.tenure.clone()), egress, clock)?;
+        let shopify =
+            shops::shopify_client(name, connection, (token, term.tenure.clone()), (store, keys), egress, clock)?;
         connections.push(Arc::new(Connection {
             name: name.clone(),
             tenant: Arc::clone(tenant),
             shopify,
+            subscriptions: watched(settings, name, connection),
             rules: connection.rules.clone(),
             mode: connection.link.mode,
             sweep: connection.link.sweep.clone(),
@@ -133,8 +134,8 @@ fn owners(settings: &Settings, terms: &BTreeMap<TenantName, Term>) -> Vec<Wanted
         credentials::IFS_KINDS.map(|kind| Wanted { owner: format!("ifs.{name}"), kind, required: true })
     });
     let served = settings.connections.iter().filter(|(_, connection)| terms.contains_key(&connection.link.ifs));
-    let of_connections = served.flat_map(|(name, _)| {
-        credentials::CONNECTION_KINDS.map(|kind| Wanted {
+    let of_connections = served.flat_map(|(name, connection)| {
+        credentials::connection_kinds(connection.link.shopify_auth).iter().map(move |&kind| Wanted {
             owner: format!("connections.{name}"),
             kind,
             required: kind != "webhook_secret_old",
@@ -256,6 +257,45 @@ pub async fn reading_client(
     ifs_client(name, tenant, (&opened, Tenure::endless(clock.clone())), &settings.egress, clock)
 }
 
+/// What its subscriptions are to be, and who restores them: under `mode = "observe"` nothing is written, so they are told only.
+fn watched(settings: &Settings, name: &ConnectionName, connection: &ConnectionSettings) -> Option<SubscriptionWatch> {
+    let wanted = Wanted { connection: name.clone(), address: settings.webhook_address(name)? };
+    let task = match (connection.link.webhook_watch, connection.link.mode) {
+        (WebhookWatch::Off, _) => return None,
+        (WebhookWatch::Repair, Mode::Live) => Watch::Repair,
+        (WebhookWatch::Repair, Mode::Observe) | (WebhookWatch::Report, _) => Watch::Report,
+    };
+    Some(SubscriptionWatch { wanted, task, every: Duration::from_secs(connection.link.webhook_watch_secs) })
+}
+
+/// A client of one connection's shop for a command: no lease, and only that connection's credentials are opened.
+///
+/// # Errors
+/// As [`reading_client`].
+pub async fn shop_client(
+    settings: &Settings,
+    store: &Store,
+    keys: &KeyRing,
+    clock: &Clock,
+    name: &ConnectionName,
+) -> Result<ShopifyClient, StartError> {
+    let found = settings.connections.get(name);
+    let connection = found.ok_or_else(|| StartError::Remote(format!("the settings have no [connections.{name}]")))?;
+    let owner = format!("connections.{name}");
+    let mut desk = Desk { store, keys, missing: Vec::new() };
+    let mut opened = HashMap::new();
+    for &kind in credentials::connection_kinds(connection.link.shopify_auth) {
+        let required = !kind.starts_with("webhook_secret");
+        desk.open(&Wanted { owner: owner.clone(), kind, required }, &mut opened).await?;
+    }
+    if !desk.missing.is_empty() {
+        return Err(StartError::Credentials(desk.missing));
+    }
+    let token = secret(&opened, &owner, "access_token");
+    let tenure = Tenure::endless(clock.clone());
+    shops::shopify_client(name, connection, (token, tenure), (store, keys), &settings.egress, clock)
+}
+
 fn ifs_client(
     name: &TenantName,
     settings: &TenantSettings,
@@ -296,31 +336,6 @@ fn limiter(settings: &TenantSettings) -> LimiterSettings {
         concurrency_max: settings.concurrency_max,
         ..LimiterSettings::new(1, 1)
     }
-}
-
-fn shopify_client(
-    name: &ConnectionName,
-    connection: &ConnectionSettings,
-    (access_token, tenure): (SecretString, Tenure),
-    egress: &Egress,
-    clock: &Clock,
-) -> Result<ShopifyClient, StartError> {
-    let link = &connection.link;
-    let owner = format!("connections.{name}");
-    let base_url = match &link.shopify_base_url {
-        Some(url) => url.clone(),
-        None => Url::parse(&format!("https://{}", link.shop))
-            .map_err(|error| StartError::Remote(format!("[{owner}] shop: {error}")))?,
-    };
-    let settings = ShopifySettings {
-        name: owner.clone(),
-        base_url,
-        api_version: link.shopify_api_version.clone(),
-        access_token,
-        tenure,
-    };
-    ShopifyClient::new(settings, egress, clock.clone())
-        .map_err(|error| StartError::Remote(format!("[{owner}] {}", crate::app::chain(&error))))
 }
 
 /// The first contact's systems are remembered; other ones under the same name would mix their records up.

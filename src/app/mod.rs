@@ -3,6 +3,7 @@
 pub mod credentials;
 mod links;
 mod owner;
+mod shops;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -31,7 +32,7 @@ use crate::vault::{KeyRing, KeyRingError, VaultError};
 
 use owner::Ownership;
 
-pub use links::{Links, build as build_links, reading_client};
+pub use links::{Links, build as build_links, reading_client, shop_client};
 
 /// The environment variable that holds the master keys where no file is named.
 const MASTER_KEY_VARIABLE: &str = "ML_CONNECTOR_MASTER_KEY";

@@ -20,7 +20,7 @@ const SECRET_BYTES_MAX: u64 = 16_384;
 pub(super) enum CredentialsCommand {
     /// Stores a secret, encrypted; it replaces an earlier one of that kind.
     #[command(
-        after_help = "Examples:\n  ml-connector credentials set connections.acme webhook_secret < secret\n  ml-connector credentials set ifs.main client_secret --file secret\n\nKinds: ifs.NAME takes client_id and client_secret; connections.NAME takes webhook_secret, webhook_secret_old and access_token."
+        after_help = "Examples:\n  ml-connector credentials set connections.acme webhook_secret < secret\n  ml-connector credentials set ifs.main client_secret --file secret\n\nKinds: ifs.NAME takes client_id and client_secret; connections.NAME takes webhook_secret and webhook_secret_old, and by its shopify_auth access_token (token), client_id, client_secret and refresh_token (expiring_token), or client_id and client_secret (client_credentials)."
     )]
     Set {
         /// `connections.NAME` or `ifs.NAME`.
@@ -33,7 +33,7 @@ pub(super) enum CredentialsCommand {
         #[command(flatten)]
         shown: Shown,
     },
-    /// Lists kinds, versions and fingerprints; never a secret.
+    /// Lists kinds, versions, fingerprints, and when a token ends; never a secret.
     #[command(after_help = "Example: ml-connector credentials list")]
     List {
         #[command(flatten)]
@@ -63,7 +63,8 @@ pub(super) async fn credentials(settings: Settings, command: CredentialsCommand)
                         .iter()
                         .map(|row| {
                             json!({"owner": row.owner, "kind": row.kind, "version": row.version, "key_id": row.key_id,
-                                "fingerprint": row.fingerprint, "updated_at": row.updated_at.to_string()})
+                                "fingerprint": row.fingerprint, "updated_at": row.updated_at.to_string(),
+                                "expires_at": row.expires_at.map(|at| at.to_string())})
                         })
                         .collect();
                     say_json(&json!({"items": items, "next": null}));
@@ -77,15 +78,21 @@ pub(super) async fn credentials(settings: Settings, command: CredentialsCommand)
                             row.key_id.clone(),
                             row.fingerprint.clone(),
                             row.updated_at.to_string(),
+                            row.expires_at.map_or_else(|| "-".to_owned(), ends),
                         ]
                     };
                     let cells: Vec<Vec<String>> = rows.iter().map(told).collect();
-                    say(&table(&["owner", "kind", "version", "key", "fingerprint", "set"], &cells));
+                    say(&table(&["owner", "kind", "version", "key", "fingerprint", "set", "ends"], &cells));
                 }
             }
             Ok(())
         }
     }
+}
+
+/// When a token ends; the first instant of all is that of one whose client id, secret or refresh token was replaced.
+fn ends(at: Timestamp) -> String {
+    if at <= Timestamp::UNIX_EPOCH { "ended".to_owned() } else { at.to_string() }
 }
 
 fn read_secret(file: Option<&Path>) -> Result<SecretString, Failure> {

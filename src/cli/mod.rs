@@ -16,6 +16,7 @@ mod serve;
 mod settings;
 mod steps;
 mod strays;
+mod webhooks;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -84,6 +85,11 @@ enum Command {
     Strays {
         #[command(subcommand)]
         command: strays::StraysCommand,
+    },
+    /// Shows, makes and repairs a shop's webhook subscriptions.
+    Webhooks {
+        #[command(subcommand)]
+        command: webhooks::WebhooksCommand,
     },
 }
 
@@ -157,6 +163,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Orders { command } => documents::orders(load(config)?, command).await,
         Command::Documents { command } => documents::documents(load(config)?, command).await,
         Command::Strays { command } => strays::strays(load(config)?, command).await,
+        Command::Webhooks { command } => webhooks::webhooks(load(config)?, command).await,
     }
 }
 

@@ -106,8 +106,24 @@ fn check_server(reader: &mut Reader<'_>, server: &mut ServerSettings) {
     if server.webhook_listen == server.operations_listen && server.webhook_listen.port() != 0 {
         reader.refuse(&at("operations_listen"), None, "is the address of the webhooks too: operations would be open");
     }
+    if let Some(url) = &server.public_url {
+        check_public(reader, &at("public_url"), url);
+    }
     if let Some(file) = &server.operator_token_file {
         server.operator_token = secret(reader, &at("operator_token_file"), file);
+    }
+}
+
+/// Shopify calls public addresses by https only, and its subscriptions carry no password.
+fn check_public(reader: &mut Reader<'_>, at: &[String], url: &Url) {
+    if !url.username().is_empty() || url.password().is_some() {
+        return reader.refuse(at, None, "holds a name or a password");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return reader.refuse(at, None, "holds more than scheme, host, port and a path");
+    }
+    if url.host_str() == Some("localhost") || Egress::default().check(url).is_err() {
+        reader.refuse(at, None, "is not https at a public address: Shopify could not reach it");
     }
 }
 
@@ -244,6 +260,7 @@ fn check_link(reader: &mut Reader<'_>, egress: &Egress, name: &str, link: &LinkS
     if !version.is_some_and(|(year, month)| digits(year, 4) && digits(month, 2)) {
         reader.refuse(&at("shopify_api_version"), None, "is not a year and a month");
     }
+    within(reader, &at("webhook_watch_secs"), link.webhook_watch_secs, 60, 7 * 86_400);
     let at = |key| path(["connections", name, "sweep", key]);
     let sweep = &link.sweep;
     within(reader, &at("every_secs"), sweep.every_secs, 0, 86_400);

@@ -16,7 +16,7 @@ pub use errors::{ConfigError, ConfigErrors};
 pub use handbook::{DEFAULT_TOML, Explained, settings as explained_settings};
 pub use settings::{
     ActionNames, ConnectionSettings, DatabaseSettings, LinkSettings, MasterKeySource, Mode, ServerSettings, Settings,
-    StandingQuerySettings, SweepSettings, TelemetrySettings, TenantSettings,
+    StandingQuerySettings, SweepSettings, TelemetrySettings, TenantSettings, WebhookWatch,
 };
 pub use sources::Sources;
 

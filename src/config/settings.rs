@@ -15,6 +15,7 @@ use crate::flow::StandingTimes;
 use crate::ifs::auth::TokenAuth;
 use crate::mapping::rules::Rules;
 use crate::remote::Egress;
+use crate::shopify::auth::ShopifyAuth;
 use crate::telemetry::LogFormat;
 
 pub use crate::flow::{Mode, SweepSettings};
@@ -40,6 +41,14 @@ pub struct Settings {
     pub connections: BTreeMap<ConnectionName, ConnectionSettings>,
 }
 
+impl Settings {
+    /// Where a connection's webhooks are taken, seen from Shopify; none without a public address.
+    pub fn webhook_address(&self, connection: &ConnectionName) -> Option<String> {
+        let public = self.server.public_url.as_ref()?;
+        Some(format!("{}/webhooks/{connection}", public.as_str().trim_end_matches('/')))
+    }
+}
+
 /// `[server]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,6 +57,8 @@ pub struct ServerSettings {
     pub webhook_listen: SocketAddr,
     /// Probes, metrics, status.
     pub operations_listen: SocketAddr,
+    /// The address at which Shopify reaches [`webhook_listen`](Self::webhook_listen), without `/webhooks/NAME`.
+    pub public_url: Option<Url>,
     /// The file that held [`operator_token`](Self::operator_token).
     pub operator_token_file: Option<PathBuf>,
     /// The bearer token of `/status`; without one it answers 401.
@@ -200,14 +211,43 @@ pub struct LinkSettings {
     pub shopify_base_url: Option<Url>,
     /// Version of the Admin API, such as `2026-10`.
     pub shopify_api_version: String,
+    /// How the shop's access token is had.
+    #[serde(deserialize_with = "shopify_auth")]
+    pub shopify_auth: ShopifyAuth,
+    /// What is done about webhook subscriptions that do not stand.
+    #[serde(deserialize_with = "webhook_watch")]
+    pub webhook_watch: WebhookWatch,
+    /// How often it is looked whether they stand.
+    pub webhook_watch_secs: u64,
     /// How it looks for what no webhook told.
     pub sweep: SweepSettings,
 }
 
+/// `webhook_watch`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WebhookWatch {
+    /// What is missing or wrong is restored; told only under `mode = "observe"`.
+    Repair,
+    /// It is told.
+    Report,
+    /// Nobody looks.
+    Off,
+}
+
 impl LinkSettings {
     /// The fields above by their keys: what of `[connections.NAME]` is not about mapping.
-    pub(super) const KEYS: &[&str] =
-        &["shop", "ifs", "mode", "shared_app_secret", "shopify_base_url", "shopify_api_version", "sweep"];
+    pub(super) const KEYS: &[&str] = &[
+        "shop",
+        "ifs",
+        "mode",
+        "shared_app_secret",
+        "shopify_base_url",
+        "shopify_api_version",
+        "shopify_auth",
+        "webhook_watch",
+        "webhook_watch_secs",
+        "sweep",
+    ];
 }
 
 fn tenant_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TenantName, D::Error> {
@@ -219,6 +259,24 @@ fn token_auth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TokenAuth, D
         "body" => Ok(TokenAuth::Body),
         "basic" => Ok(TokenAuth::Basic),
         other => Err(serde::de::Error::unknown_variant(other, &["body", "basic"])),
+    }
+}
+
+fn webhook_watch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<WebhookWatch, D::Error> {
+    match String::deserialize(deserializer)?.as_str() {
+        "repair" => Ok(WebhookWatch::Repair),
+        "report" => Ok(WebhookWatch::Report),
+        "off" => Ok(WebhookWatch::Off),
+        other => Err(serde::de::Error::unknown_variant(other, &["repair", "report", "off"])),
+    }
+}
+
+fn shopify_auth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ShopifyAuth, D::Error> {
+    match String::deserialize(deserializer)?.as_str() {
+        "token" => Ok(ShopifyAuth::Token),
+        "expiring_token" => Ok(ShopifyAuth::ExpiringToken),
+        "client_credentials" => Ok(ShopifyAuth::ClientCredentials),
+        other => Err(serde::de::Error::unknown_variant(other, &["token", "expiring_token", "client_credentials"])),
     }
 }
 

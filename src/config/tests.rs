@@ -82,6 +82,42 @@ fn little_is_needed_and_the_rest_has_a_default() {
 }
 
 #[test]
+fn a_public_address_is_one_that_shopify_can_reach_and_webhooks_lead_below_it() {
+    let at = |url: &str| format!("[server]\npublic_url = \"{url}\"\n{GOOD}");
+    for (url, leads) in [
+        ("https://hooks.example.com", "https://hooks.example.com/webhooks/acme"),
+        ("https://example.com:8443/erp/", "https://example.com:8443/erp/webhooks/acme"),
+    ] {
+        let settings = load(&at(url)).expect(url);
+        let name = settings.connections.keys().next().expect("a connection");
+        assert_eq!(settings.webhook_address(name).as_deref(), Some(leads));
+    }
+    for url in [
+        "http://hooks.example.com",
+        "https://localhost",
+        "https://127.0.0.1",
+        "https://10.0.0.7",
+        "https://me:secret@hooks.example.com",
+        "https://hooks.example.com/?a=b",
+    ] {
+        let found = errors(&at(url));
+        assert!(found.len() == 1 && found[0].contains("public_url"), "{url}: {found:#?}");
+        assert!(!found[0].contains("me:secret"), "{found:#?}");
+    }
+    let settings = load(GOOD).expect("good");
+    let name = settings.connections.keys().next().expect("a connection");
+    assert_eq!(settings.webhook_address(name), None);
+}
+
+#[test]
+fn how_a_token_is_had_and_who_watches_subscriptions_is_one_of_a_few_words() {
+    let with = |line: &str| error("ifs = \"main\"", &format!("ifs = \"main\"\n{line}"));
+    assert!(with("shopify_auth = \"oauth\"").contains("expiring_token"));
+    assert!(with("webhook_watch = \"always\"").contains("report"));
+    assert!(with("webhook_watch_secs = 5").contains("60 to 604800"));
+}
+
+#[test]
 fn the_examples_of_every_key_load_together() {
     // `#key = …` shows a key without a default: taken as written, all of them must be accepted.
     let shown: String = super::DEFAULT_TOML

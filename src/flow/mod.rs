@@ -34,8 +34,9 @@ pub mod rows;
 pub mod settling;
 pub mod standing;
 mod stray;
-mod term;
+pub mod subscriptions;
 pub mod sweep;
+mod term;
 pub mod version;
 pub mod wish;
 pub mod write_back;
@@ -48,8 +49,8 @@ use std::time::Duration;
 
 pub use losses::Losses;
 pub use standing::StandingTimes;
-pub use term::{Term, Terms};
 pub use sweep::SweepSettings;
+pub use term::{Term, Terms};
 use tokio::sync::Notify;
 
 use crate::clock::{Clock, Tick};
@@ -178,6 +179,8 @@ pub struct Connection {
     pub tenant: Arc<Tenant>,
     /// The way to speak to its shop.
     pub shopify: ShopifyClient,
+    /// Who looks after its webhook subscriptions, where a public address is set.
+    pub subscriptions: Option<subscriptions::SubscriptionWatch>,
     /// Its mapping rules.
     pub rules: Rules,
     /// Whether it writes.

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Connection, hint};
 use crate::failpoint;
-use crate::shopify::ShopifyError;
 use crate::shopify::orders::{OrderPage, OrderSearch, PageSize, SortKey};
+use crate::shopify::{Lane, ShopifyError};
 use crate::store::{Cursor, HintPage, Origin, Received, RunEnd, RunOutcome, StoreError, Taken};
 use crate::telemetry::metric;
 
@@ -195,7 +195,11 @@ async fn read_on(link: &Connection, figures: &mut Figures) -> Result<Ended, Fail
         };
         // 2.
         let search = OrderSearch::all().updated_from(reading.from.0);
-        let read = link.shopify.order_page(&search, SortKey::UpdatedAt, reading.after.as_deref(), &mut size).await;
+        let read = link
+            .shopify
+            .in_lane(Lane::Rest)
+            .order_page(&search, SortKey::UpdatedAt, reading.after.as_deref(), &mut size)
+            .await;
         let page = match read {
             Ok(page) => page,
             // A cursor that Shopify does not take any more: the reading begins anew, from where the mark stands.
@@ -260,7 +264,7 @@ async fn first_bound(link: &Connection, mark: Option<At>) -> Result<Option<Times
     if let Some(mark) = mark {
         return Ok(Some(behind(mark.0, link.sweep.overlap_secs)));
     }
-    let newest = link.shopify.newest_order().await?;
+    let newest = link.shopify.in_lane(Lane::Rest).newest_order().await?;
     let newest = newest.orders.first().map(|order| order.updated_at);
     Ok(newest.map(|newest| behind(newest, link.sweep.first_days * 86_400).max(link.rules.orders_from())))
 }

@@ -441,11 +441,9 @@ impl std::fmt::Debug for IfsClient {
 }
 
 fn judge_read(error: IfsError) -> Retried<IfsError> {
-    if matches!(error, IfsError::NotOurs(_)) {
-        return Retried::Never(error);
-    }
     match error.verdict_of_read() {
-        Verdict::Retry { after, .. } => Retried::Again(error, after),
-        Verdict::Done | Verdict::Ambiguous | Verdict::Reject | Verdict::NotSent => Retried::Never(error),
+        // Asking again in vain is no use while the tenant is not ours.
+        Verdict::Retry { after, .. } if !matches!(error, IfsError::NotOurs(_)) => Retried::Again(error, after),
+        _ => Retried::Never(error),
     }
 }

@@ -39,6 +39,8 @@ pub enum Class {
     Read,
     /// Shopify's GraphQL endpoint.
     GraphQl,
+    /// A shop's token endpoint.
+    ShopToken,
     /// A webhook try of ours.
     Webhook,
     /// What fits nowhere: unknown paths, unreadable batches.

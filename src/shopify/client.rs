@@ -6,15 +6,16 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use jiff::Timestamp;
 use reqwest::Client;
-use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::auth::TokenHolder;
-use super::cost::{Bucket, Cost};
+use super::auth::{AccessToken, TokenSource, Tokens};
+use super::budget::{Budget, Lane};
+use super::cost::Cost;
 use super::error::ShopifyError;
+use super::grant::TokenError;
 use super::limits::{
     ANSWER_BYTES_MAX, CONCURRENCY_MAX, LINE_PAGES_MAX, READ_RETRIES, READINGS_MAX, REQUEST_TIMEOUT, REQUESTS_PER_SECOND,
 };
@@ -42,8 +43,8 @@ pub struct ShopifySettings {
     pub base_url: Url,
     /// Version of the Admin API, such as `2026-10`.
     pub api_version: String,
-    /// Offline access token.
-    pub access_token: SecretString,
+    /// Where its access token comes from.
+    pub token: TokenSource,
     /// Until when it may be called at all.
     pub tenure: Tenure,
 }
@@ -64,19 +65,19 @@ pub enum ShopifySetupError {
     Client(#[from] reqwest::Error),
 }
 
-/// The way to one shop. Clones share its token, its rate and its connections.
+/// The way to one shop, in one lane of its budget. Clones share its token, its rate and its connections.
 #[derive(Clone)]
-pub struct ShopifyClient(Arc<Inner>);
+pub struct ShopifyClient(Arc<Inner>, Lane);
 
 struct Inner {
     name: String,
     endpoint: Url,
     api_version: String,
     http: Client,
-    token: TokenHolder,
+    tokens: Tokens,
     limiter: Limiter,
     breaker: Breaker,
-    bucket: Bucket,
+    budget: Budget,
     tenure: Tenure,
     clock: Clock,
     /// What the `Date` of the latest answer said.
@@ -97,20 +98,30 @@ impl ShopifyClient {
     pub fn new(settings: ShopifySettings, egress: &Egress, clock: Clock) -> Result<Self, ShopifySetupError> {
         let base = settings.base_url.as_str().trim_end_matches('/');
         let endpoint: Url = format!("{base}/admin/api/{}/graphql.json", settings.api_version).parse()?;
+        let token_endpoint: Url = format!("{base}/admin/oauth/access_token").parse()?;
         let http = egress.client(&endpoint)?.timeout(REQUEST_TIMEOUT).build()?;
-        Ok(Self(Arc::new(Inner {
-            limiter: Limiter::new(&settings.name, LimiterSettings::new(REQUESTS_PER_SECOND, CONCURRENCY_MAX)),
-            breaker: Breaker::new(&settings.name, BreakerSettings::default(), clock.clone()),
-            bucket: Bucket::default(),
-            tenure: settings.tenure,
-            token: TokenHolder::new(settings.access_token),
-            name: settings.name,
-            api_version: settings.api_version,
-            endpoint,
-            http,
-            clock,
-            shop_time: Mutex::default(),
-        })))
+        Ok(Self(
+            Arc::new(Inner {
+                limiter: Limiter::new(&settings.name, LimiterSettings::new(REQUESTS_PER_SECOND, CONCURRENCY_MAX)),
+                breaker: Breaker::new(&settings.name, BreakerSettings::default(), clock.clone()),
+                budget: Budget::default(),
+                tenure: settings.tenure,
+                tokens: Tokens::new(settings.token, token_endpoint, http.clone(), clock.clone(), &settings.name),
+                name: settings.name,
+                api_version: settings.api_version,
+                endpoint,
+                http,
+                clock,
+                shop_time: Mutex::default(),
+            }),
+            Lane::Orders,
+        ))
+    }
+
+    /// The same way in another lane; a new client is in that of orders.
+    #[must_use]
+    pub fn in_lane(&self, lane: Lane) -> Self {
+        Self(Arc::clone(&self.0), lane)
     }
 
     /// The order with this id as the JSON of `data.order`, all its lines and those of its refunds included; `None` when the shop has no such order (or the token
@@ -144,6 +155,19 @@ impl ShopifyClient {
             return Ok(Some(joined(&order, lines, of_refunds)?));
         }
         Err(ShopifyError::Restless)
+    }
+
+    /// Makes sure that an access token is held that is not due for renewal, and says when to come again; `None` for one that stays.
+    ///
+    /// # Errors
+    /// It was time, and none could be had.
+    pub async fn keep_token(&self) -> Result<Option<Duration>, TokenError> {
+        self.0.tokens.keep().await
+    }
+
+    /// Whether its access token ends and is renewed.
+    pub fn renews_its_token(&self) -> bool {
+        matches!(self.0.tokens, Tokens::Renewed(_))
     }
 
     /// Whether the circuit breaker holds calls back.
@@ -213,29 +237,43 @@ impl ShopifyClient {
     async fn attempt(&self, operation: &'static str, body: Bytes) -> Result<Box<RawValue>, ShopifyError> {
         let inner = &self.0;
         inner.tenure.check()?;
+        let token = inner.tokens.token().await?;
+        let asked = Instant::now();
+        // Before the limiter's slot: who waits for points must not keep an order from one.
+        let admitted = inner.budget.admit(self.1, operation).await?;
+        metrics::histogram!(metric::SHOPIFY_POINTS_WAIT_SECONDS, "remote" => inner.name.clone(), "lane" => self.1.as_str())
+            .record(asked.elapsed().as_secs_f64());
         let pass = inner.breaker.pass()?;
         let permit = inner.limiter.permit().await?;
-        let wait = inner.bucket.wait_for(operation, inner.clock.monotonic());
-        if !wait.is_zero() {
-            tokio::time::sleep(wait).await;
-        }
-        // The wait may have been long.
+        // The waits may have been long.
         inner.tenure.check()?;
         let began = Instant::now();
-        let outcome = self.exchange(operation, body).await;
-        drop(permit);
+        let mut outcome = self.exchange(operation, body.clone(), &token).await;
+        // Refused at the door: nothing was done, so also a write may go again, once.
+        if matches!(outcome, Err(ShopifyError::TokenRefused))
+            && let Some(other) = inner.tokens.instead_of(&token).await?
+        {
+            inner.tenure.check()?;
+            outcome = self.exchange(operation, body, &other).await;
+        }
+        drop((permit, admitted));
         self.learn(operation, pass, began, outcome.as_ref().err());
         outcome
     }
 
-    async fn exchange(&self, operation: &'static str, body: Bytes) -> Result<Box<RawValue>, ShopifyError> {
+    async fn exchange(
+        &self,
+        operation: &'static str,
+        body: Bytes,
+        token: &AccessToken,
+    ) -> Result<Box<RawValue>, ShopifyError> {
         let inner = &self.0;
         let request = inner
             .http
             .post(inner.endpoint.clone())
             .header("Content-Type", "application/json")
             .header("Accept", "application/json");
-        let response = inner.token.sign(request).body(body).send().await.map_err(ShopifyError::from_transport)?;
+        let response = token.sign(request).body(body).send().await.map_err(ShopifyError::from_transport)?;
         let status = response.status().as_u16();
         if status != 200 {
             let after = parse_retry_after(response.headers(), inner.clock.now());
@@ -251,7 +289,7 @@ impl ShopifyClient {
         let envelope: Envelope = serde_json::from_slice(&body)?;
         let (cost, search) = envelope.extensions.map_or((None, Vec::new()), |told| (told.cost, told.search));
         if let Some(cost) = &cost {
-            inner.bucket.learn(operation, cost, inner.clock.monotonic());
+            inner.budget.learn(self.1, operation, cost);
         }
         // Errors first: whatever stands beside them in `data` is only a part.
         if let Some(error) = ShopifyError::from_errors(&envelope.errors, cost.as_ref()) {

@@ -1,13 +1,10 @@
-//! The points of Shopify's cost bucket as far as its answers tell us, and how long to wait for enough of them. Pure but for the time given to it.
+//! What Shopify's answers say of its cost bucket: what a query may cost, and what the bucket holds after it. Who may spend it is `budget.rs`.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::limits::{QUERY_COST_MAX, RESTORE_RATE_MIN};
-use crate::clock::Tick;
+use super::limits::{BUCKET_UNSAID, QUERY_COST_MAX, RESTORE_RATE_MIN};
 
 /// `extensions.cost` of an answer. Points are no money: floats do.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -23,6 +20,9 @@ pub struct Cost {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ThrottleStatus {
+    /// Points that it holds when it is full.
+    #[serde(default = "bucket_unsaid")]
+    pub maximum_available: f64,
     /// Points in it.
     pub currently_available: f64,
     /// Points that come back in a second.
@@ -32,45 +32,19 @@ pub struct ThrottleStatus {
 impl Cost {
     /// How long until the bucket holds enough for this query: (requested - available) / restore rate.
     pub fn wait(&self) -> Duration {
-        let ThrottleStatus { currently_available, restore_rate } = self.throttle_status;
-        seconds((self.requested_query_cost - currently_available) / restore_rate.max(1.0))
+        self.throttle_status.time_for(self.requested_query_cost - self.throttle_status.currently_available)
     }
 }
 
-/// What is known of one shop's bucket.
-#[derive(Debug, Default)]
-pub struct Bucket(Mutex<Known>);
-
-#[derive(Debug, Default)]
-struct Known {
-    latest: Option<(Tick, ThrottleStatus)>,
-    /// What each operation asked for when it last ran.
-    requested: HashMap<&'static str, f64>,
+impl ThrottleStatus {
+    /// How long until so many more points are there.
+    pub fn time_for(&self, missing: f64) -> Duration {
+        seconds(missing / self.restore_rate.max(1.0))
+    }
 }
 
-impl Bucket {
-    /// How long to wait before `operation`, by what was learnt so far; nothing when it was never run.
-    pub fn wait_for(&self, operation: &'static str, now: Tick) -> Duration {
-        let known = self.lock();
-        let (Some((at, status)), Some(requested)) = (known.latest, known.requested.get(operation)) else {
-            return Duration::ZERO;
-        };
-        let restored = (now - at).as_secs_f64() * status.restore_rate;
-        let missing = requested - status.currently_available - restored;
-        seconds(missing / status.restore_rate.max(1.0))
-    }
-
-    /// Learns from an answer.
-    pub fn learn(&self, operation: &'static str, cost: &Cost, now: Tick) {
-        let mut known = self.lock();
-        known.latest = Some((now, cost.throttle_status));
-        known.requested.insert(operation, cost.requested_query_cost);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        // Plain values: a panic elsewhere leaves nothing half done.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn bucket_unsaid() -> f64 {
+    BUCKET_UNSAID
 }
 
 /// No bucket needs longer than for the dearest query on the slowest plan; nonsense such as NaN or a negative time is no wait.
@@ -81,10 +55,10 @@ fn seconds(wait: f64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Clock;
 
     fn cost(requested: f64, available: f64) -> Cost {
-        let throttle_status = ThrottleStatus { currently_available: available, restore_rate: 100.0 };
+        let throttle_status =
+            ThrottleStatus { maximum_available: 2_000.0, currently_available: available, restore_rate: 100.0 };
         Cost { requested_query_cost: requested, throttle_status }
     }
 
@@ -94,19 +68,5 @@ mod tests {
         assert_eq!(cost(10.0, 300.0).wait(), Duration::ZERO);
         assert_eq!(cost(f64::INFINITY, 0.0).wait(), Duration::from_secs(10));
         assert_eq!(cost(f64::NAN, 0.0).wait(), Duration::from_secs(10));
-    }
-
-    #[test]
-    fn an_empty_bucket_holds_back_the_operation_until_it_is_full_enough() {
-        let clock = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
-        let bucket = Bucket::default();
-        assert_eq!(bucket.wait_for("order", clock.monotonic()), Duration::ZERO);
-        bucket.learn("order", &cost(500.0, 100.0), clock.monotonic());
-        assert_eq!(bucket.wait_for("order", clock.monotonic()), Duration::from_secs(4));
-        assert_eq!(bucket.wait_for("never_run", clock.monotonic()), Duration::ZERO);
-        clock.advance(Duration::from_secs(3));
-        assert_eq!(bucket.wait_for("order", clock.monotonic()), Duration::from_secs(1));
-        clock.advance(Duration::from_secs(60));
-        assert_eq!(bucket.wait_for("order", clock.monotonic()), Duration::ZERO);
     }
 }

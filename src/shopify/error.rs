@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::cost::Cost;
+use super::grant::TokenError;
 use super::limits::MESSAGE_CHARS_MAX;
 use crate::domain::verdict::{Scope, Verdict};
 use crate::remote::{BodyError, NotNow, NotOurs};
@@ -19,6 +20,9 @@ pub enum ShopifyError {
     /// Not called: the rate, the bucket of points, a pause that Shopify asked for, or the open breaker.
     #[error("Shopify is not called now")]
     NotNow(#[from] NotNow),
+    /// Not called: there is no access token to call with.
+    #[error("there is no access token for the shop: {0}")]
+    NoToken(#[from] TokenError),
     /// Not called: the tenant's lease is lost or in doubt.
     #[error(transparent)]
     NotOurs(#[from] NotOurs),
@@ -69,9 +73,15 @@ pub enum ShopifyError {
         /// What it asked us to wait.
         after: Option<Duration>,
     },
-    /// The query may cost more than Shopify ever allows: a bug of ours, or a change of theirs.
-    #[error("the query costs more than Shopify allows")]
-    TooCostly,
+    /// `MAX_COST_EXCEEDED`: the query may cost more than Shopify allows one, however full the bucket is. To ask again is useless; whoever
+    /// asked for a page asks for a smaller one.
+    #[error("the query costs {requested:?} points, more than the {most:?} that Shopify allows one")]
+    TooCostly {
+        /// What it may cost, where Shopify says.
+        requested: Option<u64>,
+        /// What one may cost, where Shopify says.
+        most: Option<u64>,
+    },
     /// Any other error beside, or instead of, the data. Partial data is never used.
     #[error("Shopify refused the query: {code} {message}")]
     Refused {
@@ -110,6 +120,7 @@ impl ShopifyError {
         let retry = |scope| Verdict::Retry { after: self.after(), scope };
         match self {
             Self::NotNow(_)
+            | Self::NoToken(_)
             | Self::NotOurs(_)
             | Self::NotConnected(_)
             | Self::Lost(_)
@@ -123,7 +134,7 @@ impl ShopifyError {
             | Self::Unavailable { .. }
             | Self::OtherVersion { .. } => retry(Scope::Remote),
             Self::Undecodable(_) | Self::NotWhole { .. } | Self::Restless => retry(Scope::Record),
-            Self::Forbidden { .. } | Self::TooCostly | Self::Refused { .. } => Verdict::Reject,
+            Self::Forbidden { .. } | Self::TooCostly { .. } | Self::Refused { .. } => Verdict::Reject,
         }
     }
 
@@ -131,6 +142,7 @@ impl ShopifyError {
     pub fn after(&self) -> Option<Duration> {
         match self {
             Self::NotNow(NotNow { after }) => Some(*after),
+            Self::NoToken(error) => error.after(),
             Self::Throttled { after } | Self::TooManyRequests { after } | Self::Unavailable { after, .. } => *after,
             Self::NotOurs(_)
             | Self::NotConnected(_)
@@ -141,7 +153,7 @@ impl ShopifyError {
             | Self::ShopLocked
             | Self::NoSuchShop
             | Self::Forbidden { .. }
-            | Self::TooCostly
+            | Self::TooCostly { .. }
             | Self::Refused { .. }
             | Self::OtherVersion { .. }
             | Self::Undecodable(_)
@@ -154,6 +166,7 @@ impl ShopifyError {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::NotNow(_) => "not_now",
+            Self::NoToken(_) => "no_token",
             Self::NotOurs(_) => "not_ours",
             Self::NotConnected(_) => "not_connected",
             Self::Lost(_) | Self::LostBody(_) => "lost",
@@ -165,7 +178,7 @@ impl ShopifyError {
             Self::NoSuchShop => "not_found",
             Self::Forbidden { .. } => "forbidden",
             Self::Unavailable { .. } => "unavailable",
-            Self::TooCostly => "too_costly",
+            Self::TooCostly { .. } => "too_costly",
             Self::Refused { .. } => "refused",
             Self::OtherVersion { .. } => "other_version",
             Self::Undecodable(_) | Self::NotWhole { .. } => "undecodable",
@@ -174,7 +187,7 @@ impl ShopifyError {
     }
 
     /// Whether it may be tried again in place: trouble that passes by itself within seconds.
-    pub(super) fn passes_by_itself(&self) -> bool {
+    pub fn passes_by_itself(&self) -> bool {
         matches!(
             self,
             Self::NotNow(_)
@@ -224,7 +237,9 @@ impl ShopifyError {
         let message: String = error.message.chars().filter(|c| !c.is_control()).take(MESSAGE_CHARS_MAX).collect();
         Some(match error.extensions.code.as_str() {
             "THROTTLED" => Self::Throttled { after: cost.map(Cost::wait) },
-            "MAX_COST_EXCEEDED" => Self::TooCostly,
+            "MAX_COST_EXCEEDED" => {
+                Self::TooCostly { requested: points(&error.extensions.cost), most: points(&error.extensions.max_cost) }
+            }
             "ACCESS_DENIED" => Self::Forbidden { message },
             "SHOP_INACTIVE" => Self::ShopFrozen,
             "INTERNAL_SERVER_ERROR" | "TIMEOUT" => Self::Unavailable { status: 200, after: None },
@@ -241,7 +256,14 @@ struct GraphqlError {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 struct Extensions {
     code: String,
+    cost: Value,
+    max_cost: Value,
+}
+
+/// Whole points, where the value is some.
+fn points(value: &Value) -> Option<u64> {
+    value.as_u64()
 }

@@ -16,6 +16,18 @@ pub const QUERY_COST_MAX: f64 = 1_000.0;
 /// Points a second that the smallest plan restores; used until an answer says better.
 pub const RESTORE_RATE_MIN: f64 = 100.0;
 
+/// Size of the bucket where an answer does not say it: the smallest that Shopify ever had.
+pub const BUCKET_UNSAID: f64 = 1_000.0;
+
+/// How long a query of the rest makes way for orders; then it takes its turn among them.
+pub const REST_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Queries of the rest under way at one time, so that [`CONCURRENCY_MAX`] always leaves places for orders.
+pub const REST_AT_ONCE: usize = 2;
+
+/// Longest wait for points; a longer one is the caller's to schedule.
+pub const ADMISSION_WAIT_MAX: Duration = Duration::from_secs(90);
+
 /// Requests in a second: Shopify limits points, not requests; this only spaces them.
 pub const REQUESTS_PER_SECOND: u32 = 20;
 
@@ -24,6 +36,9 @@ pub const CONCURRENCY_MAX: u32 = 4;
 
 /// Pages of lines of one order or refund: 35 and 100 lines each, and Shopify's own bound is far below.
 pub const LINE_PAGES_MAX: usize = 60;
+
+/// Pages of 100 webhook subscriptions: an app has a few for each topic.
+pub const SUBSCRIPTION_PAGES_MAX: usize = 25;
 
 /// How often an order is read anew because it changed between two of its pages.
 pub const READINGS_MAX: usize = 3;
@@ -38,3 +53,36 @@ pub const READ_RETRIES: RetryPolicy = RetryPolicy {
     tries_max: 4,
     wait_max: Duration::from_secs(12),
 };
+
+/// How long a shop's token endpoint may take.
+pub const TOKEN_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Longest answer of the token endpoint.
+pub const TOKEN_ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// Life of a token whose answer does not say it: that of an expiring offline token.
+pub const TOKEN_LIFETIME_UNSAID: Duration = Duration::from_secs(3_600);
+
+/// Longest life that is believed.
+pub const TOKEN_LIFETIME_MAX: Duration = Duration::from_secs(7 * 86_400);
+
+/// A token is not used for so long before its end.
+pub const TOKEN_MARGIN: Duration = Duration::from_secs(10);
+
+/// How long the endpoint is not asked again after it refused, or after the shop refused a token of that age: a person must act.
+pub const TOKEN_REFUSED_PAUSE: Duration = Duration::from_secs(60);
+
+/// Pause after other trouble with a token; doubled up to the longest.
+pub const TOKEN_FAILURE_PAUSE_MIN: Duration = Duration::from_secs(2);
+
+/// Longest such pause that we choose.
+pub const TOKEN_FAILURE_PAUSE_MAX: Duration = Duration::from_secs(60);
+
+/// How long the right to ask for a token lasts if its holder dies: two calls, and the storing of their answer.
+pub const RENEWAL_LASTS: Duration = Duration::from_secs(60);
+
+/// How long another process's answer is waited for.
+pub const RENEWAL_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// Pause between two looks whether it is there.
+pub const RENEWAL_WAIT_STEP: Duration = Duration::from_millis(200);

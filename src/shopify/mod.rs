@@ -1,14 +1,19 @@
 //! How to speak to Shopify's Admin API: its shapes, one call at a time, and what an answer means. What is to be read or written is the flow's.
 
 pub mod auth;
+pub mod budget;
 pub mod client;
 pub mod cost;
 pub mod error;
+pub mod grant;
 pub mod limits;
 pub mod orders;
+pub mod subscriptions;
+mod token_keeper;
 pub mod wire;
 pub mod write;
 
+pub use budget::Lane;
 pub use client::{ShopifyClient, ShopifySettings};
 pub use error::ShopifyError;
 

@@ -163,7 +163,7 @@ impl ShopifyClient {
                 json!({ "first": size.0, "after": after, "query": search.as_str(), "sortKey": sort.as_str() });
             match self.query(&ORDER_IDS, variables).await {
                 Ok(data) => return self.page_of(data.get()),
-                Err(ShopifyError::TooCostly) if size.halve() => {}
+                Err(ShopifyError::TooCostly { .. }) if size.halve() => {}
                 Err(error) => return Err(error),
             }
         }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::auth::TokenSource;
 use super::client::{ShopifyClient, ShopifySettings};
 use super::error::ShopifyError;
 use crate::clock::Clock;
@@ -27,7 +28,7 @@ fn client_within(url: &str, tenure: Tenure) -> ShopifyClient {
         name: "connections.test".to_owned(),
         base_url: url.parse().expect("a url"),
         api_version: "2026-10".to_owned(),
-        access_token: "shpat_hush".to_owned().into(),
+        token: TokenSource::Offline("shpat_hush".to_owned().into()),
         tenure,
     };
     let egress = Egress::allowing(["127.0.0.1"]).expect("a legal list");
@@ -224,6 +225,16 @@ async fn errors_are_never_success_whatever_data_stands_beside_them() {
         let (outcome, asked) = read(move |_, _| ok(&body)).await;
         assert_eq!((outcome.expect_err("errors").kind(), asked.len()), (kind, 1));
     }
+}
+
+#[tokio::test]
+async fn a_query_that_costs_too_much_says_how_much_so_that_its_page_can_shrink() {
+    let extensions = json!({ "code": "MAX_COST_EXCEEDED", "cost": 1_203, "maxCost": 1_000 });
+    let body = json!({ "errors": [{ "message": "Query cost is 1203", "extensions": extensions }] });
+    let (outcome, asked) = read(move |_, _| ok(&body)).await;
+    let error = outcome.expect_err("too costly");
+    assert!(matches!(error, ShopifyError::TooCostly { requested: Some(1_203), most: Some(1_000) }), "{error:?}");
+    assert_eq!((error.verdict(), asked.len()), (Verdict::Reject, 1), "to ask again is useless");
 }
 
 #[tokio::test]

@@ -24,6 +24,10 @@ pub struct Credential {
     pub sealed: String,
     /// A short keyed digest that people can compare.
     pub fingerprint: String,
+    /// When what it holds ends, where that is known.
+    pub expires_at: Option<Timestamp>,
+    /// When it was stored.
+    pub updated_at: Timestamp,
 }
 
 /// A credential as it is listed: no part of the secret.
@@ -41,7 +45,15 @@ pub struct CredentialRow {
     pub fingerprint: String,
     /// When it was set.
     pub updated_at: Timestamp,
+    /// When what it holds ends, where that is known.
+    pub expires_at: Option<Timestamp>,
 }
+
+/// The columns of one credential but its owner.
+type CredentialColumns = (String, i64, String, String, String, Option<i64>, i64);
+
+/// What a token was had with: a new one of these makes a kept access token worthless.
+const SOURCES_OF_A_TOKEN: [&str; 3] = ["client_id", "client_secret", "refresh_token"];
 
 impl Store {
     /// One sealed credential.
@@ -49,59 +61,71 @@ impl Store {
     /// # Errors
     /// The database's refusal.
     pub async fn credential(&self, owner: String, kind: String) -> Result<Option<Credential>, StoreError> {
+        let of_owner = self.credentials_of(owner).await?;
+        Ok(of_owner.into_iter().find(|credential| credential.kind == kind))
+    }
+
+    /// All sealed credentials of one owner, as they stand at one moment.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn credentials_of(&self, owner: String) -> Result<Vec<Credential>, StoreError> {
         self.run(move |db| {
             use schema::credentials::dsl;
-            let row: Option<(i64, String, String, String)> = dsl::credentials
+            let rows: Vec<CredentialColumns> = dsl::credentials
                 .filter(dsl::owner.eq(&owner))
-                .filter(dsl::kind.eq(&kind))
-                .select((dsl::version, dsl::key_id, dsl::sealed, dsl::fingerprint))
-                .first(db)
-                .optional()?;
-            Ok(row.map(|(version, key_id, sealed, fingerprint)| Credential {
-                owner,
+                .select((
+                    dsl::kind,
+                    dsl::version,
+                    dsl::key_id,
+                    dsl::sealed,
+                    dsl::fingerprint,
+                    dsl::expires_at,
+                    dsl::updated_at,
+                ))
+                .load(db)?;
+            let told = |(kind, version, key_id, sealed, fingerprint, expires_at, at): CredentialColumns| Credential {
+                owner: owner.clone(),
                 kind,
                 version,
                 key_id,
                 sealed,
                 fingerprint,
-            }))
+                expires_at: expires_at.map(instant),
+                updated_at: instant(at),
+            };
+            Ok(rows.into_iter().map(told).collect())
         })
         .await
     }
 
-    /// Stores a credential whose version is the next one; audited.
+    /// Stores a credential whose version is the next one; audited. An access token that was had with what is replaced ends with it.
     ///
     /// # Errors
     /// [`StoreError::Stale`] when another version was stored meanwhile.
-    pub async fn put_credential(&self, credential: Credential, who: String, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn put_credential(&self, credential: Credential, who: String) -> Result<(), StoreError> {
         self.write(move |db| {
-            use schema::credentials::dsl;
-            let now = micros(now);
-            let content = (
-                dsl::version.eq(credential.version),
-                dsl::key_id.eq(&credential.key_id),
-                dsl::sealed.eq(&credential.sealed),
-                dsl::fingerprint.eq(&credential.fingerprint),
-                dsl::updated_at.eq(now),
-            );
-            let changed = if credential.version == 1 {
-                diesel::insert_into(dsl::credentials)
-                    .values((content, dsl::owner.eq(&credential.owner), dsl::kind.eq(&credential.kind)))
-                    .execute(db)?
-            } else {
+            put(db, &credential)?;
+            if SOURCES_OF_A_TOKEN.contains(&credential.kind.as_str()) {
+                use schema::credentials::dsl;
                 diesel::update(dsl::credentials.filter(dsl::owner.eq(&credential.owner)))
-                    .filter(dsl::kind.eq(&credential.kind))
-                    .filter(dsl::version.eq(credential.version - 1))
-                    .set(content)
-                    .execute(db)?
-            };
-            if changed != 1 {
-                return Err(StoreError::Stale);
+                    .filter(dsl::kind.eq("access_token"))
+                    .filter(dsl::expires_at.is_not_null())
+                    .set(dsl::expires_at.eq(Some(0_i64)))
+                    .execute(db)?;
             }
             let subject = format!("credential {} {}", credential.owner, credential.kind);
-            audit(db, now, &who, "set", &subject, None)
+            audit(db, micros(credential.updated_at), &who, "set", &subject, None)
         })
         .await
+    }
+
+    /// Stores what a remote gave in the place of what was used up: all of it or nothing. No person did it, so it is not audited.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] when another version of one of them was stored meanwhile.
+    pub async fn renew_credentials(&self, credentials: Vec<Credential>) -> Result<(), StoreError> {
+        self.write(move |db| credentials.iter().try_for_each(|credential| put(db, credential))).await
     }
 
     /// All credentials by owner and kind, without their secrets.
@@ -111,17 +135,25 @@ impl Store {
     pub async fn list_credentials(&self) -> Result<Vec<CredentialRow>, StoreError> {
         self.run(|db| {
             use schema::credentials::dsl;
-            let rows: Vec<(String, String, i64, String, String, i64)> = dsl::credentials
+            let rows: Vec<(String, CredentialColumns)> = dsl::credentials
                 .order((dsl::owner, dsl::kind))
-                .select((dsl::owner, dsl::kind, dsl::version, dsl::key_id, dsl::fingerprint, dsl::updated_at))
+                .select((
+                    dsl::owner,
+                    (
+                        dsl::kind,
+                        dsl::version,
+                        dsl::key_id,
+                        dsl::sealed,
+                        dsl::fingerprint,
+                        dsl::expires_at,
+                        dsl::updated_at,
+                    ),
+                ))
                 .load(db)?;
-            let told = |(owner, kind, version, key_id, fingerprint, at)| CredentialRow {
-                owner,
-                kind,
-                version,
-                key_id,
-                fingerprint,
-                updated_at: instant(at),
+            let told = |(owner, columns): (String, CredentialColumns)| {
+                let (kind, version, key_id, _, fingerprint, expires_at, at) = columns;
+                let (updated_at, expires_at) = (instant(at), expires_at.map(instant));
+                CredentialRow { owner, kind, version, key_id, fingerprint, updated_at, expires_at }
             };
             Ok(rows.into_iter().map(told).collect())
         })
@@ -211,6 +243,31 @@ impl Store {
         })
         .await
     }
+}
+
+/// One credential whose version is the next one.
+fn put(db: &mut super::dialect::Db, credential: &Credential) -> Result<(), StoreError> {
+    use schema::credentials::dsl;
+    let content = (
+        dsl::version.eq(credential.version),
+        dsl::key_id.eq(&credential.key_id),
+        dsl::sealed.eq(&credential.sealed),
+        dsl::fingerprint.eq(&credential.fingerprint),
+        dsl::expires_at.eq(credential.expires_at.map(micros)),
+        dsl::updated_at.eq(micros(credential.updated_at)),
+    );
+    let changed = if credential.version == 1 {
+        diesel::insert_into(dsl::credentials)
+            .values((content, dsl::owner.eq(&credential.owner), dsl::kind.eq(&credential.kind)))
+            .execute(db)?
+    } else {
+        diesel::update(dsl::credentials.filter(dsl::owner.eq(&credential.owner)))
+            .filter(dsl::kind.eq(&credential.kind))
+            .filter(dsl::version.eq(credential.version - 1))
+            .set(content)
+            .execute(db)?
+    };
+    if changed == 1 { Ok(()) } else { Err(StoreError::Stale) }
 }
 
 fn ensure_connection(db: &mut super::dialect::Db, name: &str, now: i64) -> Result<(), StoreError> {

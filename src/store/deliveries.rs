@@ -244,13 +244,11 @@ impl Store {
             Blame::Remote => 1,
         };
         self.write(move |db| {
-            diesel::update(dsl::inbox.filter(dsl::id.eq(id.get())).filter(dsl::state.eq(InboxState::Received.as_str())))
-                .set((
-                    dsl::due_at.eq(micros(due_at)),
-                    dsl::attempts.eq(dsl::attempts - forgiven),
-                    dsl::reason.eq(reason),
-                ))
-                .execute(db)?;
+            diesel::update(
+                dsl::inbox.filter(dsl::id.eq(id.get())).filter(dsl::state.eq(InboxState::Received.as_str())),
+            )
+            .set((dsl::due_at.eq(micros(due_at)), dsl::attempts.eq(dsl::attempts - forgiven), dsl::reason.eq(reason)))
+            .execute(db)?;
             Ok(())
         })
         .await

@@ -19,6 +19,7 @@ diesel::table! {
         key_id -> Text,
         sealed -> Text,
         fingerprint -> Text,
+        expires_at -> Nullable<BigInt>,
         updated_at -> BigInt,
     }
 }

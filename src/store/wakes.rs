@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::dialect::{self, Backend, Db, Ear};
 use super::{Store, StoreError};
@@ -97,9 +97,10 @@ fn keep_listening(url: &str, stop: &AtomicBool, heard: &impl Fn(WakeUp)) {
             again_secs = pause.as_secs(),
             "the database cannot be listened to: polls find what other replicas tell"
         );
-        let until = Instant::now() + pause;
-        while Instant::now() < until && !stop.load(Ordering::Acquire) {
-            std::thread::sleep(LOOK_EVERY);
+        let mut waited = Duration::ZERO;
+        while waited < pause && !stop.load(Ordering::Acquire) {
+            std::thread::park_timeout(LOOK_EVERY);
+            waited += LOOK_EVERY;
         }
         pause = (pause * 2).min(RECONNECT_MAX);
     }
@@ -107,19 +108,20 @@ fn keep_listening(url: &str, stop: &AtomicBool, heard: &impl Fn(WakeUp)) {
 
 /// Until the connection breaks, or nobody wants to listen any more.
 fn hear(ear: &mut Ear, stop: &AtomicBool, heard: &impl Fn(WakeUp)) {
-    let mut proved = Instant::now();
+    let mut unproved = Duration::ZERO;
     while !stop.load(Ordering::Acquire) {
         let Ok(told) = ear.take() else { return };
         for payload in told {
             heard(WakeUp::parse(&payload));
         }
-        if proved.elapsed() >= PROVE_EVERY {
+        if unproved >= PROVE_EVERY {
             if !ear.stands() {
                 return;
             }
-            proved = Instant::now();
+            unproved = Duration::ZERO;
         }
-        std::thread::sleep(LOOK_EVERY);
+        std::thread::park_timeout(LOOK_EVERY);
+        unproved += LOOK_EVERY;
     }
 }
 

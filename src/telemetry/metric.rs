@@ -35,6 +35,8 @@ pub const REMOTE_CALLS_TOTAL: &str = "ml_connector_remote_calls_total";
 pub const REMOTE_CALL_DURATION_SECONDS: &str = "ml_connector_remote_call_duration_seconds";
 /// Time spent waiting for a remote's limits. Label: `remote`.
 pub const REMOTE_WAIT_SECONDS: &str = "ml_connector_remote_wait_seconds";
+/// Time spent waiting for points of a shop's cost bucket. Labels: `remote`, `lane` (`orders`, `rest`).
+pub const SHOPIFY_POINTS_WAIT_SECONDS: &str = "ml_connector_shopify_points_wait_seconds";
 /// Whether the circuit breaker of a remote lets calls through: 0 closed, 1 open. Label: `remote`.
 pub const REMOTE_BREAKER_OPEN: &str = "ml_connector_remote_breaker_open";
 /// Whether this replica owns a tenant: 1 owner, 0 standing by. Label: `tenant`.
@@ -43,6 +45,10 @@ pub const TENANT_OWNED: &str = "ml_connector_tenant_owned";
 pub const LEASES_LOST_TOTAL: &str = "ml_connector_leases_lost_total";
 /// Access tokens asked for. Labels: `remote`, `outcome`.
 pub const TOKEN_REFRESHES_TOTAL: &str = "ml_connector_token_refreshes_total";
+/// Webhook topics whose subscription is missing or wrong. Label: `connection`.
+pub const SUBSCRIPTIONS_MISSING: &str = "ml_connector_webhook_subscriptions_missing";
+/// Webhook subscriptions that the watcher created, put right or took away. Label: `connection`.
+pub const SUBSCRIPTIONS_RESTORED_TOTAL: &str = "ml_connector_webhook_subscriptions_restored_total";
 /// Actors that ended when they should not. Label: `how`.
 pub const ACTOR_ENDS_TOTAL: &str = "ml_connector_actor_ends_total";
 /// Panics anywhere in the process.
@@ -103,10 +109,13 @@ fn describe() {
     describe_counter!(REMOTE_CALLS_TOTAL, "calls to a remote by outcome");
     describe_histogram!(REMOTE_CALL_DURATION_SECONDS, Unit::Seconds, "duration of a call to a remote");
     describe_histogram!(REMOTE_WAIT_SECONDS, Unit::Seconds, "time spent waiting for a remote's limits");
+    describe_histogram!(SHOPIFY_POINTS_WAIT_SECONDS, Unit::Seconds, "time spent waiting for points of a shop");
     describe_gauge!(REMOTE_BREAKER_OPEN, "1 while the circuit breaker of a remote is open");
     describe_gauge!(TENANT_OWNED, "1 where this replica owns the tenant");
     describe_counter!(LEASES_LOST_TOTAL, "leases lost, or given up since they could not be renewed");
     describe_counter!(TOKEN_REFRESHES_TOTAL, "access tokens asked for by outcome");
+    describe_gauge!(SUBSCRIPTIONS_MISSING, "webhook topics whose subscription is missing or wrong");
+    describe_counter!(SUBSCRIPTIONS_RESTORED_TOTAL, "webhook subscriptions that the watcher restored");
     describe_counter!(ACTOR_ENDS_TOTAL, "actors that ended when they should not");
     describe_counter!(PANICS_TOTAL, "panics anywhere in the process");
 }

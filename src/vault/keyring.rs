@@ -1,6 +1,7 @@
 //! The master keys: reading them, naming them, and deriving from each what it is used for. No key leaves this folder.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -21,9 +22,10 @@ const KEYS_MAX: usize = 16;
 /// 32 secret bytes, wiped when dropped.
 pub(super) type Key = Zeroizing<[u8; KEY_BYTES]>;
 
-/// The master keys by id. The first one is active: it seals; the others only open what they once sealed.
+/// The master keys by id. The first one is active: it seals; the others only open what they once sealed. Clones share them.
+#[derive(Clone)]
 pub struct KeyRing {
-    keys: Vec<MasterKey>,
+    keys: Arc<[MasterKey]>,
 }
 
 pub(super) struct MasterKey {
@@ -86,7 +88,7 @@ impl KeyRing {
         if keys.is_empty() {
             return Err(KeyRingError::Empty);
         }
-        Ok(Self { keys })
+        Ok(Self { keys: keys.into() })
     }
 
     /// Reads the ring from a file, as [`from_text`](Self::from_text) does.

@@ -39,6 +39,7 @@ async fn a_credential_that_nobody_needs_or_that_is_empty_is_refused() {
     for (arguments, says) in [
         (["connections.nobody", "webhook_secret"], "[connections.nobody]"),
         (["connections.acme", "client_secret"], "webhook_secret, webhook_secret_old, access_token"),
+        (["connections.acme", "refresh_token"], "under its shopify_auth"),
         (["ifs.sandbox", "access_token"], "client_id, client_secret"),
         (["acme", "access_token"], "ifs.NAME or connections.NAME"),
     ] {

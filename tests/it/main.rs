@@ -4,6 +4,7 @@ mod support;
 
 mod any_way;
 mod bad_input;
+mod budget;
 mod bundles;
 mod changes;
 mod clock;
@@ -30,7 +31,9 @@ mod replicas;
 mod replicas_paused;
 mod schema;
 mod second_orders;
+mod shop_tokens;
 mod standing;
 mod stopping;
 mod sweep;
+mod webhook_subscriptions;
 mod write_back;

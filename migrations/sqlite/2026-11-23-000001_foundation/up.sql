@@ -16,6 +16,7 @@ CREATE TABLE credentials (
     key_id TEXT NOT NULL,
     sealed TEXT NOT NULL,
     fingerprint TEXT NOT NULL,
+    expires_at BIGINT,
     updated_at BIGINT NOT NULL,
     UNIQUE (owner, kind)
 );

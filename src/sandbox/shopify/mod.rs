@@ -21,6 +21,8 @@ mod ruled;
 mod search;
 mod service;
 mod story;
+mod subscriptions;
+mod tokens;
 mod write_back;
 
 use std::collections::BTreeMap;
@@ -44,6 +46,8 @@ pub use moved::Moved;
 pub use play::{Play, PlayProgress, PlaySettings};
 pub use ruled::Ruled;
 pub use story::{Change, Expected, Planted, Story};
+pub use subscriptions::Subscribed;
+pub use tokens::AppAuth;
 pub use write_back::WriteBackCounts;
 
 pub(super) use model::{Address, OrderVersion, Shipping};
@@ -60,6 +64,8 @@ use generate::Ids;
 use listing::Listing;
 use ruled::Buyers;
 use service::Bucket;
+use subscriptions::Subscriptions;
+use tokens::Tokens;
 use write_back::Subscriber;
 
 /// The version of the Admin API and of the webhooks.
@@ -90,6 +96,8 @@ struct State {
     buyers: Buyers,
     next_number: u64,
     bucket: Bucket,
+    tokens: Tokens,
+    subscriptions: Subscriptions,
     deliveries: Vec<DeliveryRecord>,
     subscriber: Option<Subscriber>,
     write_back: WriteBackCounts,
@@ -150,6 +158,8 @@ impl Shop {
             buyers: Buyers::default(),
             next_number: 1001,
             bucket: Bucket::new(2000, 100),
+            tokens: Tokens::new(setup.access_token.clone()),
+            subscriptions: Subscriptions::default(),
             deliveries: Vec::new(),
             subscriber: None,
             write_back: WriteBackCounts::default(),
@@ -333,6 +343,12 @@ impl Shop {
     /// Sets the bucket of query costs: its size and what it regains per second, in points.
     pub fn set_cost_bucket(&self, maximum: u64, restore_per_sec: u64) {
         self.lock().bucket = Bucket::new(maximum, restore_per_sec);
+    }
+
+    /// Empties the bucket of query costs; it fills again from now on.
+    pub fn drain_cost_bucket(&self) {
+        let now = self.core.clock.now();
+        self.lock().bucket.drain(now);
     }
 
     /// From now on answers name this version in `X-Shopify-API-Version`.

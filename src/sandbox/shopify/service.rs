@@ -19,6 +19,7 @@ use super::rest::gid;
 use super::{API_VERSION, Shop, graph};
 
 const BODY_BYTES_MAX: usize = 1024 * 1024;
+const TOKEN_PATH: &str = "/admin/oauth/access_token";
 
 /// The leaky bucket of query costs, in points.
 #[derive(Debug)]
@@ -49,6 +50,11 @@ impl Bucket {
         enough
     }
 
+    pub(super) fn drain(&mut self, now: Timestamp) {
+        self.refill(now);
+        self.available = 0.0;
+    }
+
     fn give_back(&mut self, points: u64) {
         self.available = (self.available + points as f64).min(self.maximum as f64);
     }
@@ -73,11 +79,18 @@ pub(super) async fn handle(shop: Shop, request: Request<Incoming>) -> Reply {
         remote: Remote::Shopify,
         method: parts.method.as_str().to_owned(),
         path: path.clone(),
-        class: if path.ends_with("/graphql.json") { Class::GraphQl } else { Class::Other },
+        class: match path.as_str() {
+            TOKEN_PATH => Class::ShopToken,
+            path if path.ends_with("/graphql.json") => Class::GraphQl,
+            _ => Class::Other,
+        },
         keys: asked["variables"]["id"].as_str().map(str::to_owned).into_iter().collect(),
         if_match: Vec::new(),
         parts: 1,
     });
+    if path == TOKEN_PATH {
+        return tokens(&shop, &parts, &body, &open).await;
+    }
     let version = path.strip_prefix("/admin/api/").and_then(|rest| rest.strip_suffix("/graphql.json"));
     let Some(version) = version else {
         return send(&open, text(StatusCode::NOT_FOUND, "application/json", r#"{"errors":"Not Found"}"#));
@@ -91,9 +104,36 @@ pub(super) async fn handle(shop: Shop, request: Request<Incoming>) -> Reply {
     }
 }
 
+/// The token endpoint. What was granted counts, also when its answer is lost.
+async fn tokens(shop: &Shop, parts: &Parts, body: &[u8], open: &OpenEntry) -> Reply {
+    let content_type = parts.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("");
+    let grant = || shop.lock().tokens.grant(content_type, body, shop.core.clock.now());
+    let Some(fault) = shop.core.faults.draw(Class::ShopToken) else { return send(open, grant()) };
+    open.fault(fault.name());
+    match fault {
+        Fault::Busy(_) | Fault::BusyHtml => send(open, text(StatusCode::SERVICE_UNAVAILABLE, "text/html", "<html>")),
+        Fault::Plain(status, body) => {
+            send(open, text(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY), "text/html", &body))
+        }
+        Fault::Slow(delay) => {
+            tokio::time::sleep(delay).await;
+            send(open, grant())
+        }
+        Fault::CutBody => {
+            let (head, body) = bytes_of(grant()).await;
+            send(open, build(head.status, &[("content-type", "application/json".to_owned())], body.slice(..20)))
+        }
+        Fault::DropAnswer => {
+            drop(grant());
+            close(open)
+        }
+        _ => close(open),
+    }
+}
+
 fn refused_at_the_door(shop: &Shop, parts: &Parts, open: &OpenEntry) -> Option<Reply> {
     let sent = parts.headers.get("x-shopify-access-token").and_then(|value| value.to_str().ok());
-    if sent != Some(shop.core.access_token.as_str()) {
+    if !shop.lock().tokens.accepts(sent, shop.core.clock.now()) {
         return Some(send(open, denied()));
     }
     let content_type = parts.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("");
@@ -152,7 +192,11 @@ async fn faulty(shop: &Shop, version: &str, asked: &Value, open: &OpenEntry, fau
             tokio::time::sleep(delay).await;
             close(open)
         }
-        Fault::Reset | Fault::DropAnswer | Fault::Storm(_) => close(open),
+        Fault::DropAnswer => {
+            drop(shop.query(version, asked));
+            close(open)
+        }
+        Fault::Reset | Fault::Storm(_) => close(open),
     }
 }
 
@@ -246,6 +290,10 @@ impl Shop {
             }
             "metafieldsSet" => self.set_metafields(arguments),
             "tagsAdd" => self.add_tags(arguments),
+            "webhookSubscription" | "webhookSubscriptions" => self.read_subscriptions(field, arguments),
+            "webhookSubscriptionCreate" => self.create_subscription(arguments),
+            "webhookSubscriptionUpdate" => self.update_subscription(arguments),
+            "webhookSubscriptionDelete" => self.delete_subscription(arguments),
             _ => Value::Null,
         };
         Ok((value, Vec::new()))

@@ -171,6 +171,11 @@ mod tests {
         let literal =
             "mutation { metafieldsSet(metafields: [{ownerId: \"x\", key: 1, value: \"v\"}]) { userErrors { code } } }";
         assert_eq!(codes(literal, json!({})), ["argumentLiteralsIncompatible"]);
+        let subscribe = "mutation($t: WebhookSubscriptionTopic!, $s: WebhookSubscriptionInput!) { \
+                         webhookSubscriptionCreate(topic: $t, webhookSubscription: $s) { userErrors { message } } }";
+        for (topic, expected) in [("ORDERS_CREATE", &[][..]), ("ORDERS_CREATED", &["INVALID_VARIABLE"][..])] {
+            assert_eq!(codes(subscribe, json!({"t": topic, "s": {"uri": "https://x"}})), expected, "{topic}");
+        }
         let mismatch = "mutation($id: ID!, $tags: String!) { tagsAdd(id: $id, tags: $tags) { node { id } } }";
         assert_eq!(codes(mismatch, json!({"id": "x", "tags": "a"})), [""; 0], "one value stands for a list of one");
     }

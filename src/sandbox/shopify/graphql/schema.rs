@@ -18,6 +18,8 @@ pub(super) enum TypeDef {
     Interface(Vec<Field<'static, String>>),
     Union(Vec<String>),
     Input(Vec<InputValue<'static, String>>),
+    /// Its values.
+    Enum(Vec<String>),
     Leaf,
 }
 
@@ -51,7 +53,9 @@ impl Schema {
                 TypeDefinition::Interface(interface) => (interface.name, TypeDef::Interface(interface.fields)),
                 TypeDefinition::Union(union) => (union.name, TypeDef::Union(union.types)),
                 TypeDefinition::Scalar(scalar) => (scalar.name, TypeDef::Leaf),
-                TypeDefinition::Enum(members) => (members.name, TypeDef::Leaf),
+                TypeDefinition::Enum(members) => {
+                    (members.name, TypeDef::Enum(members.values.into_iter().map(|value| value.name).collect()))
+                }
                 TypeDefinition::InputObject(input) => (input.name, TypeDef::Input(input.fields)),
             };
             types.insert(name, kind);
@@ -66,12 +70,12 @@ impl Schema {
     pub(super) fn field(&self, type_name: &str, field: &str) -> Option<&Field<'static, String>> {
         match self.types.get(type_name)? {
             TypeDef::Object(fields, _) | TypeDef::Interface(fields) => fields.iter().find(|own| own.name == field),
-            TypeDef::Union(_) | TypeDef::Input(_) | TypeDef::Leaf => None,
+            TypeDef::Union(_) | TypeDef::Input(_) | TypeDef::Enum(_) | TypeDef::Leaf => None,
         }
     }
 
     pub(super) fn is_leaf(&self, name: &str) -> bool {
-        matches!(self.types.get(name), Some(TypeDef::Leaf))
+        matches!(self.types.get(name), Some(TypeDef::Leaf | TypeDef::Enum(_)))
     }
 
     /// Whether a value of the concrete type `concrete` is a `wanted`.

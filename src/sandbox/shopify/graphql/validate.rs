@@ -164,7 +164,10 @@ impl Checker<'_> {
                     format!("Variable ${} of type {} was provided invalid value", variable.name, variable.var_type);
                 self.report(&text, "INVALID_VARIABLE");
             }
-            if !matches!(self.schema.kind(core(&variable.var_type)), Some(TypeDef::Leaf | TypeDef::Input(_))) {
+            if !matches!(
+                self.schema.kind(core(&variable.var_type)),
+                Some(TypeDef::Leaf | TypeDef::Enum(_) | TypeDef::Input(_))
+            ) {
                 self.report(
                     &format!("{} isn't a defined input type", core(&variable.var_type)),
                     "variableRequiresValidType",
@@ -205,6 +208,9 @@ fn fits(value: &Value, wanted: &Type<'static, String>, schema: &Schema) -> bool 
                     })
             }
             (Some(TypeDef::Input(_)), _) => false,
+            (Some(TypeDef::Enum(members)), value) => {
+                value.as_str().is_some_and(|value| members.iter().any(|member| member == value))
+            }
             (_, value) => leaf_fits(value, name),
         },
     }

@@ -1,0 +1,192 @@
+//! One call to a shop's token endpoint, and what its answer means. Who keeps the token, and when a new one is due, is `auth.rs`.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::{Client, StatusCode};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use url::Url;
+
+use super::limits::{TOKEN_ANSWER_BYTES_MAX, TOKEN_LIFETIME_MAX, TOKEN_LIFETIME_UNSAID, TOKEN_TIMEOUT};
+use crate::clock::Clock;
+use crate::remote::{parse_retry_after, read_body};
+
+/// What Shopify knows an app by.
+#[derive(Clone)]
+pub struct AppCredentials {
+    /// `client_id` of the app.
+    pub client_id: SecretString,
+    /// `client_secret` of the app.
+    pub client_secret: SecretString,
+}
+
+/// What a token is asked for with.
+#[derive(Clone, Copy)]
+pub enum Grant<'a> {
+    /// `grant_type=refresh_token`: gives a new pair. Shopify takes this refresh token again until the new one is used.
+    RefreshToken(&'a SecretString),
+    /// `grant_type=client_credentials`: the app's id and secret alone.
+    ClientCredentials,
+}
+
+/// What the endpoint gave.
+#[derive(Clone)]
+pub struct Granted {
+    /// The access token.
+    pub access_token: SecretString,
+    /// When it was asked for: its life counts from here, since late is the safe side.
+    pub asked_at: Timestamp,
+    /// How long it lives.
+    pub expires_in: Duration,
+    /// The next refresh token; none under client credentials, or where the old one goes on.
+    pub refresh_token: Option<SecretString>,
+    /// How long the refresh token lives.
+    pub refresh_token_expires_in: Option<Duration>,
+    /// The refresh token that this was had for.
+    pub used: Option<SecretString>,
+}
+
+/// Why there is no token. Plain values, since all who waited for one share its failure.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// The shop does not accept the client id, the client secret or the refresh token, or the app is not installed.
+    #[error(
+        "the shop's token endpoint refused with status {status} {code}: is the app installed, are client_id, client_secret and \
+         refresh_token right? Store new ones with `credentials set`"
+    )]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// OAuth error code, such as `invalid_grant`; perhaps empty.
+        code: String,
+    },
+    /// It cannot be reached, is too slow, or has trouble of its own.
+    #[error("the shop's token endpoint is not available: {how}")]
+    Unavailable {
+        /// In what way.
+        how: String,
+        /// What it asked us to wait.
+        after: Option<Duration>,
+    },
+    /// A good status with something else than a token, such as an HTML page.
+    #[error("the shop's token endpoint answered something else than a token")]
+    Unreadable,
+    /// The stored tokens cannot be read or written: nothing is asked for that could not be kept.
+    #[error("the stored tokens cannot be read or written: {how}")]
+    Shelf {
+        /// In what way.
+        how: String,
+    },
+    /// Another process is asking, and its answer has not come.
+    #[error("another process is asking for a token")]
+    Busy,
+    /// The stored credentials lack something.
+    #[error("{kind} is missing: store it with `credentials set`")]
+    Missing {
+        /// What is missing.
+        kind: &'static str,
+    },
+}
+
+impl TokenError {
+    /// What the endpoint asked us to wait.
+    pub fn after(&self) -> Option<Duration> {
+        match self {
+            Self::Unavailable { after, .. } => *after,
+            Self::Refused { .. } | Self::Unreadable | Self::Shelf { .. } | Self::Busy | Self::Missing { .. } => None,
+        }
+    }
+}
+
+/// Asks once.
+///
+/// # Errors
+/// It was refused, or no answer came that can be used. Shopify may have given out a pair all the same.
+pub(super) async fn ask(
+    http: &Client,
+    endpoint: &Url,
+    app: &AppCredentials,
+    grant: Grant<'_>,
+    clock: &Clock,
+) -> Result<Granted, TokenError> {
+    let mut form =
+        vec![("client_id", app.client_id.expose_secret()), ("client_secret", app.client_secret.expose_secret())];
+    match grant {
+        Grant::RefreshToken(token) => {
+            form.push(("grant_type", "refresh_token"));
+            form.push(("refresh_token", token.expose_secret()));
+        }
+        Grant::ClientCredentials => form.push(("grant_type", "client_credentials")),
+    }
+    let asked_at = clock.now();
+    let request = http.post(endpoint.clone()).timeout(TOKEN_TIMEOUT).header("Accept", "application/json").form(&form);
+    let response = request.send().await.map_err(unavailable)?;
+    let status = response.status();
+    let after = parse_retry_after(response.headers(), clock.now());
+    let body = read_body(response, TOKEN_ANSWER_BYTES_MAX)
+        .await
+        .map_err(|error| TokenError::Unavailable { how: error.to_string(), after: None })?;
+    match status {
+        StatusCode::OK => granted(&body, grant, asked_at),
+        StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
+            Err(TokenError::Refused { status: status.as_u16(), code: oauth_code(&body) })
+        }
+        _ => Err(TokenError::Unavailable { how: format!("status {}", status.as_u16()), after }),
+    }
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    access_token: SecretString,
+    expires_in: Option<u64>,
+    refresh_token: Option<SecretString>,
+    refresh_token_expires_in: Option<u64>,
+}
+
+fn granted(body: &[u8], grant: Grant<'_>, asked_at: Timestamp) -> Result<Granted, TokenError> {
+    // The error of the decoder may quote the body: it is not kept.
+    let answer: Answer = serde_json::from_slice(body).map_err(|_may_quote_a_token| TokenError::Unreadable)?;
+    let sendable = |token: &SecretString| {
+        let token = token.expose_secret();
+        !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic())
+    };
+    let whole = sendable(&answer.access_token) && answer.refresh_token.as_ref().is_none_or(sendable);
+    if !whole || answer.expires_in == Some(0) {
+        return Err(TokenError::Unreadable);
+    }
+    // Answers without `expires_in` were seen: such a token is taken for one that ends as usual, never for one that stays.
+    let expires_in = answer.expires_in.map_or(TOKEN_LIFETIME_UNSAID, Duration::from_secs).min(TOKEN_LIFETIME_MAX);
+    Ok(Granted {
+        access_token: answer.access_token,
+        asked_at,
+        expires_in,
+        refresh_token: answer.refresh_token,
+        refresh_token_expires_in: answer.refresh_token_expires_in.map(Duration::from_secs),
+        used: match grant {
+            Grant::RefreshToken(token) => Some(token.clone()),
+            Grant::ClientCredentials => None,
+        },
+    })
+}
+
+/// The `error` field of an OAuth refusal (RFC 6749, 5.2), if it is one: a short code, never the description.
+fn oauth_code(body: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct OauthError {
+        error: String,
+    }
+    let code = serde_json::from_slice::<OauthError>(body).map(|error| error.error).unwrap_or_default();
+    code.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(40).collect()
+}
+
+fn unavailable(error: reqwest::Error) -> TokenError {
+    let how = if error.is_connect() {
+        "no connection"
+    } else if error.is_timeout() {
+        "no answer in time"
+    } else {
+        "the call broke off"
+    };
+    TokenError::Unavailable { how: how.to_owned(), after: None }
+}
