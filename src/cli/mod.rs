@@ -10,6 +10,7 @@ mod documents;
 mod explain;
 mod output;
 mod plan;
+mod reconcile;
 mod remap;
 mod sandbox;
 mod serve;
@@ -81,6 +82,8 @@ enum Command {
         #[command(subcommand)]
         command: documents::DocumentsCommand,
     },
+    /// Compares Shopify's orders of some days with our documents and with IFS, component by component; reads only.
+    Reconcile(reconcile::ReconcileArgs),
     /// Records in IFS with our key that no link explains.
     Strays {
         #[command(subcommand)]
@@ -162,6 +165,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Credentials { command } => credentials::credentials(load(config)?, command).await,
         Command::Orders { command } => documents::orders(load(config)?, command).await,
         Command::Documents { command } => documents::documents(load(config)?, command).await,
+        Command::Reconcile(args) => reconcile::reconcile(load(config)?, args).await,
         Command::Strays { command } => strays::strays(load(config)?, command).await,
         Command::Webhooks { command } => webhooks::webhooks(load(config)?, command).await,
     }

@@ -2,6 +2,7 @@
 //! document. A step may be cut off at any line; what it left in the rows decides how the next one goes on.
 //! No actor, no route and no command is known here.
 
+pub mod account;
 pub mod amend;
 mod announce;
 pub mod cancel;
@@ -26,6 +27,8 @@ pub mod parts;
 pub mod preview;
 mod re_read;
 pub mod read_back;
+pub mod reconcile;
+mod reconcile_order;
 pub mod rejudge;
 mod release;
 pub mod remap;

@@ -43,13 +43,22 @@ async fn read(ifs: &IfsClient, parts: &[PartRequest]) -> Result<ReadOrder, IfsEr
     let answers = ifs.batch_read(parts).await?;
     let mut answers = answers.into_iter();
     let mut next = || answers.next().unwrap_or(Err(IfsError::NotReached));
-    let mut header = next()?;
-    let (lines, charges) = (next()?, next()?);
+    let (header, lines, charges) = (next()?, next()?, next()?);
     let address = match parts.get(3).map(|_| next()) {
         None | Some(Err(IfsError::NotFound { .. })) => None,
         Some(Ok(address)) => Some(with_etag(address)),
         Some(Err(error)) => return Err(error),
     };
+    put_together(ifs, header, (lines, charges), address).await
+}
+
+/// An order out of its answers, the further pages of its lists read.
+async fn put_together(
+    ifs: &IfsClient,
+    mut header: Answer,
+    (lines, charges): (Answer, Answer),
+    address: Option<Value>,
+) -> Result<ReadOrder, IfsError> {
     header.body = with_etag(header.clone());
     let (lines, charges) = (ifs.whole_list(lines).await?, ifs.whole_list(charges).await?);
     ReadOrder::parse(&header.body, &lines.body, &charges.body, address.as_ref())
@@ -72,6 +81,27 @@ pub async fn read_rows_from(ifs: &IfsClient, order_no: &str) -> Result<ReadOrder
     let [header, lines, charges] = [key::order(order_no), key::lines(order_no), key::charges(order_no)];
     let parts = [header, lines, charges].map(PartRequest::get);
     read(ifs, &parts).await
+}
+
+/// Reads several orders without their addresses, in as few calls as may be; none for one that IFS does not know.
+///
+/// # Errors
+/// As [`read_order`].
+pub async fn read_many(ifs: &IfsClient, order_nos: &[String]) -> Result<Vec<Option<ReadOrder>>, IfsError> {
+    let urls =
+        order_nos.iter().flat_map(|order_no| [key::order(order_no), key::lines(order_no), key::charges(order_no)]);
+    let parts: Vec<PartRequest> = urls.map(PartRequest::get).collect();
+    let mut answers = ifs.batch_read(&parts).await?.into_iter();
+    let mut read = Vec::with_capacity(order_nos.len());
+    for _ in order_nos {
+        let mut next = || answers.next().unwrap_or(Err(IfsError::NotReached));
+        let (header, lines, charges) = (next(), next(), next());
+        read.push(match header {
+            Err(IfsError::NotFound { .. }) => None,
+            header => Some(put_together(ifs, header?, (lines?, charges?), None).await?),
+        });
+    }
+    Ok(read)
 }
 
 /// The record with the ETag of its header where the body has none.

@@ -10,24 +10,28 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Connection;
-use super::stray::{Record, Verdict, is_shopifys, judge, key_of};
-use crate::ifs::OrdersWindow;
+use super::stray::{Record, Verdict, is_shopifys, judge, key_of, order_of};
+use crate::domain::ids::ConnectionName;
 use crate::ifs::error::IfsError;
 use crate::ifs::wire::{Objstate, PartRequest, Row, names};
+use crate::ifs::{IfsClient, OrdersWindow};
 use crate::mapping::create::look_up_part;
-use crate::store::{Sighting, StoreError, Stray};
+use crate::mapping::rules::Rules;
+use crate::store::{RunEnd, RunOutcome, Sighting, Store, StoreError, Stray};
 use crate::telemetry::metric;
 
-/// Keys looked up in one run; more are left to the next one.
-const KEYS_MAX: usize = 500;
+/// Keys looked up in one run: as many as a database lost whole leaves behind in months.
+const KEYS_MAX: usize = 20_000;
 /// Open strays that are looked at again in one run.
 const OPEN_MAX: i64 = 100;
 /// Keys of one batch of look-ups.
 const KEYS_AT_ONCE: usize = 25;
 /// Pages of one site in one run: far more than any shop sells.
 const PAGES_MAX: usize = 4_000;
+/// Time between two runs that look back far.
+const NIGHTLY: Duration = Duration::from_secs(24 * 3_600);
 /// IFS writes times without their zone as some tenants have it: how far its clock's reading may be from ours.
-const CLOCKS_APART: Duration = Duration::from_secs(14 * 3_600);
+pub(super) const CLOCKS_APART: Duration = Duration::from_secs(14 * 3_600);
 
 /// When it runs and how far it looks back; settings.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +53,27 @@ pub enum Reach {
     Nightly,
 }
 
+impl Reach {
+    /// What runs, in `schedule_runs`.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Recent => "standing_query",
+            Self::Nightly => "standing_query_nightly",
+        }
+    }
+}
+
+/// What came of asking on the schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// It ran to its end.
+    Done(Ran),
+    /// Nothing was due; so long.
+    NotDue(Duration),
+    /// It could not; `schedule_runs` says why.
+    Failed,
+}
+
 /// Why a run did not end. The next one begins anew.
 #[derive(Debug, thiserror::Error)]
 pub enum StandingError {
@@ -61,7 +86,7 @@ pub enum StandingError {
 }
 
 /// What a run did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Ran {
     /// Live records that carry what may be a key of ours.
     pub seen: usize,
@@ -73,6 +98,59 @@ pub struct Ran {
     pub told: usize,
     /// Documents still to be created that look first now.
     pub look_first: usize,
+}
+
+/// Runs what is due by the rows of the runs before, whoever made them, and records it.
+///
+/// # Errors
+/// The store's; [`StoreError::Fenced`] when another process owns the tenant.
+pub async fn ask(link: &Connection) -> Result<Asked, StoreError> {
+    let reach = match due(link).await? {
+        Ok(reach) => reach,
+        Err(wait) => return Ok(Asked::NotDue(wait)),
+    };
+    let (lease, what) = (&link.tenant.lease, reach.as_str());
+    let number = link.store.begin_run(lease, &link.name, what, link.clock.now()).await?;
+    let ran = run(link, reach).await;
+    let (asked, outcome, message) = match ran {
+        Ok(_) if link.is_stopping() => (Asked::Failed, RunOutcome::BrokeOff, None),
+        Ok(ran) => (Asked::Done(ran), RunOutcome::Done, None),
+        Err(StandingError::Store(error)) => return Err(error),
+        Err(StandingError::Ifs(error)) => {
+            let message = error.to_string();
+            tracing::warn!(
+                connection = %link.name, error = %message,
+                "the standing query did not come to its end: doubles in IFS are not found until it does; it is asked again by itself"
+            );
+            (Asked::Failed, RunOutcome::Failed, Some(message))
+        }
+    };
+    let (name, label) = (link.name.as_str().to_owned(), outcome.as_str());
+    metrics::counter!(metric::SCHEDULE_RUNS_TOTAL, "connection" => name, "what" => what, "outcome" => label)
+        .increment(1);
+    let figures = match asked {
+        Asked::Done(ran) => serde_json::to_string(&ran).expect("numbers are JSON"),
+        Asked::NotDue(_) | Asked::Failed => "{}".to_owned(),
+    };
+    link.store.end_run(number, RunEnd { outcome, message, figures }, link.clock.now()).await?;
+    Ok(asked)
+}
+
+/// Which look is due, or how long none is.
+async fn due(link: &Connection) -> Result<Result<Reach, Duration>, StoreError> {
+    let now = link.clock.now();
+    // The time since a run began that was done; none also for one of the future: the wall clock was set back since.
+    let since = async |reach: Reach| {
+        let (_, done) = link.store.latest_runs(&link.name, reach.as_str()).await?;
+        Ok::<_, StoreError>(done.and_then(|run| Duration::try_from(now.duration_since(run.started_at)).ok()))
+    };
+    let nightly = since(Reach::Nightly).await?;
+    if nightly.is_none_or(|since| since >= NIGHTLY) {
+        return Ok(Ok(Reach::Nightly));
+    }
+    let latest = since(Reach::Recent).await?.into_iter().chain(nightly).min();
+    let wait = latest.and_then(|since| link.standing.every.checked_sub(since)).filter(|wait| !wait.is_zero());
+    Ok(wait.map_or(Ok(Reach::Recent), Err))
 }
 
 /// Runs once.
@@ -88,11 +166,20 @@ pub async fn run(link: &Connection, reach: Reach) -> Result<Ran, StandingError> 
     let mut ran = Ran::default();
     // 1.
     let mut keys: BTreeSet<String> = link.store.stray_keys(&link.name, OPEN_MAX).await?.into_iter().collect();
+    let look = Look::of(link);
     for site in link.rules.sites() {
-        unexplained(link, site, entered_from, &mut keys, &mut ran).await?;
+        ran.seen += look
+            .unexplained(site, entered_from, &mut |one| {
+                // A person's own number may be digits too: without a document only what looks like Shopify's is ours.
+                if one.has_document || one.is_shopifys() {
+                    keys.insert(one.sighting.key);
+                }
+                !link.is_stopping()
+            })
+            .await?;
     }
     if keys.len() > KEYS_MAX {
-        tracing::warn!(connection = %link.name, keys = keys.len(), "more unexplained keys in IFS than one run looks up: the rest follows");
+        tracing::warn!(connection = %link.name, keys = keys.len(), "more unexplained keys in IFS than one run looks up: settle those that `strays list` shows first");
     }
     let keys: Vec<String> = keys.into_iter().take(KEYS_MAX).collect();
     for some in keys.chunks(KEYS_AT_ONCE) {
@@ -100,15 +187,13 @@ pub async fn run(link: &Connection, reach: Reach) -> Result<Ran, StandingError> 
             return Ok(ran);
         }
         // 2.
-        let records = records_of(link, some).await?;
+        let records = look.records_of(some).await?;
         ran.looked_up += some.len();
         // 3.
         for key in some {
             act(link, key, records.get(key).map_or(&[][..], Vec::as_slice), &mut ran).await?;
         }
     }
-    metrics::counter!(metric::STANDING_QUERIES_TOTAL, "connection" => link.name.as_str().to_owned(), "outcome" => "done")
-        .increment(1);
     Ok(ran)
 }
 
@@ -124,35 +209,100 @@ fn entered_from(link: &Connection, reach: Reach) -> Timestamp {
     ago(link.clock.now(), back.saturating_add(CLOCKS_APART)).max(ago(link.rules.orders_from(), CLOCKS_APART))
 }
 
-/// Adds the keys of a site's live records that no link explains.
-async fn unexplained(
-    link: &Connection,
-    site: &str,
-    entered_from: Timestamp,
-    keys: &mut BTreeSet<String>,
-    ran: &mut Ran,
-) -> Result<(), StandingError> {
-    let key_field = link.rules.settings().order_key_field.as_str();
-    let window = OrdersWindow { contract: site, key_field, entered_from, entered_until: None };
-    let mut after: Option<String> = None;
-    for _ in 0..PAGES_MAX {
-        if link.is_stopping() {
-            return Ok(());
-        }
-        let rows = link.tenant.ifs.orders_page(&window, after.as_deref()).await?;
-        let Some(last) = rows.last() else { return Ok(()) };
-        after = last.text(names::ORDER_NO).map(str::to_owned);
-        let seen: Vec<Sighting> = rows.iter().filter_map(|row| sighting(row, key_field)).collect();
-        ran.seen += seen.len();
-        for (one, has_document) in link.store.unlinked(&link.tenant.connections, seen).await? {
-            // A person's own number may be digits too: without a document only what looks like Shopify's is ours.
-            if has_document || is_shopifys(&one.key) {
-                keys.insert(one.key);
+/// Whoever looks for strays: the standing query, and the reconciliation, which only reads.
+#[derive(Clone, Copy)]
+pub(super) struct Look<'a> {
+    pub(super) ifs: &'a IfsClient,
+    pub(super) store: &'a Store,
+    pub(super) rules: &'a Rules,
+    /// All connections of the tenant.
+    pub(super) names: &'a [ConnectionName],
+}
+
+/// A live record that no link explains.
+pub(super) struct Unexplained {
+    pub(super) sighting: Sighting,
+    /// Whether an order here has its key.
+    pub(super) has_document: bool,
+    /// When it was entered, by IFS's clock.
+    pub(super) entered: Option<Timestamp>,
+}
+
+impl Unexplained {
+    /// Whether its key looks like a number of Shopify's.
+    pub(super) fn is_shopifys(&self) -> bool {
+        is_shopifys(&self.sighting.key)
+    }
+
+    /// Shopify's number of the order whose key it carries.
+    pub(super) fn order_id(&self) -> Option<u64> {
+        order_of(&self.sighting.key)
+    }
+}
+
+/// What is done with a record; false ends the look.
+type Take<'t> = &'t mut dyn FnMut(Unexplained) -> bool;
+
+impl Look<'_> {
+    fn of(link: &Connection) -> Look<'_> {
+        let tenant = &link.tenant;
+        Look { ifs: &tenant.ifs, store: &link.store, rules: &link.rules, names: &tenant.connections }
+    }
+
+    fn key_field(&self) -> &str {
+        &self.rules.settings().order_key_field
+    }
+
+    /// Goes through a site's live records with what may be a key of ours, and hands on those that no link explains. Gives how many
+    /// there were.
+    pub(super) async fn unexplained(
+        &self,
+        site: &str,
+        entered_from: Timestamp,
+        take: Take<'_>,
+    ) -> Result<usize, StandingError> {
+        let key_field = self.key_field();
+        let window = OrdersWindow { contract: site, key_field, entered_from, entered_until: None };
+        let (mut after, mut count): (Option<String>, usize) = (None, 0);
+        for _ in 0..PAGES_MAX {
+            let rows = self.ifs.orders_page(&window, after.as_deref()).await?;
+            let Some(last) = rows.last() else { return Ok(count) };
+            after = last.text(names::ORDER_NO).map(str::to_owned);
+            let seen: BTreeMap<Sighting, Option<Timestamp>> =
+                rows.iter().filter_map(|row| Some((sighting(row, key_field)?, entered(row)))).collect();
+            count += seen.len();
+            let rest = self.store.unlinked(self.names, seen.keys().cloned().collect()).await?;
+            for (sighting, has_document) in rest {
+                let entered = seen.get(&sighting).copied().flatten();
+                if !take(Unexplained { sighting, has_document, entered }) {
+                    return Ok(count);
+                }
             }
         }
+        tracing::warn!(
+            site,
+            pages = PAGES_MAX,
+            "the look for unexplained orders did not come to the end of IFS's orders"
+        );
+        Ok(count)
     }
-    tracing::warn!(connection = %link.name, site, pages = PAGES_MAX, "the standing query did not come to the end of IFS's orders");
-    Ok(())
+
+    /// All live records of these keys, at all sites of the connection.
+    pub(super) async fn records_of(&self, keys: &[String]) -> Result<BTreeMap<String, Vec<Record>>, StandingError> {
+        let (key_field, sites) = (self.key_field(), self.rules.sites());
+        let wanted: Vec<(&String, &str)> =
+            keys.iter().flat_map(|key| sites.iter().map(move |site| (key, *site))).collect();
+        let parts: Vec<PartRequest> = wanted.iter().map(|(key, site)| look_up_part(key_field, key, site)).collect();
+        let answers = self.ifs.batch_read(&parts).await?;
+        let mut records: BTreeMap<String, Vec<Record>> = BTreeMap::new();
+        for ((key, _), answer) in wanted.into_iter().zip(answers) {
+            let rows = answer?.rows()?;
+            let live = rows.iter().filter(|row| is_live(row) && row.text(key_field) == Some(key.as_str()));
+            let found = live.filter_map(|row| row.text(names::ORDER_NO).map(|order_no| Record(order_no.to_owned())));
+            records.entry(key.clone()).or_default().extend(found);
+        }
+        Ok(records)
+    }
 }
 
 /// A live record that carries what may be a key of ours.
@@ -162,25 +312,12 @@ fn sighting(row: &Row, key_field: &str) -> Option<Sighting> {
     is_live(row).then_some(Sighting { key, order_no })
 }
 
-fn is_live(row: &Row) -> bool {
-    row.text(names::OBJSTATE).is_none_or(|state| !Objstate::parse(state).is_cancelled())
+fn entered(row: &Row) -> Option<Timestamp> {
+    row.text(names::DATE_ENTERED)?.parse().ok()
 }
 
-/// All live records of these keys, at all sites of the connection.
-async fn records_of(link: &Connection, keys: &[String]) -> Result<BTreeMap<String, Vec<Record>>, StandingError> {
-    let key_field = link.rules.settings().order_key_field.as_str();
-    let sites = link.rules.sites();
-    let wanted: Vec<(&String, &str)> = keys.iter().flat_map(|key| sites.iter().map(move |site| (key, *site))).collect();
-    let parts: Vec<PartRequest> = wanted.iter().map(|(key, site)| look_up_part(key_field, key, site)).collect();
-    let answers = link.tenant.ifs.batch_read(&parts).await?;
-    let mut records: BTreeMap<String, Vec<Record>> = BTreeMap::new();
-    for ((key, _), answer) in wanted.into_iter().zip(answers) {
-        let rows = answer?.rows()?;
-        let live = rows.iter().filter(|row| is_live(row) && row.text(key_field) == Some(key.as_str()));
-        let found = live.filter_map(|row| row.text(names::ORDER_NO).map(|order_no| Record(order_no.to_owned())));
-        records.entry(key.clone()).or_default().extend(found);
-    }
-    Ok(records)
+fn is_live(row: &Row) -> bool {
+    row.text(names::OBJSTATE).is_none_or(|state| !Objstate::parse(state).is_cancelled())
 }
 
 /// Judges a key by what IFS holds and what we know, and does what follows.

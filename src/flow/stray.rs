@@ -59,6 +59,11 @@ pub fn is_shopifys(key: &str) -> bool {
     number_of(key).is_some_and(|number| number.len() >= DIGITS_MIN)
 }
 
+/// Shopify's number of the order whose key this is.
+pub fn order_of(key: &str) -> Option<u64> {
+    number_of(key)?.parse().ok()
+}
+
 /// Shopify's part of a key.
 fn number_of(key: &str) -> Option<&str> {
     let number = if late::is_second(key) { &key[..key.len() - 2] } else { key };

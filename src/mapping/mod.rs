@@ -33,6 +33,7 @@ pub mod scalar;
 
 pub mod carry;
 pub mod columns;
+pub mod components;
 pub mod create;
 pub mod difference;
 mod field;

@@ -2,6 +2,7 @@
 //! of the domain; each verb is one transaction, and none is open while a remote is called.
 
 mod awaited;
+mod books;
 mod convergence;
 mod credentials;
 mod customers;
@@ -34,6 +35,7 @@ use tokio::sync::Semaphore;
 
 use crate::domain::document::IllegalMove;
 
+pub use books::KnownOrder;
 pub use credentials::{Credential, CredentialRow};
 pub use customers::{CustomerLink, CustomerStanding, CustomerWish};
 pub use deliveries::{Blame, Delivery, InboxState, Origin, Received, Stored};

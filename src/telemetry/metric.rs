@@ -23,8 +23,6 @@ pub const ORDERS_UNTOLD_TOTAL: &str = "ml_connector_orders_untold_total";
 pub const DOCUMENTS: &str = "ml_connector_documents";
 /// Records in IFS with our key that no link explains, and that nobody has dealt with. Labels: `connection`, `code`.
 pub const STRAYS: &str = "ml_connector_strays";
-/// Runs of the standing query. Labels: `connection`, `outcome`.
-pub const STANDING_QUERIES_TOTAL: &str = "ml_connector_standing_queries_total";
 /// Steps settled. Labels: `connection`, `outcome`.
 pub const SETTLES_TOTAL: &str = "ml_connector_settles_total";
 /// Intents that became unknown, and how that was resolved. Labels: `remote`, `outcome`.
@@ -103,7 +101,6 @@ fn describe() {
     describe_counter!(ORDERS_UNTOLD_TOTAL, "orders that no webhook told within its grace");
     describe_gauge!(DOCUMENTS, "documents by connection and state");
     describe_gauge!(STRAYS, "records in IFS with our key that no link explains");
-    describe_counter!(STANDING_QUERIES_TOTAL, "runs of the standing query by outcome");
     describe_counter!(SETTLES_TOTAL, "documents settled by outcome");
     describe_counter!(UNKNOWN_INTENTS_TOTAL, "creates whose answer never came, by how that was resolved");
     describe_counter!(REMOTE_CALLS_TOTAL, "calls to a remote by outcome");

@@ -24,6 +24,7 @@ mod kill_changes;
 mod lost_changes;
 mod old_orders;
 mod probes;
+mod reconcile;
 mod recovery;
 mod releases;
 mod remap;

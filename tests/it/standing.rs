@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use ml_connector::clock::Clock;
 use ml_connector::domain::document::State;
-use ml_connector::flow::standing::{self, Ran, Reach, StandingError};
+use ml_connector::flow::standing::{self, Asked, Ran, Reach, StandingError};
 use ml_connector::sandbox::faults::Fault;
 use ml_connector::sandbox::ledger::Class;
 use ml_connector::sandbox::shopify::{Change, Story};
@@ -251,4 +251,35 @@ on_both!(what_ifs_does_not_answer_decides_nothing, Setup::default(), async |worl
         steps.advance(world, 60);
     }
     assert_eq!(standing::run(steps.link(), Reach::Nightly).await.expect("runs").parked, 1);
+});
+
+/// The runs that are recorded, oldest first.
+fn runs(world: &World) -> Vec<String> {
+    world.database.texts("SELECT what || ' ' || COALESCE(outcome, 'open') AS value FROM schedule_runs ORDER BY id")
+}
+
+on_both!(when_it_ran_is_remembered_over_restarts_and_owners, Setup::default(), async |world: &World| {
+    let clock = Clock::manual(Timestamp::now());
+    let hour = Duration::from_secs(3_600);
+    {
+        let steps = world.steps(&clock).await;
+        assert_eq!(standing::ask(steps.link()).await.expect("asks"), Asked::Done(Ran::default()));
+        assert_eq!(standing::ask(steps.link()).await.expect("asks"), Asked::NotDue(hour));
+    }
+    let steps = world.steps(&clock).await;
+    steps.advance(world, 1_800);
+    assert_eq!(standing::ask(steps.link()).await.expect("asks"), Asked::NotDue(hour / 2));
+    steps.advance(world, 1_800);
+    world.sandbox.faults().times(Class::Read, Fault::Plain(500, "{}".into()), 20);
+    assert_eq!(standing::ask(steps.link()).await.expect("asks"), Asked::Failed);
+    world.sandbox.faults().clear();
+    steps.advance(world, 60);
+    assert_eq!(standing::ask(steps.link()).await.expect("asks"), Asked::Done(Ran::default()));
+    steps.advance(world, 24 * 3_600);
+    assert_eq!(standing::ask(steps.link()).await.expect("asks"), Asked::Done(Ran::default()));
+    let (recent, nightly) = ("standing_query", "standing_query_nightly");
+    assert_eq!(
+        runs(world),
+        [format!("{nightly} done"), format!("{recent} failed"), format!("{recent} done"), format!("{nightly} done")]
+    );
 });

@@ -25,7 +25,7 @@ use conflicts::ConflictPolicies;
 use money::{TaxCode, TaxSet};
 pub use settings::MappingSettings;
 use settings::{AmountCurrency, ReleaseWhen};
-pub use settings::{ConflictPolicy, CreateMode, ForeignRows, LateAdditions, TaxedOn, Untaxed};
+pub use settings::{ConflictPolicy, CreateMode, DiscountMode, ForeignRows, LateAdditions, TaxedOn, Untaxed};
 use updates::UpdateTable;
 
 use super::note;

@@ -1,0 +1,116 @@
+//! What we know of many orders at once, for comparing the books: documents, snapshots and what still waits in the inbox. Reads only.
+
+use std::collections::BTreeMap;
+
+use diesel::prelude::*;
+use jiff::Timestamp;
+
+use super::dialect::Db;
+use super::documents::{DocumentRow, Raw, shown};
+use super::mapped::Snapshot;
+use super::rows::{micros, signed, unsigned};
+use super::{Store, StoreError, schema};
+use crate::domain::document::DocumentKind;
+use crate::domain::ids::ConnectionName;
+
+/// What we know of one order.
+#[derive(Debug, Clone, Default)]
+pub struct KnownOrder {
+    /// The newest version that we know.
+    pub snapshot: Option<Snapshot>,
+    /// Its documents of kind `customer_order`: the first order's, and a second one's where there is one.
+    pub documents: Vec<DocumentRow>,
+    /// Whether a delivery of it waits to be mapped.
+    pub waits: bool,
+    /// Whether a delivery of it could not be read, and nothing else came of it.
+    pub quarantined: bool,
+}
+
+impl Store {
+    /// What we know of these orders; each has an entry.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn known_orders(
+        &self,
+        name: &ConnectionName,
+        orders: Vec<u64>,
+    ) -> Result<BTreeMap<u64, KnownOrder>, StoreError> {
+        let connection = name.as_str().to_owned();
+        let mut known = self
+            .run(move |db| {
+                let mut known: BTreeMap<u64, KnownOrder> =
+                    orders.iter().map(|id| (*id, KnownOrder::default())).collect();
+                let ids: Vec<i64> = orders.iter().map(|id| signed(*id)).collect::<Result<_, _>>()?;
+                // 1. Documents.
+                for raw in documents_of(db, &connection, &ids)? {
+                    let document = shown(db, raw)?;
+                    if let Some(order) = known.get_mut(&document.order_id) {
+                        order.documents.push(document);
+                    }
+                }
+                // 2. Deliveries.
+                use schema::inbox::dsl;
+                let deliveries: Vec<(Option<i64>, String)> = dsl::inbox
+                    .filter(dsl::connection.eq(&connection))
+                    .filter(dsl::order_id.eq_any(&ids))
+                    .filter(dsl::state.eq_any(vec!["received", "quarantined"]))
+                    .select((dsl::order_id, dsl::state))
+                    .load(db)?;
+                for (id, state) in deliveries {
+                    if let Some(order) = id.and_then(|id| known.get_mut(&unsigned(id))) {
+                        order.waits |= state == "received";
+                        order.quarantined |= state == "quarantined";
+                    }
+                }
+                Ok(known)
+            })
+            .await?;
+        // 3. Snapshots.
+        for (id, order) in &mut known {
+            order.snapshot = self.snapshot(name, *id).await?;
+            order.quarantined &= order.documents.is_empty();
+        }
+        Ok(known)
+    }
+
+    /// The orders that we know and that were placed in a span of time, by their ids, behind `after`.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn orders_placed(
+        &self,
+        name: &ConnectionName,
+        (from, until): (Timestamp, Timestamp),
+        after: u64,
+        limit: i64,
+    ) -> Result<Vec<u64>, StoreError> {
+        let (name, after) = (name.as_str().to_owned(), signed(after)?);
+        self.run(move |db| {
+            use schema::orders::dsl;
+            let ids: Vec<i64> = dsl::orders
+                .filter(dsl::connection.eq(name))
+                .filter(dsl::order_id.gt(after))
+                .filter(dsl::created_at.ge(micros(from)))
+                .filter(dsl::created_at.lt(micros(until)))
+                .order(dsl::order_id)
+                .limit(limit)
+                .select(dsl::order_id)
+                .load(db)?;
+            Ok(ids.into_iter().map(unsigned).collect())
+        })
+        .await
+    }
+}
+
+fn documents_of(db: &mut Db, name: &str, ids: &[i64]) -> Result<Vec<Raw>, StoreError> {
+    use schema::documents::dsl;
+    let rows = dsl::documents
+        .filter(dsl::connection.eq(name))
+        .filter(dsl::order_id.eq_any(ids))
+        .filter(dsl::kind.eq(DocumentKind::CustomerOrder.as_str()))
+        .order(dsl::id)
+        .select(Raw::as_select())
+        .load(db)?;
+    Ok(rows)
+}
