@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use crate::clock::Clock;
+use crate::flow::Heard;
 use crate::store::{Store, StoreError};
 use crate::supervision::{Pace, Step};
 use crate::telemetry::{Metrics, metric};
@@ -23,6 +24,8 @@ pub struct Janitor {
     pub clock: Clock,
     /// The recorder to keep small.
     pub metrics: Metrics,
+    /// What came since the last look.
+    pub heard: Heard,
     /// Which gauges were set before, so that an emptied one is set to zero.
     pub seen: Mutex<BTreeSet<(String, String)>>,
     /// The same of strays.
@@ -54,6 +57,7 @@ impl Janitor {
         for row in self.store.count_inbox().await? {
             metrics::gauge!(metric::INBOX_ROWS, "state" => row.state).set(gauge(row.count));
         }
+        self.measure_schedule().await?;
         let oldest = self.store.oldest_received().await?;
         let age = oldest.map_or(0, |at| self.clock.now().duration_since(at).as_secs().max(0));
         metrics::gauge!(metric::INBOX_OLDEST_SECONDS).set(gauge(age));
@@ -89,6 +93,22 @@ impl Janitor {
         for row in counts {
             label(&row.connection, &row.code).set(gauge(row.count));
             seen.insert((row.connection, row.code));
+        }
+        Ok(())
+    }
+
+    /// How old the newest delivery of each topic is, and the latest good run of each kind.
+    async fn measure_schedule(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let age = |at: jiff::Timestamp| gauge(now.duration_since(at).as_secs().max(0));
+        self.store.note_heard(self.heard.take()).await?;
+        for (connection, topic, at) in self.store.heard().await? {
+            metrics::gauge!(metric::WEBHOOK_LAST_SECONDS, "connection" => connection, "topic" => topic).set(age(at));
+        }
+        for run in self.store.last_good_runs().await? {
+            let ended = run.ended_at.unwrap_or(run.started_at);
+            metrics::gauge!(metric::SCHEDULE_DONE_SECONDS, "connection" => run.connection, "what" => run.what)
+                .set(age(ended));
         }
         Ok(())
     }

@@ -40,7 +40,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::domain::ids::{ConnectionName, TenantName};
-use crate::flow::{Connection, Mode, Tenant, Term, Terms};
+use crate::flow::{Connection, Heard, Mode, Tenant, Term, Terms};
 use crate::store::Store;
 use crate::supervision::{Branch, BranchSpec, Child, ChildSpec, Doorbell, Rhythm, Slot, TreeSpec};
 use crate::telemetry::Metrics;
@@ -57,6 +57,8 @@ use token_keeper::{ShopTokenKeeper, TokenKeeper};
 use wakes::{Mappers, Wakes};
 use webhook_ingress::WebhookIngress;
 
+/// Time between two looks whether a census is due, where there are no sweeps.
+const CENSUS_LOOK: Duration = Duration::from_secs(900);
 /// Pause after a sweep that failed; doubled with each one that follows.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// Longest pause after sweeps that failed.
@@ -109,25 +111,27 @@ pub struct Tree {
 pub fn tree(parts: Parts) -> Tree {
     let mappers = Arc::new(Mappers::new(&parts.connections, parts.terms.clone()));
     let wakes = Wakes::new(Arc::clone(&mappers), &parts.tenants);
-    let mut children: Vec<Child> = vec![janitor_child(&parts.store, &parts.clock, &parts.metrics)];
+    let heard = Heard::default();
+    let mut children: Vec<Child> = vec![janitor_child(&parts.store, &parts.clock, &parts.metrics, &heard)];
     for tenant in &parts.tenants {
         children.push(tenant_child(&parts, tenant, wakes.keeper(tenant), &mappers));
     }
     let Parts { store, queue_max, .. } = parts;
     let slot = Slot::new();
     let ingress = ChildSpec::actor("WebhookIngress", slot.clone(), move |guard| {
-        WebhookIngress::new(store.clone(), Arc::clone(&mappers), queue_max, guard)
+        WebhookIngress::new(store.clone(), Arc::clone(&mappers), heard.clone(), queue_max, guard)
     });
     children.push(ingress.into());
     Tree { spec: TreeSpec::root(children), ingress: slot, wakes }
 }
 
-fn janitor_child(store: &Store, clock: &Clock, metrics: &Metrics) -> Child {
-    let (store, clock, metrics) = (store.clone(), clock.clone(), metrics.clone());
+fn janitor_child(store: &Store, clock: &Clock, metrics: &Metrics, heard: &Heard) -> Child {
+    let (store, clock, metrics, heard) = (store.clone(), clock.clone(), metrics.clone(), heard.clone());
     ChildSpec::worker("Janitor", Doorbell::new(), Rhythm::every(Duration::from_secs(15)), move || Janitor {
         store: store.clone(),
         clock: clock.clone(),
         metrics: metrics.clone(),
+        heard: heard.clone(),
         seen: Mutex::default(),
         seen_strays: Mutex::default(),
     })
@@ -262,7 +266,10 @@ fn standing_child(link: &Arc<Connection>) -> Option<Child> {
 }
 
 fn reconciler_child(link: &Arc<Connection>, mapper: Doorbell) -> Option<Child> {
-    let every = link.sweep.every()?;
+    let every = match (link.sweep.every(), link.census.days) {
+        (None, 0) => return None,
+        (every, _) => every.unwrap_or(CENSUS_LOOK),
+    };
     let link = Arc::clone(link);
     // A shop that is down or refuses is not asked every second.
     let rhythm =

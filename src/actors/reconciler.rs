@@ -1,10 +1,11 @@
-//! Reconciler: looks in Shopify's own lists for what no webhook told. Only reads there; what it finds enters the inbox.
+//! Reconciler: looks in Shopify's own lists for what no webhook told, and counts them once a night. Only reads there; what it
+//! finds enters the inbox.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::flow::Connection;
-use crate::flow::sweep::{self, Swept};
+use crate::flow::sweep::Swept;
+use crate::flow::{Connection, census, sweep};
 use crate::store::StoreError;
 use crate::supervision::{Doorbell, Pace, Step};
 
@@ -14,21 +15,14 @@ pub struct Reconciler {
     pub link: Arc<Connection>,
     /// Wakes its mapper.
     pub mapper: Doorbell,
-    /// Time between two sweeps.
+    /// Time between two looks.
     pub every: Duration,
 }
 
 impl Step for Reconciler {
     async fn run(&self) -> Pace {
-        match sweep::sweep(&self.link).await {
-            Ok(Swept::Done(figures)) => {
-                if figures.entered > 0 {
-                    self.mapper.ring();
-                }
-                Pace::Due(self.every)
-            }
-            Ok(Swept::Stopped) => Pace::Idle,
-            Ok(Swept::Failed) => Pace::Failed,
+        match self.look().await {
+            Ok(pace) => pace,
             Err(StoreError::Fenced) => {
                 tracing::error!(connection = %self.link.name, "the lease is lost: nothing is swept until it is ours again");
                 Pace::Failed
@@ -38,5 +32,26 @@ impl Step for Reconciler {
                 Pace::Failed
             }
         }
+    }
+}
+
+impl Reconciler {
+    async fn look(&self) -> Result<Pace, StoreError> {
+        if self.link.sweep.every().is_some() {
+            match sweep::sweep(&self.link).await? {
+                Swept::Done(figures) if figures.entered > 0 => self.mapper.ring(),
+                Swept::Done(_) => {}
+                Swept::Stopped => return Ok(Pace::Idle),
+                Swept::Failed => return Ok(Pace::Failed),
+            }
+        }
+        if census::is_due(&self.link).await? {
+            match census::census(&self.link).await? {
+                Swept::Done(_) => self.mapper.ring(),
+                Swept::Stopped => return Ok(Pace::Idle),
+                Swept::Failed => return Ok(Pace::Failed),
+            }
+        }
+        Ok(Pace::Due(self.every))
     }
 }

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::wakes::Mappers;
 use crate::failpoint;
+use crate::flow::Heard;
 use crate::store::{Backend, Delivery, Store, StoreError, Stored};
 use crate::supervision::{Drain, ExitGuard};
 
@@ -34,6 +35,7 @@ pub struct Full;
 pub struct WebhookIngress {
     store: Store,
     mappers: Arc<Mappers>,
+    heard: Heard,
     waiting: Vec<Commit>,
     /// Deliveries that may wait for a commit; more are answered 503.
     waiting_max: usize,
@@ -44,12 +46,12 @@ pub struct WebhookIngress {
 
 impl WebhookIngress {
     /// A fresh actor; PostgreSQL gets two groups under way at once, SQLite one.
-    pub fn new(store: Store, mappers: Arc<Mappers>, waiting_max: usize, guard: ExitGuard) -> Self {
+    pub fn new(store: Store, mappers: Arc<Mappers>, heard: Heard, waiting_max: usize, guard: ExitGuard) -> Self {
         let writers_free = match store.backend() {
             Backend::Sqlite => 1,
             Backend::Postgres => 2,
         };
-        Self { store, mappers, waiting: Vec::new(), waiting_max, writers_free, stopping: false, _guard: guard }
+        Self { store, mappers, heard, waiting: Vec::new(), waiting_max, writers_free, stopping: false, _guard: guard }
     }
 
     fn commit_group(&mut self, ctx: &mut Context<Self>) {
@@ -61,8 +63,8 @@ impl WebhookIngress {
         }
         self.writers_free -= 1;
         let group: Vec<Commit> = self.waiting.drain(..self.waiting.len().min(GROUP_MAX)).collect();
-        let (store, mappers) = (self.store.clone(), Arc::clone(&self.mappers));
-        let work = async move { commit(&store, &mappers, group).await };
+        let (store, mappers, heard) = (self.store.clone(), Arc::clone(&self.mappers), self.heard.clone());
+        let work = async move { commit(&store, &mappers, &heard, group).await };
         ctx.spawn(work.into_actor(self).map(|(), ingress, ctx| {
             ingress.writers_free += 1;
             ingress.commit_group(ctx);
@@ -78,18 +80,22 @@ impl WebhookIngress {
     }
 }
 
-async fn commit(store: &Store, mappers: &Mappers, group: Vec<Commit>) {
+async fn commit(store: &Store, mappers: &Mappers, heard: &Heard, group: Vec<Commit>) {
     let mut deliveries = Vec::with_capacity(group.len());
     let mut waiting = Vec::with_capacity(group.len());
     for Commit { delivery, done } in group {
-        waiting.push((delivery.connection.as_str().to_owned(), done));
+        let (topic, at) = (delivery.topic.clone(), delivery.received_at);
+        waiting.push((delivery.connection.as_str().to_owned(), topic, at, done));
         deliveries.push(delivery);
     }
     let elsewhere = deliveries.iter().map(|delivery| &delivery.connection).filter(|name| !mappers.are_here(name));
     let elsewhere = elsewhere.cloned().collect();
     let answers = store.insert_deliveries_telling(deliveries, elsewhere).await;
     failpoint::hit(failpoint::INBOX_COMMITTED);
-    for ((connection, done), answer) in waiting.into_iter().zip(answers) {
+    for ((connection, topic, at, done), answer) in waiting.into_iter().zip(answers) {
+        if answer.is_ok() {
+            heard.record(&connection, &topic, at);
+        }
         let fresh = matches!(answer, Ok(Stored::New(_)));
         // A sender that gave up has answered 503 itself; the row stands all the same.
         done.send(answer).unwrap_or_default();

@@ -12,7 +12,7 @@ use super::{StartError, Tenants, WebhookSecrets, advice, credentials, shops};
 use crate::clock::Clock;
 use crate::config::{ConnectionSettings, Settings, TenantSettings, WebhookWatch};
 use crate::domain::ids::{ConnectionName, Generation, TenantName};
-use crate::flow::subscriptions::{SubscriptionWatch, Wanted, Watch};
+use crate::flow::subscriptions::{self, SubscriptionWatch, Watch};
 use crate::flow::{Births, Connection, Losses, Mode, SecretUse, Tenant, TenantLimits, Term, Watches};
 use crate::ifs::auth::Credentials;
 use crate::ifs::{IfsClient, IfsSettings};
@@ -85,6 +85,7 @@ pub async fn build(
             rules: connection.rules.clone(),
             mode: connection.link.mode,
             sweep: connection.link.sweep.clone(),
+            census: connection.link.census.clone(),
             secret_use: if connection.link.shared_app_secret { SecretUse::SharedApp } else { SecretUse::Own },
             store: store.clone(),
             clock: clock.clone(),
@@ -259,7 +260,7 @@ pub async fn reading_client(
 
 /// What its subscriptions are to be, and who restores them: under `mode = "observe"` nothing is written, so they are told only.
 fn watched(settings: &Settings, name: &ConnectionName, connection: &ConnectionSettings) -> Option<SubscriptionWatch> {
-    let wanted = Wanted { connection: name.clone(), address: settings.webhook_address(name)? };
+    let wanted = subscriptions::Wanted { connection: name.clone(), address: settings.webhook_address(name)? };
     let task = match (connection.link.webhook_watch, connection.link.mode) {
         (WebhookWatch::Off, _) => return None,
         (WebhookWatch::Repair, Mode::Live) => Watch::Repair,

@@ -55,6 +55,8 @@ pub struct DemoSettings {
     pub concurrency_max: u32,
     /// Time between two sweeps; none switches them off.
     pub sweep_every: Option<Duration>,
+    /// Days of a census; 0 switches it off.
+    pub census_days: u64,
 }
 
 impl DemoSettings {
@@ -70,6 +72,7 @@ impl DemoSettings {
             lease: Duration::from_secs(15),
             concurrency_max: 8,
             sweep_every: Some(Duration::from_secs(900)),
+            census_days: 30,
         }
     }
 
@@ -116,13 +119,13 @@ test_tenant = true
             concurrency = self.concurrency_max,
         );
         for shop in &self.shops {
-            write_connection(&mut toml, shop, self.sweep_every.map_or(0, |every| every.as_secs()));
+            write_connection(&mut toml, shop, (self.sweep_every.map_or(0, |every| every.as_secs()), self.census_days));
         }
         toml
     }
 }
 
-fn write_connection(toml: &mut String, shop: &ShopEndpoint, sweep_secs: u64) {
+fn write_connection(toml: &mut String, shop: &ShopEndpoint, (sweep_secs, census_days): (u64, u64)) {
     let customers = match shop.manner {
         Manner::Plain | Manner::Telling => "customer_no = \"WEB-DEFAULT\"",
         Manner::Ruled => RULED_KEYS,
@@ -170,6 +173,9 @@ goodwill = "GOODWILL"
 
 [connections.{name}.sweep]
 every_secs = {sweep_secs}
+
+[connections.{name}.census]
+days = {census_days}
 "#,
         name = shop.connection,
         domain = shop.domain,

@@ -39,6 +39,11 @@ pub(super) enum OrdersCommand {
         #[command(flatten)]
         shown: Shown,
     },
+    /// Reads orders of a shop on demand: what is missing or newer there enters the inbox. Closed, archived and cancelled ones too.
+    #[command(after_help = "Examples:\n  ml-connector orders sync acme --name '#1001'\n  \
+                      ml-connector orders sync acme --since 2026-11-20 --dry-run\n\n\
+                      A range that breaks off goes on where it ended when the same command is given again.")]
+    Sync(super::sync::SyncArgs),
     /// Tells which rule or setting chose each code of an order.
     #[command(after_help = "Example: ml-connector orders explain '#1001'")]
     Explain {
@@ -135,6 +140,9 @@ pub(super) async fn orders(settings: Settings, command: OrdersCommand) -> Result
         }
         OrdersCommand::Show { order, connection, shown, .. } => (order, connection, shown, Asked::Story),
         OrdersCommand::Explain { order, connection, shown } => (order, connection, shown, Asked::Explanation),
+        OrdersCommand::Sync(args) => {
+            return super::sync::run(&settings, &open_store(&settings).await?, args).await;
+        }
     };
     let store = open_store(&settings).await?;
     let connection = connection

@@ -17,6 +17,7 @@ mod serve;
 mod settings;
 mod steps;
 mod strays;
+mod sync;
 mod webhooks;
 
 use std::path::PathBuf;
@@ -72,7 +73,7 @@ enum Command {
     /// Brings the tables up to date, or marks a restored database.
     #[command(after_help = "Examples:\n  ml-connector migrate\n  ml-connector migrate mark-restored")]
     Migrate(settings::MigrateArgs),
-    /// Tells one order's story.
+    /// Tells one order's story, or reads orders of a shop on demand.
     Orders {
         #[command(subcommand)]
         command: documents::OrdersCommand,

@@ -269,6 +269,9 @@ fn check_link(reader: &mut Reader<'_>, egress: &Egress, name: &str, link: &LinkS
     within(reader, &at("first_days"), sweep.first_days, 1, 365);
     within(reader, &at("page_orders"), u64::from(sweep.page_orders), 1, 250);
     within(reader, &at("webhook_grace_secs"), sweep.webhook_grace_secs, 60, 86_400);
+    let at = |key| path(["connections", name, "census", key]);
+    within(reader, &at("days"), link.census.days, 0, 365);
+    within(reader, &at("at_hour"), link.census.at_hour, 0, 23);
 }
 
 /// An address of a remote: one that may be called, without path or password.

@@ -15,8 +15,8 @@ use figment::value::{Dict, Value};
 pub use errors::{ConfigError, ConfigErrors};
 pub use handbook::{DEFAULT_TOML, Explained, settings as explained_settings};
 pub use settings::{
-    ActionNames, ConnectionSettings, DatabaseSettings, LinkSettings, MasterKeySource, Mode, ServerSettings, Settings,
-    StandingQuerySettings, SweepSettings, TelemetrySettings, TenantSettings, WebhookWatch,
+    ActionNames, CensusSettings, ConnectionSettings, DatabaseSettings, LinkSettings, MasterKeySource, Mode,
+    ServerSettings, Settings, StandingQuerySettings, SweepSettings, TelemetrySettings, TenantSettings, WebhookWatch,
 };
 pub use sources::Sources;
 

@@ -18,7 +18,7 @@ use crate::remote::Egress;
 use crate::shopify::auth::ShopifyAuth;
 use crate::telemetry::LogFormat;
 
-pub use crate::flow::{Mode, SweepSettings};
+pub use crate::flow::{CensusSettings, Mode, SweepSettings};
 
 /// Every setting, checked.
 #[derive(Debug, Clone)]
@@ -221,6 +221,8 @@ pub struct LinkSettings {
     pub webhook_watch_secs: u64,
     /// How it looks for what no webhook told.
     pub sweep: SweepSettings,
+    /// How it counts them once a night.
+    pub census: CensusSettings,
 }
 
 /// `webhook_watch`
@@ -247,6 +249,7 @@ impl LinkSettings {
         "webhook_watch",
         "webhook_watch_secs",
         "sweep",
+        "census",
     ];
 }
 

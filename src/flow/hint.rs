@@ -31,6 +31,11 @@ pub(super) fn of_version(order: &OrderHead) -> Hint {
     hint(order.id, Some(order.updated_at), format!("{}@{}", order.id, order.updated_at.as_second()))
 }
 
+/// The hint of an order that a person named: it is read whatever we know of it, each time.
+pub(super) fn of_order(order: &OrderHead, now: Timestamp) -> Hint {
+    hint(order.id, None, format!("{}@asked-{}", order.id, now.as_microsecond()))
+}
+
 fn hint(order_id: u64, updated_at: Option<Timestamp>, key: String) -> Hint {
     let body = Body { id: order_id, updated_at: updated_at.map(|at| at.to_string()) };
     let body = serde_json::to_vec(&body).expect("a number and a text are JSON");

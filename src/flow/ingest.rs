@@ -18,8 +18,11 @@ pub const ORDER_EDITED: &str = "orders/edited";
 /// Money was given back; its body names the order and holds none.
 pub const REFUND_CREATED: &str = "refunds/create";
 
+/// An order was deleted; its body holds its id and nothing else.
+pub const ORDER_DELETED: &str = "orders/delete";
+
 /// The topics that a flow takes; all others are stored `unclaimed`.
-pub const CLAIMED_TOPICS: [&str; 8] = [
+pub const CLAIMED_TOPICS: [&str; 9] = [
     "orders/create",
     "orders/updated",
     "orders/paid",
@@ -28,6 +31,7 @@ pub const CLAIMED_TOPICS: [&str; 8] = [
     "orders/fulfilled",
     ORDER_EDITED,
     REFUND_CREATED,
+    ORDER_DELETED,
 ];
 
 /// What Shopify says about a delivery in its headers, none of it signed.

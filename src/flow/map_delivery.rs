@@ -6,8 +6,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::carry::carried;
+use super::deletion;
 use super::hint;
-use super::ingest::{ORDER_EDITED, REFUND_CREATED};
+use super::ingest::{ORDER_DELETED, ORDER_EDITED, REFUND_CREATED};
 use super::map_event::{Event, map_event};
 use super::re_read::{Case, ReRead, re_read};
 use super::version::{Choice, choose};
@@ -17,7 +18,9 @@ use crate::domain::document::{State, Trace};
 use crate::domain::order::{Order, Told as Facts};
 use crate::mapping::inbound;
 use crate::shopify::wire::cut::cut_secrets;
-use crate::shopify::wire::{decode_graphql_order, decode_order_edited, decode_refund_created, decode_rest_order};
+use crate::shopify::wire::{
+    decode_graphql_order, decode_order_deleted, decode_order_edited, decode_refund_created, decode_rest_order,
+};
 use crate::store::{Blame, InboxState, Mapped, Origin, Received, Snapshot, SnapshotChange, StoreError};
 
 /// How often a delivery may be tried before it is given up: a payload that ends the mapper is quarantined then.
@@ -87,6 +90,8 @@ enum Told {
     Version(Box<Version>),
     /// That something happened to an order.
     Event(Event),
+    /// That the order with this id was deleted.
+    Deletion(u64),
 }
 
 /// Maps one delivery.
@@ -109,6 +114,7 @@ pub async fn map_delivery(link: &Connection, received: &Received) -> Result<Ende
     let mut version = match told(received) {
         Ok(Told::Version(version)) => version,
         Ok(Told::Event(event)) => return map_event(link, received, attempts, event).await,
+        Ok(Told::Deletion(order_id)) => return deletion::map_deletion(link, received, order_id).await,
         Err(reason) => return quarantine(link, received, reason).await,
     };
     // 2. and 3.
@@ -178,7 +184,10 @@ pub(super) async fn commit(
     let look_up_first = !born_here || look_up_before.is_some_and(|mark| order.created_at <= mark);
     let key = order.id.to_string();
     let footing = wish::footing(&link.store, &link.name, &key).await?;
-    let wish = given.unwrap_or_else(|| wish::judge(order, &link.rules, &footing, link.clock.now()));
+    let wish = match given {
+        Some(given) => given,
+        None => judged(link, order, &footing).await?,
+    };
     // Changed rules do not travel with a change of an order that was written under others.
     let carried = carried(link, &key, snapshot, &footing, &wish).await?;
     let (wish, rules_revision, seen_version) = match carried {
@@ -222,6 +231,14 @@ pub(super) async fn commit(
         .await
 }
 
+/// What the order asks for. A version that comes after its order was deleted brings nothing back.
+async fn judged(link: &Connection, order: &Order, footing: &Footing) -> Result<Wish, StoreError> {
+    if link.store.was_deleted(&link.name, order.id.get()).await? {
+        return Ok(deletion::wish(footing));
+    }
+    Ok(wish::judge(order, &link.rules, footing, link.clock.now()))
+}
+
 /// Invariant: what a sweep, a census or a person found is never born here, so that a look-up comes before its create.
 fn is_birth(received: &Received, created_at: Timestamp) -> bool {
     received.origin == Origin::Webhook
@@ -239,6 +256,7 @@ pub fn order_id_of(received: &Received) -> Option<u64> {
     match received.topic.as_str() {
         hint::TOPIC | ORDER_EDITED | REFUND_CREATED => match told(received).ok()? {
             Told::Event(event) => Some(event.order_id),
+            Told::Deletion(order_id) => Some(order_id),
             Told::Version(version) => Some(version.order.id.get()),
         },
         _ => {
@@ -250,6 +268,10 @@ pub fn order_id_of(received: &Received) -> Option<u64> {
 
 fn told(received: &Received) -> Result<Told, String> {
     let body = &received.body;
+    if received.topic == ORDER_DELETED {
+        let deleted = decode_order_deleted(body).map_err(|error| error.to_string())?;
+        return Ok(Told::Deletion(deleted.id.0));
+    }
     // Which of both it is is ours to say: the topic of a webhook is in no signature.
     if received.origin != Origin::Webhook {
         let found = hint::read(body)?;

@@ -7,13 +7,16 @@ pub mod amend;
 mod announce;
 pub mod cancel;
 mod carry;
+pub mod census;
 pub mod converge;
 pub mod create;
 pub mod customer;
 mod customer_create;
 mod customer_keep;
 pub mod customer_order;
+mod deletion;
 pub mod explain;
+pub mod heard;
 mod hint;
 pub mod hold;
 pub mod ingest;
@@ -22,6 +25,7 @@ mod losses;
 mod lost;
 pub mod map_delivery;
 mod map_event;
+mod name_gaps;
 mod note;
 pub mod parts;
 pub mod preview;
@@ -39,6 +43,7 @@ pub mod standing;
 mod stray;
 pub mod subscriptions;
 pub mod sweep;
+pub mod sync;
 mod term;
 pub mod version;
 pub mod wish;
@@ -50,6 +55,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+pub use census::CensusSettings;
+pub use heard::Heard;
 pub use losses::Losses;
 pub use standing::StandingTimes;
 pub use sweep::SweepSettings;
@@ -190,6 +197,8 @@ pub struct Connection {
     pub mode: Mode,
     /// How it looks for what no webhook told.
     pub sweep: SweepSettings,
+    /// How it counts them once a night.
+    pub census: CensusSettings,
     /// Whose the webhook secret is.
     pub secret_use: SecretUse,
     /// The store.

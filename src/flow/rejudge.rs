@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 
+use super::deletion;
 use super::map_delivery::{Version, decode, decode_re_read};
 use super::wish::{self, Wish};
 use crate::domain::document::Trace;
@@ -40,6 +41,9 @@ pub async fn wish_today(
 ) -> Result<Option<Wish>, StoreError> {
     let Some(order) = known_order(store, connection, order_id).await? else { return Ok(None) };
     let footing = wish::footing(store, connection, &order.id.to_string()).await?;
+    if store.was_deleted(connection, order_id).await? {
+        return Ok(Some(deletion::wish(&footing)));
+    }
     Ok(Some(wish::judge(&order, rules, &footing, now)))
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Connection, hint};
+use super::{Connection, heard, hint};
 use crate::failpoint;
 use crate::shopify::orders::{OrderPage, OrderSearch, PageSize, SortKey};
 use crate::shopify::{Lane, ShopifyError};
@@ -45,9 +45,9 @@ impl SweepSettings {
 
 /// How a sweep ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Swept {
+pub enum Swept<T = Figures> {
     /// It read everything.
-    Done(Figures),
+    Done(T),
     /// It could not; it is told in `schedule_runs` why, and the cursor stands where the last stored page left it.
     Failed,
     /// The service stops; the next one goes on from the cursor.
@@ -65,6 +65,8 @@ pub struct Figures {
     pub entered: u64,
     /// Of those, orders of which we knew no version.
     pub unknown: u64,
+    /// How long the shop has sent no webhook although it sells; 0 while all is well.
+    pub silent_secs: i64,
 }
 
 impl Figures {
@@ -217,6 +219,9 @@ async fn read_on(link: &Connection, figures: &mut Figures) -> Result<Ended, Fail
         figures.add(&page, taken);
         // 3.
         if whole == Whole::Yes {
+            if let (Some(newest), Some(shop_time)) = (position.mark, page.shop_time) {
+                figures.silent_secs = heard::silence(link, newest.0, shop_time).await?.as_secs();
+            }
             return Ok(Ended::Whole);
         }
     }

@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq as _;
 
-use crate::store::{InboxCounts, LeaseView, StateCount, Store, StoreError, StrayCount};
+use crate::store::{InboxCounts, LeaseView, Run, StateCount, Store, StoreError, StrayCount};
 use crate::supervision::{Health, NodeState};
 use crate::telemetry::Metrics;
 
@@ -70,7 +70,7 @@ pub async fn status(desk: web::Data<OperationsDesk>, request: HttpRequest) -> Ht
     if !is_operator(&desk, &request) {
         return HttpResponse::Unauthorized().insert_header(("WWW-Authenticate", "Bearer")).finish();
     }
-    let Counts { leases, inbox, documents, strays } = match read_status(&desk.store).await {
+    let Counts { leases, inbox, documents, strays, runs } = match read_status(&desk.store).await {
         Ok(read) => read,
         Err(error) => {
             tracing::error!(%error, "the status could not be read");
@@ -105,10 +105,20 @@ pub async fn status(desk: web::Data<OperationsDesk>, request: HttpRequest) -> Ht
         .into_iter()
         .map(|row| serde_json::json!({"connection": row.connection, "code": row.code, "count": row.count}))
         .collect();
+    let runs: Vec<_> = runs.iter().map(run).collect();
     HttpResponse::Ok().json(serde_json::json!({
         "replica": desk.owner, "leases": leases, "actors": actors, "inbox": inbox, "documents": documents,
-        "strays": strays,
+        "strays": strays, "runs": runs,
     }))
+}
+
+/// A run on a schedule: what it saw, and why it failed where it did.
+fn run(run: &Run) -> serde_json::Value {
+    let figures: serde_json::Value = serde_json::from_str(&run.figures).unwrap_or_default();
+    serde_json::json!({
+        "connection": run.connection, "what": run.what, "started_at": run.started_at.to_string(),
+        "ended_at": run.ended_at.map(|at| at.to_string()), "outcome": run.outcome, "message": run.message, "figures": figures,
+    })
 }
 
 /// What `/status` is made of.
@@ -117,6 +127,7 @@ struct Counts {
     inbox: Vec<InboxCounts>,
     documents: Vec<StateCount>,
     strays: Vec<StrayCount>,
+    runs: Vec<Run>,
 }
 
 async fn read_status(store: &Store) -> Result<Counts, StoreError> {
@@ -125,6 +136,7 @@ async fn read_status(store: &Store) -> Result<Counts, StoreError> {
         inbox: store.count_inbox().await?,
         documents: store.count_open_documents().await?,
         strays: store.count_strays().await?,
+        runs: store.last_runs().await?,
     })
 }
 

@@ -78,6 +78,7 @@ struct Inner {
     limiter: Limiter,
     breaker: Breaker,
     budget: Budget,
+    egress: Egress,
     tenure: Tenure,
     clock: Clock,
     /// What the `Date` of the latest answer said.
@@ -111,6 +112,7 @@ impl ShopifyClient {
                 api_version: settings.api_version,
                 endpoint,
                 http,
+                egress: egress.clone(),
                 clock,
                 shop_time: Mutex::default(),
             }),
@@ -178,6 +180,11 @@ impl ShopifyClient {
     /// Shopify's clock, as the latest answer told it.
     pub fn shop_time(&self) -> Option<Timestamp> {
         *self.0.shop_time.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who may be called, for files that lie elsewhere.
+    pub(super) fn egress(&self) -> &Egress {
+        &self.0.egress
     }
 
     /// All lines of an order from its first page on; `None` when it changed meanwhile.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use reqwest::{Client, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use url::Url;
 
 use super::limits::{TOKEN_ANSWER_BYTES_MAX, TOKEN_LIFETIME_MAX, TOKEN_LIFETIME_UNSAID, TOKEN_TIMEOUT};
@@ -138,10 +138,20 @@ pub(super) async fn ask(
 
 #[derive(Deserialize)]
 struct Answer {
+    #[serde(deserialize_with = "secret")]
     access_token: SecretString,
     expires_in: Option<u64>,
+    #[serde(default, deserialize_with = "optional_secret")]
     refresh_token: Option<SecretString>,
     refresh_token_expires_in: Option<u64>,
+}
+
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
+    String::deserialize(deserializer).map(SecretString::from)
+}
+
+fn optional_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.map(SecretString::from))
 }
 
 fn granted(body: &[u8], grant: Grant<'_>, asked_at: Timestamp) -> Result<Granted, TokenError> {

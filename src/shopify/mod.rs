@@ -2,6 +2,7 @@
 
 pub mod auth;
 pub mod budget;
+pub mod bulk;
 pub mod client;
 pub mod cost;
 pub mod error;

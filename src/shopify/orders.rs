@@ -120,6 +120,22 @@ impl OrderSearch {
         (!name.is_empty() && name.chars().all(legal)).then(|| self.and(format_args!("name:'{name}'")))
     }
 
+    /// With this number.
+    pub fn with_id(self, id: u64) -> Self {
+        self.and(format_args!("id:{id}"))
+    }
+
+    /// Placed in this time, or last changed in it.
+    pub fn touched_between(self, since: Timestamp, until: Option<Timestamp>) -> Self {
+        let since = second_below(since);
+        match until.map(second_above) {
+            None => self.and(format_args!("(created_at:>='{since}' OR updated_at:>='{since}')")),
+            Some(until) => self.and(format_args!(
+                "((created_at:>='{since}' created_at:<'{until}') OR (updated_at:>='{since}' updated_at:<'{until}'))"
+            )),
+        }
+    }
+
     /// Whatever their status, each named: for a shop whose search leaves archived orders out unless they are asked for.
     pub fn of_every_status(self) -> Self {
         self.and(format_args!("(status:open OR status:closed OR status:cancelled)"))
@@ -204,6 +220,11 @@ impl ShopifyClient {
         };
         Ok(OrderPage { orders, next, shop_time: self.shop_time() })
     }
+}
+
+/// An order out of a line of JSON.
+pub(super) fn head_of(line: &[u8]) -> Result<OrderHead, ShopifyError> {
+    head(serde_json::from_slice(line)?)
 }
 
 fn head(node: Node) -> Result<OrderHead, ShopifyError> {

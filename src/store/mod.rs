@@ -3,13 +3,16 @@
 
 mod awaited;
 mod books;
+mod census;
 mod convergence;
 mod credentials;
 mod customers;
+mod deletions;
 mod deliveries;
 mod dialect;
 mod documents;
 mod follow_ups;
+mod heard;
 mod hints;
 mod inbox_view;
 mod intents;
@@ -36,6 +39,7 @@ use tokio::sync::Semaphore;
 use crate::domain::document::IllegalMove;
 
 pub use books::KnownOrder;
+pub use census::{CensusDay, PlacedOrder};
 pub use credentials::{Credential, CredentialRow};
 pub use customers::{CustomerLink, CustomerStanding, CustomerWish};
 pub use deliveries::{Blame, Delivery, InboxState, Origin, Received, Stored};

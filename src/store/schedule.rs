@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 use jiff::Timestamp;
 
+use super::dialect::Db;
 use super::leases::{self, Lease};
 use super::rows::{instant, micros};
 use super::{Store, StoreError, schema};
@@ -163,6 +164,39 @@ impl Store {
         .await
     }
 
+    /// The latest run of each connection and kind.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn last_runs(&self) -> Result<Vec<Run>, StoreError> {
+        use diesel::dsl::max;
+        use schema::schedule_runs::dsl;
+        self.run(|db| {
+            let latest: Vec<Option<i64>> =
+                dsl::schedule_runs.group_by((dsl::connection, dsl::what)).select(max(dsl::id)).load(db)?;
+            runs(db, latest)
+        })
+        .await
+    }
+
+    /// The latest run of each connection and kind that was done.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn last_good_runs(&self) -> Result<Vec<Run>, StoreError> {
+        use diesel::dsl::max;
+        use schema::schedule_runs::dsl;
+        self.run(|db| {
+            let latest: Vec<Option<i64>> = dsl::schedule_runs
+                .filter(dsl::outcome.eq(RunOutcome::Done.as_str()))
+                .group_by((dsl::connection, dsl::what))
+                .select(max(dsl::id))
+                .load(db)?;
+            runs(db, latest)
+        })
+        .await
+    }
+
     /// Deletes runs that began before `before`, at most `limit`.
     ///
     /// # Errors
@@ -180,4 +214,15 @@ impl Store {
         })
         .await
     }
+}
+
+fn runs(db: &mut Db, ids: Vec<Option<i64>>) -> Result<Vec<Run>, StoreError> {
+    use schema::schedule_runs::dsl;
+    let ids: Vec<i64> = ids.into_iter().flatten().collect();
+    let rows: Vec<Raw> = dsl::schedule_runs
+        .filter(dsl::id.eq_any(ids))
+        .order((dsl::connection, dsl::what))
+        .select(Raw::as_select())
+        .load(db)?;
+    Ok(rows.into_iter().map(Run::from).collect())
 }

@@ -180,6 +180,28 @@ diesel::table! {
 }
 
 diesel::table! {
+    census_days (connection, day) {
+        connection -> Text,
+        day -> Text,
+        taken_at -> BigInt,
+        shopify -> BigInt,
+        ours -> BigInt,
+        missing -> BigInt,
+        newer -> BigInt,
+        gone -> BigInt,
+        gaps -> Text,
+    }
+}
+
+diesel::table! {
+    heard (connection, topic) {
+        connection -> Text,
+        topic -> Text,
+        last_at -> BigInt,
+    }
+}
+
+diesel::table! {
     schedule_runs (id) {
         id -> BigInt,
         connection -> Text,

@@ -19,6 +19,12 @@ pub const SCHEDULE_RUNS_TOTAL: &str = "ml_connector_schedule_runs_total";
 pub const ORDERS_FOUND_TOTAL: &str = "ml_connector_orders_found_total";
 /// Of these, the ones that no webhook told within its grace. Labels: `connection`, `origin`.
 pub const ORDERS_UNTOLD_TOTAL: &str = "ml_connector_orders_untold_total";
+/// Age of the newest delivery. Labels: `connection`, `topic`.
+pub const WEBHOOK_LAST_SECONDS: &str = "ml_connector_webhook_last_seconds";
+/// How long a shop that sells has sent no webhook, 0 while all is well. Label: `connection`.
+pub const WEBHOOK_SILENCE_SECONDS: &str = "ml_connector_webhook_silence_seconds";
+/// Age of the latest run that did what it is for. Labels: `connection`, `what`.
+pub const SCHEDULE_DONE_SECONDS: &str = "ml_connector_schedule_done_seconds";
 /// Documents that are not at rest. Labels: `connection`, `state`.
 pub const DOCUMENTS: &str = "ml_connector_documents";
 /// Records in IFS with our key that no link explains, and that nobody has dealt with. Labels: `connection`, `code`.
@@ -99,6 +105,9 @@ fn describe() {
     describe_counter!(SCHEDULE_RUNS_TOTAL, "runs on a schedule by outcome");
     describe_counter!(ORDERS_FOUND_TOTAL, "orders that were found in Shopify's list before a webhook told them");
     describe_counter!(ORDERS_UNTOLD_TOTAL, "orders that no webhook told within its grace");
+    describe_gauge!(WEBHOOK_LAST_SECONDS, Unit::Seconds, "age of the newest delivery by topic");
+    describe_gauge!(WEBHOOK_SILENCE_SECONDS, Unit::Seconds, "how long a shop that sells has sent no webhook");
+    describe_gauge!(SCHEDULE_DONE_SECONDS, Unit::Seconds, "age of the latest run that did what it is for");
     describe_gauge!(DOCUMENTS, "documents by connection and state");
     describe_gauge!(STRAYS, "records in IFS with our key that no link explains");
     describe_counter!(SETTLES_TOTAL, "documents settled by outcome");

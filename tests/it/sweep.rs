@@ -53,7 +53,7 @@ on_both!(an_order_that_no_webhook_told_is_found_and_stands_in_ifs_once, Setup::d
     let (steps, shop) = (begin(world).await, world.shop());
     let order = shop.place(Story::Plain);
     let figures = swept(steps.link()).await;
-    assert_eq!(figures, Figures { pages: 1, orders: 1, entered: 1, unknown: 1 });
+    assert_eq!(figures, Figures { pages: 1, orders: 1, entered: 1, unknown: 1, silent_secs: 0 });
     assert_eq!(inbox(world, "origin = 'sweep' AND state = 'received'"), 1);
     steps.run(steps.link()).await;
     assert_state(&world.document().await, State::Written);

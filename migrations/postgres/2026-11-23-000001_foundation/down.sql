@@ -2,6 +2,8 @@ DROP TABLE audit;
 DROP TABLE leases;
 DROP TABLE strays;
 DROP TABLE schedule_runs;
+DROP TABLE heard;
+DROP TABLE census_days;
 DROP TABLE cursors;
 DROP TABLE attempts;
 DROP TABLE intents;

@@ -66,6 +66,7 @@ CREATE TABLE orders (
     UNIQUE (connection, order_id)
 );
 CREATE INDEX orders_name ON orders (name);
+CREATE INDEX orders_placed ON orders (connection, created_at);
 
 CREATE TABLE documents (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -182,6 +183,26 @@ CREATE TABLE cursors (
     value TEXT NOT NULL,
     updated_at BIGINT NOT NULL,
     PRIMARY KEY (connection, name)
+);
+
+CREATE TABLE census_days (
+    connection TEXT NOT NULL,
+    day TEXT NOT NULL,
+    taken_at BIGINT NOT NULL,
+    shopify BIGINT NOT NULL,
+    ours BIGINT NOT NULL,
+    missing BIGINT NOT NULL,
+    newer BIGINT NOT NULL,
+    gone BIGINT NOT NULL,
+    gaps TEXT NOT NULL,
+    PRIMARY KEY (connection, day)
+);
+
+CREATE TABLE heard (
+    connection TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    last_at BIGINT NOT NULL,
+    PRIMARY KEY (connection, topic)
 );
 
 CREATE TABLE schedule_runs (

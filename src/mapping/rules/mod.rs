@@ -141,6 +141,16 @@ impl Rules {
         moment.to_zoned(self.time_zone.clone()).date().to_string()
     }
 
+    /// A moment on the shop's own clock.
+    pub fn local(&self, moment: Timestamp) -> jiff::Zoned {
+        moment.to_zoned(self.time_zone.clone())
+    }
+
+    /// When a day of the shop's begins; `None` for one that no calendar holds.
+    pub fn midnight(&self, day: jiff::civil::Date) -> Option<Timestamp> {
+        day.to_zoned(self.time_zone.clone()).ok().map(|begins| begins.timestamp())
+    }
+
     /// Whether we release the order in IFS once the gate finds nothing.
     pub fn releases(&self, order: &Order) -> bool {
         match self.settings.release_when {

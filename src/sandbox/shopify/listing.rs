@@ -141,6 +141,17 @@ impl Shop {
         Ok((self.page_of(page, from, found.len(), key), search.warnings))
     }
 
+    /// Every order that a query of a bulk operation finds, as one page.
+    pub(super) fn orders_in_bulk(&self, arguments: &Map<String, Value>) -> Result<(Value, Vec<Value>), Refused> {
+        let text = |name: &str| arguments.get(name).and_then(Value::as_str);
+        let search = Search::parse(text("query").unwrap_or("")).map_err(Refused::BadRequest)?;
+        let key = SortKey::of(text("sortKey").unwrap_or("PROCESSED_AT"))?;
+        let state = self.lock();
+        let mut found: Vec<&OrderVersion> = listed(&state, &search, self.core.clock.now()).collect();
+        found.sort_by_key(|order| key.place(order));
+        Ok((self.page_of(&found, 0, found.len(), key), search.warnings))
+    }
+
     fn page_of(&self, page: &[&OrderVersion], from: usize, all: usize, key: SortKey) -> Value {
         let cursor = |order: &OrderVersion| Cursor(key.place(order)).text();
         let nodes: Vec<Value> = page.iter().map(|order| graph::order(order)).collect();

@@ -1,6 +1,7 @@
 //! A simulated Shopify shop: orders with versions, signed webhooks, the Admin API's `order(id)`. Written
 //! after Shopify's documentation and official schema alone; imports nothing of the service that it is there to judge.
 
+mod bulk;
 mod bundle;
 mod deck;
 mod deliver;
@@ -60,6 +61,7 @@ use super::faults::FaultPlan;
 use super::ifs::Ifs;
 use super::ledger::Ledger;
 use super::listen::Reply;
+use bulk::Bulk;
 use generate::Ids;
 use listing::Listing;
 use ruled::Buyers;
@@ -104,6 +106,7 @@ struct State {
     answered_version: Option<String>,
     webhook_secret: String,
     listing: Listing,
+    bulk: Bulk,
 }
 
 /// What a shop is set up with.
@@ -166,6 +169,7 @@ impl Shop {
             answered_version: None,
             webhook_secret: setup.webhook_secret,
             listing: Listing::default(),
+            bulk: Bulk::default(),
         };
         let core = Core {
             domain: setup.domain,

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::super::faults::Fault;
 use super::super::ledger::{Arrival, Class, OpenEntry, Outcome, Remote};
 use super::super::listen::{Answer, Reply, build, bytes_of, json as json_answer, read_body, text};
+use super::bulk::BulkReply;
 use super::graphql::{self, COST_MAX};
 use super::listing::Refused;
 use super::rest::gid;
@@ -88,6 +89,16 @@ pub(super) async fn handle(shop: Shop, request: Request<Incoming>) -> Reply {
         if_match: Vec::new(),
         parts: 1,
     });
+    if let Some(file) = path.strip_prefix("/_bulk/") {
+        return match shop.bulk_file(file) {
+            BulkReply::Whole(lines) => send(&open, text(StatusCode::OK, "application/jsonl", &lines)),
+            BulkReply::Gone => send(&open, text(StatusCode::FORBIDDEN, "application/xml", "<Error/>")),
+            BulkReply::Broken => close(&open),
+        };
+    }
+    if let Some(host) = parts.headers.get("host").and_then(|value| value.to_str().ok()) {
+        shop.remember_host(host);
+    }
     if path == TOKEN_PATH {
         return tokens(&shop, &parts, &body, &open).await;
     }
@@ -263,6 +274,8 @@ impl Shop {
     fn resolve(&self, field: &str, arguments: &Map<String, Value>) -> Result<(Value, Vec<Value>), Refused> {
         match field {
             "orders" => return self.orders(arguments),
+            "bulkOperation" => return Ok((self.bulk_operation(arguments), Vec::new())),
+            "bulkOperationRunQuery" => return Ok((self.run_in_bulk(arguments), Vec::new())),
             "ordersCount" => return self.orders_count(arguments),
             _ => {}
         }

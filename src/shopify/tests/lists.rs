@@ -50,7 +50,7 @@ async fn a_page_that_is_too_costly_is_asked_for_in_half_until_it_is_not() {
     assert_eq!(sizes, [250, 125, 62, 31]);
     let costly = json!({ "errors": [{ "message": "no", "extensions": { "code": "MAX_COST_EXCEEDED" } }] });
     let (page, asked) = listed(move |_, _| ok(&costly)).await;
-    assert!(matches!(page, Err(ShopifyError::TooCostly)));
+    assert!(matches!(page, Err(ShopifyError::TooCostly { .. })));
     assert_eq!(asked.len(), 6, "down to the floor, and no further");
 }
 

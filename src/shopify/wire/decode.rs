@@ -43,6 +43,14 @@ pub fn decode_order_edited(body: &[u8]) -> Result<event::OrderEdited, DecodeErro
     decode(body)
 }
 
+/// Decodes the body of an `orders/delete` webhook.
+///
+/// # Errors
+/// [`DecodeError`] for the first place that does not fit.
+pub fn decode_order_deleted(body: &[u8]) -> Result<event::OrderDeleted, DecodeError> {
+    decode(body)
+}
+
 /// Decodes the body of a `refunds/create` webhook.
 ///
 /// # Errors

@@ -19,6 +19,13 @@ pub struct OrderEdit {
     pub order_id: Id,
 }
 
+/// The body of `orders/delete`.
+#[derive(Deserialize)]
+pub struct OrderDeleted {
+    /// The order that is gone.
+    pub id: Id,
+}
+
 /// The body of `refunds/create`, as far as it names its order.
 #[derive(Deserialize)]
 pub struct RefundCreated {

@@ -9,5 +9,8 @@ pub mod refund;
 pub mod rest;
 mod scalar;
 
-pub use decode::{DecodeError, decode_graphql_order, decode_order_edited, decode_refund_created, decode_rest_order};
+pub use decode::{
+    DecodeError, decode_graphql_order, decode_order_deleted, decode_order_edited, decode_refund_created,
+    decode_rest_order,
+};
 pub use scalar::{Amount, Gid, Id, Instant, Loose, Quantity, Rate, Tellable, Text};

@@ -40,6 +40,8 @@ pub struct Setup {
     pub two_shops: bool,
     /// Time between two sweeps; without one there are none.
     pub sweep_every: Option<Duration>,
+    /// Days of a census; 0 for none.
+    pub census_days: u64,
     /// Replaces text in the file of settings.
     pub edits: Vec<(&'static str, &'static str)>,
 }
@@ -90,6 +92,7 @@ impl World {
         demo.wait = setup.wait.unwrap_or(Duration::from_secs(2));
         demo.lease = Duration::from_secs(2);
         demo.sweep_every = setup.sweep_every;
+        demo.census_days = setup.census_days;
         let folder = tempfile::tempdir().expect("a temporary folder");
         let key = ml_connector::vault::generate_key_line("test").expect("a key");
         std::fs::write(folder.path().join("master-key"), secrecy::ExposeSecret::expose_secret(&key)).expect("writes");

@@ -1,0 +1,83 @@
+//! An order that Shopify's staff deleted. The topic of a webhook is in no signature, so Shopify is asked whether the order is gone:
+//! only then its document parks, where the order stands in IFS or may, or is skipped by name.
+
+use sha2::{Digest as _, Sha256};
+
+use super::Connection;
+use super::map_delivery::{Ended, PAUSE, commit, postpone, quarantine};
+use super::rejudge::version_of;
+use super::wish::{Footing, Wish};
+use crate::domain::document::ParkKind;
+use crate::domain::verdict::Verdict;
+use crate::store::{Blame, Hint, Received, StoreError};
+use crate::telemetry::TraceId;
+
+/// The word for it: the reason of a parked document, and the rule of a skipped one.
+const DELETED: &str = "deleted_in_shopify";
+
+/// What a deleted order asks of its document: nothing of it is ever cancelled by itself.
+pub(super) fn wish(footing: &Footing) -> Wish {
+    match footing {
+        Footing::InIfs => Wish::Park {
+            kind: ParkKind::Conflict.as_str().to_owned(),
+            code: DELETED.to_owned(),
+            text: "the order was deleted in Shopify and stands in IFS, or may: cancel it there or keep it, then run \
+                   `documents resolve`"
+                .to_owned(),
+            cancel_reason: None,
+        },
+        Footing::NotInIfs { .. } => Wish::Skip { rule: DELETED.to_owned(), look_up: false },
+    }
+}
+
+/// The row of a deletion that the census found: the same one, however often.
+pub(super) fn found(order_id: u64) -> Hint {
+    let body = format!("{{\"id\":{order_id}}}").into_bytes();
+    let body_sha256 = hex::encode(Sha256::digest(&body));
+    let (key, trace_id) = (format!("{order_id}@gone"), TraceId::fresh().as_str().to_owned());
+    Hint { order_id, updated_at: None, key, body, body_sha256, trace_id }
+}
+
+/// Maps a deletion.
+///
+/// 1. Ask Shopify: an order that it still has was not deleted.
+/// 2. Judge the newest known version as deleted and commit; one that was never known is only remembered.
+///
+/// # Errors
+/// The store's; the delivery stays `received` then.
+pub(super) async fn map_deletion(link: &Connection, received: &Received, order_id: u64) -> Result<Ended, StoreError> {
+    // 1.
+    match link.shopify.order_by_id(order_id).await {
+        Ok(None) => {}
+        Ok(Some(_)) => {
+            link.store.supersede_delivery(received.id, order_id, "Shopify has the order still").await?;
+            return Ok(Ended::Superseded);
+        }
+        Err(error) => {
+            let reason = format!("whether the order was deleted could not be asked: {error}");
+            return match error.verdict() {
+                Verdict::Reject => quarantine(link, received, reason).await,
+                Verdict::Done | Verdict::Retry { .. } | Verdict::Ambiguous | Verdict::NotSent => {
+                    let pause = error.after().unwrap_or(PAUSE);
+                    postpone(link, received, Blame::Remote, pause, &reason).await
+                }
+            };
+        }
+    }
+    // 2.
+    for _ in 0..3 {
+        let snapshot = link.store.snapshot(&link.name, order_id).await?;
+        let Some(mut version) = snapshot.as_ref().and_then(version_of) else {
+            link.store.confirm_deletion(received.id, order_id).await?;
+            return Ok(Ended::Superseded);
+        };
+        version.settled = snapshot.iter().flat_map(|known| known.reread_digests.clone()).collect();
+        let footing = super::wish::footing(&link.store, &link.name, &order_id.to_string()).await?;
+        match commit(link, received, &version, snapshot.as_ref(), Some(wish(&footing))).await {
+            Ok(state) => return Ok(Ended::Mapped(state)),
+            Err(StoreError::Stale) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    postpone(link, received, Blame::Remote, PAUSE, "the order changed while it was mapped").await
+}

@@ -1,0 +1,171 @@
+//! Bulk operations of the simulated Admin API: a query over everything, run beside the calls, whose rows lie in a file afterwards.
+//! Each look at an operation takes it one step further.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::Shop;
+use super::graphql;
+use super::rest::gid;
+
+/// Operations of one app at a time (five since 2026-01).
+const RUNNING_MAX: usize = 5;
+
+/// All operations of one shop.
+#[derive(Debug, Default)]
+pub(super) struct Bulk {
+    operations: BTreeMap<u64, Operation>,
+    /// Where the shop is called, for the addresses of files.
+    host: String,
+    /// The next operation fails with this code.
+    fails_with: Option<&'static str>,
+    /// So many further readings of a file break off at once.
+    files_broken: u32,
+    /// The next file lacks its last line, and nothing tells.
+    file_short: bool,
+}
+
+#[derive(Debug)]
+struct Operation {
+    query: String,
+    status: &'static str,
+    fails_with: Option<&'static str>,
+    lines: Vec<String>,
+    created_at: String,
+}
+
+/// What comes of asking for a file.
+pub(super) enum BulkReply {
+    /// Its lines.
+    Whole(String),
+    /// There is none any more.
+    Gone,
+    /// The connection is closed.
+    Broken,
+}
+
+impl Shop {
+    /// The next bulk operation ends as failed, with this code of Shopify's.
+    pub fn fail_next_bulk(&self, code: &'static str) {
+        self.lock().bulk.fails_with = Some(code);
+    }
+
+    /// So many further readings of a bulk file break off.
+    pub fn break_bulk_files(&self, times: u32) {
+        self.lock().bulk.files_broken = times;
+    }
+
+    /// The next bulk file lacks its last line.
+    pub fn shorten_next_bulk_file(&self) {
+        self.lock().bulk.file_short = true;
+    }
+
+    /// Seven days have passed: the files of all operations are gone.
+    pub fn expire_bulk_files(&self) {
+        for operation in self.lock().bulk.operations.values_mut().filter(|operation| operation.status == "COMPLETED") {
+            operation.status = "EXPIRED";
+        }
+    }
+
+    /// How many bulk operations were started.
+    pub fn bulk_operations(&self) -> usize {
+        self.lock().bulk.operations.len()
+    }
+
+    pub(super) fn remember_host(&self, host: &str) {
+        self.lock().bulk.host = host.to_owned();
+    }
+
+    /// `bulkOperationRunQuery`.
+    pub(super) fn run_in_bulk(&self, arguments: &Map<String, Value>) -> Value {
+        let refused = |code: &str, message: String| json!({"bulkOperation": null, "userErrors": [{"code": code, "field": ["query"], "message": message}]});
+        let query = arguments.get("query").and_then(Value::as_str).unwrap_or("");
+        let running =
+            self.lock().bulk.operations.values().filter(|one| matches!(one.status, "CREATED" | "RUNNING")).count();
+        if running >= RUNNING_MAX {
+            return refused("LIMIT_REACHED", "Bulk operations limit reached. Please try again later.".to_owned());
+        }
+        let lines = match self.rows_of(query) {
+            Ok(lines) => lines,
+            Err(message) => return refused("INVALID", message),
+        };
+        let created_at = self.core.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let mut state = self.lock();
+        let id = state.ids.next();
+        let fails_with = state.bulk.fails_with.take();
+        let operation = Operation { query: query.to_owned(), status: "CREATED", fails_with, lines, created_at };
+        let shown = shown(&state.bulk.host, id, &operation);
+        state.bulk.operations.insert(id, operation);
+        json!({"bulkOperation": shown, "userErrors": []})
+    }
+
+    /// The rows of a query of one list, which has no page size.
+    fn rows_of(&self, query: &str) -> Result<Vec<String>, String> {
+        let paged = query.replacen("orders(", "orders(first: 250, ", 1);
+        if paged == query || query.contains("first:") {
+            return Err("Bulk queries must contain one list, without a page size".to_owned());
+        }
+        let prepared = graphql::prepare(&paged, Map::new(), None).map_err(|errors| json!(errors).to_string())?;
+        let resolve = |field: &str, arguments: &Map<String, Value>| match field {
+            "orders" => self.orders_in_bulk(arguments).map(|(page, _)| page).unwrap_or_default(),
+            _ => Value::Null,
+        };
+        let data = graphql::answer(&prepared, &resolve)?;
+        let edges = data["orders"]["edges"].as_array().ok_or("Bulk queries want edges { node }")?;
+        Ok(edges.iter().map(|edge| edge["node"].to_string()).collect())
+    }
+
+    /// `bulkOperation(id:)`: a look, and a step further.
+    pub(super) fn bulk_operation(&self, arguments: &Map<String, Value>) -> Value {
+        let id = arguments.get("id").and_then(Value::as_str);
+        let id = id.and_then(|id| id.strip_prefix("gid://shopify/BulkOperation/")).and_then(|id| id.parse().ok());
+        let mut state = self.lock();
+        let super::State { bulk, .. } = &mut *state;
+        let Some((id, operation)) = id.and_then(|id: u64| Some((id, bulk.operations.get_mut(&id)?))) else {
+            return Value::Null;
+        };
+        operation.status = match operation.status {
+            "CREATED" => "RUNNING",
+            "RUNNING" if operation.fails_with.is_some() => "FAILED",
+            "RUNNING" => "COMPLETED",
+            ended => ended,
+        };
+        shown(&bulk.host, id, operation)
+    }
+
+    /// What comes of asking for a file.
+    pub(super) fn bulk_file(&self, name: &str) -> BulkReply {
+        let mut state = self.lock();
+        let bulk = &mut state.bulk;
+        if bulk.files_broken > 0 {
+            bulk.files_broken -= 1;
+            return BulkReply::Broken;
+        }
+        let short = usize::from(std::mem::take(&mut bulk.file_short));
+        let id = name.strip_suffix(".jsonl").and_then(|id| id.parse::<u64>().ok());
+        match id.and_then(|id| bulk.operations.get(&id)).filter(|operation| operation.status == "COMPLETED") {
+            Some(operation) => {
+                let lines = &operation.lines[..operation.lines.len().saturating_sub(short)];
+                BulkReply::Whole(lines.iter().map(|line| format!("{line}\n")).collect())
+            }
+            None => BulkReply::Gone,
+        }
+    }
+}
+
+fn shown(host: &str, id: u64, operation: &Operation) -> Value {
+    let completed = operation.status == "COMPLETED";
+    let count = match operation.status {
+        "CREATED" => 0,
+        "RUNNING" => operation.lines.len() / 2,
+        _ => operation.lines.len(),
+    };
+    let url = (completed && !operation.lines.is_empty()).then(|| format!("http://{host}/_bulk/{id}.jsonl"));
+    json!({
+        "__typename": "BulkOperation", "id": gid("BulkOperation", id), "status": operation.status, "type": "QUERY",
+        "query": operation.query, "createdAt": operation.created_at, "completedAt": completed.then_some(&operation.created_at),
+        "errorCode": operation.fails_with.filter(|_| operation.status == "FAILED"), "objectCount": count.to_string(),
+        "rootObjectCount": count.to_string(), "fileSize": null, "partialDataUrl": null, "url": url,
+    })
+}

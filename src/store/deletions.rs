@@ -1,0 +1,43 @@
+//! Deletions of orders in Shopify: which were confirmed. The inbox's own rows remember them, so that a delivery which comes late
+//! does not bring a deleted order back.
+
+use diesel::prelude::*;
+
+use super::deliveries::{self, InboxState};
+use super::rows::signed;
+use super::{Store, StoreError, schema};
+use crate::domain::ids::{ConnectionName, InboxId};
+
+/// The topic of a deletion, as Shopify names it.
+const DELETED: &str = "orders/delete";
+
+impl Store {
+    /// Ends the delivery of a deletion that Shopify confirmed, of an order that we never knew.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn confirm_deletion(&self, id: InboxId, order_id: u64) -> Result<(), StoreError> {
+        let order = signed(order_id)?;
+        let reason = "an order that we never knew was deleted in Shopify";
+        self.write(move |db| deliveries::finish(db, id, InboxState::Mapped, Some(reason), Some(order))).await
+    }
+
+    /// Whether a deletion of this order was confirmed.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn was_deleted(&self, name: &ConnectionName, order_id: u64) -> Result<bool, StoreError> {
+        use schema::inbox::dsl;
+        let (name, order) = (name.as_str().to_owned(), signed(order_id)?);
+        self.run(move |db| {
+            let deleted = dsl::inbox
+                .filter(dsl::connection.eq(name))
+                .filter(dsl::order_id.eq(order))
+                .filter(dsl::topic.eq(DELETED))
+                .filter(dsl::state.eq(InboxState::Mapped.as_str()));
+            let found: Option<i64> = deleted.select(dsl::id).first(db).optional()?;
+            Ok(found.is_some())
+        })
+        .await
+    }
+}

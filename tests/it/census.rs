@@ -1,0 +1,154 @@
+//! The census of a night: what a sweep missed, what is gone in Shopify, and gaps in the orders' names; and the alarm of a shop that
+//! sells while no webhook comes.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use ml_connector::clock::Clock;
+use ml_connector::domain::document::State;
+use ml_connector::flow::Connection;
+use ml_connector::flow::census::{CENSUS, Counted, census, is_due};
+use ml_connector::flow::sweep::{Swept, sweep};
+use ml_connector::sandbox::shopify::{Change, Story};
+
+use crate::on_both;
+use crate::support::world::{Setup, Steps, World, assert_state};
+
+fn nightly() -> Setup {
+    Setup { census_days: 30, ..Setup::default() }
+}
+
+async fn begin(world: &World) -> Steps {
+    world.steps(&Clock::manual(Timestamp::now())).await
+}
+
+async fn counted(link: &Connection) -> Counted {
+    match census(link).await.expect("the store works") {
+        Swept::Done(counted) => counted,
+        other => panic!("the census did not end well: {other:?}"),
+    }
+}
+
+async fn swept(link: &Connection) -> u64 {
+    match sweep(link).await.expect("the store works") {
+        Swept::Done(figures) => figures.entered,
+        other => panic!("the sweep did not end well: {other:?}"),
+    }
+}
+
+on_both!(an_order_that_no_search_by_its_change_finds_is_found_by_the_census, nightly(), async |world: &World| {
+    let (steps, shop) = (begin(world).await, world.shop());
+    let (told, lost) = (shop.place(Story::Plain), shop.place(Story::Plain));
+    shop.lose_update_of(lost);
+    assert_eq!(swept(steps.link()).await, 1);
+    steps.run(steps.link()).await;
+    let found = counted(steps.link()).await;
+    assert_eq!((found.listed, found.counted, found.ours, found.missing), (2, Some(2), 1, 1));
+    steps.run(steps.link()).await;
+    for order in [told, lost] {
+        assert_eq!(world.sandbox.ledger().creates_of(&order.to_string()), 1);
+    }
+    assert!(world.sandbox.books(&[]).is_clean(), "{:#}", world.sandbox.books(&[]).to_json());
+    assert_eq!(world.database.number("SELECT COUNT(*) FROM inbox WHERE origin = 'census'"), 1);
+    assert_eq!(world.database.number("SELECT SUM(shopify) FROM census_days"), 2);
+    assert_eq!(world.database.number("SELECT SUM(missing) FROM census_days"), 1);
+    // Nothing is left to find, and the days are told anew.
+    let again = counted(steps.link()).await;
+    assert_eq!((again.entered, again.ours), (0, 2));
+    assert_eq!(world.database.number("SELECT SUM(missing) FROM census_days"), 0);
+});
+
+on_both!(an_order_that_is_gone_in_shopify_parks_after_the_census, nightly(), async |world: &World| {
+    let (steps, shop) = (begin(world).await, world.shop());
+    let (kept, gone) = (shop.place(Story::Plain), shop.place(Story::Plain));
+    swept(steps.link()).await;
+    steps.run(steps.link()).await;
+    shop.delete(gone);
+    assert_eq!(counted(steps.link()).await.gone, 1);
+    steps.run(steps.link()).await;
+    for document in world.documents().await {
+        let expected = if document.order_id == gone { State::Parked } else { State::Written };
+        assert_state(&document, expected);
+    }
+    assert_eq!(world.database.number("SELECT SUM(gone) FROM census_days"), 1);
+    assert_eq!(counted(steps.link()).await.gone, 0, "what is known to be gone is not told again");
+    assert_eq!(world.sandbox.ledger().creates_of(&kept.to_string()), 1);
+});
+
+on_both!(an_old_order_that_the_token_may_not_see_is_not_taken_for_gone, every_year(), async |world: &World| {
+    let (steps, shop) = (begin(world).await, world.shop());
+    let old = shop.place(Story::Plain);
+    swept(steps.link()).await;
+    steps.run(steps.link()).await;
+    shop.hide_old_orders();
+    steps.advance(world, 61 * 86_400);
+    shop.place(Story::Plain);
+    assert_eq!(counted(steps.link()).await.gone, 0);
+    steps.map(steps.link()).await;
+    let documents = world.documents().await;
+    let old = documents.iter().find(|document| document.order_id == old).expect("its document");
+    assert_state(old, State::Written);
+});
+
+fn every_year() -> Setup {
+    Setup { census_days: 365, ..Setup::default() }
+}
+
+on_both!(a_gap_in_the_names_is_asked_for_and_told, nightly(), async |world: &World| {
+    let (steps, shop) = (begin(world).await, world.shop());
+    let orders: Vec<u64> = (0..4).map(|_| shop.place(Story::Plain)).collect();
+    // #1002 was never heard of and is gone.
+    shop.delete(orders[1]);
+    let found = counted(steps.link()).await;
+    assert_eq!((found.listed, found.missing), (3, 3));
+    assert_eq!(found.gaps, ["#1002"]);
+    assert_eq!(world.database.texts("SELECT gaps AS value FROM census_days").concat(), "#1002");
+});
+
+on_both!(a_census_is_due_once_a_day_from_its_hour_on, nightly(), async |world: &World| {
+    // 02:30 in Stockholm, an hour before the census.
+    let clock = Clock::manual("2026-11-27T01:30:00Z".parse().expect("a literal timestamp"));
+    let steps = world.steps(&clock).await;
+    let link = steps.link();
+    assert!(!is_due(link).await.expect("the store works"));
+    clock.advance(Duration::from_secs(3_600));
+    assert!(is_due(link).await.expect("the store works"));
+    world.shop().break_listing_after(0);
+    assert_eq!(census(link).await.expect("the store works"), Swept::Failed);
+    assert!(is_due(link).await.expect("the store works"), "one that failed is taken again");
+    world.shop().mend_listing();
+    counted(link).await;
+    assert!(!is_due(link).await.expect("the store works"));
+    clock.advance(Duration::from_secs(22 * 3_600));
+    assert!(!is_due(link).await.expect("the store works"), "before its hour");
+    clock.advance(Duration::from_secs(2 * 3_600));
+    assert!(is_due(link).await.expect("the store works"));
+    let (latest, done) = steps.store.latest_runs(&link.name, CENSUS).await.expect("reads");
+    assert_eq!(latest, done);
+});
+
+on_both!(a_shop_that_sells_while_no_webhook_comes_is_told, Setup::default(), async |world: &World| {
+    let (steps, shop) = (begin(world).await, world.shop());
+    let silent = async || match sweep(steps.link()).await.expect("the store works") {
+        Swept::Done(figures) => figures.silent_secs,
+        other => panic!("the sweep did not end well: {other:?}"),
+    };
+    let hears = async || {
+        let heard = vec![("acme".to_owned(), "orders/create".to_owned(), steps.clock.now())];
+        steps.store.note_heard(heard).await.expect("notes");
+    };
+    let order = shop.place(Story::NoteChanged);
+    hears().await;
+    assert_eq!(silent().await, 0);
+    // Hours without an order are no silence.
+    steps.advance(world, 7_200);
+    assert_eq!(silent().await, 0);
+    // A change that nobody told: at first its webhook may still come.
+    shop.change(order, Change::Note);
+    steps.advance(world, 60);
+    assert_eq!(silent().await, 0);
+    steps.advance(world, 900);
+    assert!(silent().await >= 7_200, "since the last webhook");
+    hears().await;
+    assert_eq!(silent().await, 0);
+});

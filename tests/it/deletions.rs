@@ -1,0 +1,106 @@
+//! Orders that staff deleted in Shopify: told by a webhook or found by a census. What stands in IFS parks, what was never written is
+//! skipped by name, and nothing brings it back.
+
+use jiff::Timestamp;
+use ml_connector::clock::Clock;
+use ml_connector::domain::document::State;
+use ml_connector::sandbox::faults::Fault;
+use ml_connector::sandbox::ledger::Class;
+use ml_connector::sandbox::shopify::{Change, Story};
+
+use crate::on_both;
+use crate::support::world::{Setup, Steps, World, assert_state};
+
+const DELETED: &str = "orders/delete";
+
+async fn begin(world: &World) -> Steps {
+    world.steps(&Clock::manual(Timestamp::now())).await
+}
+
+async fn arrive(steps: &Steps, topic: &str, body: &[u8]) {
+    steps.deliver(steps.link(), topic, body).await;
+    steps.run(steps.link()).await;
+}
+
+fn deliveries(world: &World, state: &str) -> i64 {
+    world.database.number(&format!("SELECT COUNT(*) FROM inbox WHERE state = '{state}'"))
+}
+
+on_both!(an_order_that_stands_in_ifs_parks_when_it_is_deleted_in_shopify, Setup::default(), async |world: &World| {
+    let (steps, shop) = (begin(world).await, world.shop());
+    let order = shop.place(Story::NoteChanged);
+    let created = shop.webhook_body(order).expect("a body");
+    arrive(&steps, "orders/create", &created).await;
+    shop.change(order, Change::Note);
+    let late = shop.webhook_body(order).expect("a body");
+    arrive(&steps, DELETED, &shop.delete(order)).await;
+    let document = world.document().await;
+    assert_state(&document, State::Parked);
+    let reason = document.reason.as_ref().expect("a reason");
+    assert_eq!(reason.code, "deleted_in_shopify");
+    // Nothing of it was touched in IFS, and an update that comes late opens nothing.
+    arrive(&steps, "orders/updated", &late).await;
+    assert_state(&world.document().await, State::Parked);
+    assert!(world.sandbox.ifs().orders_by_po(&order.to_string())[0].is_live());
+    assert_eq!(world.sandbox.ledger().count_of(Class::Amend), 0);
+});
+
+on_both!(an_order_that_was_never_written_is_skipped_when_it_is_deleted, Setup::default(), async |world: &World| {
+    let (steps, shop) = (begin(world).await, world.shop());
+    let order = shop.place(Story::NoteChanged);
+    steps.deliver(steps.link(), "orders/create", &shop.webhook_body(order).expect("a body")).await;
+    steps.map(steps.link()).await;
+    shop.change(order, Change::Note);
+    let late = shop.webhook_body(order).expect("a body");
+    arrive(&steps, DELETED, &shop.delete(order)).await;
+    assert_state(&world.document().await, State::Skipped);
+    arrive(&steps, "orders/updated", &late).await;
+    assert_state(&world.document().await, State::Skipped);
+    assert_eq!(world.sandbox.ledger().creates_of(&order.to_string()), 0);
+});
+
+on_both!(a_create_that_comes_after_its_orders_deletion_makes_nothing, Setup::default(), async |world: &World| {
+    let (steps, shop) = (begin(world).await, world.shop());
+    let order = shop.place(Story::Plain);
+    let created = shop.webhook_body(order).expect("a body");
+    arrive(&steps, DELETED, &shop.delete(order)).await;
+    assert_eq!((deliveries(world, "mapped"), world.documents().await.len()), (1, 0));
+    arrive(&steps, "orders/create", &created).await;
+    assert_state(&world.document().await, State::Skipped);
+    assert_eq!(world.sandbox.ledger().creates_of(&order.to_string()), 0);
+});
+
+on_both!(a_deletion_that_shopify_does_not_confirm_deletes_nothing, Setup::default(), async |world: &World| {
+    let (steps, shop) = (begin(world).await, world.shop());
+    let order = shop.place(Story::Plain);
+    let created = shop.webhook_body(order).expect("a body");
+    // A signed body under another topic, as whoever saw it could send it: the order lives.
+    arrive(&steps, DELETED, &created).await;
+    assert_eq!(deliveries(world, "superseded"), 1);
+    arrive(&steps, "orders/create", &created).await;
+    assert_state(&world.document().await, State::Written);
+    // Shopify does not answer: it is asked again.
+    world.sandbox.faults().times(Class::GraphQl, Fault::Plain(500, String::new()), 4);
+    arrive(&steps, DELETED, &shop.delete(order)).await;
+    assert_eq!(deliveries(world, "received"), 1);
+    assert_state(&world.document().await, State::Written);
+    steps.advance(world, 60);
+    steps.run(steps.link()).await;
+    assert_state(&world.document().await, State::Parked);
+});
+
+on_both!(a_deletion_under_an_open_intent_waits_for_it_and_parks_then, Setup::default(), async |world: &World| {
+    let (steps, shop) = (begin(world).await, world.shop());
+    let order = shop.place(Story::Plain);
+    world.sandbox.faults().once(Class::Create, Fault::DropAnswer);
+    arrive(&steps, "orders/create", &shop.webhook_body(order).expect("a body")).await;
+    assert_state(&world.document().await, State::Unknown);
+    arrive(&steps, DELETED, &shop.delete(order)).await;
+    for _ in 0..4 {
+        steps.advance(world, 30);
+        steps.run(steps.link()).await;
+    }
+    assert_state(&world.document().await, State::Parked);
+    assert_eq!(world.sandbox.ledger().creates_of(&order.to_string()), 1);
+    assert_eq!(world.database.number("SELECT COUNT(*) FROM intents WHERE closed_at IS NULL"), 0);
+});
