@@ -1,10 +1,13 @@
-//! The two times that a step may read, wall clock and monotonic, behind one handle that a test moves by hand; no sleeping here.
+//! What a step may read of the machine, behind one handle that a test moves by hand: wall clock and monotonic time, and in a
+//! simulation also the waiting and the luck.
 
 use std::ops::{Add, Sub};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
 
 /// Where time comes from. Clones share one time, so a test that holds one clone moves all of them.
 #[derive(Clone, Debug)]
@@ -14,6 +17,7 @@ pub struct Clock(Source);
 enum Source {
     System,
     Manual(Arc<Mutex<ManualTime>>),
+    Simulated(Arc<Mutex<ManualTime>>, Arc<Mutex<StdRng>>),
 }
 
 #[derive(Debug)]
@@ -33,11 +37,18 @@ impl Clock {
         Self(Source::Manual(Arc::new(Mutex::new(ManualTime { wall: start, tick: Tick(Duration::ZERO) }))))
     }
 
+    /// A clock that stands still at `start` as a manual one does, but whoever waits moves it on at once, and luck is drawn from
+    /// the seed: what a run does then depends on nothing of the machine.
+    pub fn simulated(start: Timestamp, seed: u64) -> Self {
+        let time = ManualTime { wall: start, tick: Tick(Duration::ZERO) };
+        Self(Source::Simulated(Arc::new(Mutex::new(time)), Arc::new(Mutex::new(StdRng::seed_from_u64(seed)))))
+    }
+
     /// Wall time, UTC. It may jump either way, so it is for what people and other systems read, never for waiting.
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Source::System => Timestamp::now(),
-            Source::Manual(time) => lock(time).wall,
+            Source::Manual(time) | Source::Simulated(time, _) => lock(time).wall,
         }
     }
 
@@ -45,8 +56,41 @@ impl Clock {
     pub fn monotonic(&self) -> Tick {
         match &self.0 {
             Source::System => Tick(process_start().elapsed()),
-            Source::Manual(time) => lock(time).tick,
+            Source::Manual(time) | Source::Simulated(time, _) => lock(time).tick,
         }
+    }
+
+    /// What a wait in place is measured with: the machine's time also where a test moves the clock by hand, since a wait must
+    /// end; a simulation's own.
+    pub fn patience(&self) -> Tick {
+        match &self.0 {
+            Source::System | Source::Manual(_) => Tick(process_start().elapsed()),
+            Source::Simulated(time, _) => lock(time).tick,
+        }
+    }
+
+    /// Waits in place, by [`patience`](Self::patience).
+    pub async fn wait(&self, time: Duration) {
+        match &self.0 {
+            Source::System | Source::Manual(_) => tokio::time::sleep(time).await,
+            Source::Simulated(..) => {
+                self.advance(time);
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// An even draw from 0 up to 1, which the seed decides in a simulation.
+    pub fn luck(&self) -> f64 {
+        match &self.0 {
+            Source::System | Source::Manual(_) => rand::random(),
+            Source::Simulated(_, random) => random.lock().unwrap_or_else(PoisonError::into_inner).random(),
+        }
+    }
+
+    /// Whether this is a simulation's clock.
+    pub fn is_simulated(&self) -> bool {
+        matches!(self.0, Source::Simulated(..))
     }
 
     /// Moves a manual clock on, wall and monotonic alike.
@@ -69,7 +113,7 @@ impl Clock {
 
     fn manual_time(&self) -> &Mutex<ManualTime> {
         match &self.0 {
-            Source::Manual(time) => time,
+            Source::Manual(time) | Source::Simulated(time, _) => time,
             Source::System => panic!("only a manual clock can be moved"),
         }
     }
@@ -137,6 +181,18 @@ mod tests {
         let before = clock.monotonic();
         clock.set_wall("2036-03-01T12:00:00Z".parse().expect("a literal timestamp"));
         assert_eq!(clock.monotonic(), before);
+    }
+
+    #[tokio::test]
+    async fn who_waits_in_a_simulation_moves_its_clock_and_the_seed_decides_its_luck() {
+        let began = Instant::now();
+        let (clock, other) = (Clock::simulated(noon(), 7), Clock::simulated(noon(), 7));
+        clock.wait(Duration::from_secs(3_600)).await;
+        assert_eq!(clock.now().to_string(), "2026-03-01T13:00:00Z");
+        assert_eq!(clock.patience(), clock.monotonic());
+        assert!(began.elapsed() < Duration::from_secs(60), "nobody waited for an hour");
+        let lots = |clock: &Clock| [clock.luck(), clock.luck(), clock.luck()];
+        assert_eq!(lots(&clock), lots(&other));
     }
 
     #[test]

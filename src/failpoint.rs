@@ -1,5 +1,5 @@
-//! Named points at which a test stops the process, to kill it or to let it go on later; in a shipped build `hit` is empty and the variable
-//! that arms it unknown.
+//! Named points at which a test stops the process, to kill it or to let it go on later, or lets one step die within the process; in a
+//! shipped build `hit` is empty and the variable that arms it unknown.
 
 /// The webhook's body was read; nothing is stored yet.
 pub const BODY_READ: &str = "body_read";
@@ -95,15 +95,45 @@ pub const ALL: [&str; 29] = [
 ];
 
 #[cfg(any(debug_assertions, feature = "failpoints"))]
-pub use armed::{hit, is_armed};
+pub use armed::{Died, Watching, hit, is_armed, watch};
 #[cfg(not(any(debug_assertions, feature = "failpoints")))]
 pub use unarmed::{hit, is_armed};
 
 #[cfg(any(debug_assertions, feature = "failpoints"))]
 mod armed {
+    use std::cell::RefCell;
     use std::io::Write as _;
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU32, Ordering};
+
+    thread_local! {
+        static WATCH: RefCell<Option<Watch>> = const { RefCell::new(None) };
+    }
+
+    type Watch = Box<dyn FnMut(&str) -> bool>;
+
+    /// What a step that died at a point is unwound with, past the panic hook, since nothing went wrong: its owner catches it
+    /// and drops the step.
+    #[derive(Debug)]
+    pub struct Died;
+
+    /// Watches this thread until it is dropped.
+    #[derive(Debug)]
+    pub struct Watching(());
+
+    impl Drop for Watching {
+        fn drop(&mut self) {
+            WATCH.set(None);
+        }
+    }
+
+    /// From now on `on_hit` hears of every point that a step passes on this thread; where it answers true the step dies.
+    /// For tests that poll their steps themselves and catch [`Died`].
+    #[must_use = "it watches until it is dropped"]
+    pub fn watch(on_hit: impl FnMut(&str) -> bool + 'static) -> Watching {
+        WATCH.set(Some(Box::new(on_hit)));
+        Watching(())
+    }
 
     /// `ML_CONNECTOR_FAILPOINT=name[:n[:stop]]`: at the n-th passage (1 when left out) of that point the thread stands still for good, or
     /// the whole process is stopped as by SIGSTOP and goes on after SIGCONT.
@@ -154,6 +184,9 @@ mod armed {
     /// returns, so that the parent kills the process with SIGKILL and nothing of it gets to tidy up; or, as the plan says, stops the
     /// process and returns when it was told to go on.
     pub fn hit(name: &str) {
+        if WATCH.with_borrow_mut(|watch| watch.as_mut().is_some_and(|on_hit| on_hit(name))) {
+            std::panic::resume_unwind(Box::new(Died));
+        }
         let Some(plan) = plan().filter(|plan| plan.passes(name)) else { return };
         say("failpoint reached", name);
         match plan.manner {
@@ -191,6 +224,22 @@ mod armed {
             assert!(!plan.passes("claimed"));
             assert!(plan.passes("claimed"));
             assert!(!plan.passes("claimed"));
+        }
+
+        #[test]
+        fn a_watched_step_dies_where_its_watcher_says_and_only_as_long_as_it_is_watched() {
+            let passed = std::rc::Rc::new(RefCell::new(Vec::new()));
+            let heard = std::rc::Rc::clone(&passed);
+            let watching = watch(move |name| {
+                heard.borrow_mut().push(name.to_owned());
+                name == super::super::CLAIMED
+            });
+            hit(super::super::BODY_READ);
+            let died = std::panic::catch_unwind(|| hit(super::super::CLAIMED)).expect_err("it dies there");
+            assert!(died.is::<Died>());
+            drop(watching);
+            hit(super::super::CLAIMED);
+            assert_eq!(*passed.borrow(), [super::super::BODY_READ, super::super::CLAIMED]);
         }
 
         #[test]

@@ -136,7 +136,7 @@ pub async fn reconcile(
     // 2.
     let (mut behind, mut looked) = (0, 0);
     loop {
-        let ours = books.store.orders_placed(books.name, (from, until), behind, OURS_AT_ONCE).await?;
+        let ours = books.store.ids_of_orders_placed(books.name, (from, until), behind, OURS_AT_ONCE).await?;
         let Some(last) = ours.last() else { break };
         behind = *last;
         looked += ours.len();

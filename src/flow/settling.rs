@@ -250,9 +250,9 @@ pub fn failed(link: &Connection, claimed: &Claimed, step: &'static str, error: &
     }
     let settled = match error.verdict() {
         Verdict::Retry { after, scope: Scope::Remote } => {
-            again(link, false, spread(after.unwrap_or(REMOTE_PAUSE)), &text)
+            again(link, false, spread(link, after.unwrap_or(REMOTE_PAUSE)), &text)
         }
-        Verdict::Ambiguous | Verdict::NotSent | Verdict::Done => again(link, false, spread(REMOTE_PAUSE), &text),
+        Verdict::Ambiguous | Verdict::NotSent | Verdict::Done => again(link, false, spread(link, REMOTE_PAUSE), &text),
         Verdict::Retry { after, scope: Scope::Record } => return failed_itself(link, claimed, step, after, &text),
         Verdict::Reject => {
             return Outcome::park(step, claimed, ParkKind::Refusal, "refused_by_ifs", refusal_text(&text));
@@ -263,8 +263,8 @@ pub fn failed(link: &Connection, claimed: &Claimed, step: &'static str, error: &
 }
 
 /// Up to half as long again, so that what failed together does not come back together.
-fn spread(pause: Duration) -> Duration {
-    pause.saturating_add(pause.mul_f32(rand::random_range(0.0..0.5)))
+fn spread(link: &Connection, pause: Duration) -> Duration {
+    pause.saturating_add(pause.mul_f64(link.clock.luck() / 2.0))
 }
 
 /// The end of a write whose answer was lost: looked at again soon, and later each time. It counts against the document when
@@ -306,7 +306,7 @@ pub fn failed_itself(
         return Outcome::park(step, claimed, ParkKind::Attempts, "failed_too_often", text);
     }
     let attempt = u32::try_from(claimed.failures() + 1).unwrap_or(u32::MAX);
-    let pause = link.retry.next_delay(attempt, after);
+    let pause = link.retry.next_delay(attempt, after, &link.clock);
     Outcome::new(step, claimed.desired_version, again(link, true, pause, text))
 }
 

@@ -89,7 +89,7 @@ impl IfsClient {
         let pooled = client()?.pool_idle_timeout(IDLE_TIMEOUT).build()?;
         let keeper = TokenKeeper::new(token, settings.credentials, pooled.clone(), clock.clone(), &settings.name);
         let inner = Inner {
-            limiter: Limiter::new(&settings.name, settings.limiter),
+            limiter: Limiter::new(&settings.name, settings.limiter, clock.clone()),
             breaker: Breaker::new(&settings.name, settings.breaker, clock.clone()),
             tenure: settings.tenure,
             name: settings.name,
@@ -380,7 +380,7 @@ impl IfsClient {
                 outcome => outcome.map_err(judge_read),
             }
         };
-        READ_RETRIES.run(attempt).await
+        READ_RETRIES.run(&self.0.clock, attempt).await
     }
 
     /// The same for a write, counting those that were answered.

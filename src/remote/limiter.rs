@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use super::NotNow;
 use super::retry::RETRY_AFTER_MAX;
+use crate::clock::{Clock, Tick};
 use crate::telemetry::metric;
 
 /// The ceilings of one remote.
@@ -41,7 +42,7 @@ impl LimiterSettings {
     }
 }
 
-/// The limiter of one remote. Clones share one count. It runs on the machine's own time, never on a hand-moved clock: a wait must end.
+/// The limiter of one remote. Clones share one count. It runs on [`Clock::patience`], never on a hand-moved clock: a wait must end.
 #[derive(Clone)]
 pub struct Limiter(Arc<Shared>);
 
@@ -50,7 +51,8 @@ struct Shared {
     rate: DefaultDirectRateLimiter,
     slots: Arc<Semaphore>,
     wait_max: Duration,
-    not_before: Mutex<Option<Instant>>,
+    not_before: Mutex<Option<Tick>>,
+    clock: Clock,
 }
 
 /// The right to make one call; holds its slot until dropped.
@@ -61,7 +63,7 @@ pub struct Permit(#[expect(dead_code, reason = "held for its drop, which frees t
 impl Limiter {
     /// A limiter whose burst is used up: whoever called this remote before, another replica or this process before a restart, may
     /// have used it a moment ago, and what both send together must keep to the rate.
-    pub fn new(remote: &str, settings: LimiterSettings) -> Self {
+    pub fn new(remote: &str, settings: LimiterSettings, clock: Clock) -> Self {
         let rate = RateLimiter::direct(Quota::per_minute(settings.per_minute).allow_burst(settings.burst));
         let emptied = rate.check_n(settings.burst).is_ok_and(|taken| taken.is_ok());
         debug_assert!(emptied, "a fresh bucket gives its burst");
@@ -71,6 +73,7 @@ impl Limiter {
             slots: Arc::new(Semaphore::new(settings.concurrency_max.get() as usize)),
             wait_max: settings.wait_max,
             not_before: Mutex::new(None),
+            clock,
         }))
     }
 
@@ -93,7 +96,7 @@ impl Limiter {
 
     /// Nobody gets a permit for this long (15 minutes at most), because the remote said so.
     pub fn pause(&self, time: Duration) {
-        let until = Instant::now() + time.min(RETRY_AFTER_MAX);
+        let until = self.0.clock.patience() + time.min(RETRY_AFTER_MAX);
         let mut not_before = self.0.not_before.lock().unwrap_or_else(PoisonError::into_inner);
         if not_before.is_none_or(|known| known < until) {
             *not_before = Some(until);
@@ -108,7 +111,7 @@ impl Limiter {
             if pause.is_zero() {
                 break;
             }
-            tokio::time::sleep(pause).await;
+            self.0.clock.wait(pause).await;
         }
         self.0.rate.until_ready().await;
         Permit(slot)
@@ -116,7 +119,7 @@ impl Limiter {
 
     fn pause_left(&self) -> Duration {
         let not_before = *self.0.not_before.lock().unwrap_or_else(PoisonError::into_inner);
-        not_before.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
+        not_before.map_or(Duration::ZERO, |until| until - self.0.clock.patience())
     }
 }
 
@@ -131,7 +134,7 @@ mod tests {
             wait_max,
             ..LimiterSettings::new(1, slots)
         };
-        Limiter::new("test", settings)
+        Limiter::new("test", settings, Clock::system())
     }
 
     #[tokio::test]

@@ -7,6 +7,8 @@ use backoff::{ExponentialBackoff, ExponentialBackoffBuilder};
 use jiff::Timestamp;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
+use crate::clock::Clock;
+
 /// The longest wait that a remote can ask of us.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(15 * 60);
 
@@ -46,20 +48,20 @@ impl Default for RetryPolicy {
 impl RetryPolicy {
     /// The delay before try `attempt` + 1, where the first try is 1. What the remote asked for goes before what we would choose, clamped to
     /// [`RETRY_AFTER_MAX`], with a little jitter on top so that not everybody comes back at the same instant.
-    pub fn next_delay(&self, attempt: u32, retry_after: Option<Duration>) -> Duration {
+    pub fn next_delay(&self, attempt: u32, retry_after: Option<Duration>, clock: &Clock) -> Duration {
         if let Some(asked) = retry_after {
-            return asked.min(RETRY_AFTER_MAX) + draw(self.base);
+            return asked.min(RETRY_AFTER_MAX) + draw(self.base, clock);
         }
         let doublings = attempt.saturating_sub(1);
         let top = self.base.saturating_mul(2_u32.saturating_pow(doublings));
-        draw(top.min(self.delay_max))
+        draw(top.min(self.delay_max), clock)
     }
 
     /// Tries until it works, until it must not be tried again, or `tries_max` times. Only for calls that may safely go twice.
     ///
     /// # Errors
     /// The error of the last try.
-    pub async fn run<T, E>(&self, mut call: impl AsyncFnMut() -> Result<T, Retried<E>>) -> Result<T, E> {
+    pub async fn run<T, E>(&self, clock: &Clock, mut call: impl AsyncFnMut() -> Result<T, Retried<E>>) -> Result<T, E> {
         let mut attempt = 1;
         loop {
             let (error, asked) = match call().await {
@@ -67,11 +69,11 @@ impl RetryPolicy {
                 Err(Retried::Never(error)) => return Err(error),
                 Err(Retried::Again(error, asked)) => (error, asked),
             };
-            let delay = self.next_delay(attempt, asked);
+            let delay = self.next_delay(attempt, asked, clock);
             if attempt >= self.tries_max || delay > self.wait_max {
                 return Err(error);
             }
-            tokio::time::sleep(delay).await;
+            clock.wait(delay).await;
             attempt += 1;
         }
     }
@@ -96,7 +98,10 @@ pub fn retry_after_of(text: &str, now: Timestamp) -> Option<Duration> {
 }
 
 /// An even draw from zero to `top`: `backoff` draws from `interval * (1 ± factor)`, which with factor 1 and half the top is just that.
-fn draw(top: Duration) -> Duration {
+fn draw(top: Duration, clock: &Clock) -> Duration {
+    if clock.is_simulated() {
+        return top.mul_f64(clock.luck());
+    }
     let mut delays: ExponentialBackoff = ExponentialBackoffBuilder::new()
         .with_initial_interval(top / 2)
         .with_max_interval(top)
@@ -120,7 +125,7 @@ mod tests {
     #[test]
     fn delays_grow_have_full_jitter_and_stay_below_the_cap() {
         for (attempt, top_millis) in [(1, 100), (2, 200), (4, 800), (9, 2_000), (4_000_000, 2_000)] {
-            let delays: Vec<_> = (0..400).map(|_| POLICY.next_delay(attempt, None)).collect();
+            let delays: Vec<_> = (0..400).map(|_| POLICY.next_delay(attempt, None, &Clock::system())).collect();
             let top = Duration::from_millis(top_millis);
             assert!(delays.iter().all(|delay| *delay <= top), "{attempt}");
             assert!(delays.iter().any(|delay| *delay < top / 4), "{attempt}: no small one");
@@ -130,9 +135,9 @@ mod tests {
 
     #[test]
     fn retry_after_is_honoured_and_clamped() {
-        let delay = POLICY.next_delay(1, Some(Duration::from_secs(7)));
+        let delay = POLICY.next_delay(1, Some(Duration::from_secs(7)), &Clock::system());
         assert!(delay >= Duration::from_secs(7) && delay <= Duration::from_millis(7_100));
-        let year = POLICY.next_delay(1, Some(Duration::from_secs(365 * 86_400)));
+        let year = POLICY.next_delay(1, Some(Duration::from_secs(365 * 86_400)), &Clock::system());
         assert!(year <= RETRY_AFTER_MAX + POLICY.base);
     }
 
@@ -161,7 +166,7 @@ mod tests {
     async fn a_call_is_tried_no_more_often_than_allowed() {
         let mut tries = 0;
         let failed: Result<(), &str> = POLICY
-            .run(async || {
+            .run(&Clock::system(), async || {
                 tries += 1;
                 Err(Retried::Again("busy", Some(Duration::ZERO)))
             })
@@ -174,7 +179,7 @@ mod tests {
         for outcome in [0, 1] {
             let mut tries = 0;
             let failed: Result<(), &str> = POLICY
-                .run(async || {
+                .run(&Clock::system(), async || {
                     tries += 1;
                     Err(match outcome {
                         0 => Retried::Again("later", Some(Duration::from_secs(600))),

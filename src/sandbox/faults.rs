@@ -19,6 +19,8 @@ pub enum Fault {
     Reset,
     /// Nothing is done until `release_held()`; the caller never gets an answer.
     Hold,
+    /// As `Hold`, but the connection is closed at once: the caller hears of no answer without waiting for it.
+    Shelved,
     /// Carried out after this delay, whether the caller still waits or not; no answer.
     Late(Duration),
     /// Answered rightly, after this delay (nothing is done before it).
@@ -54,6 +56,7 @@ impl Fault {
             Self::DropAnswer => "drop_answer",
             Self::Reset => "reset",
             Self::Hold => "hold",
+            Self::Shelved => "shelved",
             Self::Late(_) => "late_commit",
             Self::Slow(_) => "slow",
             Self::CutBody => "cut_body",

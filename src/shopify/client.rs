@@ -103,7 +103,11 @@ impl ShopifyClient {
         let http = egress.client(&endpoint)?.timeout(REQUEST_TIMEOUT).build()?;
         Ok(Self(
             Arc::new(Inner {
-                limiter: Limiter::new(&settings.name, LimiterSettings::new(REQUESTS_PER_SECOND, CONCURRENCY_MAX)),
+                limiter: Limiter::new(
+                    &settings.name,
+                    LimiterSettings::new(REQUESTS_PER_SECOND, CONCURRENCY_MAX),
+                    clock.clone(),
+                ),
                 breaker: Breaker::new(&settings.name, BreakerSettings::default(), clock.clone()),
                 budget: Budget::default(),
                 tenure: settings.tenure,
@@ -238,7 +242,7 @@ impl ShopifyClient {
             }
             outcome => outcome.map_err(Retried::Never),
         };
-        READ_RETRIES.run(attempt).await
+        READ_RETRIES.run(&self.0.clock, attempt).await
     }
 
     async fn attempt(&self, operation: &'static str, body: Bytes) -> Result<Box<RawValue>, ShopifyError> {

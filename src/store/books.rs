@@ -78,7 +78,7 @@ impl Store {
     ///
     /// # Errors
     /// The database's refusal.
-    pub async fn orders_placed(
+    pub async fn ids_of_orders_placed(
         &self,
         name: &ConnectionName,
         (from, until): (Timestamp, Timestamp),

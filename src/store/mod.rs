@@ -16,6 +16,8 @@ mod heard;
 mod hints;
 mod inbox_view;
 mod intents;
+#[cfg(any(debug_assertions, feature = "failpoints"))]
+mod keeper;
 mod key_standing;
 mod leases;
 mod mapped;
@@ -49,6 +51,8 @@ pub use follow_ups::Beside;
 pub use hints::{Cursor, Hint, HintPage, Taken};
 pub use inbox_view::{DeliveryView, InboxCounts};
 pub use intents::{Intent, IntentKind, NewIntent, Watch};
+#[cfg(any(debug_assertions, feature = "failpoints"))]
+pub use keeper::{Keeper, Passage};
 pub use key_standing::{KeyDocument, KeyStanding};
 pub use leases::{Lease, LeaseState, LeaseView, Takeover};
 pub use mapped::{Mapped, Snapshot, SnapshotChange, Wish};
@@ -137,6 +141,8 @@ struct Inner {
     target: String,
     connections: Semaphore,
     writers: Semaphore,
+    #[cfg(any(debug_assertions, feature = "failpoints"))]
+    keeper: std::sync::OnceLock<Keeper>,
 }
 
 /// The door to the database; cheap to clone.
@@ -166,8 +172,15 @@ impl Store {
             Backend::Sqlite => 1,
             Backend::Postgres => size,
         };
-        let inner =
-            Inner { pool, backend, target, connections: Semaphore::new(size), writers: Semaphore::new(writers) };
+        let inner = Inner {
+            pool,
+            backend,
+            target,
+            connections: Semaphore::new(size),
+            writers: Semaphore::new(writers),
+            #[cfg(any(debug_assertions, feature = "failpoints"))]
+            keeper: std::sync::OnceLock::new(),
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -231,6 +244,8 @@ impl Store {
         door: Door,
         work: impl FnOnce(&mut Db) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        #[cfg(any(debug_assertions, feature = "failpoints"))]
+        self.meets_keeper(Passage::Enters(door)).await?;
         let inner = Arc::clone(&self.inner);
         let task = tokio::spawn(async move {
             let _writer = match door {
@@ -245,12 +260,20 @@ impl Store {
             });
             blocking.await.map_err(|_| StoreError::CutOff)?
         });
-        task.await.map_err(|_| StoreError::CutOff)?
+        let done = task.await.map_err(|_| StoreError::CutOff)?;
+        #[cfg(any(debug_assertions, feature = "failpoints"))]
+        if done.is_ok() {
+            self.meets_keeper(Passage::Leaves(door)).await?;
+        }
+        done
     }
 }
 
-#[derive(Clone, Copy)]
-enum Door {
+/// Which way blocking work goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// It only reads.
     Readers,
+    /// It writes.
     Writers,
 }

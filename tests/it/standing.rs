@@ -259,7 +259,7 @@ fn runs(world: &World) -> Vec<String> {
 }
 
 on_both!(when_it_ran_is_remembered_over_restarts_and_owners, Setup::default(), async |world: &World| {
-    let clock = Clock::manual(Timestamp::now());
+    let clock = Clock::manual("2026-11-27T12:00:00Z".parse().expect("a literal timestamp"));
     let hour = Duration::from_secs(3_600);
     {
         let steps = world.steps(&clock).await;

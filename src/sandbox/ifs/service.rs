@@ -238,6 +238,10 @@ async fn faulty(core: Arc<Core>, job: Job, open: OpenEntry, fault: Fault) -> Rep
             released.await;
             close(&open)
         }
+        Fault::Shelved => {
+            lock(&core.held).push(job);
+            close(&open)
+        }
         Fault::Storm(times) => {
             job.work.storm(&mut lock(&core.tables), times);
             send(&open, core.carry_out(&job))
@@ -275,6 +279,7 @@ fn refuse(open: &OpenEntry, fault: &Fault) -> Reply {
         Fault::Reset
         | Fault::DropAnswer
         | Fault::Hold
+        | Fault::Shelved
         | Fault::Late(_)
         | Fault::Slow(_)
         | Fault::CutBody

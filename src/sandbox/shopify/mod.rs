@@ -284,14 +284,14 @@ impl Shop {
     }
 
     /// The body of `orders/edited` about an order's last change.
-    pub(super) fn edit_body(&self, order_id: u64) -> Option<Bytes> {
+    pub fn edit_body(&self, order_id: u64) -> Option<Bytes> {
         let state = self.lock();
         let [.., before, last] = state.orders.get(&order_id)?.versions.as_slice() else { return None };
         Some(Bytes::from(rest::order_edit(last, before).to_string()))
     }
 
     /// The body of `refunds/create` about an order's last refund.
-    pub(super) fn refund_body(&self, order_id: u64) -> Option<Bytes> {
+    pub fn refund_body(&self, order_id: u64) -> Option<Bytes> {
         let state = self.lock();
         let order = state.orders.get(&order_id)?.versions.last()?;
         Some(Bytes::from(rest::refund_body(order)?.to_string()))

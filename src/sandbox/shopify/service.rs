@@ -207,7 +207,7 @@ async fn faulty(shop: &Shop, version: &str, asked: &Value, open: &OpenEntry, fau
             drop(shop.query(version, asked));
             close(open)
         }
-        Fault::Reset | Fault::Storm(_) => close(open),
+        Fault::Reset | Fault::Shelved | Fault::Storm(_) => close(open),
     }
 }
 

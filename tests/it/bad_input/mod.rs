@@ -4,9 +4,12 @@
 mod bodies;
 mod door;
 mod ifs;
+mod mutant;
+mod mutants;
 mod operator;
 mod orders;
 mod persons;
+mod signatures;
 mod sizes;
 
 use ml_connector::domain::document::State;
@@ -68,9 +71,11 @@ fn the_table_in_docs_names_every_test_here_and_no_other() {
         ("bodies", include_str!("bodies.rs")),
         ("door", include_str!("door.rs")),
         ("ifs", include_str!("ifs.rs")),
+        ("mutants", include_str!("mutants.rs")),
         ("operator", include_str!("operator.rs")),
         ("orders", include_str!("orders.rs")),
         ("persons", include_str!("persons.rs")),
+        ("signatures", include_str!("signatures.rs")),
         ("sizes", include_str!("sizes.rs")),
     ];
     let mut tests: Vec<String> = Vec::new();

@@ -15,7 +15,12 @@ pub struct Database {
 impl Database {
     /// An empty SQLite file.
     pub fn sqlite() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self::sqlite_in(&std::env::temp_dir())
+    }
+
+    /// An empty SQLite file in a folder of its own below this one.
+    pub fn sqlite_in(above: &std::path::Path) -> Self {
+        let folder = tempfile::tempdir_in(above).expect("a temporary folder");
         let url = format!("sqlite:{}", folder.path().join("test.db").display());
         Self { url, _folder: Some(folder) }
     }

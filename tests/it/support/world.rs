@@ -17,7 +17,9 @@ use ml_connector::config::{Settings, Sources};
 use ml_connector::domain::document::State;
 use ml_connector::flow::{Connection, Term, map_delivery, writer};
 use ml_connector::sandbox::shopify::Shop;
-use ml_connector::sandbox::{Sandbox, SandboxSettings, ShopSettings};
+use ml_connector::sandbox::{
+    BookedCustomers, BookedMoney, BookedRelease, BookedTelling, Sandbox, SandboxSettings, ShopSettings,
+};
 use ml_connector::store::{DocumentFilter, DocumentRow, LeaseState, Store, Takeover};
 use ml_connector::telemetry::install_metrics;
 
@@ -40,6 +42,10 @@ pub struct Setup {
     pub two_shops: bool,
     /// Time between two sweeps; without one there are none.
     pub sweep_every: Option<Duration>,
+    /// How the first shop's connection is set up; the books expect what follows from it.
+    pub manner: Manner,
+    /// Decides what the sandbox draws; 1 when not said.
+    pub seed: Option<u64>,
     /// Days of a census; 0 for none.
     pub census_days: u64,
     /// Replaces text in the file of settings.
@@ -58,12 +64,10 @@ pub struct World {
 impl World {
     /// Sets everything up; nothing runs yet but the sandbox.
     pub async fn new(database: Database, setup: Setup) -> Self {
-        let shops = if setup.two_shops {
-            vec![ShopSettings::first(), ShopSettings::second()]
-        } else {
-            vec![ShopSettings::first()]
-        };
+        let first = booked(setup.manner);
+        let shops = if setup.two_shops { vec![first, ShopSettings::second()] } else { vec![first] };
         let settings = SandboxSettings {
+            seed: setup.seed.unwrap_or(1),
             shops: shops.clone(),
             wait_honoured: !setup.wait_unhonoured,
             ..SandboxSettings::default()
@@ -85,7 +89,7 @@ impl World {
             base_url: sandbox.shop_base_url(index).expect("the shop listens").to_owned(),
             company: shop.company.clone(),
             site: shop.contract.clone(),
-            manner: Manner::Plain,
+            manner: if index == 0 { setup.manner } else { Manner::Plain },
         });
         let mut demo = DemoSettings::new(database.url.clone(), sandbox.ifs_base_url(), endpoints.collect());
         demo.request_timeout = setup.request_timeout.unwrap_or(Duration::from_secs(5));
@@ -232,6 +236,22 @@ impl World {
             assert!(Instant::now() < deadline, "still busy after 60 s: {received} deliveries, {moving} documents");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+}
+
+/// The first shop, as its books go under this manner.
+fn booked(manner: Manner) -> ShopSettings {
+    let shop = ShopSettings::first();
+    match manner {
+        Manner::Plain => shop,
+        Manner::Telling => ShopSettings { told: BookedTelling::Metafields, ..shop },
+        Manner::Ruled => ShopSettings {
+            money: BookedMoney::Presentment,
+            customers: BookedCustomers::Own,
+            told: BookedTelling::MetafieldsAndTags,
+            released: BookedRelease::AtOnce,
+            ..shop
+        },
     }
 }
 
