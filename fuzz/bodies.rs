@@ -127,8 +127,9 @@ fn worth_what_the_body_says(data: &[u8], desired: &DesiredOrder) {
     if body["refunds"].as_array().is_some_and(|refunds| !refunds.is_empty()) {
         return;
     }
-    // Both currencies stand in the set; the bare figure beside it is the older form of the same.
-    let said = match &body["current_total_price_set"]["shop_money"]["amount"] {
+    // Both currencies stand in the set; the bare figure beside it is the older form of the same, and counts without a set.
+    let in_set = &body["current_total_price_set"]["shop_money"]["amount"];
+    let said = match if in_set.is_null() { &body["current_total_price"] } else { in_set } {
         Value::String(text) => text.trim().parse::<Decimal>().ok(),
         Value::Number(number) => number.to_string().parse::<Decimal>().ok(),
         _ => None,

@@ -47,7 +47,7 @@ impl Clock {
     /// Wall time, UTC. It may jump either way, so it is for what people and other systems read, never for waiting.
     pub fn now(&self) -> Timestamp {
         match &self.0 {
-            Source::System => Timestamp::now(),
+            Source::System => shifted(Timestamp::now()),
             Source::Manual(time) | Source::Simulated(time, _) => lock(time).wall,
         }
     }
@@ -152,6 +152,39 @@ fn process_start() -> Instant {
     *START.get_or_init(Instant::now)
 }
 
+/// The machine's time in a shipped build.
+#[cfg(not(any(debug_assertions, feature = "failpoints")))]
+#[inline(always)]
+fn shifted(now: Timestamp) -> Timestamp {
+    now
+}
+
+/// The machine's time, off by what a test asks for: `ML_CONNECTOR_CLOCK_JUMPS=0:7200,3:-60` lets the wall clock of this process run
+/// two hours ahead at first and a minute behind from its third second on. Monotonic time does not notice.
+#[cfg(any(debug_assertions, feature = "failpoints"))]
+fn shifted(now: Timestamp) -> Timestamp {
+    static JUMPS: OnceLock<Vec<(u64, i64)>> = OnceLock::new();
+    let jumps = JUMPS.get_or_init(|| parse_jumps(&std::env::var("ML_CONNECTOR_CLOCK_JUMPS").unwrap_or_default()));
+    if jumps.is_empty() {
+        return now;
+    }
+    let offset = offset_at(jumps, process_start().elapsed());
+    now.saturating_add(jiff::SignedDuration::from_secs(offset)).unwrap_or(now)
+}
+
+#[cfg(any(debug_assertions, feature = "failpoints"))]
+fn parse_jumps(text: &str) -> Vec<(u64, i64)> {
+    let jump =
+        |one: &str| one.split_once(':').and_then(|(from, offset)| Some((from.parse().ok()?, offset.parse().ok()?)));
+    text.split(',').filter_map(jump).collect()
+}
+
+/// The last jump that has come.
+#[cfg(any(debug_assertions, feature = "failpoints"))]
+fn offset_at(jumps: &[(u64, i64)], elapsed: Duration) -> i64 {
+    jumps.iter().rev().find(|(from, _)| elapsed >= Duration::from_secs(*from)).map_or(0, |(_, offset)| *offset)
+}
+
 fn lock(time: &Mutex<ManualTime>) -> MutexGuard<'_, ManualTime> {
     // A panicking test cannot leave half a time behind: both fields are plain values.
     time.lock().unwrap_or_else(PoisonError::into_inner)
@@ -193,6 +226,14 @@ mod tests {
         assert!(began.elapsed() < Duration::from_secs(60), "nobody waited for an hour");
         let lots = |clock: &Clock| [clock.luck(), clock.luck(), clock.luck()];
         assert_eq!(lots(&clock), lots(&other));
+    }
+
+    #[test]
+    fn a_jump_lasts_until_the_next_one() {
+        let jumps = parse_jumps("1:7200,3:-60,nonsense,4:x");
+        assert_eq!(jumps, [(1, 7_200), (3, -60)]);
+        let at = |secs| offset_at(&jumps, Duration::from_secs(secs));
+        assert_eq!([at(0), at(1), at(2), at(3), at(99)], [0, 7_200, 7_200, -60, -60]);
     }
 
     #[test]

@@ -3,10 +3,20 @@
 
 /// The webhook's body was read; nothing is stored yet.
 pub const BODY_READ: &str = "body_read";
+/// Deliveries are taken together; none of them is stored yet.
+pub const INBOX_GROUPED: &str = "inbox_grouped";
 /// The inbox row is committed; the 200 is not sent yet.
 pub const INBOX_COMMITTED: &str = "inbox_committed";
+/// A delivery's attempt is counted; nothing of it is mapped.
+pub const MAPPING_BEGUN: &str = "mapping_begun";
+/// Shopify answered the order that was asked for by its id; nothing of it is committed.
+pub const RE_READ_ANSWERED: &str = "re_read_answered";
+/// A delivery, its order and its document are committed together; no writer was woken.
+pub const MAPPED: &str = "mapped";
 /// A document is claimed; nothing else happened.
 pub const CLAIMED: &str = "claimed";
+/// IFS answered a look-up; nothing is decided.
+pub const LOOKED_UP: &str = "looked_up";
 /// The intent is committed; no byte left.
 pub const INTENT_COMMITTED: &str = "intent_committed";
 /// The bytes of a create left for IFS; its answer was not read.
@@ -18,6 +28,8 @@ pub const READ_BACK_DONE: &str = "read_back_done";
 
 /// The intent of a change under ETags is committed; no byte left.
 pub const AMEND_INTENT_COMMITTED: &str = "amend_intent_committed";
+/// The bytes of a change under ETags left; its answer was not read.
+pub const AMEND_BYTES_SENT: &str = "amend_bytes_sent";
 /// IFS answered a change under ETags; nothing of it is committed.
 pub const AMEND_ANSWERED: &str = "amend_answered";
 /// The intent of a new row is committed; no byte left.
@@ -32,6 +44,8 @@ pub const ROW_LINKED: &str = "row_linked";
 pub const REMOVE_INTENT_COMMITTED: &str = "remove_intent_committed";
 /// IFS answered that the row is gone; nothing of it is committed.
 pub const REMOVE_ANSWERED: &str = "remove_answered";
+/// The bytes of an action or of a change that goes alone left; its answer was not read.
+pub const ACTION_BYTES_SENT: &str = "action_bytes_sent";
 /// The intent of a release is committed; no byte left.
 pub const RELEASE_INTENT_COMMITTED: &str = "release_intent_committed";
 /// IFS answered the release; nothing of it is committed.
@@ -61,16 +75,27 @@ pub const SWEEP_PAGE_READ: &str = "sweep_page_read";
 /// A page of a sweep and the cursor behind it are committed; the next page is still to come.
 pub const SWEEP_PAGE_STORED: &str = "sweep_page_stored";
 
+/// The shop took the tags; the settle is still to come.
+pub const WRITE_BACK_TAGGED: &str = "write_back_tagged";
+/// A step is settled; nothing that follows from it has begun.
+pub const SETTLED: &str = "settled";
+
 /// Every point, in the order in which an order passes them.
-pub const ALL: [&str; 29] = [
+pub const ALL: [&str; 38] = [
     BODY_READ,
+    INBOX_GROUPED,
     INBOX_COMMITTED,
+    MAPPING_BEGUN,
+    RE_READ_ANSWERED,
+    MAPPED,
     CLAIMED,
+    LOOKED_UP,
     INTENT_COMMITTED,
     BYTES_SENT,
     CREATED_RECEIVED,
     READ_BACK_DONE,
     AMEND_INTENT_COMMITTED,
+    AMEND_BYTES_SENT,
     AMEND_ANSWERED,
     ROW_INTENT_COMMITTED,
     ROW_BYTES_SENT,
@@ -78,6 +103,7 @@ pub const ALL: [&str; 29] = [
     ROW_LINKED,
     REMOVE_INTENT_COMMITTED,
     REMOVE_ANSWERED,
+    ACTION_BYTES_SENT,
     RELEASE_INTENT_COMMITTED,
     RELEASE_ANSWERED,
     CANCEL_INTENT_COMMITTED,
@@ -90,6 +116,8 @@ pub const ALL: [&str; 29] = [
     CUSTOMER_CHANGE_ANSWERED,
     WRITE_BACK_COMMITTED,
     WRITE_BACK_ANSWERED,
+    WRITE_BACK_TAGGED,
+    SETTLED,
     SWEEP_PAGE_READ,
     SWEEP_PAGE_STORED,
 ];

@@ -7,6 +7,7 @@ pub mod domain;
 
 pub mod clock;
 pub mod failpoint;
+pub mod planted;
 pub mod remote;
 pub mod supervision;
 pub mod telemetry;
@@ -27,5 +28,8 @@ pub mod http;
 pub mod app;
 pub mod cli;
 pub mod config;
+
+#[cfg(any(debug_assertions, feature = "failpoints"))]
+pub mod chaos;
 
 pub mod sandbox;

@@ -90,6 +90,7 @@ async fn commit(store: &Store, mappers: &Mappers, heard: &Heard, group: Vec<Comm
     }
     let elsewhere = deliveries.iter().map(|delivery| &delivery.connection).filter(|name| !mappers.are_here(name));
     let elsewhere = elsewhere.cloned().collect();
+    failpoint::hit(failpoint::INBOX_GROUPED);
     let answers = store.insert_deliveries_telling(deliveries, elsewhere).await;
     failpoint::hit(failpoint::INBOX_COMMITTED);
     for ((connection, topic, at, done), answer) in waiting.into_iter().zip(answers) {

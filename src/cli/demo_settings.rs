@@ -57,6 +57,8 @@ pub struct DemoSettings {
     pub sweep_every: Option<Duration>,
     /// Days of a census; 0 switches it off.
     pub census_days: u64,
+    /// How long an order rests where the shop's manner is ruled.
+    pub lag: Duration,
 }
 
 impl DemoSettings {
@@ -73,6 +75,7 @@ impl DemoSettings {
             concurrency_max: 8,
             sweep_every: Some(Duration::from_secs(900)),
             census_days: 30,
+            lag: Duration::from_secs(4),
         }
     }
 
@@ -119,13 +122,14 @@ test_tenant = true
             concurrency = self.concurrency_max,
         );
         for shop in &self.shops {
-            write_connection(&mut toml, shop, (self.sweep_every.map_or(0, |every| every.as_secs()), self.census_days));
+            let sweep_secs = self.sweep_every.map_or(0, |every| every.as_secs());
+            write_connection(&mut toml, shop, (sweep_secs, self.census_days, self.lag));
         }
         toml
     }
 }
 
-fn write_connection(toml: &mut String, shop: &ShopEndpoint, (sweep_secs, census_days): (u64, u64)) {
+fn write_connection(toml: &mut String, shop: &ShopEndpoint, (sweep_secs, census_days, lag): (u64, u64, Duration)) {
     let customers = match shop.manner {
         Manner::Plain | Manner::Telling => "customer_no = \"WEB-DEFAULT\"",
         Manner::Ruled => RULED_KEYS,
@@ -189,7 +193,7 @@ days = {census_days}
         Manner::Telling => TELLING_TABLES,
         Manner::Ruled => RULED_TABLES,
     };
-    toml.push_str(&tables.replace("NAME", &shop.connection));
+    toml.push_str(&tables.replace("NAME", &shop.connection).replace("LAG", &lag.as_secs().to_string()));
 }
 
 /// What the connection of a shop with rules of its own says instead of one customer.
@@ -212,7 +216,7 @@ const RULED_TABLES: &str = r#"
 templates = [{ country = "SE", customer = "TEMPLATE-SE" }, { customer = "TEMPLATE-DE" }]
 
 [connections.NAME.holds]
-lag_secs = 4
+lag_secs = LAG
 payment = "paid_or_terms"
 risk = ["investigate", "cancel"]
 look_every_secs = 600

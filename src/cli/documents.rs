@@ -76,6 +76,9 @@ pub(super) enum DocumentsCommand {
         /// Lists deliveries that can't be read instead.
         #[arg(long, conflicts_with_all = ["connection", "state", "after"])]
         quarantined: bool,
+        /// With --json: each document with its steps.
+        #[arg(long, requires = "json", conflicts_with = "quarantined")]
+        steps: bool,
         #[command(flatten)]
         shown: Shown,
     },
@@ -183,10 +186,11 @@ pub(super) async fn documents(settings: Settings, command: DocumentsCommand) -> 
     let store = open_store(&settings).await?;
     match command {
         DocumentsCommand::List { quarantined: true, shown, .. } => list_quarantined(&store, shown.format()).await,
-        DocumentsCommand::List { connection, state, after, shown, .. } => {
+        DocumentsCommand::List { connection, state, after, steps, shown, .. } => {
             let state = state.map(|word| parse_state(&word)).transpose()?;
             let filter = DocumentFilter { connection, state, after, limit: PAGE };
-            list(&store, filter, shown.format()).await
+            let depth = if steps { Depth::Steps } else { Depth::Brief };
+            list(&store, filter, depth, shown.format()).await
         }
         DocumentsCommand::Show { id, content, shown } => {
             let document = the_document(&store, id).await?;
@@ -232,13 +236,25 @@ async fn after_act(store: &Store, id: i64, format: Format) -> Result<(), Failure
     Ok(())
 }
 
-async fn list(store: &Store, filter: DocumentFilter, format: Format) -> Result<(), Failure> {
+/// How much of each document a list tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Brief,
+    Steps,
+}
+
+async fn list(store: &Store, filter: DocumentFilter, depth: Depth, format: Format) -> Result<(), Failure> {
     let found = store.list_documents(filter).await?;
     let full = i64::try_from(found.len()).is_ok_and(|count| count == PAGE);
     let next = found.last().filter(|_| full).map(|document| document.id.get());
     match format {
         Format::Json => {
-            let items: Vec<Value> = found.iter().map(brief).collect();
+            let mut items: Vec<Value> = found.iter().map(brief).collect();
+            if depth == Depth::Steps {
+                for (item, document) in items.iter_mut().zip(&found) {
+                    item["steps"] = steps_of(&store.attempts_of(document.id).await?, Content::Hidden);
+                }
+            }
             say_json(&json!({"items": items, "next": next}));
         }
         Format::Text => {
@@ -315,6 +331,8 @@ fn brief(document: &DocumentRow) -> Value {
         "held_since": document.held_since.map(|at| at.to_string()),
         "released": document.released,
         "waits_for": document.waits_for.map(DocumentId::get),
+        "claimed": document.claimed,
+        "open_intent": document.open_intent,
         "trace_id": document.trace_id,
         "created_at": document.created_at.to_string(),
         "updated_at": document.updated_at.to_string(),

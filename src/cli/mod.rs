@@ -4,6 +4,7 @@ mod acts;
 mod connection;
 mod credentials;
 mod customer_story;
+mod deliveries;
 pub mod demo;
 pub mod demo_settings;
 mod documents;
@@ -20,6 +21,7 @@ mod strays;
 mod sync;
 mod webhooks;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -77,6 +79,11 @@ enum Command {
     Orders {
         #[command(subcommand)]
         command: documents::OrdersCommand,
+    },
+    /// What Shopify delivered, and what became of it.
+    Deliveries {
+        #[command(subcommand)]
+        command: deliveries::DeliveriesCommand,
     },
     /// What is written, what waits, what needs a person.
     Documents {
@@ -136,7 +143,12 @@ impl From<StoreError> for Failure {
 
 /// Runs the command of this process.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    main_of(std::env::args_os())
+}
+
+/// Runs the command that these arguments name, the first being the program's name.
+pub fn main_of(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = Cli::parse_from(arguments);
     let system = actix_rt::System::new();
     let result = system.block_on(run(cli));
     let code = match result {
@@ -165,6 +177,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Connection { command } => connection::connection(load(config)?, command).await,
         Command::Credentials { command } => credentials::credentials(load(config)?, command).await,
         Command::Orders { command } => documents::orders(load(config)?, command).await,
+        Command::Deliveries { command } => deliveries::deliveries(load(config)?, command).await,
         Command::Documents { command } => documents::documents(load(config)?, command).await,
         Command::Reconcile(args) => reconcile::reconcile(load(config)?, args).await,
         Command::Strays { command } => strays::strays(load(config)?, command).await,

@@ -18,6 +18,7 @@ use crate::flow::account::{Account, Difference, Gap, Standing};
 use crate::flow::reconcile::{Books, Progress, ReconcileError, reconcile as compare};
 use crate::mapping::components::Component;
 use crate::mapping::rules::DiscountMode;
+use crate::shopify::Lane;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  ml-connector reconcile acme --from 2026-11-01 --to 2026-11-30\n  \
@@ -48,7 +49,8 @@ pub(super) async fn reconcile(settings: Settings, args: ReconcileArgs) -> Result
     let (store, keys, clock) = (open_store(&settings).await?, key_ring(&settings)?, Clock::system());
     let tenant = &connection.link.ifs;
     let ifs = reading_client(&settings, &store, &keys, &clock, tenant).await?;
-    let shopify = shop_client(&settings, &store, &keys, &clock, name).await?;
+    // Orders that are sold now come first.
+    let shopify = shop_client(&settings, &store, &keys, &clock, name).await?.in_lane(Lane::Rest);
     let of_tenant = settings.connections.iter().filter(|(_, other)| other.link.ifs == *tenant);
     let names: Vec<ConnectionName> = of_tenant.map(|(name, _)| name.clone()).collect();
     let rules = &connection.rules;

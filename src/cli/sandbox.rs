@@ -9,7 +9,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::demo_settings::{DemoSettings, Manner, ShopEndpoint};
 use super::output::{Format, say, say_json_line};
 use super::{Failure, demo};
-use crate::sandbox::faults::FaultPreset;
 use crate::sandbox::{Sandbox, SandboxSettings};
 use secrecy::ExposeSecret as _;
 
@@ -41,10 +40,7 @@ pub(super) async fn sandbox(args: SandboxArgs) -> Result<(), Failure> {
         seed: args.seed,
         ifs_port: args.ifs_port,
         control_port: Some(args.control_port),
-        faults: match args.faults {
-            demo::Faults::None => FaultPreset::None,
-            demo::Faults::Usual => FaultPreset::Usual,
-        },
+        faults: demo::preset(args.faults),
         ..SandboxSettings::default()
     })
     .map_err(|error| Failure::Usage(format!("the sandbox cannot start: {error}")))?;

@@ -17,6 +17,7 @@ use crate::ifs::{Answer, Ready};
 use crate::mapping::create::{create_parts, header_only};
 use crate::mapping::desired::DesiredOrder;
 use crate::mapping::rules::CreateMode;
+use crate::planted;
 use crate::store::{Claimed, IntentKind, NewIntent, Settled, StoreError};
 
 /// The bytes leave within this time of the intent's commit, or a new intent is committed.
@@ -129,6 +130,9 @@ async fn send(
     };
     let text = error.to_string();
     let outcome = match error.verdict() {
+        Verdict::Ambiguous if planted::is(planted::NO_LOOK_UP) => {
+            failed(link, claimed, "create", &error).closing(Some(intent), "never_sent")
+        }
         Verdict::Ambiguous | Verdict::Done => {
             link.watches.begin(intent, link.clock.monotonic());
             lost_answer(link, claimed, "create", &error)

@@ -8,11 +8,13 @@ use super::settling::{Outcome, later, lost_too_often, settle};
 use super::wish::Wish;
 use super::{Connection, OWN_FAILURES_MAX, read_back};
 use crate::domain::document::{ParkKind, State};
+use crate::failpoint;
 use crate::ifs::error::IfsError;
 use crate::ifs::wire::{Objstate, Row, names};
 use crate::mapping::create::look_up_part;
 use crate::mapping::desired::DesiredOrder;
 use crate::mapping::written;
+use crate::planted;
 use crate::store::{Claimed, Intent, Link, Settled, StoreError, Watch};
 use crate::telemetry::metric;
 
@@ -65,7 +67,9 @@ pub async fn find_key(link: &Connection, key: &str) -> Result<Found, IfsError> {
 
 async fn rows_with_key(link: &Connection, key: &str, site: &str) -> Result<Vec<Row>, IfsError> {
     let part = look_up_part(&link.rules.settings().order_key_field, key, site);
-    link.tenant.ifs.query(&part.url).await?.rows()
+    let rows = link.tenant.ifs.query(&part.url).await?.rows()?;
+    failpoint::hit(failpoint::LOOKED_UP);
+    Ok(rows)
 }
 
 fn judge(mut rows: Vec<Row>, order: Option<&DesiredOrder>) -> Found {
@@ -113,7 +117,8 @@ pub async fn resolve(
         Some(order) => find(link, order).await,
         None => find_key(link, &claimed.business_key).await,
     };
-    let left = intent.needed.saturating_sub(watched);
+    let needed = if planted::is(planted::NO_NOT_BEFORE) { Duration::ZERO } else { intent.needed };
+    let left = needed.saturating_sub(watched);
     let (found, detail) = match found {
         Ok(found @ Found::Fitting { .. }) => (found, None),
         Ok(found) if left.is_zero() => (found, None),

@@ -16,6 +16,7 @@ use super::wish::{self, Footing, Wish};
 use super::{Connection, SecretUse, customer_order, parts};
 use crate::domain::document::{State, Trace};
 use crate::domain::order::{Order, Told as Facts};
+use crate::failpoint;
 use crate::mapping::inbound;
 use crate::shopify::wire::cut::cut_secrets;
 use crate::shopify::wire::{
@@ -104,6 +105,7 @@ enum Told {
 /// The store's; the delivery stays `received` then.
 pub async fn map_delivery(link: &Connection, received: &Received) -> Result<Ended, StoreError> {
     let attempts = link.store.begin_delivery(received.id).await?;
+    failpoint::hit(failpoint::MAPPING_BEGUN);
     if attempts > ATTEMPTS_MAX {
         let tries = attempts - 1;
         let reason =
@@ -200,7 +202,8 @@ pub(super) async fn commit(
         None => None,
     };
     let trace = if look_up_first { Trace::Possible } else { Trace::Impossible };
-    link.store
+    let state = link
+        .store
         .commit_mapped(Mapped {
             connection: link.name.clone(),
             delivery: received.id,
@@ -228,7 +231,9 @@ pub(super) async fn commit(
             trace_id: received.trace_id.clone(),
             now: link.clock.now(),
         })
-        .await
+        .await?;
+    failpoint::hit(failpoint::MAPPED);
+    Ok(state)
 }
 
 /// What the order asks for. A version that comes after its order was deleted brings nothing back.

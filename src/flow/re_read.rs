@@ -7,6 +7,7 @@ use super::map_delivery::{ATTEMPTS_MAX, Ended, PAUSE, Version, commit, decode_re
 use super::wish::Wish;
 use super::{Connection, SecretUse};
 use crate::domain::verdict::{Scope, Verdict};
+use crate::failpoint;
 use crate::shopify::ShopifyError;
 use crate::store::{Blame, Received, Snapshot, StoreError};
 
@@ -41,7 +42,11 @@ pub(super) enum ReRead {
 /// # Errors
 /// The store's.
 pub(super) async fn re_read(case: &Case<'_>, why: &'static str) -> Result<ReRead, StoreError> {
-    let answer = match case.link.shopify.order_by_id(case.order_id).await {
+    case.link.store.spare_attempt(case.received.id).await?;
+    let answer = case.link.shopify.order_by_id(case.order_id).await;
+    case.link.store.begin_delivery(case.received.id).await?;
+    failpoint::hit(failpoint::RE_READ_ANSWERED);
+    let answer = match answer {
         Ok(answer) => answer,
         Err(error) => return case.failed(&error, why).await.map(ReRead::Ended),
     };

@@ -128,7 +128,7 @@ pub async fn after_create(
     let made = Link { order_no: order_no.to_owned(), origin: "created", reason: String::new() };
     match read_order(link, order_no, order).await {
         Ok(read) => {
-            let outcome = judged(link, claimed.desired_version, "create", order, &read);
+            let outcome = judged(link, claimed.desired_version, Found::Made, order, &read);
             settle(link, claimed, outcome.linking(made).closing(Some(intent), "created")).await
         }
         Err(error) => {
@@ -175,7 +175,7 @@ pub async fn adopt(
     {
         return settle(link, claimed, parked).await;
     }
-    let outcome = judged(link, version, "adopt", sent, &read);
+    let outcome = judged(link, version, Found::Later, sent, &read);
     settle(link, claimed, outcome.linking(found).closing(intent.map(|intent| intent.id), "adopted")).await
 }
 
@@ -218,10 +218,21 @@ pub fn vanished_customer(claimed: &Claimed, customer_no: &str) -> Outcome {
     Outcome::park("read", claimed, ParkKind::Vanished, "vanished", text)
 }
 
+/// How a reading comes about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// IFS just said that it made the order.
+    Made,
+    /// The order was looked for: somebody may have come before us.
+    Later,
+}
+
 /// What a reading comes to: the base where our rows are found, and written only when the gate finds nothing.
-fn judged(link: &Connection, version: i64, step: &'static str, order: &DesiredOrder, read: &ReadOrder) -> Outcome {
+fn judged(link: &Connection, version: i64, found: Found, order: &DesiredOrder, read: &ReadOrder) -> Outcome {
     failpoint::hit(failpoint::READ_BACK_DONE);
+    let step = if found == Found::Made { "create" } else { "adopt" };
     let base = match link_rows(order, read) {
+        Ok(base) if found == Found::Later => base.read_later(),
         Ok(base) => base,
         Err(gap) => {
             let text = format!("{gap}; correct it in IFS, then run `documents retry`");

@@ -11,14 +11,12 @@ use jiff::Timestamp;
 use super::account::{Account, Difference, Entry, Standing, TooManyDigits};
 use super::map_delivery::{Version, decode_re_read};
 use super::read_back::read_many;
-use super::reconcile_order::{Case, DIFFERS_IN_IFS};
+use super::reconcile_order::Case;
 use super::standing::{CLOCKS_APART, Look, StandingError};
 use super::stray::{Verdict, judge};
-use crate::domain::ids::{ConnectionName, DocumentId};
+use crate::domain::ids::ConnectionName;
 use crate::ifs::IfsClient;
 use crate::ifs::error::IfsError;
-use crate::mapping::columns;
-use crate::mapping::components::{Component, component_of};
 use crate::mapping::read::ReadOrder;
 use crate::mapping::rules::Rules;
 use crate::shopify::ShopifyError;
@@ -173,7 +171,7 @@ impl Books<'_> {
                         rules: self.rules,
                         now: self.now,
                     };
-                    self.softened(case.entry()?).await?
+                    case.entry()?
                 }
             };
             account.add(entry)?;
@@ -206,32 +204,6 @@ impl Books<'_> {
         let numbers: Vec<String> = ours.filter_map(|document| document.order_no.clone()).collect();
         let read = read_many(self.ifs, &numbers).await?;
         Ok(numbers.into_iter().zip(read).collect())
-    }
-
-    /// A difference that a step of ours showed a person already, in each component, is known.
-    async fn softened(&self, mut entry: Entry) -> Result<Entry, ReconcileError> {
-        let Some(difference) = &mut entry.difference else { return Ok(entry) };
-        let (DIFFERS_IN_IFS, Some(document)) = (difference.code.as_str(), difference.document) else {
-            return Ok(entry);
-        };
-        let told = self.told_of(document).await?;
-        let whole = told.contains(&Component::Total);
-        let known = |component: &Component| *component == Component::Total || whole || told.contains(component);
-        let differing = difference.gaps.iter().filter(|gap| gap.ours != gap.ifs).map(|gap| gap.component);
-        if !told.is_empty() && differing.clone().all(|component| known(&component)) {
-            difference.standing = Standing::Explained;
-            difference.code = "persons_change".to_owned();
-            difference.text.push_str("; a person's change that was told before: see `documents show`");
-        }
-        Ok(entry)
-    }
-
-    /// The components in which the last step that found differences found them.
-    async fn told_of(&self, document: DocumentId) -> Result<BTreeSet<Component>, ReconcileError> {
-        let attempts = self.store.attempts_of(document).await?;
-        let last = attempts.iter().rev().find_map(|(_, attempt)| attempt.differences.as_deref());
-        let told = last.map(columns::parse).unwrap_or_default();
-        Ok(told.iter().filter_map(|one| component_of(&one.field)).collect())
     }
 
     /// Adds the records in IFS that no link explains, as far as they are of these orders, or of nobody's and of this time.

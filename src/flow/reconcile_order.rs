@@ -19,9 +19,6 @@ use crate::store::{DocumentRow, KnownOrder, NOTED};
 /// What happened in Shopify so lately may still be on its way: the webhook's own retries and the sweep's overlap.
 const ON_ITS_WAY: SignedDuration = SignedDuration::from_mins(20);
 
-/// IFS and our document differ, and no record of ours says why.
-pub const DIFFERS_IN_IFS: &str = "differs_in_ifs";
-
 /// Everything that is known of one order.
 pub struct Case<'a> {
     /// Shopify's id.
@@ -271,7 +268,7 @@ impl Case<'_> {
                 );
             }
             return Why::unexplained(
-                DIFFERS_IN_IFS,
+                "differs_in_ifs",
                 format!("IFS order {} differs from what was written in: {named}", numbers.join(", ")),
             );
         }

@@ -8,6 +8,7 @@ use super::{Connection, OWN_FAILURES_MAX, look_up, write_back};
 use crate::domain::document::{ParkKind, State};
 use crate::domain::ids::IntentId;
 use crate::domain::verdict::{Scope, Verdict};
+use crate::failpoint;
 use crate::ifs::error::IfsError;
 use crate::mapping::columns::{self, Columns};
 use crate::store::{Attempt, Awaited, Claimed, FollowUp, Link, Reason, Settle, Settled, StoreError};
@@ -196,6 +197,7 @@ pub async fn settle(link: &Connection, claimed: &Claimed, outcome: Outcome) -> R
         }
         other => other?,
     };
+    failpoint::hit(failpoint::SETTLED);
     metrics::counter!(metric::SETTLES_TOTAL, "connection" => link.name.as_str().to_owned(), "outcome" => word)
         .increment(1);
     // The reason's code only: its text may quote what IFS says of a person, and stands in the row.

@@ -214,6 +214,7 @@ async fn tell(link: &Connection, claimed: Vec<Claimed>) -> Result<(), StoreError
                 }
             }
         }
+        failpoint::hit(failpoint::WRITE_BACK_TAGGED);
         let written = Outcome::new("write_back", item.claimed.desired_version, Settled::Written);
         let told = serde_json::to_string(&item.content).expect("texts always serialise");
         end(link, &item, written.with_base(told).closing(Some(item.intent), "told")).await?;

@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::domain::ids::ConnectionName;
 use crate::failpoint;
 use crate::flow::ingest::{self, DeliveryHeaders};
+use crate::planted;
 use crate::store::Stored;
 use crate::supervision::Slot;
 use crate::telemetry::metric;
@@ -129,6 +130,7 @@ async fn commit(door: &WebhookDoor, delivery: crate::store::Delivery) -> Result<
     let committed = async {
         let queued = ingress.send(Commit { delivery, done }).await;
         match queued {
+            Ok(Ok(())) if planted::is(planted::ACKNOWLEDGED_BEFORE_COMMIT) => return Ok(Stored::Duplicate),
             Ok(Ok(())) => {}
             Ok(Err(_)) => return Err(Refusal::Busy("the queue is full")),
             Err(_) => return Err(Refusal::Busy("the ingress is restarting")),

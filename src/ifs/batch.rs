@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::multipart::{HEADERS_MAX, head_of, owned, split};
 use super::wire::PartRequest;
+use crate::planted;
 
 /// What both sides of a part are sent as: JSON whose decimals are texts, so that no figure goes through a float.
 pub const JSON_TYPE: &str = "application/json;IEEE754Compatible=true";
@@ -195,6 +196,7 @@ fn write_part(
         text.push_str(&format!("Prefer: wait={secs}\r\n"));
     }
     if let Some(etag) = &part.if_match {
+        let etag = if planted::is(planted::IF_MATCH_ANY) { "*" } else { etag.as_str() };
         text.push_str(&format!("If-Match: {etag}\r\n"));
     }
     let body = part.body.as_ref().map(ToString::to_string).unwrap_or_default();

@@ -171,7 +171,7 @@ impl IfsClient {
     /// # Errors
     /// As [`send_create`](Self::send_create).
     pub async fn batch_write(&self, ready: Ready, parts: &[PartRequest]) -> Result<Vec<Answer>, IfsError> {
-        self.write_changes(ready, "change", parts, Mark::Nothing).await
+        self.write_changes(ready, "change", parts, Mark::At(failpoint::AMEND_BYTES_SENT)).await
     }
 
     /// Sends one write alone, once: a PATCH, a DELETE or the call of a bound action.
@@ -180,7 +180,7 @@ impl IfsClient {
     /// As [`send_create`](Self::send_create).
     pub async fn write(&self, ready: Ready, part: &PartRequest) -> Result<Answer, IfsError> {
         let token = ready.token.clone();
-        self.observe_write(ready, "action", self.write_one(&token, part, Mark::Nothing)).await
+        self.observe_write(ready, "action", self.write_one(&token, part, Mark::At(failpoint::ACTION_BYTES_SENT))).await
     }
 
     /// Sends the POST of a row to an order that stands, once, on a connection of its own.

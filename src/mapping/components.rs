@@ -274,26 +274,6 @@ impl Components {
     }
 }
 
-/// The component of a difference as the gate names it: `line:1 amount`, `order total`, `foreign row`. None where it is of no money.
-pub fn component_of(difference: &str) -> Option<Component> {
-    let key = difference.split(' ').next()?;
-    let (kind, rest) = key.split_once(':').unwrap_or((key, ""));
-    match kind {
-        _ if difference.ends_with(" tax") => Some(Component::Taxes),
-        "order" => Some(Component::Total),
-        "foreign" => Some(Component::Foreign),
-        "line" | "bundle" => Some(Component::Goods),
-        "discount" if !rest.starts_with("shipping:") => Some(Component::Goods),
-        "shipping" | "discount" => Some(Component::Shipping),
-        "tax" | "marketplace_tax" | "rounding" => Some(Component::Taxes),
-        "duty" => Some(Component::Duties),
-        "fee" => Some(Component::Fees),
-        "tip" => Some(Component::Tips),
-        "goodwill" => Some(Component::Goodwill),
-        _ => None,
-    }
-}
-
 /// One row's figures.
 #[derive(Clone, Copy)]
 struct Figures {
@@ -360,19 +340,5 @@ mod tests {
         let shown = |component| sums.get(component).normalize().to_string();
         let expected = ["110", "5", "105", "3", "24.63", "2", "1", "3", "8", "59.5", "0"];
         assert_eq!(Component::ALL.map(shown), expected);
-    }
-
-    #[test]
-    fn what_the_gate_names_has_a_component() {
-        for (named, component) in [
-            ("line:1 amount", Some(Component::Goods)),
-            ("line:1 tax", Some(Component::Taxes)),
-            ("discount:shipping:9:1:V19 amount", Some(Component::Shipping)),
-            ("order total", Some(Component::Total)),
-            ("foreign row", Some(Component::Foreign)),
-            ("header NoteText", None),
-        ] {
-            assert_eq!(component_of(named), component, "{named}");
-        }
     }
 }

@@ -106,6 +106,21 @@ impl WrittenOrder {
             kept: None,
         }
     }
+
+    /// The base of an order that IFS made unheard and that was read only later: a text that it holds otherwise than it was sent
+    /// was written by a person, who came before us. Figures are IFS's own: it rounds them.
+    #[must_use]
+    pub fn read_later(mut self) -> Self {
+        let rows = self.rows.iter_mut().map(|row| &mut row.fields);
+        for fields in [&mut self.header].into_iter().chain(self.address.as_mut()).chain(rows) {
+            for field in fields.values_mut() {
+                if matches!((&field.sent, &field.answered), (Some(Scalar::Text(_)), Some(Scalar::Text(_)))) {
+                    field.answered.clone_from(&field.sent);
+                }
+            }
+        }
+        self
+    }
 }
 
 /// Makes the base of an order that was just created, or adopted: sent is what we wanted, answered what was read.

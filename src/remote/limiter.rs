@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
 use super::NotNow;
-use super::retry::RETRY_AFTER_MAX;
+use super::retry::retry_after_max;
 use crate::clock::{Clock, Tick};
 use crate::telemetry::metric;
 
@@ -96,7 +96,7 @@ impl Limiter {
 
     /// Nobody gets a permit for this long (15 minutes at most), because the remote said so.
     pub fn pause(&self, time: Duration) {
-        let until = self.0.clock.patience() + time.min(RETRY_AFTER_MAX);
+        let until = self.0.clock.patience() + time.min(retry_after_max());
         let mut not_before = self.0.not_before.lock().unwrap_or_else(PoisonError::into_inner);
         if not_before.is_none_or(|known| known < until) {
             *not_before = Some(until);
@@ -125,6 +125,7 @@ impl Limiter {
 
 #[cfg(test)]
 mod tests {
+    use super::super::retry::RETRY_AFTER_MAX;
     use super::*;
 
     fn limiter(per_minute: u32, burst: u32, slots: u32, wait_max: Duration) -> Limiter {

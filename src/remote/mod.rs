@@ -15,7 +15,7 @@ pub use breaker::{Breaker, BreakerPass, BreakerSettings};
 pub use egress::{Egress, EgressError};
 pub use limiter::{Limiter, LimiterSettings, Permit};
 pub use outgoing::{Fate, OutgoingBody};
-pub use retry::{RETRY_AFTER_MAX, Retried, RetryPolicy, parse_retry_after, retry_after_of};
+pub use retry::{RETRY_AFTER_MAX, Retried, RetryPolicy, parse_retry_after, retry_after_max, retry_after_of};
 pub use tenure::{NotOurs, Tenure};
 
 use std::time::Duration;

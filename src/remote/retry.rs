@@ -12,6 +12,21 @@ use crate::clock::Clock;
 /// The longest wait that a remote can ask of us.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(15 * 60);
 
+/// [`RETRY_AFTER_MAX`] in a shipped build.
+#[cfg(not(any(debug_assertions, feature = "failpoints")))]
+#[inline(always)]
+pub fn retry_after_max() -> Duration {
+    RETRY_AFTER_MAX
+}
+
+/// The same, unless a test has no time for it: `ML_CONNECTOR_RETRY_AFTER_MAX_SECS=5`.
+#[cfg(any(debug_assertions, feature = "failpoints"))]
+pub fn retry_after_max() -> Duration {
+    static SHORTER: std::sync::OnceLock<Option<u64>> = std::sync::OnceLock::new();
+    let asked = || std::env::var("ML_CONNECTOR_RETRY_AFTER_MAX_SECS").ok()?.parse().ok();
+    SHORTER.get_or_init(asked).map_or(RETRY_AFTER_MAX, |secs| Duration::from_secs(secs).min(RETRY_AFTER_MAX))
+}
+
 /// Exponential delays with full jitter: the n-th is drawn evenly from zero to `base * 2^n`, capped.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryPolicy {
@@ -50,7 +65,7 @@ impl RetryPolicy {
     /// [`RETRY_AFTER_MAX`], with a little jitter on top so that not everybody comes back at the same instant.
     pub fn next_delay(&self, attempt: u32, retry_after: Option<Duration>, clock: &Clock) -> Duration {
         if let Some(asked) = retry_after {
-            return asked.min(RETRY_AFTER_MAX) + draw(self.base, clock);
+            return asked.min(retry_after_max()) + draw(self.base, clock);
         }
         let doublings = attempt.saturating_sub(1);
         let top = self.base.saturating_mul(2_u32.saturating_pow(doublings));
@@ -89,12 +104,12 @@ pub fn retry_after_of(text: &str, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
     let wait = if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         // More digits than fit is more than the clamp.
-        text.parse().map_or(RETRY_AFTER_MAX, Duration::from_secs)
+        text.parse().map_or(retry_after_max(), Duration::from_secs)
     } else {
         let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
         Duration::try_from(date.duration_since(now)).unwrap_or(Duration::ZERO)
     };
-    Some(wait.min(RETRY_AFTER_MAX))
+    Some(wait.min(retry_after_max()))
 }
 
 /// An even draw from zero to `top`: `backoff` draws from `interval * (1 ± factor)`, which with factor 1 and half the top is just that.

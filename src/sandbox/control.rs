@@ -105,7 +105,7 @@ impl Control {
         }
     }
 
-    /// `{"webhook_url", "orders", "faults": "none"|"usual", "shop": 0}`.
+    /// `{"webhook_url", "orders", "faults": "none"|"usual"|"harsh", "shop": 0}`.
     fn play(&self, body: &[u8]) -> (StatusCode, Value) {
         let bad = |text: &str| (StatusCode::BAD_REQUEST, json!({"error": text}));
         let Ok(wanted) = serde_json::from_slice::<Value>(body) else { return bad("the body is not JSON") };
@@ -120,7 +120,8 @@ impl Control {
         settings.faults = match wanted["faults"].as_str() {
             None | Some("none") => FaultPreset::None,
             Some("usual") => FaultPreset::Usual,
-            Some(_) => return bad("faults must be none or usual"),
+            Some("harsh") => FaultPreset::Harsh,
+            Some(_) => return bad("faults must be none, usual or harsh"),
         };
         self.plays.lock().unwrap_or_else(PoisonError::into_inner).push(shop.play(settings));
         (StatusCode::ACCEPTED, json!({"orders": orders}))

@@ -47,6 +47,12 @@ pub enum Fault {
     Throttled,
     /// This status and body, as `text/html`; nothing is done.
     Plain(u16, String),
+    /// Carried out; the connection breaks within so many bytes of the answer.
+    Torn(u32),
+    /// Carried out, then answered 200 with a body of 64 MiB.
+    Endless,
+    /// Only for [`Class::Connection`]: it breaks within so many bytes of what the caller sends.
+    CutRequest(u32),
 }
 
 impl Fault {
@@ -70,6 +76,9 @@ impl Fault {
             Self::Storm(_) => "storm_412",
             Self::Throttled => "throttled",
             Self::Plain(..) => "plain",
+            Self::Torn(_) => "torn_answer",
+            Self::Endless => "endless",
+            Self::CutRequest(_) => "cut_request",
         }
     }
 }
@@ -82,6 +91,9 @@ pub enum FaultPreset {
     None,
     /// Duplicates, disorder, dropped answers, late commits, 429, 503, 401 in mid-run, slow answers.
     Usual,
+    /// The same, and connections that break at any byte, answers that are cut or never end, pages instead of tokens, storms of
+    /// 412, 504, odd `Retry-After`.
+    Harsh,
 }
 
 #[derive(Debug)]
@@ -182,6 +194,11 @@ impl FaultPlan {
         }
         self.chance(Class::GraphQl, Fault::Throttled, 80);
         self.chance(Class::GraphQl, Fault::TooMany(one_sec()), 50);
+    }
+
+    /// A number below `most`, by the seed.
+    pub(super) fn up_to(&self, most: u32) -> u32 {
+        self.lock().random.random_range(0..most.max(1))
     }
 
     /// The fault that this request meets, if any.

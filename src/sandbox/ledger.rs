@@ -43,6 +43,8 @@ pub enum Class {
     ShopToken,
     /// A webhook try of ours.
     Webhook,
+    /// A connection, before anything is known of its requests.
+    Connection,
     /// What fits nowhere: unknown paths, unreadable batches.
     Other,
 }
@@ -164,6 +166,11 @@ impl Ledger {
     /// Requests that wanted to create an order with this business key.
     pub fn creates_of(&self, key: &str) -> usize {
         self.entries_where(|entry| entry.class == Class::Create && entry.keys.iter().any(|k| k == key)).len()
+    }
+
+    /// How many entries match.
+    pub fn count_where(&self, keep: impl Fn(&Entry) -> bool) -> usize {
+        self.lock().entries.iter().filter(|entry| keep(entry)).count()
     }
 
     /// Requests of one class.

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -17,6 +17,10 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 
+use super::faults::{Fault, FaultPlan};
+use super::ledger::Class;
+use super::torn::{Tear, TornStream};
+
 /// The only body type that the sandbox answers with.
 pub(super) type Answer = Response<Full<Bytes>>;
 
@@ -26,6 +30,8 @@ pub(super) enum Reply {
     Send(Answer),
     /// Close without a byte of an answer.
     Close,
+    /// Close after so many bytes of the answer, status line included.
+    Torn(Answer, u32),
 }
 
 impl From<Answer> for Reply {
@@ -54,8 +60,9 @@ pub(super) fn bind(port: u16) -> std::io::Result<(TcpListener, SocketAddr)> {
     Ok((listener, at))
 }
 
-/// Serves one listener until the runtime ends. Each connection runs as its own task.
-pub(super) async fn serve<H, F>(listener: TcpListener, handle: H) -> std::io::Result<()>
+/// Serves one listener until the runtime ends. Each connection runs as its own task; with faults, some break while a request
+/// is still being sent.
+pub(super) async fn serve<H, F>(listener: TcpListener, faults: Option<FaultPlan>, handle: H) -> std::io::Result<()>
 where
     H: Fn(Request<Incoming>) -> F + Send + Sync + 'static,
     F: Future<Output = Reply> + Send + 'static,
@@ -72,19 +79,34 @@ where
             }
         };
         let handle = Arc::clone(&handle);
+        let cut = faults.as_ref().and_then(cut_after);
         tokio::spawn(async move {
+            let tear = Tear::never();
+            let stream = TornStream::new(stream, cut, tear.clone());
             let service = service_fn(move |request| {
-                let answering = handle(request);
+                let (answering, tear) = (handle(request), tear.clone());
                 async move {
                     match answering.await {
                         Reply::Send(answer) => Ok(answer),
                         Reply::Close => Err(ClosedOnPurpose),
+                        Reply::Torn(answer, bytes) => {
+                            tear.after(bytes);
+                            Ok(answer)
+                        }
                     }
                 }
             });
             // An error here is a connection that we closed on purpose or the caller gave up: both are in the ledger.
             let _ended = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
+    }
+}
+
+/// After how many bytes of a request this connection breaks, if it does.
+fn cut_after(faults: &FaultPlan) -> Option<u32> {
+    match faults.draw(Class::Connection) {
+        Some(Fault::CutRequest(within)) => Some(faults.up_to(within)),
+        _ => None,
     }
 }
 
@@ -124,6 +146,16 @@ pub(super) fn build(status: StatusCode, headers: &[(&str, String)], body: Bytes)
         }
     }
     answer
+}
+
+/// So much is no answer of anybody's; a caller must have had enough long before.
+const ENDLESS_BYTES: usize = 64 * 1024 * 1024;
+
+/// An answer that says all is well and does not end in any sensible time.
+pub(super) fn endless(content_type: &str) -> Answer {
+    static BLANK: OnceLock<Bytes> = OnceLock::new();
+    let blank = BLANK.get_or_init(|| Bytes::from(vec![b' '; ENDLESS_BYTES])).clone();
+    build(StatusCode::OK, &[("content-type", content_type.to_owned())], blank)
 }
 
 /// The bytes of an answer made here.

@@ -6,10 +6,12 @@ mod books;
 mod clock;
 mod control;
 pub mod faults;
+mod harsh;
 pub mod ifs;
 pub mod ledger;
 mod listen;
 pub mod shopify;
+mod torn;
 pub mod world;
 
 use std::future::Future;
@@ -99,9 +101,9 @@ pub struct SandboxSettings {
     pub ifs_requests_per_sec_max: Option<u32>,
     /// What IFS adds to orders by itself.
     pub additions: Additions,
-    /// `FaultPreset::Usual`: how late IFS commits. Must be longer than the client's time-out.
+    /// All presets but `None`: how late IFS commits. Must be longer than the client's time-out.
     pub late_commit: Duration,
-    /// `FaultPreset::Usual`: how slow a slow answer is. Must be shorter than the client's time-out.
+    /// All presets but `None`: how slow a slow answer is. Must be shorter than the client's time-out.
     pub slow_answer: Duration,
     /// The shops.
     pub shops: Vec<ShopSettings>,
@@ -145,6 +147,7 @@ struct Served {
     ifs: (TcpListener, Ifs),
     shops: Vec<(TcpListener, Shop)>,
     control: Option<(TcpListener, Control)>,
+    faults: FaultPlan,
 }
 
 /// Settings, handle and base URL of each shop.
@@ -168,8 +171,10 @@ impl Sandbox {
         let clock = SandboxClock::default();
         let ledger = Ledger::new(clock.clone());
         let faults = FaultPlan::new(settings.seed);
-        if settings.faults == FaultPreset::Usual {
-            faults.arm_usual(settings.late_commit, settings.slow_answer);
+        match settings.faults {
+            FaultPreset::None => {}
+            FaultPreset::Usual => faults.arm_usual(settings.late_commit, settings.slow_answer),
+            FaultPreset::Harsh => faults.arm_harsh(settings.late_commit, settings.slow_answer),
         }
         let client_secret = secret("ifs");
         let setup = IfsSetup {
@@ -206,6 +211,7 @@ impl Sandbox {
             ifs: (ifs_listener, ifs.clone()),
             shops: shop_listeners.into_iter().zip(handles).collect(),
             control,
+            faults: faults.clone(),
         };
         let (stop, thread) = spawn(runtime, served)?;
         let ifs_base_url = format!("http://{ifs_at}");
@@ -324,12 +330,18 @@ fn spawn(runtime: Runtime, served: Served) -> io::Result<(oneshot::Sender<()>, J
 
 fn serve(served: Served) {
     let (listener, ifs) = served.ifs;
-    spawn_server("ifs", listen::serve(listener, move |request| ifs.clone().handle(request)));
+    spawn_server(
+        "ifs",
+        listen::serve(listener, Some(served.faults.clone()), move |request| ifs.clone().handle(request)),
+    );
     for (listener, shop) in served.shops {
-        spawn_server("shopify", listen::serve(listener, move |request| shop.clone().handle(request)));
+        spawn_server(
+            "shopify",
+            listen::serve(listener, Some(served.faults.clone()), move |request| shop.clone().handle(request)),
+        );
     }
     if let Some((listener, control)) = served.control {
-        spawn_server("control", listen::serve(listener, move |request| control.clone().handle(request)));
+        spawn_server("control", listen::serve(listener, None, move |request| control.clone().handle(request)));
     }
 }
 

@@ -334,7 +334,7 @@ async fn a_day_is_delivered_signed_and_acknowledged() {
     let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::<[String; 3]>::new()));
     let bodies = std::sync::Arc::new(std::sync::Mutex::new(Vec::<(String, Vec<u8>)>::new()));
     let (sink, kept) = (seen.clone(), bodies.clone());
-    tokio::spawn(listen::serve(listener, move |request| {
+    tokio::spawn(listen::serve(listener, None, move |request| {
         let (sink, kept) = (sink.clone(), kept.clone());
         async move {
             let (parts, body) = listen::read_body(request, 1 << 20).await.expect("a body");

@@ -18,6 +18,7 @@ use super::steps::{Claimed, JudgedAnew, Link, NOTED, Progress, Settle, Settled};
 use super::{Store, StoreError, awaited, customers, schema};
 use crate::domain::document::{DocumentKind, Event, ParkKind, Standing, State, next_state};
 use crate::domain::ids::{ConnectionName, DocumentId};
+use crate::planted;
 
 impl Store {
     /// Claims the due documents of a connection and of these kinds, oldest first, at most `limit`.
@@ -235,7 +236,11 @@ pub(super) fn fence(db: &mut Db, lease: &Lease, document: i64, claim: &str) -> R
     leases::hold(db, lease)?;
     dialect::lock_document(db, document)?;
     let raw = documents::by_id(db, document)?.ok_or(StoreError::Fenced)?;
-    if raw.claim.as_deref() == Some(claim) { Ok(raw) } else { Err(StoreError::Fenced) }
+    if raw.claim.as_deref() == Some(claim) || planted::is(planted::NO_FENCING) {
+        Ok(raw)
+    } else {
+        Err(StoreError::Fenced)
+    }
 }
 
 fn any_due(db: &mut Db, name: &str, kinds: &[&'static str], now: i64) -> Result<bool, StoreError> {
@@ -336,7 +341,7 @@ fn put_link(db: &mut Db, raw: &Raw, link: &Link, now: i64) -> Result<(), StoreEr
 fn move_document(db: &mut Db, raw: &Raw, settle: &Settle, now: i64) -> Result<State, StoreError> {
     use schema::documents::dsl;
     let standing = documents::standing(db, raw)?;
-    let newer_desired = raw.desired_version > settle.version;
+    let newer_desired = raw.desired_version > settle.version && !planted::is(planted::NEWER_CONTENT_FORGOTTEN);
     let mut after = next_state(standing, event_of(&settle.settled, newer_desired))?;
     // Newer content has not been judged yet: it is, unless two records with one key wait for a person.
     let opens = match &settle.settled {

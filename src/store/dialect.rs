@@ -181,11 +181,14 @@ pub(super) fn due(column: &'static str, now: i64) -> SqlLiteral<sql_types::Bool>
     sql(&format!("({column} <= {now} OR {column} > {})", now.saturating_add(HOUR_US)))
 }
 
-/// As [`due`], for documents: a hold may lie far ahead, and waits.
+/// As [`due`], for documents: a hold may lie far ahead, and waits, unless its row was written by a clock that ran ahead of this
+/// one.
 pub(super) fn due_document(now: i64) -> SqlLiteral<sql_types::Bool> {
     const HOUR_US: i64 = 3_600_000_000;
     let far = now.saturating_add(HOUR_US);
-    sql(&format!("(documents.due_at <= {now} OR (documents.due_at > {far} AND documents.state <> 'held'))"))
+    sql(&format!(
+        "(documents.due_at <= {now} OR (documents.due_at > {far} AND (documents.state <> 'held' OR documents.updated_at > {now})))"
+    ))
 }
 
 /// The ids of claimable documents, locked so that another claimer passes them by (`SKIP LOCKED`).
@@ -293,4 +296,19 @@ pub(super) fn clock_micros(db: &mut Db) -> Result<i64, StoreError> {
         Db::Pg(_) => "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT) AS micros",
     };
     Ok(sql_query(sql).get_result::<ClockRow>(db)?.micros)
+}
+
+#[derive(QueryableByName)]
+struct SizeRow {
+    #[diesel(sql_type = sql_types::BigInt)]
+    bytes: i64,
+}
+
+/// How large the database is, bytes; of SQLite without its log.
+pub(super) fn size_bytes(db: &mut Db) -> Result<i64, StoreError> {
+    let sql = match db {
+        Db::Lite(_) => "SELECT page_count * page_size AS bytes FROM pragma_page_count(), pragma_page_size()",
+        Db::Pg(_) => "SELECT pg_database_size(current_database()) AS bytes",
+    };
+    Ok(sql_query(sql).get_result::<SizeRow>(db)?.bytes)
 }

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use jiff::Timestamp;
 
 use super::dialect::Db;
-use super::rows::{instant, signed, unsigned};
+use super::rows::{instant, unsigned};
 use super::steps::NOTED;
 use super::{Store, StoreError, schema};
 use crate::domain::document::{DocumentKind, ParkKind, Standing, State};
@@ -62,6 +62,10 @@ pub struct DocumentRow {
     pub released: Vec<String>,
     /// The document that it waits for.
     pub waits_for: Option<DocumentId>,
+    /// Whether a writer has it in hand.
+    pub claimed: bool,
+    /// What an intent that is still open announced, in a word.
+    pub open_intent: Option<&'static str>,
     /// Whether IFS is looked at before a create.
     pub look_up_first: bool,
     /// The digest of the rules that made the desired content.
@@ -141,6 +145,9 @@ pub(super) struct Raw {
     pub(super) updated_at: i64,
 }
 
+/// Steps of one document that are shown.
+const ATTEMPTS_SHOWN_MAX: i64 = 2_000;
+
 /// When, step, outcome, detail, differences.
 type AttemptRow = (i64, String, String, Option<String>, Option<String>);
 
@@ -206,33 +213,7 @@ impl Store {
         .await
     }
 
-    /// The documents that an ORDER argument may mean: Shopify id, gid, name, or IFS `OrderNo`.
-    ///
-    /// # Errors
-    /// The database's refusal.
-    pub async fn find_documents(
-        &self,
-        connection: Option<ConnectionName>,
-        order: String,
-    ) -> Result<Vec<DocumentRow>, StoreError> {
-        self.run(move |db| {
-            let mut ids = find_ids(db, &order)?;
-            ids.sort_unstable();
-            ids.dedup();
-            let mut found = Vec::new();
-            for id in ids {
-                if let Some(raw) = by_id(db, id)?
-                    && connection.as_ref().is_none_or(|name| name.as_str() == raw.connection)
-                {
-                    found.push(shown(db, raw)?);
-                }
-            }
-            Ok(found)
-        })
-        .await
-    }
-
-    /// The steps taken on a document, oldest first, at most the last 200.
+    /// The steps taken on a document, oldest first, at most the last 2,000: an order of very many lines goes row by row.
     ///
     /// # Errors
     /// The database's refusal.
@@ -242,7 +223,7 @@ impl Store {
             let mut rows: Vec<AttemptRow> = dsl::attempts
                 .filter(dsl::document_id.eq(id.get()))
                 .order(dsl::id.desc())
-                .limit(200)
+                .limit(ATTEMPTS_SHOWN_MAX)
                 .select((dsl::at, dsl::step, dsl::outcome, dsl::detail, dsl::differences))
                 .load(db)?;
             rows.reverse();
@@ -364,44 +345,10 @@ pub(super) fn link_of(db: &mut Db, raw: &Raw) -> Result<Option<(String, String)>
     Ok(link)
 }
 
-fn find_ids(db: &mut Db, order: &str) -> Result<Vec<i64>, StoreError> {
-    let mut ids: Vec<i64> = Vec::new();
-    let digits = order.rsplit('/').next().unwrap_or(order);
-    if let Ok(order_id) = digits.parse::<u64>() {
-        use schema::documents::dsl;
-        let by_order: Vec<i64> = dsl::documents
-            .filter(dsl::order_id.eq(signed(order_id)?))
-            .filter(dsl::kind.eq(DocumentKind::CustomerOrder.as_str()))
-            .select(dsl::id)
-            .load(db)?;
-        ids.extend(by_order);
-    }
-    {
-        use schema::order_links::dsl;
-        let linked: Vec<i64> = dsl::order_links.filter(dsl::order_no.eq(order)).select(dsl::document_id).load(db)?;
-        ids.extend(linked);
-    }
-    use schema::{documents, orders};
-    let named: Vec<(String, i64)> = orders::table
-        .filter(orders::name.eq(order))
-        .select((orders::connection, orders::order_id))
-        .limit(50)
-        .load(db)?;
-    for (connection, order_id) in named {
-        let found: Vec<i64> = documents::table
-            .filter(documents::connection.eq(connection))
-            .filter(documents::order_id.eq(order_id))
-            .filter(documents::kind.eq(DocumentKind::CustomerOrder.as_str()))
-            .select(documents::id)
-            .load(db)?;
-        ids.extend(found);
-    }
-    Ok(ids)
-}
-
 pub(super) fn shown(db: &mut Db, raw: Raw) -> Result<DocumentRow, StoreError> {
     let state = state_of(&raw)?;
     let link = link_of(db, &raw)?;
+    let open_intent = super::intents::open_of(db, raw.id)?.map(|intent| intent.kind.as_str());
     let order_name = {
         use schema::orders::dsl;
         dsl::orders
@@ -437,6 +384,8 @@ pub(super) fn shown(db: &mut Db, raw: Raw) -> Result<DocumentRow, StoreError> {
         held_since: raw.held_since.map(instant),
         released: words(&raw.released),
         waits_for: raw.waits_for.map(DocumentId::new),
+        claimed: raw.claim.is_some(),
+        open_intent,
         look_up_first: raw.look_up_first != 0,
         rules_revision: raw.rules_revision,
         trace_id: raw.trace_id,

@@ -19,6 +19,19 @@ pub struct InboxCounts {
     pub count: i64,
 }
 
+/// Which deliveries to list.
+#[derive(Debug, Clone, Default)]
+pub struct DeliveryFilter {
+    /// Only of this connection.
+    pub connection: Option<String>,
+    /// Only in this state.
+    pub state: Option<InboxState>,
+    /// Only after this id (paging).
+    pub after: Option<i64>,
+    /// At most so many.
+    pub limit: i64,
+}
+
 /// A delivery as it is shown.
 #[derive(Debug, Clone)]
 pub struct DeliveryView {
@@ -28,6 +41,8 @@ pub struct DeliveryView {
     pub connection: String,
     /// Its topic.
     pub topic: String,
+    /// `X-Shopify-Webhook-Id`; empty when it was missing.
+    pub webhook_id: String,
     /// Where it stands.
     pub state: String,
     /// What is wrong with it, or why it told nothing new.
@@ -46,6 +61,7 @@ struct Raw {
     id: i64,
     connection: String,
     topic: String,
+    webhook_id: String,
     state: String,
     reason: Option<String>,
     received_at: i64,
@@ -59,6 +75,7 @@ impl From<Raw> for DeliveryView {
             id: InboxId::new(raw.id),
             connection: raw.connection,
             topic: raw.topic,
+            webhook_id: raw.webhook_id,
             state: raw.state,
             reason: raw.reason,
             received_at: instant(raw.received_at),
@@ -86,6 +103,29 @@ impl Store {
                 counts.push(InboxCounts { state: state.as_str().to_owned(), count });
             }
             Ok(counts)
+        })
+        .await
+    }
+
+    /// Lists deliveries by id.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn list_deliveries(&self, filter: DeliveryFilter) -> Result<Vec<DeliveryView>, StoreError> {
+        use schema::inbox::dsl;
+        self.run(move |db| {
+            let mut query = dsl::inbox.select(Raw::as_select()).order(dsl::id).limit(filter.limit).into_boxed();
+            if let Some(name) = filter.connection {
+                query = query.filter(dsl::connection.eq(name));
+            }
+            if let Some(state) = filter.state {
+                query = query.filter(dsl::state.eq(state.as_str()));
+            }
+            if let Some(after) = filter.after {
+                query = query.filter(dsl::id.gt(after));
+            }
+            let rows: Vec<Raw> = query.load(db)?;
+            Ok(rows.into_iter().map(DeliveryView::from).collect())
         })
         .await
     }

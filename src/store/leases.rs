@@ -10,6 +10,7 @@ use super::intents::span;
 use super::wakes::{self, WakeUp};
 use super::{Store, StoreError, schema};
 use crate::domain::ids::Generation;
+use crate::planted;
 
 /// A lease that we hold, as far as we know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,6 +170,7 @@ pub(super) fn hold(db: &mut Db, lease: &Lease) -> Result<(), StoreError> {
         dsl::leases.filter(dsl::name.eq(&lease.name)).select((dsl::owner, dsl::generation)).first(db).optional()?;
     match held {
         Some((owner, generation)) if owner == lease.owner && generation == lease.generation.get() => Ok(()),
+        Some(_) if planted::is(planted::NO_FENCING) => Ok(()),
         _ => Err(StoreError::Fenced),
     }
 }

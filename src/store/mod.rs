@@ -11,6 +11,7 @@ mod deletions;
 mod deliveries;
 mod dialect;
 mod documents;
+mod find;
 mod follow_ups;
 mod heard;
 mod hints;
@@ -49,7 +50,7 @@ pub use dialect::Backend;
 pub use documents::{Attempt, DocumentFilter, DocumentRow, Reason, StateCount};
 pub use follow_ups::Beside;
 pub use hints::{Cursor, Hint, HintPage, Taken};
-pub use inbox_view::{DeliveryView, InboxCounts};
+pub use inbox_view::{DeliveryFilter, DeliveryView, InboxCounts};
 pub use intents::{Intent, IntentKind, NewIntent, Watch};
 #[cfg(any(debug_assertions, feature = "failpoints"))]
 pub use keeper::{Keeper, Passage};
@@ -219,6 +220,15 @@ impl Store {
     /// Whether the database answers now.
     pub async fn is_reachable(&self) -> bool {
         self.run(dialect::clock_micros).await.is_ok()
+    }
+
+    /// How large the database is, bytes.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn size_bytes(&self) -> Result<u64, StoreError> {
+        let bytes = self.run(dialect::size_bytes).await?;
+        Ok(u64::try_from(bytes).unwrap_or_default())
     }
 
     /// Runs blocking work that only reads.

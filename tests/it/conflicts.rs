@@ -2,7 +2,9 @@
 //! IFS holds, and a person's data only where that is asked for.
 
 use ml_connector::domain::document::State;
+use ml_connector::sandbox::faults::Fault;
 use ml_connector::sandbox::ifs::RowOf;
+use ml_connector::sandbox::ledger::Class;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
@@ -75,3 +77,27 @@ on_both!(what_the_gate_found_is_told_in_columns_too, Setup::default(), async |wo
     assert!(told.iter().any(|found| found["field"] == "foreign row" && found["shopify"] == "none"), "{told:?}");
     assert!(told.iter().any(|found| found["field"] == "order total" && found["base"].is_null()), "{told:?}");
 });
+
+on_both!(
+    what_a_person_wrote_before_a_lost_create_was_found_stays_a_persons,
+    Setup::default(),
+    async |world: &World| {
+        let steps = begin(world).await;
+        world.sandbox.faults().once(Class::Create, Fault::DropAnswer);
+        let mut order = Composed::new(651, 2, steps.clock.now());
+        arrive(&steps, "orders/create", &order.body()).await;
+        assert_state(&document(world, &order).await, State::Unknown);
+        let (ifs, order_no) = (world.sandbox.ifs(), the_order(world, &order).order_no);
+        ifs.person_edits(&order_no, RowOf::Header, "NoteText", "call first").expect("a person may");
+        steps.advance(world, 30);
+        steps.run(steps.link()).await;
+        assert_state(&document(world, &order).await, State::Written);
+        assert_eq!(the_order(world, &order).field("NoteText"), "call first");
+        // Shopify's next note meets it, and nobody writes over the other.
+        order.note = "ring twice".into();
+        update(&steps, &mut order).await;
+        let parked = document(world, &order).await;
+        assert_eq!((parked.state, code(&parked)), (State::Parked, "both_sides_changed"));
+        assert_eq!(the_order(world, &order).field("NoteText"), "call first");
+    }
+);

@@ -77,6 +77,25 @@ on_both!(a_payment_whose_webhook_is_lost_is_seen_by_asking, prepaid(), async |wo
     assert_eq!(world.sandbox.ledger().creates_of(&order.to_string()), 1);
 });
 
+on_both!(
+    an_order_that_was_held_by_a_clock_that_ran_ahead_does_not_wait_for_that_clock,
+    prepaid(),
+    async |world: &World| {
+        let steps = begin(world).await;
+        let right = steps.clock.now();
+        steps.clock.set_wall(right.checked_add(jiff::SignedDuration::from_hours(48)).expect("a time"));
+        let order = world.shop().place(Story::PaidLater);
+        delivered(world, &steps, order, "orders/create").await;
+        assert_eq!(held_for(world).await, "payment");
+        world.shop().change(order, Change::Paid);
+        // The clock is set right: nobody waits two days to look at the order again.
+        steps.clock.set_wall(right.checked_add(jiff::SignedDuration::from_secs(5)).expect("a time"));
+        steps.run(steps.link()).await;
+        steps.run(steps.link()).await;
+        assert_state(&world.document().await, State::Written);
+    }
+);
+
 on_both!(an_order_that_waits_too_long_parks_and_a_person_may_release_it, prepaid(), async |world: &World| {
     {
         let steps = begin(world).await;

@@ -88,21 +88,6 @@ on_both!(a_kill_between_the_reading_back_and_the_settle_adopts_what_ifs_made, pa
     assert_eq!(world.document().await.origin.as_deref(), Some("adopted"));
 });
 
-#[test]
-fn every_failpoint_has_its_test_here_or_beside() {
-    let source = [
-        include_str!("kill.rs"),
-        include_str!("kill_changes.rs"),
-        include_str!("customers.rs"),
-        include_str!("sweep.rs"),
-        include_str!("write_back.rs"),
-    ]
-    .concat();
-    for point in failpoint::ALL {
-        assert!(source.contains(&format!("failpoint::{})", point.to_uppercase())), "{point}");
-    }
-}
-
 /// For points at which the order stands in IFS when the service comes back.
 fn patient() -> Setup {
     Setup::default()

@@ -27,6 +27,7 @@ mod kill_changes;
 mod lost_changes;
 mod old_orders;
 mod probes;
+mod proof;
 mod reconcile;
 mod recovery;
 mod releases;

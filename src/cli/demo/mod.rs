@@ -3,7 +3,7 @@
 
 mod account;
 mod cost;
-mod planned;
+pub(crate) mod planned;
 mod result;
 mod stage;
 
@@ -19,18 +19,20 @@ use super::output::{Format, say_json, say_json_line, tell};
 use crate::telemetry::{LogFormat, init_logs, install_panic_hook};
 
 pub use stage::secrets_of;
-pub(super) use stage::write_settings;
+pub(crate) use stage::{CONNECTIONS, preset, shops, write_settings};
 
 use account::Account;
 use result::DayResult;
 use stage::Stage;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Faults {
+pub(crate) enum Faults {
     /// Nothing goes wrong.
     None,
     /// Duplicates, disorder, dropped answers, late commits, 429, 503, 401, slow answers.
     Usual,
+    /// The same, and connections that break at any byte, answers cut or without an end, pages instead of tokens, storms of 412.
+    Harsh,
 }
 
 #[derive(Debug, Args)]

@@ -26,6 +26,6 @@ const PLANNED: [(&str, &str); 21] = [
 ];
 
 /// The code with which orders of this kind must end; `None` where they are to be written.
-pub(super) fn code(kind: &str) -> Option<&'static str> {
+pub(crate) fn code(kind: &str) -> Option<&'static str> {
     PLANNED.iter().find(|(planned, _)| *planned == kind).map(|(_, code)| *code)
 }

@@ -31,7 +31,7 @@ const MOVING_TOLD: Duration = Duration::from_millis(500);
 const STILL_TOLD: Duration = Duration::from_secs(5);
 
 /// The names of the connections, in the order of the sandbox's shops.
-const CONNECTIONS: [&str; 2] = ["demo", "demo-ruled"];
+pub(crate) const CONNECTIONS: [&str; 2] = ["demo", "demo-ruled"];
 /// How often it is looked whether anything is left to do.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long what comes after the day may take.
@@ -55,7 +55,7 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) async fn set(args: &DemoArgs) -> Result<Self, Failure> {
-        let usual = args.faults == Faults::Usual;
+        let faulty = args.faults != Faults::None;
         let sandbox = Sandbox::start(SandboxSettings {
             seed: args.seed,
             faults: preset(args.faults),
@@ -78,7 +78,7 @@ impl Stage {
         };
         let endpoints = shops().into_iter().zip([Manner::Telling, Manner::Ruled]).enumerate().map(endpoint).collect();
         let mut demo = DemoSettings::new(database_url, sandbox.ifs_base_url(), endpoints);
-        if usual {
+        if faulty {
             // Shorter than a late commit takes, so that answers are given up and looked up.
             demo.request_timeout = Duration::from_secs(2);
             demo.wait = Duration::from_secs(3);
@@ -200,7 +200,7 @@ impl Stage {
 }
 
 /// The shops of the demo: what the first is told, and all that the second has rules for.
-fn shops() -> Vec<ShopSettings> {
+pub(crate) fn shops() -> Vec<ShopSettings> {
     vec![
         ShopSettings { told: BookedTelling::Metafields, ..ShopSettings::first() },
         ShopSettings {
@@ -213,10 +213,12 @@ fn shops() -> Vec<ShopSettings> {
     ]
 }
 
-fn preset(faults: Faults) -> FaultPreset {
+/// What goes wrong, as the sandbox names it.
+pub(crate) fn preset(faults: Faults) -> FaultPreset {
     match faults {
         Faults::None => FaultPreset::None,
         Faults::Usual => FaultPreset::Usual,
+        Faults::Harsh => FaultPreset::Harsh,
     }
 }
 
@@ -229,7 +231,7 @@ fn fresh_folder() -> Result<PathBuf, Failure> {
 }
 
 /// Writes settings, a fresh master key and a fresh operator's token into `folder`, and reads the settings as any user's.
-pub(in crate::cli) fn write_settings(demo: &DemoSettings, folder: &Path) -> Result<Settings, Failure> {
+pub(crate) fn write_settings(demo: &DemoSettings, folder: &Path) -> Result<Settings, Failure> {
     let failed = |error: std::io::Error| Failure::Usage(format!("{} cannot be written: {error}", folder.display()));
     let key = generate_key_line("demo").map_err(|error| Failure::Usage(chain(&error)))?;
     std::fs::write(folder.join("master-key"), format!("{}\n", key.expose_secret())).map_err(failed)?;

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use super::super::clock::SandboxClock;
 use super::super::faults::{Fault, FaultPlan};
 use super::super::ledger::{Arrival, Class, Ledger, OpenEntry, Outcome, Remote};
-use super::super::listen::{Answer, Reply, build, bytes_of, read_body, text};
+use super::super::listen::{Answer, Reply, build, bytes_of, endless, read_body, text};
 use super::super::world;
 use super::batch::{self, wait_secs};
 use super::error::OdataError;
@@ -113,7 +113,8 @@ async fn token(core: &Core, parts: &Parts, body: &[u8]) -> Reply {
         open.fault(fault.name());
         match fault {
             Fault::Slow(delay) | Fault::Late(delay) => tokio::time::sleep(delay).await,
-            Fault::DropAnswer | Fault::CutBody => drop_answer = true,
+            Fault::DropAnswer | Fault::CutBody | Fault::Torn(_) => drop_answer = true,
+            Fault::Endless => return send(&open, endless("application/json")),
             other => return refuse(&open, &other),
         }
     }
@@ -216,6 +217,16 @@ async fn faulty(core: Arc<Core>, job: Job, open: OpenEntry, fault: Fault) -> Rep
                 head.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
             send(&open, build(head.status, &[("content-type", content_type)], half))
         }
+        Fault::Torn(within) => {
+            let answer = core.carry_out(&job);
+            open.end(Outcome::Dropped);
+            Reply::Torn(answer, core.faults.up_to(within))
+        }
+        Fault::Endless => {
+            core.carry_out(&job);
+            open.end(Outcome::Dropped);
+            Reply::Send(endless("application/json"))
+        }
         Fault::Slow(delay) => {
             tokio::time::sleep(delay).await;
             send(&open, core.carry_out(&job))
@@ -284,6 +295,9 @@ fn refuse(open: &OpenEntry, fault: &Fault) -> Reply {
         | Fault::Slow(_)
         | Fault::CutBody
         | Fault::Storm(_)
+        | Fault::Torn(_)
+        | Fault::Endless
+        | Fault::CutRequest(_)
         | Fault::Throttled => close(open),
     }
 }

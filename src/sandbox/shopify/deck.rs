@@ -21,6 +21,8 @@ pub enum Deck {
     Usual,
     /// What the second shop's rules make something of.
     Ruled,
+    /// These, in this order.
+    Stories(&'static [Story]),
 }
 
 impl Deck {
@@ -29,6 +31,7 @@ impl Deck {
         match self {
             Self::Usual => usual(random, orders),
             Self::Ruled => ruled(random, orders),
+            Self::Stories(stories) => stories.iter().copied().take(orders).collect(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Signed webhook deliveries: one try, the retries of Shopify (in fast motion), and what was acknowledged.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use base64::Engine;
@@ -9,9 +11,11 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::super::ledger::{Arrival, Class, Outcome, Remote};
+use super::receipts::{Receipt, Receipts};
 use super::{API_VERSION, Shop};
 
-const TRIES_MAX: u32 = 8;
+/// Shopify gives a delivery up after so many tries.
+pub(super) const TRIES_MAX: u32 = 8;
 /// So much of an answer is kept; Shopify looks at the status only.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
@@ -47,6 +51,29 @@ impl WebhookAnswer {
     /// Any 2xx.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
+    }
+}
+
+/// Where deliveries go, how often each is tried, and where it is kept that they arrived.
+#[derive(Clone, Debug)]
+pub(super) struct Destination {
+    /// One for each replica of the receiver.
+    urls: Arc<[String]>,
+    /// The replicas take turns, try by try.
+    turn: Arc<AtomicUsize>,
+    tries_max: u32,
+    receipts: Option<Receipts>,
+}
+
+impl Destination {
+    pub(super) fn new(urls: &[String], tries_max: u32, receipts: Option<Receipts>) -> Self {
+        Self { urls: urls.into(), turn: Arc::default(), tries_max, receipts }
+    }
+
+    fn next_url(&self) -> &str {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let index = turn.checked_rem(self.urls.len()).unwrap_or_default();
+        self.urls.get(index).map_or("", String::as_str)
     }
 }
 
@@ -91,8 +118,8 @@ pub fn signature(secret: &str, body: &[u8]) -> String {
 }
 
 impl Shop {
-    /// Delivers until a 2xx or until eight tries failed; gives whether it was acknowledged.
-    pub(super) async fn deliver(&self, url: &str, delivery: &Delivery) -> bool {
+    /// Delivers until a 2xx or until the tries are used up; gives whether it was acknowledged.
+    pub(super) async fn deliver(&self, to: &Destination, delivery: &Delivery) -> bool {
         let overrides = WebhookOverrides {
             webhook_id: Some(delivery.webhook_id.clone()),
             event_id: Some(delivery.event_id.clone()),
@@ -106,21 +133,37 @@ impl Shop {
             tries: 0,
             acknowledged: false,
         };
-        while record.tries < TRIES_MAX && !record.acknowledged {
+        while record.tries < to.tries_max && !record.acknowledged {
             if record.tries > 0 {
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(BACKOFF_MAX);
             }
             record.tries += 1;
             let slot = self.core.delivery_slots.acquire().await;
-            let answer =
-                self.try_webhook(url, delivery.topic, delivery.body.clone(), &overrides, Some(delivery.order_id)).await;
+            let answer = self
+                .try_webhook(to.next_url(), delivery.topic, delivery.body.clone(), &overrides, Some(delivery.order_id))
+                .await;
             drop(slot);
             record.acknowledged = answer.is_success();
+            if let (true, Some(receipts)) = (record.acknowledged, &to.receipts) {
+                self.keep(receipts, delivery).await;
+            }
         }
         let acknowledged = record.acknowledged;
         self.lock().deliveries.push(record);
         acknowledged
+    }
+
+    async fn keep(&self, receipts: &Receipts, delivery: &Delivery) {
+        let receipt = Receipt {
+            shop: self.core.domain.clone(),
+            topic: delivery.topic.to_owned(),
+            webhook_id: delivery.webhook_id.clone(),
+            order_id: delivery.order_id,
+        };
+        if let Err(error) = receipts.enter(&receipt).await {
+            tracing::error!(%error, "a receipt could not be kept: whoever compares with the list proves less");
+        }
     }
 
     /// One try, signed unless overridden.

@@ -13,20 +13,21 @@ use tokio::task::JoinSet;
 use super::super::faults::FaultPreset;
 use super::Shop;
 use super::deck::Deck;
-use super::deliver::Delivery;
+use super::deliver::{Delivery, Destination, TRIES_MAX};
 use super::moved::Moved;
+use super::receipts::Receipts;
 use super::story::{Change, Story};
 
 /// How a day is played.
 #[derive(Clone, Debug)]
 pub struct PlaySettings {
-    /// Where the webhooks go.
-    pub webhook_url: String,
+    /// Where the webhooks go, try by try in turn: one for each replica of the receiver.
+    pub webhook_urls: Vec<String>,
     /// Orders to place.
     pub orders: usize,
     /// Which kinds of orders.
     pub deck: Deck,
-    /// `Usual`: duplicates and disorder among the deliveries.
+    /// All but `None`: duplicates and disorder among the deliveries.
     pub faults: FaultPreset,
     /// Orders placed per second at most; 0 places all at once.
     pub orders_per_sec: u32,
@@ -34,19 +35,26 @@ pub struct PlaySettings {
     pub spread: Duration,
     /// How long a cancellation waits for IFS to have its order.
     pub written_wait: Duration,
+    /// How often a delivery is tried. Shopify gives up after eight tries in four hours; a day in fast motion that the receiver
+    /// spends mostly dead needs more.
+    pub tries_max: u32,
+    /// Where each acknowledged delivery is entered, on the disk before the play goes on.
+    pub receipts: Option<Receipts>,
 }
 
 impl PlaySettings {
     /// A day of this many orders, without faults.
     pub fn new(webhook_url: impl Into<String>, orders: usize) -> Self {
         Self {
-            webhook_url: webhook_url.into(),
+            webhook_urls: vec![webhook_url.into()],
             orders,
             deck: Deck::Usual,
             faults: FaultPreset::None,
             orders_per_sec: 100,
             spread: Duration::from_millis(600),
             written_wait: Duration::from_secs(90),
+            tries_max: TRIES_MAX,
+            receipts: None,
         }
     }
 }
@@ -62,7 +70,7 @@ pub struct PlayProgress {
     pub told: usize,
     /// Deliveries so far that got a 2xx.
     pub acknowledged: usize,
-    /// Deliveries that failed eight times.
+    /// Deliveries that failed to the last try.
     pub undelivered: usize,
     /// Nothing more will be sent.
     pub finished: bool,
@@ -97,7 +105,8 @@ struct Telling {
 pub(super) fn start(shop: Shop, settings: PlaySettings) -> Play {
     let begun = PlayProgress { orders: settings.orders, ..PlayProgress::default() };
     let (report, progress) = watch::channel(begun);
-    shop.subscribe(&settings.webhook_url);
+    let to = Destination::new(&settings.webhook_urls, settings.tries_max, settings.receipts.clone());
+    shop.subscribe(to.clone());
     tokio::spawn(async move {
         let stories = {
             let mut state = shop.lock();
@@ -106,9 +115,9 @@ pub(super) fn start(shop: Shop, settings: PlaySettings) -> Play {
         let mut telling = JoinSet::new();
         let pause = Duration::from_secs(1).checked_div(settings.orders_per_sec).unwrap_or_default();
         for (index, story) in stories.into_iter().enumerate() {
-            let (shop, settings, report) = (shop.clone(), settings.clone(), report.clone());
+            let (shop, settings, to, report) = (shop.clone(), settings.clone(), to.clone(), report.clone());
             let seed = shop.core.seed ^ (index as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            telling.spawn(async move { tell(&shop, &settings, story, seed, &report).await });
+            telling.spawn(async move { tell(&shop, &settings, &to, (story, seed), &report).await });
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
@@ -124,17 +133,24 @@ pub(super) fn start(shop: Shop, settings: PlaySettings) -> Play {
 }
 
 /// Tells one order's story to its end.
-async fn tell(shop: &Shop, settings: &PlaySettings, story: Story, seed: u64, report: &watch::Sender<PlayProgress>) {
+async fn tell(
+    shop: &Shop,
+    settings: &PlaySettings,
+    to: &Destination,
+    (story, seed): (Story, u64),
+    report: &watch::Sender<PlayProgress>,
+) {
     let mut random = StdRng::seed_from_u64(seed);
     let order_id = shop.place(story);
     report.send_modify(|progress| progress.placed += 1);
     let mut tellings = vec![placed(shop, order_id, &mut random)];
     let mut pending = JoinSet::new();
+    let post = Post { shop, faults: settings.faults, to, report };
     if story == Story::CancelledAtOnce {
         tellings.insert(0, changed(shop, order_id, Change::Cancelled));
-        send_all(shop, settings, tellings, &mut random, &mut pending, report).await;
+        post.send_all(tellings, &mut random, &mut pending).await;
     } else {
-        send_all(shop, settings, tellings, &mut random, &mut pending, report).await;
+        post.send_all(tellings, &mut random, &mut pending).await;
         for change in story.changes() {
             tokio::time::sleep(settings.spread).await;
             if story.waits_for_ifs() {
@@ -143,7 +159,7 @@ async fn tell(shop: &Shop, settings: &PlaySettings, story: Story, seed: u64, rep
             if let Story::Moved(moved) = story {
                 work_at_the_desk(shop, order_id, moved, settings.written_wait).await;
             }
-            send_all(shop, settings, vec![changed(shop, order_id, *change)], &mut random, &mut pending, report).await;
+            post.send_all(vec![changed(shop, order_id, *change)], &mut random, &mut pending).await;
         }
     }
     while pending.join_next().await.is_some() {}
@@ -201,46 +217,51 @@ fn delivery(order_id: u64, topic: &'static str, event_id: &str, body: Bytes) -> 
     Delivery { order_id, topic, webhook_id: uuid::Uuid::new_v4().to_string(), event_id: event_id.to_owned(), body }
 }
 
-/// Without faults one after the other, each acknowledged before the next; with the usual ones late, twice, out of order.
-async fn send_all(
-    shop: &Shop,
-    settings: &PlaySettings,
-    tellings: Vec<Telling>,
-    random: &mut StdRng,
-    pending: &mut JoinSet<()>,
-    report: &watch::Sender<PlayProgress>,
-) {
-    let usual = settings.faults == FaultPreset::Usual;
-    for delivery in tellings.into_iter().flat_map(|telling| telling.deliveries) {
-        let delay = if usual && random.random_bool(0.3) {
-            Duration::from_millis(random.random_range(50..1500))
-        } else {
-            Duration::ZERO
-        };
-        let mut copies = vec![(delay, delivery.clone())];
-        if usual && random.random_bool(0.12) {
-            copies.push((Duration::from_millis(random.random_range(0..2500)), delivery.clone()));
-        }
-        if usual && random.random_bool(0.06) {
-            let again = Delivery { webhook_id: uuid::Uuid::new_v4().to_string(), ..delivery };
-            copies.push((Duration::from_millis(random.random_range(0..2500)), again));
-        }
-        for (delay, delivery) in copies {
-            if usual {
-                let (shop, url, report) = (shop.clone(), settings.webhook_url.clone(), report.clone());
+/// How one order's deliveries go out.
+struct Post<'a> {
+    shop: &'a Shop,
+    faults: FaultPreset,
+    to: &'a Destination,
+    report: &'a watch::Sender<PlayProgress>,
+}
+
+impl Post<'_> {
+    /// Without faults one after the other, each acknowledged before the next; with any late, twice, out of order.
+    async fn send_all(&self, tellings: Vec<Telling>, random: &mut StdRng, pending: &mut JoinSet<()>) {
+        let orderly = self.faults == FaultPreset::None;
+        for delivery in tellings.into_iter().flat_map(|telling| telling.deliveries) {
+            if orderly {
+                send(self.shop, self.to, &delivery, self.report).await;
+                continue;
+            }
+            for (delay, delivery) in copies(delivery, random) {
+                let (shop, to, report) = (self.shop.clone(), self.to.clone(), self.report.clone());
                 pending.spawn(async move {
                     tokio::time::sleep(delay).await;
-                    send(&shop, &url, &delivery, &report).await;
+                    send(&shop, &to, &delivery, &report).await;
                 });
-            } else {
-                send(shop, &settings.webhook_url, &delivery, report).await;
             }
         }
     }
 }
 
-async fn send(shop: &Shop, url: &str, delivery: &Delivery, report: &watch::Sender<PlayProgress>) {
-    let acknowledged = shop.deliver(url, delivery).await;
+/// A delivery as it goes out when things go wrong: after these delays, some of them twice.
+fn copies(delivery: Delivery, random: &mut StdRng) -> Vec<(Duration, Delivery)> {
+    let delay =
+        if random.random_bool(0.3) { Duration::from_millis(random.random_range(50..1500)) } else { Duration::ZERO };
+    let mut copies = vec![(delay, delivery.clone())];
+    if random.random_bool(0.12) {
+        copies.push((Duration::from_millis(random.random_range(0..2500)), delivery.clone()));
+    }
+    if random.random_bool(0.06) {
+        let again = Delivery { webhook_id: uuid::Uuid::new_v4().to_string(), ..delivery };
+        copies.push((Duration::from_millis(random.random_range(0..2500)), again));
+    }
+    copies
+}
+
+async fn send(shop: &Shop, to: &Destination, delivery: &Delivery, report: &watch::Sender<PlayProgress>) {
+    let acknowledged = shop.deliver(to, delivery).await;
     report.send_modify(|progress| {
         if acknowledged {
             progress.acknowledged += 1;

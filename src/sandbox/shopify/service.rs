@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::faults::Fault;
 use super::super::ledger::{Arrival, Class, OpenEntry, Outcome, Remote};
-use super::super::listen::{Answer, Reply, build, bytes_of, json as json_answer, read_body, text};
+use super::super::listen::{Answer, Reply, build, bytes_of, endless, json as json_answer, read_body, text};
 use super::bulk::BulkReply;
 use super::graphql::{self, COST_MAX};
 use super::listing::Refused;
@@ -203,11 +203,21 @@ async fn faulty(shop: &Shop, version: &str, asked: &Value, open: &OpenEntry, fau
             tokio::time::sleep(delay).await;
             close(open)
         }
+        Fault::Torn(within) => {
+            let answer = shop.query(version, asked);
+            open.end(Outcome::Dropped);
+            Reply::Torn(answer, shop.core.faults.up_to(within))
+        }
+        Fault::Endless => {
+            shop.query(version, asked);
+            open.end(Outcome::Dropped);
+            Reply::Send(endless("application/json"))
+        }
         Fault::DropAnswer => {
             drop(shop.query(version, asked));
             close(open)
         }
-        Fault::Reset | Fault::Shelved | Fault::Storm(_) => close(open),
+        Fault::Reset | Fault::Shelved | Fault::Storm(_) | Fault::CutRequest(_) => close(open),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Map, Value, json};
 
-use super::deliver::Delivery;
+use super::deliver::{Delivery, Destination};
 use super::model::{Metafield, OrderVersion};
 use super::rest::gid;
 use super::{Shop, State, graph, play};
@@ -19,7 +19,7 @@ const TAG_CHARS_MAX: usize = 40;
 /// Who is told of changes that an app makes.
 #[derive(Clone, Debug)]
 pub(super) struct Subscriber {
-    webhook_url: String,
+    to: Destination,
     under_way: Arc<AtomicUsize>,
 }
 
@@ -54,10 +54,10 @@ impl WriteBackCounts {
 
 impl Shop {
     /// From now on `orders/updated` goes there when an app changes an order.
-    pub(super) fn subscribe(&self, webhook_url: &str) {
+    pub(super) fn subscribe(&self, to: Destination) {
         let mut state = self.lock();
         let under_way = state.subscriber.take().map(|subscriber| subscriber.under_way).unwrap_or_default();
-        state.subscriber = Some(Subscriber { webhook_url: webhook_url.to_owned(), under_way });
+        state.subscriber = Some(Subscriber { to, under_way });
     }
 
     /// Whether no webhook about an app's change is under way.
@@ -90,13 +90,13 @@ impl Shop {
     fn echo(&self, order_id: u64) {
         let Some(body) = self.webhook_body(order_id) else { return };
         let mut state = self.lock();
-        let Some(Subscriber { webhook_url, under_way }) = state.subscriber.clone() else { return };
+        let Some(Subscriber { to, under_way }) = state.subscriber.clone() else { return };
         state.write_back.echoes += 1;
         drop(state);
         under_way.fetch_add(1, Ordering::AcqRel);
         let shop = self.clone();
         self.core.runtime.spawn(async move {
-            shop.deliver(&webhook_url, &Delivery::new(order_id, "orders/updated", body)).await;
+            shop.deliver(&to, &Delivery::new(order_id, "orders/updated", body)).await;
             under_way.fetch_sub(1, Ordering::AcqRel);
         });
     }

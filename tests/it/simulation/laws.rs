@@ -11,6 +11,7 @@ use ml_connector::sandbox::Parked;
 use ml_connector::sandbox::ledger::Class;
 use ml_connector::sandbox::shopify::{Change, Story};
 use ml_connector::store::DocumentRow;
+use rand::Rng as _;
 
 use super::play::Run;
 use super::shop::live;

@@ -1,0 +1,130 @@
+//! The crash matrix: a child is killed at every failpoint in turn, each time with orders under way that lead there; its
+//! successor, armed with the next point, takes over what it left. At the end one checker reads everything.
+
+use std::time::{Duration, Instant};
+
+use super::children::Environment;
+use super::run::{Progress, Run};
+use super::scene::Scene;
+use super::stage::Setup;
+use super::verdict::Verdict;
+use super::{ChaosArgs, Trouble, tell};
+use crate::cli::demo::Faults;
+use crate::failpoint;
+use crate::sandbox::shopify::{Feature, Ruled, Story};
+
+/// How long a point may be waited for.
+const REACHED_MAX: Duration = Duration::from_secs(40);
+/// Between the point and the kill: what other threads had under way gets out, as in life.
+const LINGER: Duration = Duration::from_millis(150);
+/// How long everything may take to come to rest.
+const QUIET_MAX: Duration = Duration::from_secs(180);
+
+const PLAIN: Scene = Scene::first(&[Story::Plain]);
+const EARLIER: Scene = Scene::first(&[Story::PlacedEarlier]);
+const OLD_PAYLOAD: Scene = Scene::first(&[Story::Sold(Feature::OldPayload)]);
+const NOTE: Scene = Scene::first(&[Story::NoteChanged]);
+const LINE_ADDED: Scene = Scene::first(&[Story::Sold(Feature::LineAdded)]);
+const LINE_REMOVED: Scene = Scene::first(&[Story::Sold(Feature::LineRemoved)]);
+const CANCELLED: Scene = Scene::first(&[Story::CancelledAfterWritten]);
+const OWN_CUSTOMER: Scene = Scene::second(&[Story::Ruled(Ruled::CustomerCreated)]);
+
+/// What leads past each point.
+const SCENES: [(&str, Scene); failpoint::ALL.len()] = [
+    (failpoint::BODY_READ, PLAIN),
+    (failpoint::INBOX_GROUPED, PLAIN),
+    (failpoint::INBOX_COMMITTED, PLAIN),
+    (failpoint::MAPPING_BEGUN, PLAIN),
+    (failpoint::RE_READ_ANSWERED, OLD_PAYLOAD),
+    (failpoint::MAPPED, PLAIN),
+    (failpoint::CLAIMED, PLAIN),
+    (failpoint::LOOKED_UP, EARLIER),
+    (failpoint::INTENT_COMMITTED, PLAIN),
+    (failpoint::BYTES_SENT, PLAIN),
+    (failpoint::CREATED_RECEIVED, PLAIN),
+    (failpoint::READ_BACK_DONE, PLAIN),
+    (failpoint::AMEND_INTENT_COMMITTED, NOTE),
+    (failpoint::AMEND_BYTES_SENT, NOTE),
+    (failpoint::AMEND_ANSWERED, NOTE),
+    (failpoint::ROW_INTENT_COMMITTED, LINE_ADDED),
+    (failpoint::ROW_BYTES_SENT, LINE_ADDED),
+    (failpoint::ROW_ANSWERED, LINE_ADDED),
+    (failpoint::ROW_LINKED, LINE_ADDED),
+    (failpoint::REMOVE_INTENT_COMMITTED, LINE_REMOVED),
+    (failpoint::REMOVE_ANSWERED, LINE_REMOVED),
+    (failpoint::ACTION_BYTES_SENT, CANCELLED),
+    (failpoint::RELEASE_INTENT_COMMITTED, OWN_CUSTOMER),
+    (failpoint::RELEASE_ANSWERED, OWN_CUSTOMER),
+    (failpoint::CANCEL_INTENT_COMMITTED, CANCELLED),
+    (failpoint::CANCEL_ANSWERED, CANCELLED),
+    (failpoint::CUSTOMER_INTENT_COMMITTED, OWN_CUSTOMER),
+    (failpoint::CUSTOMER_BYTES_SENT, OWN_CUSTOMER),
+    (failpoint::CUSTOMER_ANSWERED, OWN_CUSTOMER),
+    (failpoint::CUSTOMER_LINKED, OWN_CUSTOMER),
+    (failpoint::CUSTOMER_CHANGE_COMMITTED, OWN_CUSTOMER),
+    (failpoint::CUSTOMER_CHANGE_ANSWERED, OWN_CUSTOMER),
+    (failpoint::WRITE_BACK_COMMITTED, PLAIN),
+    (failpoint::WRITE_BACK_ANSWERED, PLAIN),
+    (failpoint::WRITE_BACK_TAGGED, OWN_CUSTOMER),
+    (failpoint::SETTLED, PLAIN),
+    // Each start sweeps.
+    (failpoint::SWEEP_PAGE_READ, PLAIN),
+    (failpoint::SWEEP_PAGE_STORED, PLAIN),
+];
+
+/// Runs it.
+pub(super) async fn matrix(args: &ChaosArgs) -> Result<Verdict, Trouble> {
+    let setup = Setup {
+        seed: args.seed,
+        faults: Faults::None,
+        database: args.database,
+        database_url: args.database_url.clone(),
+        replicas: 1,
+        lease_secs: args.lease_secs.min(2),
+        lag: Duration::from_secs(1),
+    };
+    let mut run = Run::set(setup, Environment::default(), Progress::Told).await?;
+    for (point, scene) in SCENES {
+        run.environment.failpoint = Some(point.to_owned());
+        run.start_all()?;
+        scene.play(&mut run);
+        if reached(&mut run, point).await? {
+            tell(&format!("killed at {point}"));
+        } else {
+            tell(&format!("nothing came by {point}"));
+            run.unreached(point);
+        }
+        run.kill(0)?;
+    }
+    run.environment.failpoint = None;
+    run.start_all()?;
+    run.heal(QUIET_MAX).await?;
+    run.end().await
+}
+
+/// Waits until the child stands at the point that it was started with.
+pub(super) async fn reached(run: &mut Run, point: &str) -> Result<bool, Trouble> {
+    let deadline = Instant::now() + REACHED_MAX;
+    let said = format!("failpoint reached: {point}\n");
+    while Instant::now() < deadline {
+        run.look().await?;
+        if run.replicas[0].log()?.contains(&said) {
+            tokio::time::sleep(LINGER).await;
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failpoint_has_its_scene() {
+        let scenes: Vec<&str> = SCENES.iter().map(|(point, _)| *point).collect();
+        for point in failpoint::ALL {
+            assert!(scenes.contains(&point), "{point}");
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The checker is tested: bugs are planted in the service, one at a time, and each must be caught by the name of the
+//! invariant that it breaks. The same scene without the bug must be clean, or nothing is shown.
+
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use serde_json::{Value, json};
+
+use super::checker::Invariant;
+use super::children::Environment;
+use super::matrix::reached;
+use super::run::{Progress, Run};
+use super::scene::Scene;
+use super::stage::Setup;
+use super::verdict::{Verdict, say};
+use super::{Database, Trouble, tell};
+use crate::cli::demo::Faults;
+use crate::sandbox::faults::{Fault, FaultPlan};
+use crate::sandbox::ledger::Class;
+use crate::sandbox::shopify::Story;
+use crate::{failpoint, planted};
+
+/// How long a scene may take to come to rest; what a bug leaves stuck never does.
+const QUIET_MAX: Duration = Duration::from_secs(25);
+/// Scenes that are played at once.
+const AT_ONCE: usize = 3;
+
+/// A bug, the scene that brings it out, and what it breaks.
+struct Plant {
+    bug: &'static str,
+    breaks: Invariant,
+    scene: Scene,
+    fault: fn(&FaultPlan),
+    /// Where the child is killed, if anywhere.
+    point: Option<&'static str>,
+}
+
+const SIX_PLAIN: &[Story] = &[Story::Plain; 6];
+
+const PLANTS: [Plant; 8] = [
+    Plant {
+        bug: planted::ACKNOWLEDGED_BEFORE_COMMIT,
+        breaks: Invariant::I1,
+        scene: Scene::first(&[Story::Plain]),
+        fault: |_| {},
+        point: Some(failpoint::INBOX_GROUPED),
+    },
+    Plant {
+        bug: planted::DEDUPED_BY_EVENT_ID,
+        breaks: Invariant::I1,
+        scene: Scene::first(SIX_PLAIN),
+        fault: |_| {},
+        point: None,
+    },
+    Plant {
+        bug: planted::NO_LOOK_UP,
+        breaks: Invariant::I2,
+        scene: Scene::first(&[Story::Plain]),
+        fault: |faults| faults.once(Class::Create, Fault::DropAnswer),
+        point: None,
+    },
+    Plant {
+        bug: planted::NO_NOT_BEFORE,
+        breaks: Invariant::I2,
+        scene: Scene::first(&[Story::Plain]),
+        // Later than the first look-up, earlier than IFS must have given it up.
+        fault: |faults| faults.once(Class::Create, Fault::Late(Duration::from_secs(6))),
+        point: None,
+    },
+    Plant {
+        bug: planted::IF_MATCH_ANY,
+        breaks: Invariant::I4,
+        scene: Scene::first(&[Story::NoteChanged]),
+        fault: |_| {},
+        point: None,
+    },
+    Plant {
+        bug: planted::NEWER_CONTENT_FORGOTTEN,
+        breaks: Invariant::I4,
+        scene: Scene::first(&[Story::NoteChanged]),
+        // The note changes while the create is under way.
+        fault: |faults| faults.once(Class::Create, Fault::Slow(Duration::from_millis(1_500))),
+        point: None,
+    },
+    Plant {
+        bug: planted::CLAIMS_LEFT,
+        breaks: Invariant::I3,
+        scene: Scene::first(&[Story::Plain]),
+        fault: |_| {},
+        point: Some(failpoint::CLAIMED),
+    },
+    Plant {
+        bug: planted::OLDER_VERSION_WINS,
+        breaks: Invariant::I4,
+        scene: Scene::first(&[Story::CancelledAtOnce]),
+        fault: |_| {},
+        point: None,
+    },
+];
+
+/// What came of one bug.
+struct Caught {
+    bug: &'static str,
+    breaks: Invariant,
+    with: Verdict,
+    without: Verdict,
+}
+
+impl Caught {
+    fn is_caught(&self) -> bool {
+        self.without.is_clean() && self.with.broken.iter().any(|broken| broken.invariant == self.breaks)
+    }
+
+    fn to_json(&self) -> Value {
+        let told = |verdict: &Verdict| verdict.broken.iter().map(ToString::to_string).collect::<Vec<_>>();
+        json!({"bug": self.bug, "breaks": self.breaks.to_string(), "caught": self.is_caught(),
+            "found_with_it": told(&self.with), "found_without_it": told(&self.without)})
+    }
+}
+
+/// Plants every bug; true when each was caught.
+pub(super) async fn plants(seed: u64, as_json: bool) -> Result<bool, Trouble> {
+    let played = futures::stream::iter(&PLANTS).map(|plant| async move {
+        let with = play(plant, seed, Some(plant.bug)).await?;
+        let without = play(plant, seed, None).await?;
+        let caught = Caught { bug: plant.bug, breaks: plant.breaks, with, without };
+        tell(&format!("{}: {}", caught.bug, if caught.is_caught() { "caught" } else { "NOT CAUGHT" }));
+        Ok::<_, Trouble>(caught)
+    });
+    let all: Vec<Result<Caught, Trouble>> = played.buffered(AT_ONCE).collect().await;
+    let all = all.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let missed = all.iter().filter(|caught| !caught.is_caught()).count();
+    if as_json {
+        let bugs: Vec<Value> = all.iter().map(Caught::to_json).collect();
+        say(&format!("{:#}", json!({"planted": all.len(), "missed": missed, "bugs": bugs})));
+    } else {
+        for caught in &all {
+            let by = caught.with.broken.iter().find(|broken| broken.invariant == caught.breaks);
+            let by = by.map_or_else(|| "NOT CAUGHT".to_owned(), ToString::to_string);
+            say(&format!("{:<28} {by}", caught.bug));
+            caught.without.broken.iter().for_each(|broken| say(&format!("    without it: {broken}")));
+        }
+        say(&format!("{} of {} planted bugs are caught", all.len() - missed, all.len()));
+    }
+    Ok(missed == 0)
+}
+
+async fn play(plant: &Plant, seed: u64, planted: Option<&'static str>) -> Result<Verdict, Trouble> {
+    let setup = Setup {
+        seed,
+        faults: Faults::None,
+        database: Database::Sqlite,
+        database_url: None,
+        replicas: 1,
+        lease_secs: 2,
+        lag: Duration::from_secs(1),
+    };
+    let failpoint = plant.point.map(str::to_owned);
+    let environment = Environment { failpoint, planted, ..Environment::default() };
+    let mut run = Run::set(setup, environment, Progress::Silent).await?;
+    (plant.fault)(&run.stage.sandbox.faults());
+    run.start_all()?;
+    plant.scene.play(&mut run);
+    if let Some(point) = plant.point {
+        if !reached(&mut run, point).await? {
+            run.unreached(point);
+        }
+        run.kill(0)?;
+        run.environment.failpoint = None;
+        run.start_all()?;
+    }
+    // The scripted fault must have met its request before the faults end.
+    while run.stage.sandbox.faults().scripted_left() > 0 || !run.is_told() {
+        run.look().await?;
+    }
+    run.heal(QUIET_MAX).await?;
+    run.end().await
+}

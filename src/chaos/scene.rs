@@ -1,0 +1,45 @@
+//! Scenes: a few orders that lead the service past a certain point, or into a certain fault.
+
+use std::time::Duration;
+
+use super::run::Run;
+use crate::sandbox::shopify::{Deck, Story};
+
+/// How long a cancellation, or a person, waits for the order to stand in IFS.
+const WRITTEN_WAIT: Duration = Duration::from_secs(60);
+
+/// Orders, by shop.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scene {
+    /// In the first shop, under one customer.
+    pub(super) first: &'static [Story],
+    /// In the second shop, by its rules.
+    pub(super) second: &'static [Story],
+    /// Time between two versions of an order.
+    pub(super) spread: Duration,
+}
+
+impl Scene {
+    /// These orders in the first shop.
+    pub(super) const fn first(stories: &'static [Story]) -> Self {
+        Self { first: stories, second: &[], spread: Duration::from_millis(200) }
+    }
+
+    /// These orders in the second shop.
+    pub(super) const fn second(stories: &'static [Story]) -> Self {
+        Self { first: &[], second: stories, spread: Duration::from_millis(200) }
+    }
+
+    /// Plays them.
+    pub(super) fn play(self, run: &mut Run) {
+        for (shop, stories) in [self.first, self.second].into_iter().enumerate() {
+            if !stories.is_empty() {
+                run.play(shop, Deck::Stories(stories), stories.len(), |settings| {
+                    settings.orders_per_sec = 0;
+                    settings.spread = self.spread;
+                    settings.written_wait = WRITTEN_WAIT;
+                });
+            }
+        }
+    }
+}
