@@ -78,9 +78,13 @@ pub(super) async fn find_or_make(
     };
     match find(link, desired, &link.rules.settings().customers.match_by).await {
         Ok(Found::Nothing) => {}
-        Ok(Found::One { customer_no, reason, .. }) => {
-            let made = Link { order_no: customer_no.clone(), origin: "found", reason };
-            let base = WrittenCustomer::new(customer_no, Origin::Found);
+        Ok(Found::One { customer_no, association_no, reason }) => {
+            // Under our number and our key at once only a create of ours makes one: IFS came to a lost one late.
+            let late = desired.own_id.as_ref() == Some(&customer_no)
+                && association_no.as_deref() == Some(desired.association_no.as_str());
+            let (origin, link_origin) = if late { (Origin::Made, "adopted") } else { (Origin::Found, "found") };
+            let made = Link { order_no: customer_no.clone(), origin: link_origin, reason };
+            let base = WrittenCustomer::new(customer_no, origin);
             return linked(link, claimed, None, made, base).await;
         }
         Ok(Found::Trouble { kind, code, text }) => {

@@ -30,8 +30,11 @@ pub fn fixtures(names: &[&str]) -> Vec<(String, Vec<u8>)> {
     paths.into_iter().map(|path| (path.display().to_string(), std::fs::read(&path).expect("it can be read"))).collect()
 }
 
+/// What a target does with its bytes.
+type Target = fn(&[u8]);
+
 /// Every target with its body.
-const TARGETS: [(&str, fn(&[u8])); 6] = [
+const TARGETS: [(&str, Target); 6] = [
     ("webhook", bodies::webhook),
     ("graphql", bodies::graphql),
     ("ifs_answer", bodies::ifs_answer),

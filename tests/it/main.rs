@@ -14,6 +14,7 @@ mod concurrency;
 mod conflicts;
 mod customer_changes;
 mod customer_companies;
+mod customer_late;
 mod customer_locks;
 mod customer_shops;
 mod customer_tills;

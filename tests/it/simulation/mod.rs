@@ -91,7 +91,7 @@ fn every_seed_ends_with_the_shops_books_in_ifs_once() {
     };
     let next = AtomicU64::new(first);
     let failed: Mutex<BTreeMap<u64, String>> = Mutex::default();
-    let (passed, died): (Mutex<BTreeMap<String, u32>>, Mutex<BTreeMap<String, u32>>) = Default::default();
+    let (passed, died) = (Mutex::<BTreeMap<String, u32>>::default(), Mutex::<BTreeMap<String, u32>>::default());
     let actions = AtomicU64::new(0);
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(2, |count| count.get().min(8)) {

@@ -81,7 +81,7 @@ pub struct Run {
 
 impl Run {
     pub async fn begin(seed: u64, database: Database) -> Self {
-        let manner = if seed % 3 == 0 { Manner::Ruled } else { Manner::Telling };
+        let manner = if seed.is_multiple_of(3) { Manner::Ruled } else { Manner::Telling };
         let stage = Stage::set(seed, manner, database).await;
         let (doors, trace) = (Doors::default(), Trace::default());
         assert!(stage.world.store.keep(doors.keeper()), "the first keeper");

@@ -31,6 +31,8 @@ pub struct Stage {
     /// What the clock showed at the start.
     start: Timestamp,
     begun: Tick,
+    /// Whether an order takes more than one change set.
+    pub small: bool,
     /// The owner that took over last.
     pub owner: Arc<Owner>,
 }
@@ -43,7 +45,8 @@ impl Stage {
             start.checked_add(SignedDuration::from_hours(i64::try_from(seed % 1_000).expect("small"))).expect("near");
         // Small change sets in every fourth run: an order's header goes first then, and its rows follow one by one.
         let small = ("test_tenant = true", "test_tenant = true\nbatch_parts_max = 4");
-        let edits = if seed % 4 == 1 { vec![small] } else { Vec::new() };
+        let is_small = seed % 4 == 1;
+        let edits = if is_small { vec![small] } else { Vec::new() };
         let setup = Setup { wait: Some(WAIT), manner, seed: Some(seed), edits, ..Setup::default() };
         let world = World::new(database, setup).await;
         let clock = Clock::simulated(start, seed);
@@ -53,7 +56,7 @@ impl Stage {
         let steps = world.steps(&clock).await;
         let begun = clock.monotonic();
         let owner = Arc::new(Owner { number: 0, link: Arc::clone(&steps.links[0]) });
-        Self { world, clock, start, begun, owner }
+        Self { world, clock, start, begun, small: is_small, owner }
     }
 
     /// The true time: a wall clock that jumps is the service's alone.
