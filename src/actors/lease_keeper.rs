@@ -24,6 +24,16 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 const HESITATION_EACH: Duration = Duration::from_millis(250);
 /// The longest hesitation before chance adds its part.
 const HESITATION_MAX: Duration = Duration::from_secs(2);
+/// The pause after a term that could not be served, doubled with each one that follows.
+const AFTER_FAILED_START: Duration = Duration::from_secs(1);
+/// The longest of these pauses.
+const AFTER_FAILED_START_MAX: Duration = Duration::from_secs(60);
+/// The longest wait for the database when a free lease is looked for.
+const LOOK_MAX: Duration = Duration::from_secs(10);
+/// The longest wait for a lease to be given back: a process that ends must end.
+const GIVE_BACK_MAX: Duration = Duration::from_secs(5);
+/// Longer than any call that was under way when a lease was lost, with what follows it in the store.
+const CALLS_END_MAX: Duration = Duration::from_secs(180);
 /// A renewal that failed is tried again so soon.
 const RENEW_AGAIN: Duration = Duration::from_millis(500);
 
@@ -72,8 +82,25 @@ pub struct LeaseKeeper {
     pub branch: Branch,
     /// Builds it.
     pub serve: Serve,
+    /// What this keeper remembers from step to step.
+    pub memory: Memory,
+}
+
+/// What a keeper remembers from step to step; a fresh one may begin anew.
+#[derive(Debug, Default)]
+pub struct Memory {
     /// Since when the lease has been seen free, and the part of the hesitation that chance gave.
-    pub hesitates: Cell<Option<(Tick, Duration)>>,
+    hesitates: Cell<Option<(Tick, Duration)>>,
+    /// Terms in a row that could not be served.
+    failed_starts: Cell<u32>,
+    /// Since when calls of an earlier term have been waited for, and whether that was told.
+    occupied: Cell<Option<(Tick, Told)>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    NotYet,
+    Once,
 }
 
 impl Step for LeaseKeeper {
@@ -173,22 +200,44 @@ impl LeaseKeeper {
         }
         // Of one tenant's actors never two at once in one process.
         if self.branch.look().await != Ground::Bare {
+            self.wait_for_calls();
             return Pace::Due(RENEW_AGAIN);
         }
-        // One lease after the other, so that what this process owns by now makes it hesitate.
+        self.memory.occupied.set(None);
+        // One lease after the other, so that what this process owns by now makes it hesitate. A database that does not answer must not
+        // keep the turn of the others.
         let turn = self.terms.turn().await;
-        let taken = match self.is_free().await {
+        let taken = timeout(LOOK_MAX, self.take_if_free()).await;
+        drop(turn);
+        match taken {
+            Ok(Ok(term)) => self.start(term).await,
+            Ok(Err(pace)) => pace,
+            Err(_elapsed) => {
+                tracing::warn!(tenant = %self.tenant, "the database did not answer whose the lease is: check the database");
+                Pace::Failed
+            }
+        }
+    }
+
+    /// Says once when calls of an earlier term take longer than any call may.
+    fn wait_for_calls(&self) {
+        let now = self.clock.monotonic();
+        let (since, told) = self.memory.occupied.get().unwrap_or((now, Told::NotYet));
+        let long = told == Told::NotYet && now.since(since) > CALLS_END_MAX;
+        if long {
+            tracing::error!(tenant = %self.tenant, "calls of before do not end: this replica cannot own the tenant until they do; restart it");
+        }
+        self.memory.occupied.set(Some((since, if long { Told::Once } else { told })));
+    }
+
+    async fn take_if_free(&self) -> Result<Term, Pace> {
+        match self.is_free().await {
             Ok(None) => self.take().await,
             Ok(Some(wait)) => Err(Pace::Due(wait)),
             Err(error) => {
                 tracing::warn!(tenant = %self.tenant, %error, "the leases could not be read: check the database");
                 Err(Pace::Failed)
             }
-        };
-        drop(turn);
-        match taken {
-            Ok(term) => self.start(term).await,
-            Err(pace) => pace,
         }
     }
 
@@ -201,21 +250,22 @@ impl LeaseKeeper {
         let known = self.store.leases().await?.into_iter().find(|lease| lease.name == name);
         let held = known.as_ref().filter(|lease| lease.owner != self.rules.owner).and_then(|lease| lease.expires_in);
         if let Some(expires_in) = held {
-            self.hesitates.set(None);
+            self.memory.hesitates.set(None);
             return Ok(Some(expires_in.min(LOOK_EVERY)));
         }
         let now = self.clock.monotonic();
         let fresh = || (now, HESITATION_EACH.mul_f64(rand::random_range(0.0..1.0)));
-        let (since, chance) = self.hesitates.get().unwrap_or_else(fresh);
-        self.hesitates.set(Some((since, chance)));
+        let (since, chance) = self.memory.hesitates.get().unwrap_or_else(fresh);
+        self.memory.hesitates.set(Some((since, chance)));
         // What this replica owns by now counts, not what it owned when the lease became free.
-        let left = (hesitation(self.terms.count()) + chance).saturating_sub(now.since(since));
+        let hesitation = hesitation(self.terms.count(), self.memory.failed_starts.get());
+        let left = (hesitation + chance).saturating_sub(now.since(since));
         Ok((!left.is_zero()).then_some(left))
     }
 
     /// The term that begins with the lease, or when to look again.
     async fn take(&self) -> Result<Term, Pace> {
-        self.hesitates.set(None);
+        self.memory.hesitates.set(None);
         let began = self.clock.monotonic();
         let LeaseRules { owner, lasts, takeover } = self.rules.clone();
         match self.store.acquire_lease(lease_name(&self.tenant), owner, lasts, takeover).await {
@@ -237,6 +287,7 @@ impl LeaseKeeper {
     async fn start(&self, term: Term) -> Pace {
         let why_not = match (self.serve)(term.clone()).await {
             Ok(tree) => {
+                self.memory.failed_starts.set(0);
                 if self.branch.plant(tree).await {
                     self.owns(1.0);
                     let generation = term.lease.generation.get();
@@ -254,6 +305,7 @@ impl LeaseKeeper {
         match why_not {
             None => Pace::Idle,
             Some(why) => {
+                self.memory.failed_starts.set(self.memory.failed_starts.get().saturating_add(1));
                 tracing::error!(tenant = %self.tenant, why, "the tenant cannot be served: it is tried again");
                 Pace::Failed
             }
@@ -265,9 +317,14 @@ impl LeaseKeeper {
     }
 }
 
-/// How long a replica with so many tenants leaves a free lease to others.
-fn hesitation(owned: usize) -> Duration {
-    HESITATION_EACH.saturating_mul(u32::try_from(owned).unwrap_or(u32::MAX)).min(HESITATION_MAX)
+/// How long a replica with so many tenants, and so many starts of this one that failed, leaves a free lease to others.
+fn hesitation(owned: usize, failed_starts: u32) -> Duration {
+    let owned = HESITATION_EACH.saturating_mul(u32::try_from(owned).unwrap_or(u32::MAX)).min(HESITATION_MAX);
+    let failed = match failed_starts {
+        0 => Duration::ZERO,
+        times => AFTER_FAILED_START.saturating_mul(2_u32.saturating_pow(times - 1)).min(AFTER_FAILED_START_MAX),
+    };
+    owned + failed
 }
 
 /// The name of a tenant's lease.
@@ -277,7 +334,31 @@ pub fn lease_name(tenant: &TenantName) -> String {
 
 /// Gives a lease back, so that the next owner need not wait.
 pub async fn give_back(store: &Store, tenant: &TenantName, lease: &Lease) {
-    if let Err(error) = store.release_lease(lease).await {
-        tracing::warn!(%tenant, %error, "the lease could not be given back: the next owner waits until it has run out");
+    match timeout(GIVE_BACK_MAX, store.release_lease(lease)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(%tenant, %error, "the lease could not be given back: the next owner waits until it has run out");
+        }
+        Err(_elapsed) => {
+            tracing::warn!(%tenant, "the lease was not given back in time: the next owner waits until it has run out");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replica_hesitates_longer_the_more_it_owns_and_the_more_often_it_could_not_serve() {
+        let millis = |owned, failed| hesitation(owned, failed).as_millis();
+        assert_eq!((millis(0, 0), millis(1, 0), millis(4, 0), millis(100, 0)), (0, 250, 1_000, 2_000));
+        assert_eq!((millis(0, 1), millis(0, 2), millis(1, 3), millis(0, 40)), (1_000, 2_000, 4_250, 60_000));
+    }
+
+    #[test]
+    fn a_tenure_ends_before_its_lease() {
+        let rules = LeaseRules { owner: "a".into(), lasts: Duration::from_secs(15), takeover: Takeover::WhenExpired };
+        assert_eq!((rules.tenure(), rules.margin()), (Duration::from_secs(12), Duration::from_secs(3)));
     }
 }

@@ -30,7 +30,6 @@ pub mod token_keeper;
 pub mod wakes;
 pub mod webhook_ingress;
 
-use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -47,7 +46,7 @@ use crate::telemetry::Metrics;
 
 use ifs_writer::IfsWriter;
 use janitor::Janitor;
-use lease_keeper::{CannotServe, LeaseKeeper, LeaseRules, Serve};
+use lease_keeper::{CannotServe, LeaseKeeper, LeaseRules, Memory, Serve};
 use order_mapper::OrderMapper;
 use reconciler::Reconciler;
 use shopify_writer::ShopifyWriter;
@@ -153,7 +152,7 @@ fn tenant_child(parts: &Parts, tenant: &TenantName, bell: Doorbell, mappers: &Ar
             terms: terms.clone(),
             branch: branch.clone(),
             serve: Rc::clone(&serve),
-            hesitates: Cell::new(None),
+            memory: Memory::default(),
         })
     };
     let owned = BranchSpec::new("owned", branch);

@@ -84,7 +84,9 @@ impl OrderMapper {
 async fn give_back(link: &Connection, received: &Received) {
     let now = link.clock.now();
     let reason = "the store failed while it was mapped".to_owned();
-    if let Err(error) = link.store.postpone_delivery(received.id, now, Blame::Remote, reason).await {
+    if let Err(error) =
+        link.store.postpone_delivery((received.id, order_id_of(received)), now, Blame::Remote, reason).await
+    {
         tracing::warn!(inbox_id = %received.id, %error, "its attempt could not be given back");
     }
 }

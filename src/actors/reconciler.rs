@@ -37,12 +37,14 @@ impl Step for Reconciler {
 
 impl Reconciler {
     async fn look(&self) -> Result<Pace, StoreError> {
+        let mut failed = false;
         if self.link.sweep.every().is_some() {
             match sweep::sweep(&self.link).await? {
                 Swept::Done(figures) if figures.entered > 0 => self.mapper.ring(),
                 Swept::Done(_) => {}
                 Swept::Stopped => return Ok(Pace::Idle),
-                Swept::Failed => return Ok(Pace::Failed),
+                // What the sweep cannot read the census may.
+                Swept::Failed => failed = true,
             }
         }
         if census::is_due(&self.link).await? {
@@ -52,6 +54,6 @@ impl Reconciler {
                 Swept::Failed => return Ok(Pace::Failed),
             }
         }
-        Ok(Pace::Due(self.every))
+        Ok(if failed { Pace::Failed } else { Pace::Due(self.every) })
     }
 }

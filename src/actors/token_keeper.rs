@@ -8,7 +8,7 @@ use crate::flow::{Connection, Tenant};
 use crate::ifs::IfsError;
 use crate::supervision::{Pace, Step};
 
-/// How soon to look again while our lease is in doubt.
+/// How soon to look again at the earliest: while our lease is in doubt, or somebody else renews the token.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The step of one tenant's keeper.
@@ -20,7 +20,7 @@ pub struct TokenKeeper {
 impl Step for TokenKeeper {
     async fn run(&self) -> Pace {
         match self.tenant.ifs.keep_token().await {
-            Ok(wait) => Pace::Due(wait),
+            Ok(wait) => Pace::Due(wait.max(LOOK_AGAIN)),
             // The keeper of the lease says so, and stops us or goes on.
             Err(IfsError::NotOurs(_)) => Pace::Due(LOOK_AGAIN),
             Err(error) => {
@@ -39,8 +39,13 @@ pub struct ShopTokenKeeper {
 
 impl Step for ShopTokenKeeper {
     async fn run(&self) -> Pace {
+        // The keeper of the lease says so, and stops us or goes on.
+        if !self.link.tenant.tenure.holds() {
+            return Pace::Due(LOOK_AGAIN);
+        }
         match self.link.shopify.keep_token().await {
-            Ok(Some(wait)) => Pace::Due(wait),
+            // One that is due while another process renews it is looked at again soon, not at once.
+            Ok(Some(wait)) => Pace::Due(wait.max(LOOK_AGAIN)),
             Ok(None) => Pace::Idle,
             Err(error) => {
                 tracing::warn!(connection = %self.link.name, %error, "no new access token for the shop");

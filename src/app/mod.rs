@@ -247,6 +247,7 @@ impl Service {
             End::BudgetSpent => {}
         }
         for (tenant, term) in self.terms.take_all() {
+            term.break_off();
             give_back(&self.store, &tenant, &term.lease).await;
         }
     }

@@ -110,6 +110,13 @@ impl Replica {
         child.kill().and_then(|()| child.wait()).map(drop).map_err(|error| format!("a child cannot be killed: {error}"))
     }
 
+    /// SIGCONT, after it was stopped.
+    pub(super) fn go_on(&self) -> Result<(), Trouble> {
+        let Some(child) = &self.child else { return Ok(()) };
+        let sent = Command::new("kill").args(["-CONT", &child.id().to_string()]).status();
+        sent.map(drop).map_err(|error| format!("a child cannot be told to go on: {error}"))
+    }
+
     /// Whether it ended by itself since it was last asked.
     pub(super) fn has_ended(&mut self) -> bool {
         let ended = self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(Some(_)) | Err(_)));

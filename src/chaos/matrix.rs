@@ -1,10 +1,10 @@
 //! The crash matrix: a child is killed at every failpoint in turn, each time with orders under way that lead there; its
 //! successor, armed with the next point, takes over what it left. At the end one checker reads everything.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::children::Environment;
-use super::run::{Progress, Run};
+use super::run::{Progress, Run, says};
 use super::scene::Scene;
 use super::stage::Setup;
 use super::verdict::Verdict;
@@ -13,10 +13,6 @@ use crate::cli::demo::Faults;
 use crate::failpoint;
 use crate::sandbox::shopify::{Feature, Ruled, Story};
 
-/// How long a point may be waited for.
-const REACHED_MAX: Duration = Duration::from_secs(40);
-/// Between the point and the kill: what other threads had under way gets out, as in life.
-const LINGER: Duration = Duration::from_millis(150);
 /// How long everything may take to come to rest.
 const QUIET_MAX: Duration = Duration::from_secs(180);
 
@@ -88,7 +84,7 @@ pub(super) async fn matrix(args: &ChaosArgs) -> Result<Verdict, Trouble> {
         run.environment.failpoint = Some(point.to_owned());
         run.start_all()?;
         scene.play(&mut run);
-        if reached(&mut run, point).await? {
+        if says(&mut run, 0, &format!("failpoint reached: {point}\n")).await? {
             tell(&format!("killed at {point}"));
         } else {
             tell(&format!("nothing came by {point}"));
@@ -100,20 +96,6 @@ pub(super) async fn matrix(args: &ChaosArgs) -> Result<Verdict, Trouble> {
     run.start_all()?;
     run.heal(QUIET_MAX).await?;
     run.end().await
-}
-
-/// Waits until the child stands at the point that it was started with.
-pub(super) async fn reached(run: &mut Run, point: &str) -> Result<bool, Trouble> {
-    let deadline = Instant::now() + REACHED_MAX;
-    let said = format!("failpoint reached: {point}\n");
-    while Instant::now() < deadline {
-        run.look().await?;
-        if run.replicas[0].log()?.contains(&said) {
-            tokio::time::sleep(LINGER).await;
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 #[cfg(test)]

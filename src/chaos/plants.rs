@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 
 use super::checker::Invariant;
 use super::children::Environment;
-use super::matrix::reached;
-use super::run::{Progress, Run};
+use super::run::{Progress, Run, says};
 use super::scene::Scene;
 use super::stage::Setup;
 use super::verdict::{Verdict, say};
@@ -22,6 +21,10 @@ use crate::{failpoint, planted};
 
 /// How long a scene may take to come to rest; what a bug leaves stuck never does.
 const QUIET_MAX: Duration = Duration::from_secs(25);
+/// How long a second replica may take to end what a stopped one began.
+const TAKEN_OVER_MAX: Duration = Duration::from_secs(40);
+/// What a replica that goes on needs at most to settle what it had in hand.
+const STALE_SETTLE: Duration = Duration::from_secs(2);
 /// Scenes that are played at once.
 const AT_ONCE: usize = 3;
 
@@ -31,33 +34,42 @@ struct Plant {
     breaks: Invariant,
     scene: Scene,
     fault: fn(&FaultPlan),
-    /// Where the child is killed, if anywhere.
-    point: Option<&'static str>,
+    stop: Stop,
+}
+
+/// What happens to the child that plays the scene.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    Nothing,
+    /// It is killed at this point, and another one started.
+    Killed(&'static str),
+    /// It is stopped at this point until a second replica has taken over and is done, and goes on then.
+    Paused(&'static str),
 }
 
 const SIX_PLAIN: &[Story] = &[Story::Plain; 6];
 
-const PLANTS: [Plant; 8] = [
+const PLANTS: [Plant; 9] = [
     Plant {
         bug: planted::ACKNOWLEDGED_BEFORE_COMMIT,
         breaks: Invariant::I1,
         scene: Scene::first(&[Story::Plain]),
         fault: |_| {},
-        point: Some(failpoint::INBOX_GROUPED),
+        stop: Stop::Killed(failpoint::INBOX_GROUPED),
     },
     Plant {
         bug: planted::DEDUPED_BY_EVENT_ID,
         breaks: Invariant::I1,
         scene: Scene::first(SIX_PLAIN),
         fault: |_| {},
-        point: None,
+        stop: Stop::Nothing,
     },
     Plant {
         bug: planted::NO_LOOK_UP,
         breaks: Invariant::I2,
         scene: Scene::first(&[Story::Plain]),
         fault: |faults| faults.once(Class::Create, Fault::DropAnswer),
-        point: None,
+        stop: Stop::Nothing,
     },
     Plant {
         bug: planted::NO_NOT_BEFORE,
@@ -65,14 +77,14 @@ const PLANTS: [Plant; 8] = [
         scene: Scene::first(&[Story::Plain]),
         // Later than the first look-up, earlier than IFS must have given it up.
         fault: |faults| faults.once(Class::Create, Fault::Late(Duration::from_secs(6))),
-        point: None,
+        stop: Stop::Nothing,
     },
     Plant {
         bug: planted::IF_MATCH_ANY,
         breaks: Invariant::I4,
         scene: Scene::first(&[Story::NoteChanged]),
         fault: |_| {},
-        point: None,
+        stop: Stop::Nothing,
     },
     Plant {
         bug: planted::NEWER_CONTENT_FORGOTTEN,
@@ -80,21 +92,28 @@ const PLANTS: [Plant; 8] = [
         scene: Scene::first(&[Story::NoteChanged]),
         // The note changes while the create is under way.
         fault: |faults| faults.once(Class::Create, Fault::Slow(Duration::from_millis(1_500))),
-        point: None,
+        stop: Stop::Nothing,
     },
     Plant {
         bug: planted::CLAIMS_LEFT,
         breaks: Invariant::I3,
         scene: Scene::first(&[Story::Plain]),
         fault: |_| {},
-        point: Some(failpoint::CLAIMED),
+        stop: Stop::Killed(failpoint::CLAIMED),
     },
     Plant {
         bug: planted::OLDER_VERSION_WINS,
         breaks: Invariant::I4,
         scene: Scene::first(&[Story::CancelledAtOnce]),
         fault: |_| {},
-        point: None,
+        stop: Stop::Nothing,
+    },
+    Plant {
+        bug: planted::NO_FENCING,
+        breaks: Invariant::I4,
+        scene: Scene::first(&[Story::NoteChanged]),
+        fault: |_| {},
+        stop: Stop::Paused(failpoint::READ_BACK_DONE),
     },
 ];
 
@@ -146,28 +165,48 @@ pub(super) async fn plants(seed: u64, as_json: bool) -> Result<bool, Trouble> {
 }
 
 async fn play(plant: &Plant, seed: u64, planted: Option<&'static str>) -> Result<Verdict, Trouble> {
+    let paused = matches!(plant.stop, Stop::Paused(_));
     let setup = Setup {
         seed,
         faults: Faults::None,
-        database: Database::Sqlite,
+        database: if paused { Database::Postgres } else { Database::Sqlite },
         database_url: None,
-        replicas: 1,
+        replicas: if paused { 2 } else { 1 },
         lease_secs: 2,
         lag: Duration::from_secs(1),
     };
-    let failpoint = plant.point.map(str::to_owned);
+    let failpoint = match plant.stop {
+        Stop::Nothing => None,
+        Stop::Killed(point) => Some(point.to_owned()),
+        Stop::Paused(point) => Some(format!("{point}:1:stop")),
+    };
     let environment = Environment { failpoint, planted, ..Environment::default() };
     let mut run = Run::set(setup, environment, Progress::Silent).await?;
     (plant.fault)(&run.stage.sandbox.faults());
-    run.start_all()?;
-    plant.scene.play(&mut run);
-    if let Some(point) = plant.point {
-        if !reached(&mut run, point).await? {
-            run.unreached(point);
+    run.start(0)?;
+    match plant.stop {
+        Stop::Nothing => plant.scene.play(&mut run),
+        Stop::Killed(point) => {
+            plant.scene.play(&mut run);
+            note(&mut run, point).await?;
+            run.kill(0)?;
+            run.environment.failpoint = None;
+            run.start(0)?;
         }
-        run.kill(0)?;
-        run.environment.failpoint = None;
-        run.start_all()?;
+        Stop::Paused(point) => {
+            // The first one owns the tenant before there is a second.
+            if !says(&mut run, 0, "ml-connector serves").await? {
+                run.unreached("the start");
+            }
+            run.environment.failpoint = None;
+            run.start(1)?;
+            plant.scene.play(&mut run);
+            note(&mut run, point).await?;
+            run.until_rest(TAKEN_OVER_MAX).await?;
+            run.replicas[0].go_on()?;
+            note_said(&mut run, &format!("continued: {point}")).await?;
+            tokio::time::sleep(STALE_SETTLE).await;
+        }
     }
     // The scripted fault must have met its request before the faults end.
     while run.stage.sandbox.faults().scripted_left() > 0 || !run.is_told() {
@@ -175,4 +214,16 @@ async fn play(plant: &Plant, seed: u64, planted: Option<&'static str>) -> Result
     }
     run.heal(QUIET_MAX).await?;
     run.end().await
+}
+
+async fn note(run: &mut Run, point: &str) -> Result<(), Trouble> {
+    note_said(run, &format!("failpoint reached: {point}")).await
+}
+
+/// Waits until the first child says this; what it never says is noted.
+async fn note_said(run: &mut Run, words: &str) -> Result<(), Trouble> {
+    if !says(run, 0, words).await? {
+        run.unreached(words);
+    }
+    Ok(())
 }

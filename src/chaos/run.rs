@@ -23,6 +23,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const TOLD_EVERY: Duration = Duration::from_secs(5);
 /// A child that ended by itself is started again after this time, as an orchestrator would.
 const RESTART_AFTER: Duration = Duration::from_millis(200);
+/// How long a word of a child's may be waited for.
+const SAID_MAX: Duration = Duration::from_secs(40);
+/// After a word: what other threads had under way gets out before anything is done to the child, as in life.
+const LINGER: Duration = Duration::from_millis(150);
 /// Tries of one webhook: in fast motion, and the receiver is mostly dead.
 const TRIES_MAX: u32 = 60;
 
@@ -31,6 +35,19 @@ const TRIES_MAX: u32 = 60;
 pub(super) enum Progress {
     Told,
     Silent,
+}
+
+/// Waits until a child has written this to its log; false when it does not in time.
+pub(super) async fn says(run: &mut Run, index: usize, words: &str) -> Result<bool, Trouble> {
+    let deadline = Instant::now() + SAID_MAX;
+    while Instant::now() < deadline {
+        run.look().await?;
+        if run.replicas[index].log()?.contains(words) {
+            tokio::time::sleep(LINGER).await;
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// How the children's clocks go under harsh faults.
@@ -165,15 +182,23 @@ impl Run {
         self.stage.sandbox.ifs().release_held();
         self.set_clocks()?;
         let healed = Instant::now();
-        while !(self.is_told() && waiting(&self.stage.store, &self.stage.sandbox).await? == 0) {
-            if healed.elapsed() > at_most {
-                tell("gave up waiting for everything to come to rest");
-                break;
-            }
-            self.look().await?;
+        if !self.until_rest(at_most).await? {
+            tell("gave up waiting for everything to come to rest");
         }
         self.quiet_secs = healed.elapsed().as_secs_f64();
         Ok(())
+    }
+
+    /// Waits until the shops have told everything and nothing is left to do; false when that takes longer.
+    pub(super) async fn until_rest(&mut self, at_most: Duration) -> Result<bool, Trouble> {
+        let begun = Instant::now();
+        while !(self.is_told() && waiting(&self.stage.store, &self.stage.sandbox).await? == 0) {
+            if begun.elapsed() > at_most {
+                return Ok(false);
+            }
+            self.look().await?;
+        }
+        Ok(true)
     }
 
     /// One look at everything that is measured on the way; children that ended by themselves are started again.

@@ -11,7 +11,9 @@ use crate::domain::ids::{ConnectionName, DocumentId};
 use crate::domain::order::Order;
 use crate::flow::customer_order;
 use crate::flow::parts::{self, Today};
+use crate::flow::re_read::NOT_CONFIRMED;
 use crate::flow::rejudge::{known_order, rejudge};
+use crate::flow::sync::ask_again;
 use crate::flow::wish::{self, Footing};
 use crate::mapping::rules::Rules;
 use crate::mapping::{holds, late};
@@ -56,7 +58,14 @@ pub(super) async fn retry(settings: &Settings, store: &Store, id: i64) -> Result
         });
         match store.retry_document(DocumentId::new(id), anew, who(), Timestamp::now()).await {
             Err(StoreError::Stale) => {}
-            other => return Ok(other?),
+            other => {
+                other?;
+                // What could not be read was a newer version than the one that was judged now.
+                if document.reason.as_ref().is_some_and(|reason| reason.code == NOT_CONFIRMED) {
+                    ask_again(store, name, order_id, Timestamp::now()).await?;
+                }
+                return Ok(());
+            }
         }
     }
     Err(changes_too_fast(id))

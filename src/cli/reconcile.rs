@@ -15,7 +15,7 @@ use crate::config::{ConnectionSettings, Settings};
 use crate::domain::ids::ConnectionName;
 use crate::domain::money::{Currency, Money};
 use crate::flow::account::{Account, Difference, Gap, Standing};
-use crate::flow::reconcile::{Books, Progress, ReconcileError, reconcile as compare};
+use crate::flow::reconcile::{Books, Progress, ReconcileError, VISIBLE, reconcile as compare};
 use crate::mapping::components::Component;
 use crate::mapping::rules::DiscountMode;
 use crate::shopify::Lane;
@@ -55,6 +55,11 @@ pub(super) async fn reconcile(settings: Settings, args: ReconcileArgs) -> Result
     let names: Vec<ConnectionName> = of_tenant.map(|(name, _)| name.clone()).collect();
     let rules = &connection.rules;
     let books = Books { name, names: &names, store: &store, shopify: &shopify, ifs: &ifs, rules, now: clock.now() };
+    if clock.now().duration_since(span.0) >= VISIBLE {
+        tell(&format!(
+            "{name}: Shopify shows orders older than 60 days only to an app with the scope read_all_orders; without it they are not_visible"
+        ));
+    }
     let mut said = 0;
     let mut progress = |progress: Progress| match progress {
         Progress::Compared(orders) if orders >= said + 250 => {
@@ -90,7 +95,7 @@ fn failure(error: ReconcileError) -> Failure {
     match error {
         ReconcileError::Shopify(_) | ReconcileError::Ifs(_) => Failure::Remote(text),
         ReconcileError::Store(error) => error.into(),
-        ReconcileError::TooManyDigits(_) => Failure::Usage(text),
+        ReconcileError::TooManyDigits(_) | ReconcileError::Crowded(_) => Failure::Usage(text),
     }
 }
 

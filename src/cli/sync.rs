@@ -33,7 +33,7 @@ pub(super) struct SyncArgs {
     /// With --since: before then.
     #[arg(long, value_name = "TIME", requires = "since")]
     until: Option<String>,
-    /// Names every status in the search, so that archived orders come even where the shop's search leaves them out by itself.
+    /// Of a range the archived orders alone; otherwise they come with all others.
     #[arg(long)]
     archived: bool,
     /// Only counts what would enter.
@@ -53,7 +53,7 @@ pub(super) async fn run(settings: &Settings, store: &Store, args: SyncArgs) -> R
     };
     let asked = Asked {
         which: which(&args, connection)?,
-        statuses: if args.archived { Statuses::Named } else { Statuses::Unsaid },
+        statuses: if args.archived { Statuses::Archived } else { Statuses::Every },
         manner: if args.dry_run { Manner::DryRun } else { Manner::Enter },
         bulk_from: BULK_FROM,
     };

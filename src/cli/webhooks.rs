@@ -73,7 +73,15 @@ async fn bring_up(settings: &Settings, args: BringUpArgs, extent: Extent) -> Res
         return if acts.is_empty() { Ok(()) } else { Err(Failure::Found) };
     }
     let outcome = subscriptions::bring_up(&desk.shop, &desk.wanted, extent).await;
-    let outcome = outcome.map_err(|error| desk.failed(&error))?;
+    let outcome = outcome.map_err(|failed| {
+        if !failed.done.is_empty() {
+            tell(&format!(
+                "ml-connector: {} of it was done before it broke off: see `webhooks list`",
+                failed.done.len()
+            ));
+        }
+        desk.failed(&failed.error)
+    })?;
     desk.print(&outcome, &[], args.shown.format());
     if outcome.survey.is_right() && outcome.refused.is_empty() {
         return Ok(());

@@ -268,6 +268,7 @@ fn check_link(reader: &mut Reader<'_>, egress: &Egress, name: &str, link: &LinkS
     within(reader, &at("overlap_secs"), sweep.overlap_secs, 600, 86_400);
     within(reader, &at("first_days"), sweep.first_days, 1, 365);
     within(reader, &at("page_orders"), u64::from(sweep.page_orders), 1, 250);
+    within(reader, &at("reading_orders"), sweep.reading_orders, 1, 24_000);
     within(reader, &at("webhook_grace_secs"), sweep.webhook_grace_secs, 60, 86_400);
     let at = |key| path(["connections", name, "census", key]);
     within(reader, &at("days"), link.census.days, 0, 365);

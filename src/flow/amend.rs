@@ -255,7 +255,7 @@ impl<'a> Work<'a> {
         // A person ended the order in IFS, and the table says that this change leaves it so.
         if planned.state.is_cancelled() && !planned.passed.is_empty() {
             let written = Outcome::new(self.step, version, Settled::Written).with_base(base_text(&self.base));
-            let detail = format!("IFS order {} is Cancelled: {}", self.order_no, planned.told());
+            let detail = format!("{}: {}", left_cancelled(self.order_no), planned.told());
             return Ok(Step::over(written.standing(self.order_no, planned.state.as_str()).detail(detail)));
         }
         let outcome = gated(self.link, version, self.step, &planned.wanted, &read, &self.base);
@@ -356,4 +356,9 @@ impl<'a> Work<'a> {
         let outcome = self.with_second(outcome);
         settle(self.link, self.claimed, outcome).await
     }
+}
+
+/// What the attempt says of an order that a person cancelled in IFS, and that the table of changes leaves so.
+pub(super) fn left_cancelled(order_no: &str) -> String {
+    format!("IFS order {order_no} is Cancelled")
 }

@@ -1,10 +1,11 @@
 //! An order that Shopify's staff deleted. The topic of a webhook is in no signature, so Shopify is asked whether the order is gone:
 //! only then its document parks, where the order stands in IFS or may, or is skipped by name.
 
+use jiff::SignedDuration;
 use sha2::{Digest as _, Sha256};
 
 use super::Connection;
-use super::map_delivery::{Ended, PAUSE, commit, postpone, quarantine};
+use super::map_delivery::{Ended, Given, PAUSE, commit, postpone, quarantine};
 use super::rejudge::version_of;
 use super::wish::{Footing, Wish};
 use crate::domain::document::ParkKind;
@@ -13,20 +14,27 @@ use crate::store::{Blame, Hint, Received, StoreError};
 use crate::telemetry::TraceId;
 
 /// The word for it: the reason of a parked document, and the rule of a skipped one.
-const DELETED: &str = "deleted_in_shopify";
+pub(super) const DELETED: &str = "deleted_in_shopify";
+
+/// Younger orders a token without `read_all_orders` may see, with a day to spare.
+pub(super) const SEEN_FOR: SignedDuration = SignedDuration::from_hours(59 * 24);
 
 /// What a deleted order asks of its document: nothing of it is ever cancelled by itself.
 pub(super) fn wish(footing: &Footing) -> Wish {
     match footing {
-        Footing::InIfs => Wish::Park {
-            kind: ParkKind::Conflict.as_str().to_owned(),
-            code: DELETED.to_owned(),
-            text: "the order was deleted in Shopify and stands in IFS, or may: cancel it there or keep it, then run \
-                   `documents resolve`"
-                .to_owned(),
-            cancel_reason: None,
-        },
+        Footing::InIfs => parked(),
         Footing::NotInIfs { .. } => Wish::Skip { rule: DELETED.to_owned(), look_up: false },
+    }
+}
+
+fn parked() -> Wish {
+    Wish::Park {
+        kind: ParkKind::Conflict.as_str().to_owned(),
+        code: DELETED.to_owned(),
+        text: "the order was deleted in Shopify, as far as the app may see, and may stand in IFS: cancel it there or keep it, then run \
+               `documents resolve`"
+            .to_owned(),
+        cancel_reason: None,
     }
 }
 
@@ -73,7 +81,10 @@ pub(super) async fn map_deletion(link: &Connection, received: &Received, order_i
         };
         version.settled = snapshot.iter().flat_map(|known| known.reread_digests.clone()).collect();
         let footing = super::wish::footing(&link.store, &link.name, &order_id.to_string()).await?;
-        match commit(link, received, &version, snapshot.as_ref(), Some(wish(&footing))).await {
+        let is_old = link.shopify.shop_time().is_none_or(|now| now.duration_since(version.order.created_at) > SEEN_FOR);
+        // An order that the token may be too poor to see is a person's.
+        let wish = if is_old { parked() } else { wish(&footing) };
+        match commit(link, received, &version, snapshot.as_ref(), Given::Wish(wish)).await {
             Ok(state) => return Ok(Ended::Mapped(state)),
             Err(StoreError::Stale) => {}
             Err(error) => return Err(error),

@@ -32,8 +32,8 @@ pub(super) fn of_version(order: &OrderHead) -> Hint {
 }
 
 /// The hint of an order that a person named: it is read whatever we know of it, each time.
-pub(super) fn of_order(order: &OrderHead, now: Timestamp) -> Hint {
-    hint(order.id, None, format!("{}@asked-{}", order.id, now.as_microsecond()))
+pub(super) fn of_order(order_id: u64, now: Timestamp) -> Hint {
+    hint(order_id, None, format!("{order_id}@asked-{}", now.as_microsecond()))
 }
 
 fn hint(order_id: u64, updated_at: Option<Timestamp>, key: String) -> Hint {

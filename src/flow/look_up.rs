@@ -42,13 +42,17 @@ pub enum Found {
     Several(Vec<String>),
 }
 
-/// Looks an order up by its key and site. The customer is compared afterwards, not filtered by: a person may have
-/// changed it.
+/// Looks an order up by its key at its own site and at each other one of the connection: under other rules it may have been made
+/// there. Site and customer are compared afterwards, not filtered by: a person may have changed the customer.
 ///
 /// # Errors
 /// The remote's.
 pub async fn find(link: &Connection, order: &DesiredOrder) -> Result<Found, IfsError> {
-    let rows = rows_with_key(link, &order.key, &order.contract).await?;
+    let own = order.contract.as_str();
+    let mut rows = rows_with_key(link, &order.key, own).await?;
+    for site in link.rules.sites().into_iter().filter(|site| *site != own) {
+        rows.extend(rows_with_key(link, &order.key, site).await?);
+    }
     Ok(judge(rows, Some(order)))
 }
 

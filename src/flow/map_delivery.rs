@@ -10,7 +10,7 @@ use super::deletion;
 use super::hint;
 use super::ingest::{ORDER_DELETED, ORDER_EDITED, REFUND_CREATED};
 use super::map_event::{Event, map_event};
-use super::re_read::{Case, ReRead, re_read};
+use super::re_read::{Brought, Case, ReRead, re_read};
 use super::version::{Choice, choose};
 use super::wish::{self, Footing, Wish};
 use super::{Connection, SecretUse, customer_order, parts};
@@ -136,14 +136,19 @@ pub async fn map_delivery(link: &Connection, received: &Received) -> Result<Ende
                 let order_id = version.order.id.get();
                 let (trigger, snapshot) = (Some(version.as_ref()), snapshot.as_ref());
                 let told_at = trigger.map(|trigger| trigger.order.updated_at);
-                match re_read(&Case { link, received, attempts, order_id, told_at, trigger, snapshot }, why).await? {
+                match re_read(
+                    &Case { link, received, attempts, order_id, told_at, brought: Brought::Version, trigger, snapshot },
+                    why,
+                )
+                .await?
+                {
                     ReRead::Newest(fresh) => Some(fresh),
                     ReRead::Ended(ended) => return Ok(ended),
                 }
             }
         };
         let chosen = chosen.as_deref().unwrap_or(&version);
-        match commit(link, received, chosen, snapshot.as_ref(), None).await {
+        match commit(link, received, chosen, snapshot.as_ref(), Given::Nothing).await {
             Ok(state) => return Ok(Ended::Mapped(state)),
             Err(StoreError::Stale) => {}
             Err(error) => return Err(error),
@@ -170,12 +175,22 @@ fn choice(link: &Connection, version: &Version, needs: Facts, snapshot: Option<&
     choice
 }
 
+/// What is decided of a version before it is judged.
+pub(super) enum Given {
+    /// Nothing: it is judged.
+    Nothing,
+    /// What it asks for.
+    Wish(Wish),
+    /// What it asks for, while what the delivery tells of could not be read: its row stays to be taken up.
+    Unread(Wish, String),
+}
+
 pub(super) async fn commit(
     link: &Connection,
     received: &Received,
     version: &Version,
     snapshot: Option<&Snapshot>,
-    given: Option<Wish>,
+    given: Given,
 ) -> Result<State, StoreError> {
     let order = &version.order;
     let born_here = match snapshot {
@@ -186,9 +201,10 @@ pub(super) async fn commit(
     let look_up_first = !born_here || look_up_before.is_some_and(|mark| order.created_at <= mark);
     let key = order.id.to_string();
     let footing = wish::footing(&link.store, &link.name, &key).await?;
-    let wish = match given {
-        Some(given) => given,
-        None => judged(link, order, &footing).await?,
+    let (wish, unread) = match given {
+        Given::Nothing => (judged(link, order, &footing).await?, None),
+        Given::Wish(wish) => (wish, None),
+        Given::Unread(wish, why) => (wish, Some(why)),
     };
     // Changed rules do not travel with a change of an order that was written under others.
     let carried = carried(link, &key, snapshot, &footing, &wish).await?;
@@ -207,6 +223,7 @@ pub(super) async fn commit(
         .commit_mapped(Mapped {
             connection: link.name.clone(),
             delivery: received.id,
+            unread,
             snapshot: SnapshotChange {
                 order_id: order.id.get(),
                 name: order.name.clone(),
@@ -314,7 +331,7 @@ pub(super) async fn quarantine(link: &Connection, received: &Received, reason: S
         trace_id = %received.trace_id, connection = %link.name, inbox_id = %received.id, %reason,
         "a delivery is quarantined: it stays in `inbox` as it came; see `documents list --quarantined`"
     );
-    link.store.finish_delivery(received.id, InboxState::Quarantined, Some(reason)).await?;
+    link.store.finish_delivery(received.id, InboxState::Quarantined, Some(reason), order_id_of(received)).await?;
     Ok(Ended::Quarantined)
 }
 
@@ -326,6 +343,6 @@ pub(super) async fn postpone(
     reason: &str,
 ) -> Result<Ended, StoreError> {
     let due_at = link.clock.now().checked_add(pause).unwrap_or(Timestamp::MAX);
-    link.store.postpone_delivery(received.id, due_at, blame, reason.to_owned()).await?;
+    link.store.postpone_delivery((received.id, order_id_of(received)), due_at, blame, reason.to_owned()).await?;
     Ok(Ended::Postponed)
 }

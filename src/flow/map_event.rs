@@ -4,8 +4,8 @@
 use jiff::Timestamp;
 
 use super::Connection;
-use super::map_delivery::{Ended, PAUSE, commit, postpone};
-use super::re_read::{Case, ReRead, re_read};
+use super::map_delivery::{Ended, Given, PAUSE, commit, postpone};
+use super::re_read::{Brought, Case, ReRead, re_read};
 use super::rejudge::version_of;
 use super::sweep;
 use crate::store::{Blame, Received, StoreError};
@@ -40,6 +40,10 @@ pub(super) async fn map_event(
         let snapshot = link.store.snapshot(&link.name, event.order_id).await?;
         // 1.
         let known = snapshot.as_ref().and_then(version_of);
+        let known = known.map(|mut known| {
+            known.settled = snapshot.iter().flat_map(|known| known.reread_digests.clone()).collect();
+            known
+        });
         let refunds = known.iter().flat_map(|known| &known.order.refunds);
         if event.refund_id.is_some_and(|id| refunds.clone().any(|refund| refund.id == id)) {
             return supersede(link, received, event, "the refund is known").await;
@@ -50,7 +54,8 @@ pub(super) async fn map_event(
         // 2.
         let (order_id, snapshot) = (event.order_id, snapshot.as_ref());
         let told_at = event.told_at.max(known.as_ref().map(|known| known.order.updated_at));
-        let case = Case { link, received, attempts, order_id, told_at, trigger: known.as_ref(), snapshot };
+        let (brought, trigger) = (Brought::News, known.as_ref());
+        let case = Case { link, received, attempts, order_id, told_at, brought, trigger, snapshot };
         let fresh = match re_read(&case, "the delivery names an order without telling it").await? {
             ReRead::Newest(fresh) => fresh,
             ReRead::Ended(ended) => return Ok(ended),
@@ -62,7 +67,7 @@ pub(super) async fn map_event(
             return supersede(link, received, event, "this version is known").await;
         }
         // 3.
-        match commit(link, received, &fresh, snapshot, None).await {
+        match commit(link, received, &fresh, snapshot, Given::Nothing).await {
             Ok(state) => {
                 sweep::count_found(link, received, event.told_at);
                 return Ok(Ended::Mapped(state));

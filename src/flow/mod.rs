@@ -29,7 +29,7 @@ mod name_gaps;
 mod note;
 pub mod parts;
 pub mod preview;
-mod re_read;
+pub mod re_read;
 pub mod read_back;
 pub mod reconcile;
 mod reconcile_order;
@@ -42,6 +42,8 @@ pub mod settling;
 pub mod standing;
 mod stray;
 pub mod subscriptions;
+#[cfg(test)]
+mod subscriptions_tests;
 pub mod sweep;
 pub mod sync;
 mod term;

@@ -3,13 +3,16 @@
 
 use jiff::Timestamp;
 
-use super::map_delivery::{ATTEMPTS_MAX, Ended, PAUSE, Version, commit, decode_re_read, postpone, quarantine};
+use super::map_delivery::{ATTEMPTS_MAX, Ended, Given, PAUSE, Version, commit, decode_re_read, postpone, quarantine};
 use super::wish::Wish;
 use super::{Connection, SecretUse};
 use crate::domain::verdict::{Scope, Verdict};
 use crate::failpoint;
 use crate::shopify::ShopifyError;
 use crate::store::{Blame, Received, Snapshot, StoreError};
+
+/// The code of an order that parks because Shopify did not tell it.
+pub const NOT_CONFIRMED: &str = "not_confirmed_by_shopify";
 
 /// A delivery whose order has to be re-read.
 pub(super) struct Case<'a> {
@@ -23,10 +26,21 @@ pub(super) struct Case<'a> {
     pub(super) order_id: u64,
     /// The `updated_at` that it told; an older answer is asked for again.
     pub(super) told_at: Option<Timestamp>,
+    /// What the delivery brought.
+    pub(super) brought: Brought,
     /// The version that it brought; the known one where it only names its order.
     pub(super) trigger: Option<&'a Version>,
     /// The version that we know.
     pub(super) snapshot: Option<&'a Snapshot>,
+}
+
+/// What a delivery brought of its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Brought {
+    /// A version of it.
+    Version,
+    /// That something happened to it, and nothing else.
+    News,
 }
 
 /// What came of asking.
@@ -59,6 +73,10 @@ pub(super) async fn re_read(case: &Case<'_>, why: &'static str) -> Result<ReRead
     };
     if fresh.order.id.get() != case.order_id {
         return case.give_up("Shopify answered another order").await.map(ReRead::Ended);
+    }
+    // An order that can be read was not deleted, whatever was told before.
+    if case.link.store.was_deleted(&case.link.name, case.order_id).await? {
+        case.link.store.revoke_deletion(&case.link.name, case.order_id).await?;
     }
     let known = case.snapshot.map_or(Timestamp::MIN, |known| known.updated_at);
     let told = case.told_at.unwrap_or(Timestamp::MIN);
@@ -107,7 +125,13 @@ impl Case<'_> {
 
     /// Leaves it to a person: no answer of Shopify's will make it whole. An order that only a shared secret vouches for
     /// gets no rows at all: it may be another shop's. Nor does one of which no version is known.
+    ///
+    /// What only names its order stays to be read: its row ends quarantined beside the parked order, and is taken up again.
     async fn give_up(&self, reason: &str) -> Result<Ended, StoreError> {
+        if self.link.store.was_deleted(&self.link.name, self.order_id).await? {
+            self.link.store.supersede_delivery(self.received.id, self.order_id, "the order was deleted").await?;
+            return Ok(Ended::Superseded);
+        }
         let Some(trigger) = self.trigger else {
             let reason = format!("{reason}; nothing is known of order {} but its number", self.order_id);
             return quarantine(self.link, self.received, reason).await;
@@ -118,11 +142,15 @@ impl Case<'_> {
         }
         let park = Wish::Park {
             kind: "mapping".to_owned(),
-            code: "not_confirmed_by_shopify".to_owned(),
+            code: NOT_CONFIRMED.to_owned(),
             text: format!("{reason}; look at the order in Shopify, then run `documents retry`"),
             cancel_reason: None,
         };
-        match commit(self.link, self.received, trigger, self.snapshot, Some(park)).await {
+        let given = match self.brought {
+            Brought::Version => Given::Wish(park),
+            Brought::News => Given::Unread(park, reason.to_owned()),
+        };
+        match commit(self.link, self.received, trigger, self.snapshot, given).await {
             Ok(state) => Ok(Ended::Mapped(state)),
             Err(StoreError::Stale) => {
                 let reason = "the order changed while it was mapped";

@@ -9,9 +9,11 @@ use futures::stream;
 use jiff::Timestamp;
 
 use super::account::{Account, Difference, Entry, Standing, TooManyDigits};
+use super::amend::left_cancelled;
 use super::map_delivery::{Version, decode_re_read};
 use super::read_back::read_many;
-use super::reconcile_order::Case;
+pub use super::reconcile_order::VISIBLE;
+use super::reconcile_order::{CANCELLED_IN_IFS, Case};
 use super::standing::{CLOCKS_APART, Look, StandingError};
 use super::stray::{Verdict, judge};
 use crate::domain::ids::ConnectionName;
@@ -66,6 +68,9 @@ pub enum ReconcileError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// IFS holds more orders than one look goes through.
+    #[error("{0}: choose later days")]
+    Crowded(&'static str),
     /// A sum is too long.
     #[error(transparent)]
     TooManyDigits(#[from] TooManyDigits),
@@ -74,6 +79,7 @@ pub enum ReconcileError {
 impl From<StandingError> for ReconcileError {
     fn from(error: StandingError) -> Self {
         match error {
+            StandingError::Crowded(why) => Self::Crowded(why),
             StandingError::Ifs(error) => Self::Ifs(error),
             StandingError::Store(error) => Self::Store(error),
         }
@@ -157,6 +163,7 @@ impl Books<'_> {
         let known = self.store.known_orders(self.name, ids.to_vec()).await?;
         let held = self.held(&known).await?;
         let nothing = KnownOrder::default();
+        let mut entries = Vec::with_capacity(ids.len());
         for id in ids {
             let version = fresh.get(id);
             let entry = match version {
@@ -171,10 +178,36 @@ impl Books<'_> {
                         rules: self.rules,
                         now: self.now,
                     };
-                    case.entry()?
+                    self.known(case.entry()?).await?
                 }
             };
-            account.add(entry)?;
+            entries.push((*id, entry));
+        }
+        self.excuse(&known, &mut entries).await?;
+        entries.into_iter().try_for_each(|(_, entry)| account.add(entry).map_err(ReconcileError::from))
+    }
+
+    /// Orders that moved on while the books were read, one after the other, are under way: their books are of several moments.
+    async fn excuse(
+        &self,
+        known: &BTreeMap<u64, KnownOrder>,
+        entries: &mut [(u64, Entry)],
+    ) -> Result<(), ReconcileError> {
+        let unexplained = |entry: &Entry| {
+            entry.difference.as_ref().is_some_and(|difference| difference.standing == Standing::Unexplained)
+        };
+        let asked: Vec<u64> = entries.iter().filter(|(_, entry)| unexplained(entry)).map(|(id, _)| *id).collect();
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let now = self.store.known_orders(self.name, asked.clone()).await?;
+        for (id, entry) in entries.iter_mut().filter(|(id, _)| asked.contains(id)) {
+            let has_moved = known.get(id).map(KnownOrder::versions) != now.get(id).map(KnownOrder::versions);
+            if let Some(difference) = entry.difference.as_mut().filter(|_| has_moved) {
+                difference.standing = Standing::Open;
+                difference.code = "under_way".to_owned();
+                difference.text = "it moved on while the books were read".to_owned();
+            }
         }
         Ok(())
     }
@@ -206,6 +239,21 @@ impl Books<'_> {
         Ok(numbers.into_iter().zip(read).collect())
     }
 
+    /// That a person cancelled an order in IFS is known where a step has met it, and nobody has done anything about it in Shopify.
+    async fn known(&self, mut entry: Entry) -> Result<Entry, ReconcileError> {
+        let Some(difference) = entry.difference.as_mut().filter(|one| one.code == CANCELLED_IN_IFS) else {
+            return Ok(entry);
+        };
+        let Some(document) = difference.document else { return Ok(entry) };
+        let attempts = self.store.attempts_of(document).await?;
+        let last = attempts.last().and_then(|(_, attempt)| attempt.detail.as_deref()).unwrap_or_default();
+        if difference.order_nos.iter().any(|order_no| last.starts_with(&left_cancelled(order_no))) {
+            difference.standing = Standing::Open;
+            difference.text.push_str(", as a step of ours has seen: cancel it in Shopify too");
+        }
+        Ok(entry)
+    }
+
     /// Adds the records in IFS that no link explains, as far as they are of these orders, or of nobody's and of this time.
     async fn strays(
         &self,
@@ -217,15 +265,19 @@ impl Books<'_> {
         let entered_from = from.checked_sub(CLOCKS_APART).unwrap_or(Timestamp::UNIX_EPOCH);
         let mut keys: BTreeSet<String> = BTreeSet::new();
         for site in self.rules.sites() {
-            look.unexplained(site, entered_from, &mut |one| {
-                let of_an_order = one.order_id().is_some_and(|id| seen.contains(&id));
-                let of_nobody = !one.has_document && one.is_shopifys() && one.entered.is_none_or(|at| at < until);
-                if of_an_order || of_nobody {
-                    keys.insert(one.sighting.key);
-                }
-                true
-            })
-            .await?;
+            let looked = look
+                .unexplained(site, entered_from, &mut |one| {
+                    let of_an_order = one.order_id().is_some_and(|id| seen.contains(&id));
+                    let of_nobody = !one.has_document && one.is_shopifys() && one.entered.is_none_or(|at| at < until);
+                    if of_an_order || of_nobody {
+                        keys.insert(one.sighting.key);
+                    }
+                    true
+                })
+                .await?;
+            if let Some(why) = looked.crowded {
+                return Err(ReconcileError::Crowded(why));
+            }
         }
         let keys: Vec<String> = keys.into_iter().collect();
         for some in keys.chunks(KEYS_AT_ONCE) {

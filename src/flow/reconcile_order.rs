@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::account::{Difference, Entry, Gap, Standing, TooManyDigits};
+use super::deletion::DELETED;
 use super::wish::Wish;
 use crate::domain::document::State;
 use crate::domain::order::Order;
 use crate::mapping::components::{Basis, Component, Components};
 use crate::mapping::judge::{Judgement, screen};
+use crate::mapping::late::split;
 use crate::mapping::read::ReadOrder;
 use crate::mapping::rules::{ForeignRows, Rules};
 use crate::mapping::written::WrittenOrder;
@@ -18,6 +20,12 @@ use crate::store::{DocumentRow, KnownOrder, NOTED};
 
 /// What happened in Shopify so lately may still be on its way: the webhook's own retries and the sweep's overlap.
 const ON_ITS_WAY: SignedDuration = SignedDuration::from_mins(20);
+
+/// Without the scope `read_all_orders` Shopify shows orders of the last 60 days (documented). A day less, for clocks.
+pub const VISIBLE: SignedDuration = SignedDuration::from_hours(59 * 24);
+
+/// A person cancelled it in IFS, and Shopify still sells it.
+pub const CANCELLED_IN_IFS: &str = "cancelled_in_ifs";
 
 /// Everything that is known of one order.
 pub struct Case<'a> {
@@ -86,7 +94,9 @@ impl Case<'_> {
         // 3.
         let kept_out = why.as_ref().is_some_and(|why| why.standing == Standing::Explained && self.is_kept_out());
         let currency = self.currency(desired.as_ref());
-        let difference = why.map(|why| self.told(why, [shopify, ours, ifs], currency.clone()));
+        // What a rule keeps out differs in everything: its total stands with the reason.
+        let compared = if kept_out { [None; 3] } else { [shopify, ours, ifs] };
+        let difference = why.map(|why| self.told(why, compared, currency.clone()));
         Ok(Entry { currency, shopify, ours, ifs, difference, kept_out })
     }
 
@@ -142,12 +152,25 @@ impl Case<'_> {
 
     fn why(&self, shopify: Option<&Components>, ours: Option<&Components>, ifs: Option<&Components>) -> Option<Why> {
         let Some(first) = self.first() else { return self.unknown_to_us() };
-        let by_state = self.known.documents.iter().find_map(|document| self.by_state(document));
-        if let Some(why) = by_state {
+        if self.fresh.is_some() && first.state == State::Skipped && self.is_deleted(first) {
+            return Why::unexplained(
+                "deleted_and_back",
+                "it is skipped since Shopify deleted it, and Shopify holds it: have it told again (change its note there)",
+            );
+        }
+        // The least settled of two documents speaks; what is settled of the second hides nothing of the first.
+        let mut told: Vec<Why> = self.known.documents.iter().filter_map(|document| self.by_state(document)).collect();
+        told.sort_by_key(|why| why.standing);
+        let first_speaks = self.by_state(first).is_some();
+        if let Some(why) = told.into_iter().next().filter(|why| first_speaks || why.standing != Standing::Explained) {
             return Some(why);
         }
-        // From here on all documents are written, or superseded.
+        // From here on the first is written, or superseded.
         let Some((order, digest)) = self.fresh else {
+            if self.known.placed_at.is_none_or(|at| self.now.duration_since(at) >= VISIBLE) {
+                let text = "Shopify shows no order of this age without the scope read_all_orders: whether it still stands there is not known";
+                return Why::open("not_visible", text);
+            }
             return match ifs {
                 Some(_) => Why::unexplained(
                     "not_in_shopify",
@@ -170,7 +193,7 @@ impl Case<'_> {
                 }
                 Some(Some(read)) if read.state().is_cancelled() && !order.is_cancelled() && ours.is_some() => {
                     let text = format!("IFS order {order_no} is cancelled in IFS and live in Shopify");
-                    return Why::unexplained("cancelled_in_ifs", text);
+                    return Why::unexplained(CANCELLED_IN_IFS, text);
                 }
                 Some(Some(_)) | None => {}
             }
@@ -188,7 +211,39 @@ impl Case<'_> {
                 "Shopify's own figures do not add up, and it is written",
             );
         }
-        self.by_sums(shopify, ours, ifs)
+        match self.known.documents.iter().find(|document| document.state == State::Resolved) {
+            Some(second) => self.by_own_part(second),
+            None => self.by_sums(shopify, ours, ifs),
+        }
+    }
+
+    /// The first order alone, whose second one is a person's: its own part of what is wanted against its own record.
+    fn by_own_part(&self, second: &DocumentRow) -> Option<Why> {
+        let first = self.first()?;
+        let settled = || {
+            Why::explained("resolved", format!("a person settled its second order: see `documents show {}`", second.id))
+        };
+        let base = first.written.as_deref().and_then(|text| serde_json::from_str::<WrittenOrder>(text).ok())?;
+        let Ok(Wish::Write { order }) = Wish::parse(&first.desired) else { return settled() };
+        let Some(part) = base.kept.as_ref().and_then(|kept| split(&order, kept).ok()).map(|parts| parts.first) else {
+            return settled();
+        };
+        let order_no = first.order_no.as_deref()?;
+        let Some(Some(read)) = self.held.get(order_no) else { return settled() };
+        let basis = Basis::of_desired(&order);
+        let (ours, ifs) = (Components::of_desired(&part), Components::of_read(read, Some(&base), basis));
+        let gaps = ours.differing(&ifs, self.rules.tax_gap_order());
+        if gaps.is_empty() {
+            return settled();
+        }
+        Why::unexplained(
+            "differs_in_ifs",
+            format!("IFS order {order_no} differs from what was written in: {}", names(&gaps)),
+        )
+    }
+
+    fn is_deleted(&self, document: &DocumentRow) -> bool {
+        document.reason.as_ref().is_some_and(|reason| reason.code == DELETED)
     }
 
     /// An order without a document.
@@ -239,7 +294,7 @@ impl Case<'_> {
         if known.digest == digest || known.reread_digests.iter().any(|settled| settled == digest) {
             return None;
         }
-        if self.known.waits || self.is_late(order.updated_at) {
+        if self.known.waits || self.is_late(order.updated_at) || known.updated_at > order.updated_at {
             return Why::open("on_its_way", "it changed in Shopify a moment ago and that is not mapped yet");
         }
         let text =

@@ -4,6 +4,7 @@
 //! It guards what nothing else can: two owners at once (a process that was stopped and woke up), a restored backup, a create that
 //! committed after its time, and what a person keyed under a key of ours.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::domain::ids::ConnectionName;
 use crate::ifs::error::IfsError;
 use crate::ifs::wire::{Objstate, PartRequest, Row, names};
 use crate::ifs::{IfsClient, OrdersWindow};
-use crate::mapping::create::look_up_part;
+use crate::mapping::create::all_records_part;
 use crate::mapping::rules::Rules;
 use crate::store::{RunEnd, RunOutcome, Sighting, Store, StoreError, Stray};
 use crate::telemetry::metric;
@@ -83,6 +84,9 @@ pub enum StandingError {
     /// The store failed, or the lease is lost.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// There is more than one look takes: what was looked at is told all the same.
+    #[error("{0}")]
+    Crowded(&'static str),
 }
 
 /// What a run did.
@@ -116,7 +120,7 @@ pub async fn ask(link: &Connection) -> Result<Asked, StoreError> {
         Ok(_) if link.is_stopping() => (Asked::Failed, RunOutcome::BrokeOff, None),
         Ok(ran) => (Asked::Done(ran), RunOutcome::Done, None),
         Err(StandingError::Store(error)) => return Err(error),
-        Err(StandingError::Ifs(error)) => {
+        Err(error @ (StandingError::Ifs(_) | StandingError::Crowded(_))) => {
             let message = error.to_string();
             tracing::warn!(
                 connection = %link.name, error = %message,
@@ -165,23 +169,33 @@ pub async fn run(link: &Connection, reach: Reach) -> Result<Ran, StandingError> 
     let entered_from = entered_from(link, reach);
     let mut ran = Ran::default();
     // 1.
-    let mut keys: BTreeSet<String> = link.store.stray_keys(&link.name, OPEN_MAX).await?.into_iter().collect();
+    let mut keys: BTreeSet<Urgent> = link
+        .store
+        .stray_keys(&link.name, OPEN_MAX)
+        .await?
+        .into_iter()
+        .map(|key| Urgent::of(key, Rank::Known))
+        .collect();
     let look = Look::of(link);
+    let mut crowded = None;
     for site in link.rules.sites() {
-        ran.seen += look
+        let looked = look
             .unexplained(site, entered_from, &mut |one| {
                 // A person's own number may be digits too: without a document only what looks like Shopify's is ours.
                 if one.has_document || one.is_shopifys() {
-                    keys.insert(one.sighting.key);
+                    let rank = if one.has_document { Rank::Known } else { Rank::New };
+                    keys.insert(Urgent::of(one.sighting.key, rank));
                 }
                 !link.is_stopping()
             })
             .await?;
+        ran.seen += looked.seen;
+        crowded = crowded.or(looked.crowded);
     }
     if keys.len() > KEYS_MAX {
-        tracing::warn!(connection = %link.name, keys = keys.len(), "more unexplained keys in IFS than one run looks up: settle those that `strays list` shows first");
+        crowded = Some("more keys in IFS are unexplained than one run looks up: settle what `strays list` shows first");
     }
-    let keys: Vec<String> = keys.into_iter().take(KEYS_MAX).collect();
+    let keys: Vec<String> = keys.into_iter().take(KEYS_MAX).map(|urgent| urgent.key).collect();
     for some in keys.chunks(KEYS_AT_ONCE) {
         if link.is_stopping() {
             return Ok(ran);
@@ -194,7 +208,29 @@ pub async fn run(link: &Connection, reach: Reach) -> Result<Ran, StandingError> 
             act(link, key, records.get(key).map_or(&[][..], Vec::as_slice), &mut ran).await?;
         }
     }
-    Ok(ran)
+    crowded.map_or(Ok(ran), |why| Err(StandingError::Crowded(why)))
+}
+
+/// A key to be looked up: those that an order here has, or that were told before, come first, then the newest ones.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Urgent {
+    rank: Rank,
+    newest_first: Reverse<(usize, String)>,
+    key: String,
+}
+
+/// What comes first.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Known,
+    New,
+}
+
+impl Urgent {
+    fn of(key: String, rank: Rank) -> Self {
+        // Shopify's numbers grow.
+        Self { rank, newest_first: Reverse((key.len(), key.clone())), key }
+    }
 }
 
 /// Nothing that was entered before the go-live is ours.
@@ -217,6 +253,15 @@ pub(super) struct Look<'a> {
     pub(super) rules: &'a Rules,
     /// All connections of the tenant.
     pub(super) names: &'a [ConnectionName],
+}
+
+/// What a look went through.
+#[derive(Default)]
+pub(super) struct Looked {
+    /// Live records that carry what may be a key of ours.
+    pub(super) seen: usize,
+    /// Why it did not come to the end, when it did not.
+    pub(super) crowded: Option<&'static str>,
 }
 
 /// A live record that no link explains.
@@ -253,38 +298,33 @@ impl Look<'_> {
         &self.rules.settings().order_key_field
     }
 
-    /// Goes through a site's live records with what may be a key of ours, and hands on those that no link explains. Gives how many
-    /// there were.
+    /// Goes through a site's live records with what may be a key of ours, and hands on those that no link explains.
     pub(super) async fn unexplained(
         &self,
         site: &str,
         entered_from: Timestamp,
         take: Take<'_>,
-    ) -> Result<usize, StandingError> {
+    ) -> Result<Looked, StandingError> {
         let key_field = self.key_field();
         let window = OrdersWindow { contract: site, key_field, entered_from, entered_until: None };
-        let (mut after, mut count): (Option<String>, usize) = (None, 0);
+        let (mut after, mut looked): (Option<String>, Looked) = (None, Looked::default());
         for _ in 0..PAGES_MAX {
             let rows = self.ifs.orders_page(&window, after.as_deref()).await?;
-            let Some(last) = rows.last() else { return Ok(count) };
+            let Some(last) = rows.last() else { return Ok(looked) };
             after = last.text(names::ORDER_NO).map(str::to_owned);
             let seen: BTreeMap<Sighting, Option<Timestamp>> =
                 rows.iter().filter_map(|row| Some((sighting(row, key_field)?, entered(row)))).collect();
-            count += seen.len();
+            looked.seen += seen.len();
             let rest = self.store.unlinked(self.names, seen.keys().cloned().collect()).await?;
             for (sighting, has_document) in rest {
                 let entered = seen.get(&sighting).copied().flatten();
                 if !take(Unexplained { sighting, has_document, entered }) {
-                    return Ok(count);
+                    return Ok(looked);
                 }
             }
         }
-        tracing::warn!(
-            site,
-            pages = PAGES_MAX,
-            "the look for unexplained orders did not come to the end of IFS's orders"
-        );
-        Ok(count)
+        looked.crowded = Some("IFS holds more orders of that time than one look goes through");
+        Ok(looked)
     }
 
     /// All live records of these keys, at all sites of the connection.
@@ -292,7 +332,7 @@ impl Look<'_> {
         let (key_field, sites) = (self.key_field(), self.rules.sites());
         let wanted: Vec<(&String, &str)> =
             keys.iter().flat_map(|key| sites.iter().map(move |site| (key, *site))).collect();
-        let parts: Vec<PartRequest> = wanted.iter().map(|(key, site)| look_up_part(key_field, key, site)).collect();
+        let parts: Vec<PartRequest> = wanted.iter().map(|(key, site)| all_records_part(key_field, key, site)).collect();
         let answers = self.ifs.batch_read(&parts).await?;
         let mut records: BTreeMap<String, Vec<Record>> = BTreeMap::new();
         for ((key, _), answer) in wanted.into_iter().zip(answers) {

@@ -1,5 +1,6 @@
 //! What a record in IFS that carries a key of ours means, beside what we know of that key. Pure: the reading is `standing`'s.
 
+use super::deletion::DELETED;
 use crate::domain::document::State;
 use crate::domain::ids::DocumentId;
 use crate::mapping::late;
@@ -89,7 +90,8 @@ pub fn judge(connection: &str, key: &str, records: &[Record], known: &KeyStandin
     let linked = document.link.as_ref().map(|(order_no, _)| order_no.as_str());
     let others = records.iter().filter(|record| linked != Some(record.0.as_str())).filter(is_told_off);
     let others: Vec<&Record> = others.collect();
-    if others.is_empty() || document.state == State::Skipped {
+    let is_deleted = document.code.as_deref() == Some(DELETED);
+    if others.is_empty() || (document.state == State::Skipped && !is_deleted) {
         return Verdict::Explained;
     }
     // 2.
@@ -97,6 +99,13 @@ pub fn judge(connection: &str, key: &str, records: &[Record], known: &KeyStandin
         return Verdict::Later;
     }
     // 3.
+    if document.state == State::Skipped {
+        let text = format!(
+            "Shopify has deleted the order of the key {key}, and IFS order {} carries it: cancel or credit it in IFS, or run `strays dismiss`",
+            numbers(&others)
+        );
+        return Verdict::Tell(strays(key, &others, UNLINKED_RECORD, &text, Some(document.id)));
+    }
     if document.state == State::Resolved {
         return resolved(key, records, &others, document, known);
     }
@@ -206,6 +215,7 @@ mod tests {
             link: linked.map(|order_no| (order_no.to_owned(), false)),
             under_way: false,
             reason: None,
+            code: None,
         };
         KeyStanding { document: Some(document), ..KeyStanding::default() }
     }
@@ -277,6 +287,15 @@ mod tests {
         assert_eq!(told(&["9"], &nobody), "explained");
         assert_eq!(told(&["8"], &nobody), "tell unlinked_record_with_our_key");
         assert_eq!(told(&["8", "7"], &nobody), "tell second_record_with_our_key");
+    }
+
+    #[test]
+    fn a_record_of_an_order_that_shopify_deleted_is_told() {
+        let mut known = standing(State::Skipped, None);
+        assert_eq!(told(&["1"], &known), "explained");
+        known.document.as_mut().expect("one").code = Some(DELETED.to_owned());
+        assert_eq!(told(&["1"], &known), "tell unlinked_record_with_our_key");
+        assert_eq!(told(&[], &known), "explained");
     }
 
     #[test]

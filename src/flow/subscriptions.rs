@@ -2,6 +2,7 @@
 //! ever changed: by the name that we give, or because it leads to this connection's path. Doing it twice does no harm; what a lost
 //! answer did is seen in the next list.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
@@ -29,7 +30,10 @@ pub struct Wanted {
 pub enum Extent {
     /// What is missing is created.
     Missing,
-    /// Besides, ours that are wrong are put right, and doubles of ours taken away.
+    /// Besides, ours that are wrong are put right, and doubles of ours taken away, but for those that only their path makes ours and
+    /// that lead to another host: a gateway's, perhaps. They are told.
+    Certain,
+    /// Those too: a person says so.
     Everything,
 }
 
@@ -55,6 +59,8 @@ pub struct Survey {
     pub seen: Vec<(Subscription, Standing)>,
     /// Topics that nothing of ours stands for.
     pub missing: Vec<String>,
+    /// The ids of those that only their path makes ours, and that lead to another host.
+    pub elsewhere: BTreeSet<String>,
 }
 
 /// One thing to do.
@@ -66,6 +72,22 @@ pub enum Act {
     Update(String, String),
     /// Take the subscription of this id and topic away.
     Delete(String, String),
+}
+
+/// A bringing up that broke off.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct Failed {
+    /// Why.
+    pub error: ShopifyError,
+    /// What Shopify had done by then.
+    pub done: Vec<Act>,
+}
+
+impl From<ShopifyError> for Failed {
+    fn from(error: ShopifyError) -> Self {
+        Self { error, done: Vec::new() }
+    }
 }
 
 /// What was done, and what stands after it.
@@ -106,11 +128,13 @@ impl Survey {
 
     /// What there is to do. Doubles go first, since names are unique.
     pub fn acts(&self, extent: Extent) -> Vec<Act> {
+        let changed = |row: &Subscription| extent == Extent::Everything || !self.elsewhere.contains(&row.id);
         let of = |standing: fn(&Standing) -> bool| {
-            self.seen.iter().filter(move |(_, seen)| standing(seen)).map(|(row, _)| (row.id.clone(), row.topic.clone()))
+            let meant = self.seen.iter().filter(move |(row, seen)| standing(seen) && changed(row));
+            meant.map(|(row, _)| (row.id.clone(), row.topic.clone()))
         };
         let mut acts = Vec::new();
-        if extent == Extent::Everything {
+        if extent != Extent::Missing {
             acts.extend(of(|seen| *seen == Standing::Double).map(|(id, topic)| Act::Delete(id, topic)));
             acts.extend(of(|seen| matches!(seen, Standing::Wrong(_))).map(|(id, topic)| Act::Update(id, topic)));
         }
@@ -164,13 +188,30 @@ pub fn survey(subscriptions: Vec<Subscription>, wanted: &Wanted) -> Survey {
             }
         }
     }
-    Survey { seen: subscriptions.into_iter().zip(standings).collect(), missing }
+    let only_by_path = |row: &&Subscription| !is_named(row, wanted) && host_of(&row.uri) != host_of(&wanted.address);
+    let ours = subscriptions.iter().zip(&is_ours).filter(|(_, ours)| **ours).map(|(row, _)| row);
+    let elsewhere = ours.filter(only_by_path).map(|row| row.id.clone()).collect();
+    Survey { seen: subscriptions.into_iter().zip(standings).collect(), missing, elsewhere }
 }
 
+/// By the name that we gave, or because it leads to exactly this connection's path, or address, whatever the host.
 fn is_ours(row: &Subscription, wanted: &Wanted) -> bool {
-    let named = row.name.as_deref() == Some(&*name_of(&wanted.connection, &row.topic));
-    let path = format!("/webhooks/{}", wanted.connection);
-    named || (row.uri.starts_with("https://") && row.uri.ends_with(&path))
+    let path = format!("webhooks/{}", wanted.connection);
+    let leads_here = row.uri == wanted.address || split_address(&row.uri).is_some_and(|(_, rest)| rest == path);
+    is_named(row, wanted) || leads_here
+}
+
+fn is_named(row: &Subscription, wanted: &Wanted) -> bool {
+    row.name.as_deref() == Some(&*name_of(&wanted.connection, &row.topic))
+}
+
+fn host_of(uri: &str) -> Option<&str> {
+    split_address(uri).map(|(host, _)| host)
+}
+
+/// Host and path, without the slash between them.
+fn split_address(uri: &str) -> Option<(&str, &str)> {
+    uri.strip_prefix("https://")?.split_once('/')
 }
 
 /// In what a subscription of ours is not as it should be.
@@ -202,9 +243,21 @@ pub async fn look(shop: &ShopifyClient, wanted: &Wanted) -> Result<Survey, Shopi
 /// 3. List again, and go on while something is left that Shopify has not refused.
 ///
 /// # Errors
-/// Shopify could not be asked, or does not let this app.
-pub async fn bring_up(shop: &ShopifyClient, wanted: &Wanted, extent: Extent) -> Result<Outcome, ShopifyError> {
+/// Shopify could not be asked, or does not let this app; with what was done by then.
+pub async fn bring_up(shop: &ShopifyClient, wanted: &Wanted, extent: Extent) -> Result<Outcome, Failed> {
     let mut outcome = Outcome::default();
+    match go_on(shop, wanted, extent, &mut outcome).await {
+        Ok(()) => Ok(outcome),
+        Err(error) => Err(Failed { error, done: outcome.done }),
+    }
+}
+
+async fn go_on(
+    shop: &ShopifyClient,
+    wanted: &Wanted,
+    extent: Extent,
+    outcome: &mut Outcome,
+) -> Result<(), ShopifyError> {
     let mut lost = None;
     for _ in 0..ROUNDS_MAX {
         outcome.survey = look(shop, wanted).await?;
@@ -231,7 +284,7 @@ pub async fn bring_up(shop: &ShopifyClient, wanted: &Wanted, extent: Extent) -> 
     outcome.refused.retain(|(act, _)| left.contains(act));
     match lost {
         Some(error) if !left.is_empty() => Err(error),
-        _ => Ok(outcome),
+        _ => Ok(()),
     }
 }
 
@@ -271,21 +324,15 @@ pub struct SubscriptionWatch {
 ///
 /// # Errors
 /// As [`bring_up`].
-pub async fn watch(shop: &ShopifyClient, wanted: &Wanted, task: Watch) -> Result<Outcome, ShopifyError> {
+pub async fn watch(shop: &ShopifyClient, wanted: &Wanted, task: Watch) -> Result<Outcome, Failed> {
     let connection = &wanted.connection;
     let outcome = match task {
-        Watch::Repair => bring_up(shop, wanted, Extent::Everything).await?,
+        Watch::Repair => {
+            bring_up(shop, wanted, Extent::Certain).await.inspect_err(|failed| tell_done(connection, &failed.done))?
+        }
         Watch::Report => Outcome { survey: look(shop, wanted).await?, ..Outcome::default() },
     };
-    for act in &outcome.done {
-        let (topic, what) = match act {
-            Act::Create(topic) => (topic, "was missing: created"),
-            Act::Update(_, topic) => (topic, "was wrong: put right"),
-            Act::Delete(_, topic) => (topic, "stood twice: one taken away"),
-        };
-        tracing::warn!(%connection, %topic, "a webhook subscription {what}");
-        metrics::counter!(metric::SUBSCRIPTIONS_RESTORED_TOTAL, "connection" => connection.to_string()).increment(1);
-    }
+    tell_done(connection, &outcome.done);
     for (act, why) in &outcome.refused {
         tracing::error!(%connection, ?act, %why, "Shopify would not restore a webhook subscription: run `webhooks list`");
     }
@@ -303,114 +350,15 @@ pub async fn watch(shop: &ShopifyClient, wanted: &Wanted, task: Watch) -> Result
     Ok(outcome)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::shopify::subscriptions::ApiVersion;
-
-    fn wanted() -> Wanted {
-        let connection = ConnectionName::parse("acme").expect("a name");
-        Wanted { connection, address: "https://hooks.example.com/webhooks/acme".to_owned() }
-    }
-
-    fn row(id: u32, topic: &str, uri: &str, name: Option<&str>) -> Subscription {
-        Subscription {
-            id: id.to_string(),
-            topic: topic.to_owned(),
-            uri: uri.to_owned(),
-            format: "JSON".to_owned(),
-            filter: None,
-            include_fields: Vec::new(),
-            name: name.map(str::to_owned),
-            api_version: ApiVersion { handle: "2026-10".to_owned() },
-        }
-    }
-
-    const HERE: &str = "https://hooks.example.com/webhooks/acme";
-    const ELSEWHERE: &str = "https://old.example.com/webhooks/acme";
-
-    #[test]
-    fn nothing_stands_and_everything_is_missing() {
-        let survey = survey(Vec::new(), &wanted());
-        assert_eq!(survey.missing.len(), CLAIMED_TOPICS.len());
-        assert_eq!(survey.acts(Extent::Missing), survey.acts(Extent::Everything));
-        assert_eq!(survey.acts(Extent::Missing)[0], Act::Create("ORDERS_CREATE".to_owned()));
-        assert!(topics().any(|topic| topic == "ORDERS_PARTIALLY_FULFILLED") && !survey.is_right());
-    }
-
-    #[test]
-    fn only_what_has_our_name_or_our_path_is_ours() {
-        let named = Some("ml-connector-acme-orders-create");
-        for (uri, name, ours) in [
-            (HERE, None, true),
-            (ELSEWHERE, None, true),
-            ("https://other.example.com/anything", named, true),
-            ("arn:aws:events:us-east-1::event-source/x", named, true),
-            ("https://other.example.com/anything", Some("ml-connector-acme-orders-paid"), false),
-            ("https://other.example.com/anything", Some("ml-connector-bolt-orders-create"), false),
-            ("https://hooks.example.com/webhooks/acme2", None, false),
-            ("https://hooks.example.com/webhooks/bolt", None, false),
-            ("https://hooks.example.com/webhooks/acme/more", None, false),
-            ("pubsub://project:topic/webhooks/acme", None, false),
-        ] {
-            let survey = survey(vec![row(1, "ORDERS_CREATE", uri, name)], &wanted());
-            assert_eq!(survey.seen[0].1 != Standing::Foreign, ours, "{uri} {name:?}");
-            let touched = survey.acts(Extent::Everything).iter().any(|act| !matches!(act, Act::Create(_)));
-            assert_eq!(touched, ours && uri != HERE, "{uri}");
-        }
-    }
-
-    #[test]
-    fn of_each_topic_one_of_ours_stays_and_the_others_are_doubles() {
-        let name = name_of(&wanted().connection, "ORDERS_PAID");
-        let rows = vec![
-            row(1, "ORDERS_PAID", ELSEWHERE, Some(&name)),
-            row(2, "ORDERS_PAID", HERE, None),
-            row(3, "ORDERS_PAID", "https://shop.example.com/hook", None),
-            row(4, "ORDERS_EDITED", ELSEWHERE, None),
-            row(5, "ORDERS_EDITED", "https://x.example.com/", Some(&name_of(&wanted().connection, "ORDERS_EDITED"))),
-            row(6, "PRODUCTS_UPDATE", HERE, None),
-        ];
-        let survey = survey(rows, &wanted());
-        let standings: Vec<_> = survey.seen.iter().map(|(_, standing)| standing.as_str()).collect();
-        assert_eq!(standings, ["double", "right", "foreign", "double", "wrong", "unclaimed"]);
-        let acts = survey.acts(Extent::Everything);
-        let changed: Vec<_> = acts.iter().filter(|act| !matches!(act, Act::Create(_))).collect();
-        let text = |text: &str| text.to_owned();
-        assert_eq!(
-            changed,
-            [
-                &Act::Delete(text("1"), text("ORDERS_PAID")),
-                &Act::Delete(text("4"), text("ORDERS_EDITED")),
-                &Act::Update(text("5"), text("ORDERS_EDITED"))
-            ]
-        );
-        assert_eq!(survey.acts(Extent::Missing).len(), CLAIMED_TOPICS.len() - 2);
-    }
-
-    #[test]
-    fn a_filter_a_format_and_a_choice_of_fields_are_wrong() {
-        let right = row(1, "ORDERS_CREATE", HERE, None);
-        let filtered = Subscription { filter: Some("total_price:>=100".to_owned()), ..right.clone() };
-        let xml = Subscription { format: "XML".to_owned(), ..right.clone() };
-        let some = Subscription { include_fields: vec!["id".to_owned()], ..right.clone() };
-        for (row, wrong) in [(right, false), (filtered, true), (xml, true), (some, true)] {
-            let survey = survey(vec![row], &wanted());
-            assert_eq!(matches!(survey.seen[0].1, Standing::Wrong(_)), wrong);
-        }
-    }
-
-    #[test]
-    fn a_name_is_legal_and_its_own_for_each_connection_and_topic() {
-        let mut names = std::collections::BTreeSet::new();
-        let longest = "a-connection-of-thirty-two-chars";
-        for connection in ["acme", longest, "a-connection-of-thirty-two-charz"] {
-            let connection = ConnectionName::parse(connection).expect("a name");
-            for topic in topics() {
-                let name = name_of(&connection, &topic);
-                assert!(name.len() <= NAME_CHARS_MAX && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'));
-                assert!(names.insert(name), "{topic}");
-            }
-        }
+/// Says and counts what the watcher did.
+fn tell_done(connection: &ConnectionName, done: &[Act]) {
+    for act in done {
+        let (topic, what) = match act {
+            Act::Create(topic) => (topic, "was missing: created"),
+            Act::Update(_, topic) => (topic, "was wrong: put right"),
+            Act::Delete(_, topic) => (topic, "stood twice: one taken away"),
+        };
+        tracing::warn!(%connection, %topic, "a webhook subscription {what}");
+        metrics::counter!(metric::SUBSCRIPTIONS_RESTORED_TOTAL, "connection" => connection.to_string()).increment(1);
     }
 }

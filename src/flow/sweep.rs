@@ -17,8 +17,8 @@ use crate::telemetry::metric;
 
 /// What runs, in `schedule_runs`, and the name of its cursor.
 pub const SWEEP: &str = "sweep";
-/// A reading ends here and another begins where it got to: Shopify pages no further than 25,000 objects.
-const READING_MAX: u64 = 20_000;
+/// Shopify pages no further than this.
+const PAGED_MAX: u64 = 25_000;
 
 /// `[connections.NAME.sweep]`
 #[derive(Debug, Clone, Deserialize)]
@@ -32,6 +32,8 @@ pub struct SweepSettings {
     pub first_days: u64,
     /// Orders of one page.
     pub page_orders: u32,
+    /// Orders of one reading of the list; then another begins where it got to.
+    pub reading_orders: u64,
     /// How long a webhook may be on its way.
     pub webhook_grace_secs: u64,
 }
@@ -129,7 +131,7 @@ enum Failure {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(
-        "more than {READING_MAX} orders were changed within the overlap at {at}: make sweep.overlap_secs smaller, or run `orders sync`"
+        "more orders carry one time of change, {at}, than Shopify pages: run `orders sync CONNECTION --since` with that day"
     )]
     Crowded {
         /// Where it does not go on.
@@ -181,6 +183,7 @@ enum Ended {
 async fn read_on(link: &Connection, figures: &mut Figures) -> Result<Ended, Failure> {
     let mut position = stored_position(link).await?;
     let mut size = PageSize::of(link.sweep.page_orders);
+    let mut begun_anew = false;
     loop {
         if link.is_stopping() {
             return Ok(Ended::Stopped);
@@ -196,7 +199,7 @@ async fn read_on(link: &Connection, figures: &mut Figures) -> Result<Ended, Fail
             },
         };
         // 2.
-        let search = OrderSearch::all().updated_from(reading.from.0);
+        let search = OrderSearch::all().updated_from(reading.from.0).of_every_status();
         let read = link
             .shopify
             .in_lane(Lane::Rest)
@@ -204,15 +207,16 @@ async fn read_on(link: &Connection, figures: &mut Figures) -> Result<Ended, Fail
             .await;
         let page = match read {
             Ok(page) => page,
-            // A cursor that Shopify does not take any more: the reading begins anew, from where the mark stands.
-            Err(error @ ShopifyError::Refused { .. }) if resumed => {
+            // A cursor that Shopify does not take any more: the reading begins anew from where the mark stands, once in a run.
+            Err(error @ ShopifyError::Refused { .. }) if resumed && !begun_anew => {
+                begun_anew = true;
                 tracing::warn!(connection = %link.name, %error, "the sweep's page cursor is refused: it reads anew from its mark");
                 continue;
             }
             Err(error) => return Err(error.into()),
         };
         failpoint::hit(failpoint::SWEEP_PAGE_READ);
-        let whole = reading.take_in(&page, &mut position.mark, link.sweep.overlap_secs)?;
+        let whole = reading.take_in(&page, &mut position.mark, &link.sweep)?;
         position.reading = (whole == Whole::No).then_some(reading);
         let taken = link.store.take_hints(&link.tenant.lease, hints(link, &page, &position)).await?;
         failpoint::hit(failpoint::SWEEP_PAGE_STORED);
@@ -230,10 +234,8 @@ async fn read_on(link: &Connection, figures: &mut Figures) -> Result<Ended, Fail
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Whole {
     Yes,
-    /// It goes on behind this page.
+    /// It goes on behind this page, or with another reading where this one got as far as can be paged.
     No,
-    /// It got as far as can be paged; another reading goes on from the mark.
-    Paged,
 }
 
 impl Reading {
@@ -241,7 +243,7 @@ impl Reading {
     ///
     /// Inside a reading it may not: an order that changed after Shopify sorted its list shows a time that later pages have not
     /// reached. The smallest time of the last page is safe, as no order shows an older time than it was sorted by.
-    fn take_in(&mut self, page: &OrderPage, mark: &mut Option<At>, overlap_secs: u64) -> Result<Whole, Failure> {
+    fn take_in(&mut self, page: &OrderPage, mark: &mut Option<At>, limits: &SweepSettings) -> Result<Whole, Failure> {
         let times = || page.orders.iter().map(|order| At(order.updated_at));
         self.began = self.began.or(page.shop_time.map(At));
         self.newest = self.newest.max(times().max());
@@ -252,14 +254,18 @@ impl Reading {
             *mark = (*mark).max(reached);
             return Ok(Whole::Yes);
         }
-        if self.orders < READING_MAX {
+        if self.orders < limits.reading_orders {
             return Ok(Whole::No);
         }
-        *mark = (*mark).max(times().min());
-        if mark.is_none_or(|mark| behind(mark.0, overlap_secs) <= self.from.0) {
-            return Err(Failure::Crowded { at: self.from.0 });
-        }
-        Ok(Whole::Paged)
+        // The next reading goes on where this one got to, by the overlap behind it where that is further than where it began.
+        let Some(reached) = times().min().filter(|reached| *reached > self.from) else {
+            return if self.orders < PAGED_MAX { Ok(Whole::No) } else { Err(Failure::Crowded { at: self.from.0 }) };
+        };
+        *mark = (*mark).max(Some(reached));
+        let overlapping = At(behind(reached.0, limits.overlap_secs));
+        let from = if overlapping > self.from { overlapping } else { reached };
+        *self = Self { from, after: None, newest: self.newest, began: self.began, orders: 0 };
+        Ok(Whole::No)
     }
 }
 

@@ -22,6 +22,8 @@ const LINES_AT_ONCE: usize = 250;
 /// First pause between two looks at a bulk operation; doubled up to the longest.
 const LOOK_FIRST: Duration = Duration::from_millis(500);
 const LOOK_MAX: Duration = Duration::from_secs(15);
+/// A request that broke off longer ago than this is begun anew: what it has collected may lack what came since.
+const RESUMED_SECS_MAX: u64 = 3_600;
 /// How often a bulk file that breaks off is opened again.
 const OPENINGS_MAX: usize = 3;
 
@@ -43,7 +45,7 @@ pub struct Desk<'a> {
 pub struct Asked {
     /// Which orders.
     pub which: Which,
-    /// Whether each status is named in the search.
+    /// Of which statuses a range is read.
     pub statuses: Statuses,
     /// Whether anything is entered.
     pub manner: Manner,
@@ -67,13 +69,13 @@ pub enum Which {
     },
 }
 
-/// How the search speaks of statuses.
+/// Of which statuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Statuses {
-    /// It does not: everything that Shopify gives.
-    Unsaid,
-    /// It names each, so that archived orders come whatever the search leaves out by itself.
-    Named,
+    /// Of every one.
+    Every,
+    /// Those that were archived alone.
+    Archived,
 }
 
 /// Whether anything is entered.
@@ -129,6 +131,8 @@ struct Position {
     bulk: Option<Bulk>,
     /// What was found so far.
     synced: Synced,
+    /// When it began, in seconds; an older one is begun anew, as it would tell of the past.
+    began: i64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -144,14 +148,46 @@ struct Bulk {
 /// It did not end; the same request goes on where this one broke off.
 pub async fn sync(desk: &Desk<'_>, asked: &Asked, tell: &dyn Fn(String)) -> Result<Synced, SyncError> {
     let all = match asked.statuses {
-        Statuses::Unsaid => OrderSearch::all(),
-        Statuses::Named => OrderSearch::all().of_every_status(),
+        Statuses::Every => OrderSearch::all().of_every_status(),
+        Statuses::Archived => OrderSearch::all().archived(),
     };
     match &asked.which {
-        Which::Id(id) => few(desk, asked, all.with_id(*id)).await,
+        Which::Id(id) => one(desk, asked, *id).await,
         Which::Name(name) => few(desk, asked, all.named(name).ok_or(SyncError::NoName)?).await,
         Which::Range { since, until } => range(desk, asked, all.touched_between(*since, *until), tell).await,
     }
+}
+
+/// The order of a number is no matter of a search's index.
+async fn one(desk: &Desk<'_>, asked: &Asked, id: u64) -> Result<Synced, SyncError> {
+    if desk.shopify.order_by_id(id).await?.is_none() {
+        return Err(SyncError::NotFound);
+    }
+    let mut synced = Synced::default();
+    enter(desk, asked, vec![hint::of_order(id, desk.clock.now())], None, &mut synced).await?;
+    Ok(synced)
+}
+
+/// Has the service read an order again, whatever is known of it: the next reading decides what becomes of it.
+///
+/// # Errors
+/// The store's.
+pub async fn ask_again(
+    store: &Store,
+    connection: &ConnectionName,
+    order_id: u64,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let page = HintPage {
+        connection: connection.clone(),
+        origin: Origin::Sync,
+        topic: hint::TOPIC,
+        hints: vec![hint::of_order(order_id, now)],
+        seen_at: None,
+        cursor: None,
+        now,
+    };
+    store.take_asked_hints(page).await.map(drop)
 }
 
 /// Orders that a person named are read whatever we know of them.
@@ -161,7 +197,7 @@ async fn few(desk: &Desk<'_>, asked: &Asked, search: OrderSearch) -> Result<Sync
         return Err(SyncError::NotFound);
     }
     let now = desk.clock.now();
-    let hints = page.orders.iter().map(|order| hint::of_order(order, now)).collect();
+    let hints = page.orders.iter().map(|order| hint::of_order(order.id, now)).collect();
     let mut synced = Synced::default();
     enter(desk, asked, hints, None, &mut synced).await?;
     Ok(synced)
@@ -182,10 +218,15 @@ async fn range(
         Some(text) if asked.manner == Manner::Enter => {
             let position: Position =
                 serde_json::from_str(&text).map_err(|_| StoreError::Corrupt { table: "cursors", column: "value" })?;
-            tell(format!("going on behind {} orders", position.synced.orders));
-            position
+            if desk.clock.now().as_second().abs_diff(position.began) > RESUMED_SECS_MAX {
+                tell("an earlier request of these words is too old to go on with: it begins anew".to_owned());
+                fresh(desk)
+            } else {
+                tell(format!("going on behind {} orders", position.synced.orders));
+                position
+            }
         }
-        Some(_) | None => Position::default(),
+        Some(_) | None => fresh(desk),
     };
     // 2.
     let began = position.after.is_some() || position.bulk.is_some();
@@ -213,8 +254,18 @@ async fn pages(
     tell: &dyn Fn(String),
 ) -> Result<(), SyncError> {
     let mut size = PageSize::of(PAGE_MAX);
+    let mut begun_anew = false;
     loop {
-        let page = desk.shopify.order_page(search, SortKey::CreatedAt, position.after.as_deref(), &mut size).await?;
+        let read = desk.shopify.order_page(search, SortKey::CreatedAt, position.after.as_deref(), &mut size).await;
+        let page = match read {
+            // A page cursor that Shopify does not take any more.
+            Err(ShopifyError::Refused { .. }) if position.after.is_some() && !begun_anew => {
+                (begun_anew, *position) = (true, fresh(desk));
+                tell("Shopify does not go on where it was: it begins anew".to_owned());
+                continue;
+            }
+            read => read?,
+        };
         position.after.clone_from(&page.next);
         commit(desk, asked, &page.orders, name, position).await?;
         tell(format!("{} orders read, {} entered", position.synced.orders, position.synced.entered));
@@ -372,6 +423,10 @@ async fn forget(desk: &Desk<'_>, asked: &Asked, name: &str) -> Result<(), StoreE
         Manner::Enter => desk.store.forget_cursor(desk.connection, name).await,
         Manner::DryRun => Ok(()),
     }
+}
+
+fn fresh(desk: &Desk<'_>) -> Position {
+    Position { began: desk.clock.now().as_second(), ..Position::default() }
 }
 
 /// The request by its content: the same words go on, others begin anew.

@@ -12,7 +12,7 @@ use super::batch::BatchError;
 use super::limits::MESSAGE_CHARS_MAX;
 use super::wire::RowError;
 use crate::domain::verdict::{Scope, Verdict};
-use crate::remote::{BodyError, NotNow, NotOurs};
+use crate::remote::{BodyError, NotNow, NotOurs, Retried};
 
 /// A call to IFS that did not end in an answer to use.
 #[derive(Debug, thiserror::Error)]
@@ -174,6 +174,15 @@ impl IfsError {
         match self.verdict() {
             Verdict::Ambiguous | Verdict::NotSent => Verdict::Retry { after: self.after(), scope: Scope::Remote },
             other @ (Verdict::Done | Verdict::Retry { .. } | Verdict::Reject) => other,
+        }
+    }
+
+    /// Whether a read is asked again in place.
+    pub(super) fn judged_as_read(self) -> Retried<Self> {
+        match self.verdict_of_read() {
+            // Asking again in vain is no use while the tenant is not ours.
+            Verdict::Retry { after, .. } if !matches!(self, Self::NotOurs(_)) => Retried::Again(self, after),
+            _ => Retried::Never(self),
         }
     }
 

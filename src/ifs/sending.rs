@@ -23,6 +23,8 @@ pub(super) async fn send(
     mark: Mark,
     tenure: &Tenure,
 ) -> Result<Response, IfsError> {
+    // An empty body is never asked for by the connection.
+    tenure.check()?;
     let (body, fate) = OutgoingBody::new(body, tenure.clone());
     let request = request.body(reqwest::Body::wrap(body));
     let sent = match mark {

@@ -398,9 +398,11 @@ async fn a_write_whose_lease_lapsed_after_its_intent_sends_no_byte() {
     let server = answering(batch_reply(&[(201, "{}"), (201, "{}")])).await;
     let tenure = Tenure::endless(clock());
     let client = client_within(&server.url, clock(), tenure.clone());
-    let ready = client.ready().await.expect("still ours");
+    let (ready, other) = (client.ready().await.expect("still ours"), client.ready().await.expect("still ours"));
     tenure.end();
     let error = client.send_create(ready, &order()).await.expect_err("kept back");
+    assert_eq!((error.kind(), error.verdict()), ("not_ours", Verdict::NotSent));
+    let error = client.write(other, &PartRequest::delete("X", "e")).await.expect_err("kept back without a body too");
     assert_eq!((error.kind(), error.verdict()), ("not_ours", Verdict::NotSent));
     assert_eq!((calls(&server).len(), client.writes_answered()), (0, 0));
     assert!(matches!(client.ready().await, Err(IfsError::NotOurs(_))));

@@ -51,6 +51,15 @@ pub fn read_back_parts(order_no: &str, desired: &DesiredOrder) -> Vec<PartReques
 ///
 /// `CustomerNo` is compared afterwards and not filtered by: a person may have changed it.
 pub fn look_up_part(key_field: &str, business_key: &str, contract: &str) -> PartRequest {
+    records_part(key_field, business_key, contract, 3)
+}
+
+/// The same for everything that carries the key, cancelled ones too: more than anybody keys.
+pub fn all_records_part(key_field: &str, business_key: &str, contract: &str) -> PartRequest {
+    records_part(key_field, business_key, contract, 100)
+}
+
+fn records_part(key_field: &str, business_key: &str, contract: &str, most: usize) -> PartRequest {
     let (business_key, contract) = (key::quoted(business_key), key::quoted(contract));
     let select = [
         names::ORDER_NO,
@@ -64,7 +73,7 @@ pub fn look_up_part(key_field: &str, business_key: &str, contract: &str) -> Part
     ]
     .join(",");
     PartRequest::get(format!(
-        "{}?$filter={key_field}%20eq%20{business_key}%20and%20{}%20eq%20{contract}&$select={select}&$orderby={}&$top=3",
+        "{}?$filter={key_field}%20eq%20{business_key}%20and%20{}%20eq%20{contract}&$select={select}&$orderby={}&$top={most}",
         names::ORDER_SET,
         names::CONTRACT,
         names::ORDER_NO

@@ -72,3 +72,27 @@ impl Body for OutgoingBody {
         SizeHint::with_exact(self.bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::clock::Clock;
+
+    async fn polled(bytes: &'static [u8], tenure: &Tenure) -> (Option<Result<Bytes, NotOurs>>, bool) {
+        let (mut body, fate) = OutgoingBody::new(Bytes::from_static(bytes), tenure.clone());
+        let frame = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
+        (frame.map(|frame| frame.map(|frame| frame.into_data().unwrap_or_default())), fate.was_kept_back())
+    }
+
+    #[tokio::test]
+    async fn a_body_asks_when_it_is_taken_an_empty_one_too() {
+        let tenure = Tenure::endless(Clock::manual(Timestamp::UNIX_EPOCH));
+        assert_eq!(polled(b"bytes", &tenure).await, (Some(Ok(Bytes::from_static(b"bytes"))), false));
+        tenure.end();
+        for bytes in [&b"bytes"[..], b""] {
+            assert_eq!(polled(bytes, &tenure).await, (Some(Err(NotOurs)), true));
+        }
+    }
+}

@@ -21,8 +21,8 @@ use super::limits::{
 };
 use crate::clock::Clock;
 use crate::remote::{
-    Breaker, BreakerPass, BreakerSettings, Egress, EgressError, Limiter, LimiterSettings, Retried, Tenure,
-    parse_retry_after, read_body,
+    Breaker, BreakerPass, BreakerSettings, Egress, EgressError, Limiter, LimiterSettings, NotOurs, OutgoingBody,
+    Retried, Tenure, parse_retry_after, read_body,
 };
 use crate::telemetry::metric;
 
@@ -284,7 +284,10 @@ impl ShopifyClient {
             .post(inner.endpoint.clone())
             .header("Content-Type", "application/json")
             .header("Accept", "application/json");
-        let response = token.sign(request).body(body).send().await.map_err(ShopifyError::from_transport)?;
+        let (body, fate) = OutgoingBody::new(body, inner.tenure.clone());
+        let sent = token.sign(request).body(reqwest::Body::wrap(body)).send().await;
+        let kept_back = |error| if fate.was_kept_back() { NotOurs.into() } else { ShopifyError::from_transport(error) };
+        let response = sent.map_err(kept_back)?;
         let status = response.status().as_u16();
         if status != 200 {
             let after = parse_retry_after(response.headers(), inner.clock.now());

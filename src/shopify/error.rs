@@ -14,6 +14,9 @@ use super::limits::MESSAGE_CHARS_MAX;
 use crate::domain::verdict::{Scope, Verdict};
 use crate::remote::{BodyError, NotNow, NotOurs};
 
+/// The pause when the app lacks a scope: a person has to act.
+const SCOPE_PAUSE: Duration = Duration::from_secs(300);
+
 /// A call to Shopify that did not end in an answer to use.
 #[derive(Debug, thiserror::Error)]
 pub enum ShopifyError {
@@ -132,9 +135,11 @@ impl ShopifyError {
             | Self::ShopLocked
             | Self::NoSuchShop
             | Self::Unavailable { .. }
+            // It lacks for every order alike, until a person grants it.
+            | Self::Forbidden { .. }
             | Self::OtherVersion { .. } => retry(Scope::Remote),
             Self::Undecodable(_) | Self::NotWhole { .. } | Self::Restless => retry(Scope::Record),
-            Self::Forbidden { .. } | Self::TooCostly { .. } | Self::Refused { .. } => Verdict::Reject,
+            Self::TooCostly { .. } | Self::Refused { .. } => Verdict::Reject,
         }
     }
 
@@ -143,6 +148,7 @@ impl ShopifyError {
         match self {
             Self::NotNow(NotNow { after }) => Some(*after),
             Self::NoToken(error) => error.after(),
+            Self::Forbidden { .. } => Some(SCOPE_PAUSE),
             Self::Throttled { after } | Self::TooManyRequests { after } | Self::Unavailable { after, .. } => *after,
             Self::NotOurs(_)
             | Self::NotConnected(_)
@@ -152,7 +158,6 @@ impl ShopifyError {
             | Self::ShopFrozen
             | Self::ShopLocked
             | Self::NoSuchShop
-            | Self::Forbidden { .. }
             | Self::TooCostly { .. }
             | Self::Refused { .. }
             | Self::OtherVersion { .. }

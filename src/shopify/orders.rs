@@ -120,9 +120,9 @@ impl OrderSearch {
         (!name.is_empty() && name.chars().all(legal)).then(|| self.and(format_args!("name:'{name}'")))
     }
 
-    /// With this number.
-    pub fn with_id(self, id: u64) -> Self {
-        self.and(format_args!("id:{id}"))
+    /// Archived, which Shopify's search calls closed.
+    pub fn archived(self) -> Self {
+        self.and(format_args!("status:closed"))
     }
 
     /// Placed in this time, or last changed in it.

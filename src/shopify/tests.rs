@@ -174,7 +174,14 @@ async fn each_status_is_named_and_has_its_verdict() {
         let (outcome, asked) = read(move |_, _| Reply::json(status, "{}")).await;
         let error = outcome.expect_err("no 200");
         assert_eq!((error.kind(), asked.len()), (kind, tries), "{status}");
-        let expected = if remote_wide { Verdict::Retry { after: None, scope: Scope::Remote } } else { Verdict::Reject };
+        let scope = Verdict::Retry { after: Some(Duration::from_secs(300)), scope: Scope::Remote };
+        let expected = if status == 403 {
+            scope
+        } else if remote_wide {
+            Verdict::Retry { after: None, scope: Scope::Remote }
+        } else {
+            Verdict::Reject
+        };
         assert_eq!(error.verdict(), expected, "{status}");
         assert!(!format!("{error:?}").contains("hush"));
     }

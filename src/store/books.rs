@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use super::dialect::Db;
 use super::documents::{DocumentRow, Raw, shown};
 use super::mapped::Snapshot;
-use super::rows::{micros, signed, unsigned};
+use super::rows::{instant, micros, signed, unsigned};
 use super::{Store, StoreError, schema};
 use crate::domain::document::DocumentKind;
-use crate::domain::ids::ConnectionName;
+use crate::domain::ids::{ConnectionName, DocumentId};
 
 /// What we know of one order.
 #[derive(Debug, Clone, Default)]
@@ -20,10 +20,20 @@ pub struct KnownOrder {
     pub snapshot: Option<Snapshot>,
     /// Its documents of kind `customer_order`: the first order's, and a second one's where there is one.
     pub documents: Vec<DocumentRow>,
+    /// When it was placed, as far as we know.
+    pub placed_at: Option<Timestamp>,
     /// Whether a delivery of it waits to be mapped.
     pub waits: bool,
     /// Whether a delivery of it could not be read, and nothing else came of it.
     pub quarantined: bool,
+}
+
+impl KnownOrder {
+    /// What tells whether it moved on: the versions of its snapshot and of each of its documents.
+    pub fn versions(&self) -> (Option<i64>, Vec<(DocumentId, Timestamp)>) {
+        let documents = self.documents.iter().map(|document| (document.id, document.updated_at));
+        (self.snapshot.as_ref().map(|snapshot| snapshot.revision), documents.collect())
+    }
 }
 
 impl Store {
@@ -49,7 +59,18 @@ impl Store {
                         order.documents.push(document);
                     }
                 }
-                // 2. Deliveries.
+                // 2. When they were placed.
+                let placed: Vec<(i64, i64)> = schema::orders::table
+                    .filter(schema::orders::connection.eq(&connection))
+                    .filter(schema::orders::order_id.eq_any(&ids))
+                    .select((schema::orders::order_id, schema::orders::created_at))
+                    .load(db)?;
+                for (id, at) in placed {
+                    if let Some(order) = known.get_mut(&unsigned(id)) {
+                        order.placed_at = Some(instant(at));
+                    }
+                }
+                // 3. Deliveries.
                 use schema::inbox::dsl;
                 let deliveries: Vec<(Option<i64>, String)> = dsl::inbox
                     .filter(dsl::connection.eq(&connection))
@@ -66,7 +87,7 @@ impl Store {
                 Ok(known)
             })
             .await?;
-        // 3. Snapshots.
+        // 4. Snapshots.
         for (id, order) in &mut known {
             order.snapshot = self.snapshot(name, *id).await?;
             order.quarantined &= order.documents.is_empty();

@@ -9,7 +9,7 @@ use super::{Store, StoreError, schema};
 use crate::domain::ids::{ConnectionName, InboxId};
 
 /// The topic of a deletion, as Shopify names it.
-const DELETED: &str = "orders/delete";
+pub(super) const DELETED: &str = "orders/delete";
 
 impl Store {
     /// Ends the delivery of a deletion that Shopify confirmed, of an order that we never knew.
@@ -20,6 +20,29 @@ impl Store {
         let order = signed(order_id)?;
         let reason = "an order that we never knew was deleted in Shopify";
         self.write(move |db| deliveries::finish(db, id, InboxState::Mapped, Some(reason), Some(order))).await
+    }
+
+    /// Takes the deletions of an order back that were confirmed: it was read since.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn revoke_deletion(&self, name: &ConnectionName, order_id: u64) -> Result<(), StoreError> {
+        use schema::inbox::dsl;
+        let (name, order) = (name.as_str().to_owned(), signed(order_id)?);
+        self.write(move |db| {
+            diesel::update(dsl::inbox)
+                .filter(dsl::connection.eq(name))
+                .filter(dsl::order_id.eq(order))
+                .filter(dsl::topic.eq(DELETED))
+                .filter(dsl::state.eq(InboxState::Mapped.as_str()))
+                .set((
+                    dsl::state.eq(InboxState::Superseded.as_str()),
+                    dsl::reason.eq("the order was read in Shopify after its deletion"),
+                ))
+                .execute(db)?;
+            Ok(())
+        })
+        .await
     }
 
     /// Whether a deletion of this order was confirmed.

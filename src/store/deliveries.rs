@@ -8,7 +8,7 @@ use diesel::sql_types::Bool;
 use jiff::Timestamp;
 
 use super::dialect::{self, Db};
-use super::rows::{NewInbox, instant, micros};
+use super::rows::{NewInbox, instant, micros, signed};
 use super::wakes::{self, WakeUp};
 use super::{Store, StoreError, schema};
 use crate::domain::ids::{ConnectionName, InboxId};
@@ -238,7 +238,8 @@ impl Store {
         .await
     }
 
-    /// Gives a delivery its end without touching an order: quarantine, or superseded.
+    /// Gives a delivery its end without touching an order: quarantine, or superseded. `order` is the one that it names, as far as
+    /// that can be read.
     ///
     /// # Errors
     /// The database's refusal.
@@ -247,22 +248,25 @@ impl Store {
         id: InboxId,
         state: InboxState,
         reason: Option<String>,
+        order: Option<u64>,
     ) -> Result<(), StoreError> {
-        self.write(move |db| finish(db, id, state, reason.as_deref(), None)).await
+        let order = order.map(signed).transpose()?;
+        self.write(move |db| finish(db, id, state, reason.as_deref(), order)).await
     }
 
-    /// Puts a delivery back until `due_at`. The attempt counts unless a remote was to blame.
+    /// Puts a delivery of this order back until `due_at`. The attempt counts unless a remote was to blame.
     ///
     /// # Errors
     /// The database's refusal.
     pub async fn postpone_delivery(
         &self,
-        id: InboxId,
+        (id, order): (InboxId, Option<u64>),
         due_at: Timestamp,
         blame: Blame,
         reason: String,
     ) -> Result<(), StoreError> {
         use schema::inbox::dsl;
+        let order = order.map(signed).transpose()?;
         let forgiven = match blame {
             Blame::Delivery => 0,
             Blame::Remote => 1,
@@ -273,6 +277,9 @@ impl Store {
             )
             .set((dsl::due_at.eq(micros(due_at)), dsl::attempts.eq(dsl::attempts - forgiven), dsl::reason.eq(reason)))
             .execute(db)?;
+            if let Some(order) = order {
+                diesel::update(dsl::inbox.filter(dsl::id.eq(id.get()))).set(dsl::order_id.eq(order)).execute(db)?;
+            }
             Ok(())
         })
         .await

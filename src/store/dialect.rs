@@ -50,10 +50,17 @@ pub(super) fn parse_url(url: &str) -> Result<(Backend, String), StoreError> {
     Err(StoreError::BadUrl)
 }
 
-/// A server that is silently gone must not hold a connection for minutes; what the URL itself says stays.
+/// A server that is silently gone must not hold a connection for minutes; what the URL itself says stays. `tcp_user_timeout` ends what
+/// waits to be acknowledged, keepalives what waits for an answer after that.
 fn with_timeouts(url: &str) -> String {
     let mut url = url.to_owned();
-    for (name, value) in [("connect_timeout", "5"), ("tcp_user_timeout", "15000")] {
+    for (name, value) in [
+        ("connect_timeout", "5"),
+        ("tcp_user_timeout", "15000"),
+        ("keepalives_idle", "10"),
+        ("keepalives_interval", "5"),
+        ("keepalives_count", "2"),
+    ] {
         if !url.contains(name) {
             url.push(if url.contains('?') { '&' } else { '?' });
             url.push_str(&format!("{name}={value}"));

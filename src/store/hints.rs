@@ -7,6 +7,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use jiff::Timestamp;
 
+use super::deletions::DELETED;
 use super::deliveries::{InboxState, Origin};
 use super::dialect::{self, Db};
 use super::leases::{self, Lease};
@@ -148,7 +149,7 @@ impl Store {
 }
 
 /// 1. Leave out what we know as well.
-/// 2. Enter the rest, each once. What stands there quarantined is taken up again where a person or the census asks.
+/// 2. Enter the rest, each once. What stands there quarantined is taken up again, and a deletion that was not confirmed.
 /// 3. Move the cursor.
 fn take(db: &mut Db, page: &HintPage) -> Result<Taken, StoreError> {
     // 1.
@@ -166,9 +167,7 @@ fn take(db: &mut Db, page: &HintPage) -> Result<Taken, StoreError> {
             taken.unknown += u64::from(weight == Weight::Unknown);
         } else {
             taken.standing += 1;
-            if page.origin != Origin::Sweep {
-                take_up_again(db, page, hint)?;
-            }
+            take_up_again(db, page, hint)?;
         }
     }
     // 3.
@@ -227,15 +226,20 @@ fn row_of(page: &HintPage, hint: &Hint) -> NewInbox {
     }
 }
 
-/// A hint that was given up is tried once more: what Shopify could not answer then, it may answer now.
+/// A hint that was given up is tried once more: what Shopify could not answer then, it may answer now. So is a deletion of which
+/// Shopify had the order still.
 fn take_up_again(db: &mut Db, page: &HintPage, hint: &Hint) -> Result<(), StoreError> {
     use schema::inbox::dsl;
+    let mut given_up = vec![InboxState::Quarantined.as_str()];
+    if page.topic == DELETED {
+        given_up.push(InboxState::Superseded.as_str());
+    }
     diesel::update(dsl::inbox)
         .filter(dsl::connection.eq(page.connection.as_str()))
         .filter(dsl::topic.eq(page.topic))
         .filter(dsl::webhook_id.eq(&hint.key))
         .filter(dsl::body_sha256.eq(&hint.body_sha256))
-        .filter(dsl::state.eq(InboxState::Quarantined.as_str()))
+        .filter(dsl::state.eq_any(given_up))
         .set((
             dsl::state.eq(InboxState::Received.as_str()),
             dsl::attempts.eq(0),

@@ -32,6 +32,8 @@ pub struct KeyDocument {
     pub under_way: bool,
     /// Why it is parked, when it is.
     pub reason: Option<String>,
+    /// The word for why it is parked, held or skipped.
+    pub code: Option<String>,
 }
 
 /// All that we know about one key.
@@ -209,6 +211,7 @@ fn key_document(db: &mut Db, raw: &Raw) -> Result<KeyDocument, StoreError> {
         link,
         under_way,
         reason,
+        code: raw.reason_code.clone(),
     })
 }
 

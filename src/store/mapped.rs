@@ -87,6 +87,8 @@ pub struct Mapped {
     pub connection: ConnectionName,
     /// The delivery that brought it.
     pub delivery: InboxId,
+    /// Why what the delivery tells of could not be read: its row ends quarantined then.
+    pub unread: Option<String>,
     /// The new snapshot.
     pub snapshot: SnapshotChange,
     /// The document's key inside IFS.
@@ -172,7 +174,9 @@ impl Store {
             }
             // 3. The delivery's end.
             let order = signed(mapped.snapshot.order_id)?;
-            deliveries::finish(db, mapped.delivery, InboxState::Mapped, None, Some(order))?;
+            let unread = mapped.unread.as_deref();
+            let end = if unread.is_some() { InboxState::Quarantined } else { InboxState::Mapped };
+            deliveries::finish(db, mapped.delivery, end, unread, Some(order))?;
             Ok(state)
         })
         .await

@@ -38,6 +38,7 @@ use std::time::Duration;
 
 use diesel::r2d2::{ConnectionManager, Pool};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use crate::domain::document::IllegalMove;
 
@@ -65,6 +66,11 @@ pub use strays::{Ended, Sighting, Stray, StrayCount, StrayRow};
 pub use wakes::{Listening, WakeUp};
 
 use dialect::Db;
+
+/// The longest wait for one answer, the wait at the door included. The server itself gives up a statement after 30 s.
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(45);
+/// The longest wait of a probe.
+const PROBE_WAIT_MAX: Duration = Duration::from_secs(4);
 
 /// What went wrong in the store, by what the caller can do about it.
 #[derive(Debug, thiserror::Error)]
@@ -195,7 +201,13 @@ impl Store {
     /// # Errors
     /// The database's refusal.
     pub async fn migrate(&self) -> Result<Vec<String>, StoreError> {
-        self.run(dialect::migrate).await
+        // No time-out: it may take as long as it takes, and whoever waits is a person or an init container.
+        let pool = self.inner.pool.clone();
+        let work = move || {
+            let mut db = pool.get().map_err(StoreError::Pool)?;
+            dialect::migrate(&mut db)
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::CutOff)?
     }
 
     /// The names of the migrations that are missing.
@@ -219,7 +231,7 @@ impl Store {
 
     /// Whether the database answers now.
     pub async fn is_reachable(&self) -> bool {
-        self.run(dialect::clock_micros).await.is_ok()
+        matches!(timeout(PROBE_WAIT_MAX, self.run(dialect::clock_micros)).await, Ok(Ok(_)))
     }
 
     /// How large the database is, bytes.
@@ -248,7 +260,8 @@ impl Store {
     }
 
     /// Waits at the door in a task of its own: a caller that is not polled for a while must not keep a place that it was
-    /// given, and one that is dropped must not leave half of its work.
+    /// given, and one that is dropped must not leave half of its work. Nor is a server waited for that never answers: what it was asked
+    /// may have been done or not, as after a crash.
     async fn through<T: Send + 'static>(
         &self,
         door: Door,
@@ -270,7 +283,8 @@ impl Store {
             });
             blocking.await.map_err(|_| StoreError::CutOff)?
         });
-        let done = task.await.map_err(|_| StoreError::CutOff)?;
+        let done =
+            timeout(ANSWER_WAIT_MAX, task).await.map_err(|_| StoreError::CutOff)?.map_err(|_| StoreError::CutOff)?;
         #[cfg(any(debug_assertions, feature = "failpoints"))]
         if done.is_ok() {
             self.meets_keeper(Passage::Leaves(door)).await?;

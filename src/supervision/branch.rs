@@ -99,7 +99,7 @@ pub(super) fn start(spec: &BranchSpec, path: String, health: Health, clock: Cloc
         ended.send(how).unwrap_or_default();
         drop(guard);
     });
-    Running { stop, end }
+    Running::new(stop, end)
 }
 
 struct Site {
@@ -184,14 +184,25 @@ impl Site {
         }
     }
 
+    /// Stops what is planted, within the grace. Orders are answered until that is over: whoever waits for the end is told it then, and not
+    /// before.
     async fn stop(mut self, grace: Duration) -> End {
-        // Whoever gives an order now is told at once that nobody takes it.
-        self.orders.close();
-        while self.orders.try_recv().is_ok() {}
-        let end = match std::mem::replace(&mut self.planted, Planted::Nothing) {
-            Planted::Nothing => End::Stopped,
-            Planted::Standing(tree) => tree.stop(grace).await,
-            Planted::Ending(end) => timeout(grace, end).await.unwrap_or(End::LeftBehind),
+        let mut ending: Pin<Box<dyn Future<Output = End>>> =
+            match std::mem::replace(&mut self.planted, Planted::Nothing) {
+                Planted::Nothing => Box::pin(async { End::Stopped }),
+                Planted::Standing(tree) => Box::pin(tree.stop(grace)),
+                Planted::Ending(end) => Box::pin(async move { timeout(grace, end).await.unwrap_or(End::LeftBehind) }),
+            };
+        let end = loop {
+            tokio::select! {
+                biased;
+                end = &mut ending => break end,
+                Some(order) = self.orders.recv() => match order {
+                    Order::Plant { done, .. } => done.send(false).unwrap_or_default(),
+                    Order::Remove { done } => self.waiting.push(done),
+                    Order::Look { seen } => seen.send(Ground::Down).unwrap_or_default(),
+                },
+            }
         };
         for done in self.waiting.drain(..) {
             done.send(end).unwrap_or_default();

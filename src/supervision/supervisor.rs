@@ -21,8 +21,10 @@ pub(super) const FAILED_STOP_GRACE: Duration = Duration::from_secs(30);
 
 /// A started tree.
 pub struct Running {
-    pub(super) stop: mpsc::Sender<Stop>,
-    pub(super) end: oneshot::Receiver<End>,
+    stop: mpsc::Sender<Stop>,
+    end: oneshot::Receiver<End>,
+    /// Its end, once somebody has waited for it.
+    ended: Option<End>,
 }
 
 /// How a tree ended.
@@ -51,16 +53,27 @@ pub fn start(spec: TreeSpec, health: Health, clock: Clock) -> Running {
 }
 
 impl Running {
-    /// Stops the children in reverse order, each after it finished what it does, all within `grace`.
-    pub async fn stop(self, grace: Duration) -> End {
-        // A tree that is gone already has ended one way or another: its end is still in the channel.
-        self.stop.send(Stop { grace }).await.unwrap_or_default();
-        self.end.await.unwrap_or(End::BudgetSpent)
+    pub(super) fn new(stop: mpsc::Sender<Stop>, end: oneshot::Receiver<End>) -> Self {
+        Self { stop, end, ended: None }
+    }
+
+    /// Stops the children in reverse order, each after it finished what it does, all within `grace`. A tree that has ended already says
+    /// how.
+    pub async fn stop(mut self, grace: Duration) -> End {
+        if self.ended.is_none() {
+            self.stop.send(Stop { grace }).await.unwrap_or_default();
+        }
+        self.ended().await
     }
 
     /// Waits until the tree ends by itself: a root whose budget is spent.
     pub async fn ended(&mut self) -> End {
-        (&mut self.end).await.unwrap_or(End::BudgetSpent)
+        if let Some(end) = self.ended {
+            return end;
+        }
+        let end = (&mut self.end).await.unwrap_or(End::BudgetSpent);
+        self.ended = Some(end);
+        end
     }
 }
 
@@ -74,7 +87,7 @@ pub(super) fn start_below(spec: Rc<TreeSpec>, path: String, health: Health, cloc
         ended.send(how).unwrap_or_default();
         drop(guard);
     });
-    Running { stop, end }
+    Running::new(stop, end)
 }
 
 struct Supervisor {

@@ -227,6 +227,7 @@ async fn the_roots_spent_budget_ends_the_tree_after_stopping_the_others() {
     bench.expect(&["b started"; 6]).await;
     bench.expect(&["a stopped"]).await;
     assert_eq!(bench.health.failed(), ["root"]);
+    assert_eq!(tree.stop(GRACE).await, End::BudgetSpent, "it has ended already, and whoever stops it is told so");
 }
 
 #[actix::test]

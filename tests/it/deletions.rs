@@ -104,3 +104,52 @@ on_both!(a_deletion_under_an_open_intent_waits_for_it_and_parks_then, Setup::def
     assert_eq!(world.sandbox.ledger().creates_of(&order.to_string()), 1);
     assert_eq!(world.database.number("SELECT COUNT(*) FROM intents WHERE closed_at IS NULL"), 0);
 });
+
+on_both!(an_order_that_can_be_read_after_its_deletion_was_not_deleted, Setup::default(), async |world: &World| {
+    let (steps, shop) = (begin(world).await, world.shop());
+    let order = shop.place(Story::Plain);
+    steps.deliver(steps.link(), "orders/create", &shop.webhook_body(order).expect("a body")).await;
+    steps.map(steps.link()).await;
+    // Shopify's answer lags behind its own orders once: the deletion is believed.
+    shop.hide_order(order);
+    arrive(&steps, DELETED, format!("{{\"id\":{order}}}").as_bytes()).await;
+    assert_state(&world.document().await, State::Skipped);
+    shop.show_order(order);
+    steps.advance(world, 5);
+    shop.change(order, Change::Note);
+    let edited = format!("{{\"order_edit\":{{\"id\":1,\"order_id\":{order}}}}}");
+    arrive(&steps, "orders/edited", edited.as_bytes()).await;
+    assert_state(&world.document().await, State::Written);
+    assert_eq!(world.sandbox.ledger().creates_of(&order.to_string()), 1);
+});
+
+on_both!(
+    an_old_order_that_is_not_to_be_seen_parks_rather_than_to_be_skipped,
+    Setup::default(),
+    async |world: &World| {
+        let (steps, shop) = (begin(world).await, world.shop());
+        let order = shop.place(Story::Plain);
+        steps.deliver(steps.link(), "orders/create", &shop.webhook_body(order).expect("a body")).await;
+        steps.map(steps.link()).await;
+        shop.hide_old_orders();
+        world.sandbox.clock().advance(std::time::Duration::from_secs(61 * 86_400));
+        arrive(&steps, DELETED, format!("{{\"id\":{order}}}").as_bytes()).await;
+        assert_state(&world.document().await, State::Parked);
+    }
+);
+
+on_both!(an_event_that_comes_after_the_deletion_parks_nothing, Setup::default(), async |world: &World| {
+    let (steps, shop) = (begin(world).await, world.shop());
+    let order = shop.place(Story::Plain);
+    steps.deliver(steps.link(), "orders/create", &shop.webhook_body(order).expect("a body")).await;
+    steps.map(steps.link()).await;
+    arrive(&steps, DELETED, &shop.delete(order)).await;
+    let edited = format!("{{\"order_edit\":{{\"id\":1,\"order_id\":{order}}}}}");
+    arrive(&steps, "orders/edited", edited.as_bytes()).await;
+    for _ in 0..5 {
+        steps.advance(world, 6);
+        steps.run(steps.link()).await;
+    }
+    assert_state(&world.document().await, State::Skipped);
+    assert_eq!(deliveries(world, "superseded"), 1);
+});

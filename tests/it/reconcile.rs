@@ -100,7 +100,7 @@ on_both!(a_clean_day_is_clean_to_the_cent, Setup::default(), async |world: &Worl
     }
     let account = account(&steps).await;
     assert!(account.is_clean(), "{:#?}", account.differences);
-    assert_eq!(only(&account).code, "test_order");
+    assert_eq!((only(&account).code.as_str(), only(&account).gaps.len()), ("test_order", 0));
     assert_eq!((account.counts.shopify, account.counts.ours, account.counts.ifs), (6, 5, 5));
     assert_even(&account);
     // The sandbox's own books say the same.
@@ -197,6 +197,42 @@ on_both!(an_order_that_a_person_cancelled_or_erased_in_ifs_is_named_so, Setup::d
     let account = account(&steps).await;
     assert_unexplained(&account, "gone_from_ifs", order);
     assert_eq!((account.counts.shopify, account.counts.ours, account.counts.ifs), (1, 1, 0));
+});
+
+on_both!(a_cancellation_of_a_persons_that_a_step_has_met_is_open, Setup::default(), async |world: &World| {
+    let steps = begin(world).await;
+    let order = sold(world, &steps, Story::NoteChanged).await;
+    world.sandbox.ifs().person_cancels(&number_of(world).await).expect("it is planned");
+    assert_unexplained(&account(&steps).await, "cancelled_in_ifs", order);
+    world.shop().change(order, Change::Note);
+    arrive(world, &steps, order, "orders/updated").await;
+    assert_state(&world.document().await, State::Written);
+    let account = account(&steps).await;
+    assert_eq!((only(&account).standing, only(&account).code.as_str()), (Standing::Open, "cancelled_in_ifs"));
+});
+
+on_both!(an_order_that_shopify_may_not_show_any_more_is_not_called_gone, Setup::default(), async |world: &World| {
+    let steps = begin(world).await;
+    let placed_at = steps.clock.now() - SignedDuration::from_hours(24 * 70);
+    let mut order = Composed::new(5_580_473_532_552, 2, placed_at);
+    steps.deliver(steps.link(), "orders/create", &order.next_body()).await;
+    steps.run(steps.link()).await;
+    let account = account(&steps).await;
+    assert_eq!((only(&account).standing, only(&account).code.as_str()), (Standing::Open, "not_visible"));
+});
+
+on_both!(an_order_whose_delivery_could_not_be_read_is_named_so, Setup::default(), async |world: &World| {
+    let steps = begin(world).await;
+    let order = world.shop().place(Story::Plain);
+    let body = String::from_utf8(world.shop().webhook_body(order).expect("a body").to_vec()).expect("UTF-8");
+    let unread = body.replace("\"currency\":\"EUR\"", "\"currency\":\"XXX\"");
+    assert_ne!(body, unread);
+    steps.deliver(steps.link(), "orders/create", unread.as_bytes()).await;
+    steps.run(steps.link()).await;
+    assert_eq!(world.database.number("SELECT COUNT(*) FROM inbox WHERE state = 'quarantined'"), 1);
+    let account = account(&steps).await;
+    let one = only(&account);
+    assert_eq!((one.standing, one.code.as_str(), one.order_id), (Standing::Open, "quarantined", Some(order)));
 });
 
 on_both!(an_order_that_was_made_twice_behind_our_back_is_found, Setup::default(), async |world: &World| {

@@ -109,6 +109,32 @@ async fn an_owner_that_is_told_to_stop_hands_over_at_once() {
 }
 
 #[actix_rt::test]
+async fn an_owner_that_is_told_to_stop_ends_its_calls_before_it_hands_over() {
+    let long = Some(Duration::from_secs(30));
+    let Some(world) = world(Setup { request_timeout: long, wait: long, ..Setup::default() }).await else { return };
+    let (owner, second) = owner_and_second(&world).await;
+    // Several times as long as the lease and each of its renewals.
+    world.sandbox.faults().once(Class::Create, Fault::Slow(Duration::from_secs(8)));
+    let webhook = Webhook::of_new_order(&world, Story::Plain);
+    webhook.is_taken(&owner).await;
+    while world.sandbox.ledger().count_of(Class::Create) == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let (code, log) = actix_rt::task::spawn_blocking(move || owner.terminate_and_read()).await.expect("stops");
+    assert_eq!(code, 0);
+    assert!(log.contains("the tenant is handed over") && log.contains("nothing is under way"), "{log}");
+    world.is_owned_by(&second).await;
+    assert_all_written(&world, 1).await;
+    assert_eq!(world.sandbox.ledger().creates_of(&webhook.key()), 1);
+    assert_eq!(
+        world.document().await.origin.as_deref(),
+        Some("created"),
+        "its maker saw the answer: nobody had to look it up"
+    );
+    assert_eq!(second.terminate(), 0);
+}
+
+#[actix_rt::test]
 async fn the_same_event_on_two_replicas_at_the_same_moment_has_one_effect() {
     let Some(world) = world(Setup::default()).await else { return };
     let (owner, second) = owner_and_second(&world).await;
@@ -144,6 +170,37 @@ async fn sessions_that_the_database_ends_cost_no_replica_its_life() {
     for served in [&owner, &second] {
         assert_eq!(get(&format!("{}/readyz", served.operations), None).await.status, 200);
     }
+    assert_eq!((owner.terminate(), second.terminate()), (0, 0));
+}
+
+#[actix_rt::test]
+async fn a_database_that_is_away_longer_than_the_lease_stops_the_work_but_no_process() {
+    let Some(world) = world(Setup::default()).await else { return };
+    let (owner, second) = owner_and_second(&world).await;
+    place(&world, &[&owner, &second], 4).await;
+    let (server, name) = world.database.url.rsplit_once('/').expect("a database's name");
+    let admin = format!("{server}/postgres");
+    let accept = |word: &str| execute_postgres(&admin, &format!("ALTER DATABASE {name} WITH ALLOW_CONNECTIONS {word}"));
+    accept("false");
+    execute_postgres(
+        &admin,
+        &format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"),
+    );
+    let waiting = actix_rt::task::spawn_blocking(move || {
+        owner.says("the lease could not be renewed in time");
+        owner
+    });
+    let owner = waiting.await.expect("it gives the tenant up");
+    let webhook = Webhook::of_new_order(&world, Story::Plain);
+    assert_eq!(webhook.send(&owner).await.status, 503, "what is not committed is not acknowledged");
+    for served in [&owner, &second] {
+        let probe = async |path: &str| get(&format!("{}{path}", served.operations), None).await.status;
+        assert_eq!((probe("/livez").await, probe("/readyz").await), (200, 503));
+    }
+    accept("true");
+    taken_by_any(&webhook, &[owner.webhook_url("acme")]).await;
+    place(&world, &[&owner, &second], 3).await;
+    assert_all_written(&world, 8).await;
     assert_eq!((owner.terminate(), second.terminate()), (0, 0));
 }
 

@@ -5,9 +5,12 @@ use std::time::{Duration, Instant};
 
 use ml_connector::domain::document::State;
 use ml_connector::failpoint;
+use ml_connector::sandbox::ledger::Class;
 use ml_connector::sandbox::shopify::Story;
 
+use crate::support::composed::Composed;
 use crate::support::database::Database;
+use crate::support::held::{assert_holds, the_order};
 use crate::support::served::Served;
 use crate::support::webhook::Webhook;
 use crate::support::world::{Setup, World, assert_state};
@@ -114,6 +117,44 @@ async fn an_owner_stopped_with_a_document_claimed_sends_nothing_when_it_goes_on(
     let Some(world) = world().await else { return };
     let outlived = outlived(&world, failpoint::CLAIMED).await;
     ends_well(&world, outlived, 1).await;
+}
+
+#[actix_rt::test]
+async fn an_owner_stopped_between_the_intent_of_a_deletion_and_its_bytes_sends_none_when_it_goes_on() {
+    let Some(world) = world().await else { return };
+    let mut order = Composed::new(4_711, 3, jiff::Timestamp::now());
+    order.shipping.push((4_711_900, 250));
+    let send = async |served: &Served, order: &Composed, topic: &str| {
+        let webhook = Webhook::composed(&world, order.id, order.body());
+        assert_eq!(webhook.send_as(served.webhook_url("acme"), topic).await.status, 200);
+    };
+    let plain = world.serve(None);
+    send(&plain, &order, "orders/create").await;
+    world.quiet().await;
+    assert_eq!(plain.terminate(), 0);
+    assert_eq!(the_order(&world, &order).charges.len(), 2);
+    order.shipping.pop();
+    order.next_body();
+    let first = world.serve(Some(&format!("{}:1:stop", failpoint::REMOVE_INTENT_COMMITTED)));
+    world.is_owned_by(&first).await;
+    let second = world.serve(None);
+    send(&second, &order, "orders/updated").await;
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !first.is_paused() {
+        assert!(Instant::now() < deadline, "never reached: {}", first.log());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // The next owner has done it all before the stopped one goes on.
+    world.is_owned_by(&second).await;
+    world.quiet().await;
+    assert_holds(&world, &order);
+    let writes = || world.sandbox.ledger().count_of(Class::Amend) + world.sandbox.ledger().count_of(Class::Action);
+    let before = writes();
+    first.go_on();
+    let first = says(first, "another replica took the lease").await;
+    assert_eq!(writes(), before, "the stopped one sent nothing: {}", first.log());
+    assert_eq!(world.database.number("SELECT COUNT(*) FROM intents WHERE closed_at IS NULL"), 0);
+    assert_eq!((first.terminate(), second.terminate()), (0, 0));
 }
 
 #[actix_rt::test]

@@ -283,3 +283,37 @@ on_both!(when_it_ran_is_remembered_over_restarts_and_owners, Setup::default(), a
         [format!("{nightly} done"), format!("{recent} failed"), format!("{recent} done"), format!("{nightly} done")]
     );
 });
+
+fn two_sites() -> Setup {
+    let edits = vec![("mode = \"live\"", "mode = \"live\"\nsites = { 655441491 = { site = \"S11\" } }")];
+    Setup { edits, ..Setup::default() }
+}
+
+on_both!(an_order_whose_key_stands_at_another_site_is_not_made_beside_it, two_sites(), async |world: &World| {
+    let steps = begin(world).await;
+    let order = world.shop().place(Story::Plain);
+    steps.deliver(steps.link(), "orders/create", &world.shop().webhook_body(order).expect("a body")).await;
+    steps.map(steps.link()).await;
+    let found = world.sandbox.ifs().add_foreign_order(&order.to_string(), "S11", None).expect("a person keyed it");
+    assert_eq!(ask(&steps).await.look_first, 1);
+    steps.write(steps.link()).await;
+    let document = world.document().await;
+    assert_state(&document, State::Parked);
+    assert!(text(&document).contains(&found), "{}", text(&document));
+    assert_eq!(written(world), (0, 0));
+});
+
+on_both!(what_was_cancelled_under_a_key_hides_no_live_record, Setup::default(), async |world: &World| {
+    let steps = begin(world).await;
+    let order = world.shop().place(Story::Plain);
+    arrive(world, &steps, order, "orders/create").await;
+    for _ in 0..4 {
+        let cancelled = keyed(world, &order.to_string());
+        world.sandbox.ifs().person_cancels(&cancelled).expect("it is planned");
+    }
+    let live = keyed(world, &order.to_string());
+    assert_eq!(ask(&steps).await.parked, 1);
+    assert!(text(&world.document().await).contains(&live));
+    assert_eq!(ask(&steps).await.parked, 0);
+    assert_eq!(listed(world, &[]).len(), 1, "it stays told");
+});

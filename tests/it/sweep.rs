@@ -11,7 +11,7 @@ use ml_connector::flow::sweep::{Figures, Swept, sweep};
 use ml_connector::sandbox::faults::Fault;
 use ml_connector::sandbox::ledger::Class;
 use ml_connector::sandbox::shopify::{Change, Story};
-use ml_connector::store::{StoreError, Takeover};
+use ml_connector::store::{Cursor, Hint, HintPage, Origin, StoreError, Takeover};
 
 use crate::on_both;
 use crate::support::world::{Setup, Steps, World, assert_state};
@@ -141,8 +141,75 @@ on_both!(a_page_cursor_that_shopify_refuses_costs_no_order, small_pages(), async
     assert_each_is_once_in_ifs(world, &orders);
 });
 
+/// So many changes within one overlap that they do not fit into one reading.
+fn short_readings() -> Setup {
+    Setup { edits: vec![("every_secs = 0", "every_secs = 0\npage_orders = 2\nreading_orders = 4")], ..Setup::default() }
+}
+
+on_both!(more_orders_within_one_overlap_than_a_reading_holds_are_all_found, short_readings(), async |world: &World| {
+    let (steps, shop) = (begin(world).await, world.shop());
+    let mut orders = Vec::new();
+    for _ in 0..7 {
+        orders.push(shop.place(Story::Plain));
+        steps.advance(world, 2);
+    }
+    assert_eq!(swept(steps.link()).await.entered, 7);
+    // All of one second: no reading can begin between them, so one goes on as far as Shopify pages.
+    steps.advance(world, 7_200);
+    orders.extend((0..9).map(|_| shop.place(Story::Plain)));
+    assert_eq!(swept(steps.link()).await.entered, 9);
+    assert_eq!(swept(steps.link()).await.entered, 0);
+    steps.run(steps.link()).await;
+    assert_each_is_once_in_ifs(world, &orders);
+});
+
+on_both!(a_cursor_that_is_refused_each_time_ends_the_run, small_pages(), async |world: &World| {
+    let (steps, shop) = (begin(world).await, world.shop());
+    let _orders: Vec<u64> = (0..5).map(|_| shop.place(Story::Plain)).collect();
+    shop.end_paging_at(2);
+    assert_eq!(sweep(steps.link()).await.expect("the store works"), Swept::Failed);
+    assert_eq!(world.database.number("SELECT COUNT(*) FROM schedule_runs WHERE outcome = 'failed'"), 1);
+});
+
+on_both!(an_edit_that_was_swept_and_could_not_be_read_is_not_lost, Setup::default(), async |world: &World| {
+    let (steps, shop) = (begin(world).await, world.shop());
+    let order = shop.place(Story::NoteChanged);
+    steps.deliver(steps.link(), "orders/create", &shop.webhook_body(order).expect("a body")).await;
+    steps.run(steps.link()).await;
+    steps.advance(world, 5);
+    shop.change(order, Change::Note);
+    assert_eq!(swept(steps.link()).await.entered, 1);
+    // What Shopify answers cannot be read, each time.
+    for _ in 0..6 {
+        world.sandbox.faults().times(Class::GraphQl, Fault::Plain(400, String::new()), 4);
+        steps.map(steps.link()).await;
+        world.sandbox.faults().clear();
+        steps.advance(world, 10);
+    }
+    assert_state(&world.document().await, State::Parked);
+    assert_eq!(inbox(world, "state = 'quarantined' AND origin = 'sweep'"), 1, "what it tells of was not read");
+    // The next sweep takes it up, and the order opens by itself.
+    swept(steps.link()).await;
+    steps.run(steps.link()).await;
+    assert_state(&world.document().await, State::Written);
+    assert!(world.sandbox.books(&[]).is_clean(), "{:#}", world.sandbox.books(&[]).to_json());
+});
+
+on_both!(a_scope_that_is_missing_for_orders_costs_no_order, Setup::default(), async |world: &World| {
+    let (steps, shop) = (begin(world).await, world.shop());
+    let order = shop.place(Story::Plain);
+    swept(steps.link()).await;
+    world.sandbox.faults().once(Class::GraphQl, Fault::Forbidden);
+    steps.map(steps.link()).await;
+    assert_eq!(inbox(world, "state = 'received'"), 1, "it waits until the scope is granted");
+    steps.advance(world, 301);
+    steps.run(steps.link()).await;
+    assert_each_is_once_in_ifs(world, &[order]);
+});
+
 on_both!(archived_and_cancelled_orders_are_found_as_well, Setup::default(), async |world: &World| {
     let (steps, shop) = (begin(world).await, world.shop());
+    shop.leave_archived_orders_out();
     let (archived, cancelled) = (shop.place(Story::Plain), shop.place(Story::CancelledAtOnce));
     shop.archive(archived);
     shop.change(cancelled, Change::Cancelled);
@@ -209,6 +276,34 @@ on_both!(an_owner_that_was_asleep_moves_no_cursor_and_enters_nothing, Setup::def
     assert_eq!((inbox(world, "1 = 1"), position(world)), (0, before));
 });
 
+on_both!(a_page_of_an_owner_that_fell_asleep_over_it_is_not_stored, Setup::default(), async |world: &World| {
+    let steps = begin(world).await;
+    let (lease, lasts) = (steps.link().tenant.lease.clone(), Duration::from_secs(60));
+    let page = HintPage {
+        connection: steps.link().name.clone(),
+        origin: Origin::Sweep,
+        topic: "orders/found",
+        hints: vec![Hint {
+            order_id: 1,
+            updated_at: Some(steps.clock.now()),
+            key: "1@1".to_owned(),
+            body: b"{}".to_vec(),
+            body_sha256: "00".to_owned(),
+            trace_id: "0123456789abcdef".to_owned(),
+        }],
+        seen_at: None,
+        cursor: Some(Cursor { name: "sweep".to_owned(), value: "{}".to_owned() }),
+        now: steps.clock.now(),
+    };
+    steps
+        .store
+        .acquire_lease(lease.name.clone(), "another".to_owned(), lasts, Takeover::Proven)
+        .await
+        .expect("takes over");
+    assert!(matches!(steps.store.take_hints(&lease, page).await, Err(StoreError::Fenced)));
+    assert_eq!((inbox(world, "1 = 1"), position(world)), (0, String::new()));
+});
+
 on_both!(an_order_that_shopify_lost_again_ends_in_quarantine, Setup::default(), async |world: &World| {
     let (steps, shop) = (begin(world).await, world.shop());
     let order = shop.place(Story::Plain);
@@ -237,19 +332,27 @@ fn every_second() -> Setup {
 }
 
 on_both!(a_kill_with_a_page_read_and_not_stored_misses_no_order, every_second(), async |world: &World| {
-    let orders: Vec<u64> = (0..5).map(|_| world.shop().place(Story::Plain)).collect();
+    let orders = orders_beyond_the_overlap(world);
     killed_and_started_again(world, failpoint::SWEEP_PAGE_READ).await;
     assert_eq!(inbox(world, "origin = 'sweep'"), 0, "nothing of it was stored");
     ends_whole(world, &orders).await;
 });
 
 on_both!(a_kill_between_a_stored_page_and_the_next_misses_no_order, every_second(), async |world: &World| {
-    let orders: Vec<u64> = (0..5).map(|_| world.shop().place(Story::Plain)).collect();
+    let orders = orders_beyond_the_overlap(world);
     killed_and_started_again(world, failpoint::SWEEP_PAGE_STORED).await;
     assert_eq!(inbox(world, "origin = 'sweep'"), 2, "one page was stored");
     ends_whole(world, &orders).await;
     assert_eq!(world.database.number("SELECT COUNT(*) FROM schedule_runs WHERE outcome = 'broke_off'"), 1);
 });
+
+/// Four orders, and one so much later that no overlap behind it reaches them.
+fn orders_beyond_the_overlap(world: &World) -> Vec<u64> {
+    let mut orders: Vec<u64> = (0..4).map(|_| world.shop().place(Story::Plain)).collect();
+    world.sandbox.clock().advance(Duration::from_secs(3_600));
+    orders.push(world.shop().place(Story::Plain));
+    orders
+}
 
 async fn killed_and_started_again(world: &World, point: &'static str) {
     let served = world.serve(Some(point));

@@ -18,7 +18,7 @@ fn everything() -> Asked {
     let since = "2020-01-01T00:00:00Z".parse().expect("a literal timestamp");
     Asked {
         which: Which::Range { since, until: None },
-        statuses: Statuses::Unsaid,
+        statuses: Statuses::Every,
         manner: Manner::Enter,
         bulk_from: BULK_FROM,
     }
@@ -83,14 +83,39 @@ on_both!(a_range_enters_what_is_missing_archived_orders_too, Setup::default(), a
     assert_eq!((again.known, again.entered), (4, 0));
 });
 
-on_both!(archived_orders_come_by_their_status_where_the_search_hides_them, Setup::default(), async |world: &World| {
+on_both!(
+    archived_orders_come_where_the_search_hides_them_unless_they_are_named,
+    Setup::default(),
+    async |world: &World| {
+        let shop = world.shop();
+        let (archived, _open) = (shop.place(Story::Plain), shop.place(Story::Plain));
+        shop.archive(archived);
+        shop.leave_archived_orders_out();
+        let alone = Asked { statuses: Statuses::Archived, ..everything() };
+        assert_eq!(synced(world, &alone).await.expect("reads").orders, 1);
+        assert_eq!(synced(world, &everything()).await.expect("reads").orders, 2);
+    }
+);
+
+on_both!(a_request_that_cannot_go_on_begins_anew, Setup::default(), async |world: &World| {
     let shop = world.shop();
-    let order = shop.place(Story::Plain);
-    shop.archive(order);
-    shop.leave_archived_orders_out();
-    assert_eq!(synced(world, &everything()).await.expect("reads").orders, 0);
-    let named = Asked { statuses: Statuses::Named, ..everything() };
-    assert_eq!(synced(world, &named).await.expect("reads").entered, 1);
+    let orders: Vec<u64> = (0..300).map(|_| shop.place(Story::Plain)).collect();
+    let all = i64::try_from(orders.len()).expect("few");
+    // Its page cursor is refused.
+    shop.break_listing_after(1);
+    assert!(synced(world, &everything()).await.is_err());
+    shop.mend_listing();
+    world.database.execute("UPDATE cursors SET value = replace(value, '\"after\":\"', '\"after\":\"x')");
+    assert_eq!(synced(world, &everything()).await.expect("begins anew").orders, 300);
+    assert_eq!((inbox(world), cursors(world)), (all, 0));
+    // It broke off long ago: its bulk file would lack what came since.
+    shop.break_bulk_files(3);
+    assert!(synced(world, &in_bulk()).await.is_err());
+    let late = shop.place(Story::Plain);
+    world.database.execute("UPDATE cursors SET value = replace(value, '\"began\":1', '\"began\":')");
+    assert_eq!(synced(world, &in_bulk()).await.expect("begins anew").orders, 301);
+    assert_eq!(shop.bulk_operations(), 2);
+    assert_eq!(world.database.number(&format!("SELECT COUNT(*) FROM inbox WHERE webhook_id LIKE '{late}@%'")), 1);
 });
 
 on_both!(a_range_that_breaks_off_goes_on_where_it_was, Setup::default(), async |world: &World| {

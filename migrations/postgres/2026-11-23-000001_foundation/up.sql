@@ -178,6 +178,7 @@ CREATE TABLE strays (
     UNIQUE (connection, order_no)
 );
 CREATE INDEX strays_open ON strays (connection, id) WHERE ended_at IS NULL;
+CREATE INDEX strays_key ON strays (connection, business_key);
 
 CREATE TABLE cursors (
     connection TEXT NOT NULL,

@@ -24,6 +24,8 @@ pub(super) struct Listing {
     old_ones_hidden: bool,
     /// Orders that no search by `updated_at` finds, as an index that lost one.
     lost_updates: BTreeSet<u64>,
+    /// Orders that the token does not get to see at all.
+    hidden: BTreeSet<u64>,
     /// A search without a status leaves archived orders out.
     archived_left_out: bool,
     /// Pages that are still answered before the listing breaks off.
@@ -36,6 +38,7 @@ impl Default for Listing {
         Self {
             old_ones_hidden: false,
             lost_updates: BTreeSet::new(),
+            hidden: BTreeSet::new(),
             archived_left_out: false,
             pages_left: None,
             paged_max: PAGED_MAX,
@@ -56,6 +59,16 @@ impl Shop {
     /// From now on the token lacks `read_all_orders`: orders older than 60 days are not there for it.
     pub fn hide_old_orders(&self) {
         self.lock().listing.old_ones_hidden = true;
+    }
+
+    /// The token does not get to see this order any more, as where an answer lags behind.
+    pub fn hide_order(&self, order_id: u64) {
+        self.lock().listing.hidden.insert(order_id);
+    }
+
+    /// It does again.
+    pub fn show_order(&self, order_id: u64) {
+        self.lock().listing.hidden.remove(&order_id);
     }
 
     /// No search by `updated_at` finds this order any more.
@@ -192,7 +205,9 @@ fn listed<'a>(state: &'a State, search: &'a Search, now: Timestamp) -> impl Iter
 }
 
 fn is_seen(listing: &Listing, order: &OrderVersion, now: Timestamp) -> bool {
-    !listing.old_ones_hidden || now.duration_since(order.created_at) <= SEEN_FOR
+    let is_old = now.duration_since(order.created_at) > SEEN_FOR;
+    let is_hidden = listing.hidden.contains(&order.id) || (listing.old_ones_hidden && is_old);
+    !is_hidden
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -103,6 +103,10 @@ impl Run {
         let quarantined =
             "SELECT COUNT(*) FROM inbox WHERE state = 'quarantined' AND reason NOT LIKE 'the mapper gave up%'";
         assert_eq!(self.count(quarantined), 0, "deliveries are quarantined");
+        let rows = world.database.texts("SELECT topic || ' ' || webhook_id AS value FROM inbox");
+        let rows: BTreeSet<String> = rows.into_iter().collect();
+        let missing: Vec<&String> = self.acknowledged.difference(&rows).collect();
+        assert!(missing.is_empty(), "acknowledged and in no row: {missing:?}");
         let documents = self.documents().await;
         self.judge_parked(&documents);
         let contested: BTreeSet<u64> =

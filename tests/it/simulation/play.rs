@@ -13,7 +13,7 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -72,6 +72,8 @@ pub struct Run {
     pub random: StdRng,
     pub points: Rc<RefCell<Points>>,
     doors: Doors,
+    /// Webhooks that were answered 200: each is in a row.
+    pub(super) acknowledged: BTreeSet<String>,
     pub(super) steps: Vec<Step>,
     next_task: u64,
     /// Whether stores and steps still fail.
@@ -112,6 +114,7 @@ impl Run {
             random: StdRng::seed_from_u64(seed),
             points,
             doors,
+            acknowledged: BTreeSet::new(),
             steps: Vec::new(),
             next_task: 0,
             troubled: true,
@@ -362,6 +365,10 @@ impl Run {
         match step.role {
             // Shopify sends again what was not acknowledged.
             Role::Ingress if end.starts_with("not") => self.sales.pool.extend(step.webhook),
+            Role::Ingress => {
+                let told = step.webhook.map(|webhook| format!("{} {}", webhook.topic, webhook.id));
+                self.acknowledged.extend(told);
+            }
             Role::Writer | Role::Teller if end.starts_with("error") => {
                 step.owner.link.broke_off.store(true, Ordering::Release);
             }
@@ -376,7 +383,8 @@ async fn map(link: Arc<Connection>, received: Received) -> String {
         Err(error) => {
             // As the mapper does: the attempt is given back, if the store takes even that.
             let reason = "the store failed while it was mapped".to_owned();
-            let given = link.store.postpone_delivery(received.id, link.clock.now(), Blame::Remote, reason).await;
+            let given =
+                link.store.postpone_delivery((received.id, None), link.clock.now(), Blame::Remote, reason).await;
             format!("error: {}, given back: {}", kind(&error), given.is_ok())
         }
     }
