@@ -268,7 +268,7 @@ fn is_birth(received: &Received, created_at: Timestamp) -> bool {
         && received.received_at.duration_since(created_at).abs() <= BIRTH_WINDOW
 }
 
-/// The order that a delivery tells of, as far as that can be read without decoding it.
+/// The order that a delivery tells of, as far as that can be read without decoding it; none where it is no id that Shopify gives.
 pub fn order_id_of(received: &Received) -> Option<u64> {
     #[derive(serde::Deserialize)]
     struct OnlyId<'a> {
@@ -283,7 +283,8 @@ pub fn order_id_of(received: &Received) -> Option<u64> {
         },
         _ => {
             let only: OnlyId<'_> = serde_json::from_slice(&received.body).ok()?;
-            only.id.get().trim_matches('"').parse().ok()
+            // A number that no row can hold must not keep its delivery from its end.
+            only.id.get().trim_matches('"').parse().ok().filter(|id| i64::try_from(*id).is_ok())
         }
     }
 }

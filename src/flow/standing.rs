@@ -4,7 +4,6 @@
 //! It guards what nothing else can: two owners at once (a process that was stopped and woke up), a restored backup, a create that
 //! committed after its time, and what a person keyed under a key of ours.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -169,13 +168,9 @@ pub async fn run(link: &Connection, reach: Reach) -> Result<Ran, StandingError> 
     let entered_from = entered_from(link, reach);
     let mut ran = Ran::default();
     // 1.
-    let mut keys: BTreeSet<Urgent> = link
-        .store
-        .stray_keys(&link.name, OPEN_MAX)
-        .await?
-        .into_iter()
-        .map(|key| Urgent::of(key, Rank::Known))
-        .collect();
+    let told = link.store.stray_keys(&link.name, OPEN_MAX).await?;
+    // Each key once, however it was come by: records are read by key.
+    let mut keys: BTreeMap<String, Rank> = told.into_iter().map(|key| (key, Rank::Known)).collect();
     let look = Look::of(link);
     let mut crowded = None;
     for site in link.rules.sites() {
@@ -184,7 +179,8 @@ pub async fn run(link: &Connection, reach: Reach) -> Result<Ran, StandingError> 
                 // A person's own number may be digits too: without a document only what looks like Shopify's is ours.
                 if one.has_document || one.is_shopifys() {
                     let rank = if one.has_document { Rank::Known } else { Rank::New };
-                    keys.insert(Urgent::of(one.sighting.key, rank));
+                    let known = keys.entry(one.sighting.key).or_insert(rank);
+                    *known = rank.min(*known);
                 }
                 !link.is_stopping()
             })
@@ -195,7 +191,7 @@ pub async fn run(link: &Connection, reach: Reach) -> Result<Ran, StandingError> 
     if keys.len() > KEYS_MAX {
         crowded = Some("more keys in IFS are unexplained than one run looks up: settle what `strays list` shows first");
     }
-    let keys: Vec<String> = keys.into_iter().take(KEYS_MAX).map(|urgent| urgent.key).collect();
+    let keys: Vec<String> = most_urgent_first(keys).into_iter().take(KEYS_MAX).collect();
     for some in keys.chunks(KEYS_AT_ONCE) {
         if link.is_stopping() {
             return Ok(ran);
@@ -211,26 +207,21 @@ pub async fn run(link: &Connection, reach: Reach) -> Result<Ran, StandingError> 
     crowded.map_or(Ok(ran), |why| Err(StandingError::Crowded(why)))
 }
 
-/// A key to be looked up: those that an order here has, or that were told before, come first, then the newest ones.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Urgent {
-    rank: Rank,
-    newest_first: Reverse<(usize, String)>,
-    key: String,
-}
-
 /// What comes first.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
+    /// An order here has the key, or it was told before.
     Known,
     New,
 }
 
-impl Urgent {
-    fn of(key: String, rank: Rank) -> Self {
-        // Shopify's numbers grow.
-        Self { rank, newest_first: Reverse((key.len(), key.clone())), key }
-    }
+/// The keys to be looked up by their rank, and the newest first of each: Shopify's numbers grow.
+fn most_urgent_first(keys: BTreeMap<String, Rank>) -> Vec<String> {
+    let mut keys: Vec<(String, Rank)> = keys.into_iter().collect();
+    keys.sort_by(|(key, rank), (other, than)| {
+        rank.cmp(than).then_with(|| other.len().cmp(&key.len())).then_with(|| other.cmp(key))
+    });
+    keys.into_iter().map(|(key, _)| key).collect()
 }
 
 /// Nothing that was entered before the go-live is ours.

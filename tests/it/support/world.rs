@@ -192,7 +192,8 @@ impl World {
         let mut terms = BTreeMap::new();
         for tenant in settings.tenants.keys() {
             let (name, owner) = (lease_name(tenant), uuid::Uuid::new_v4().to_string());
-            let lasts = Duration::from_secs(3_600);
+            // As long as that of a served child: one that follows these steps need not wait for long.
+            let lasts = Duration::from_secs(2);
             let lease = self.store.acquire_lease(name, owner, lasts, Takeover::Proven).await.expect("takes the lease");
             let LeaseState::Ours(lease) = lease else { panic!("somebody else holds it: {lease:?}") };
             terms.insert(tenant.clone(), Term::endless(lease, clock));
