@@ -197,7 +197,17 @@ impl Feature {
             Self::ConfirmedLater => order.confirmed = false,
             Self::TaxesFinalLater => order.estimated_taxes = true,
             Self::Goodwill | Self::LineRefunded | Self::ShippingRefunded => order.financial = Financial::Paid,
-            Self::LineAdded | Self::LineRemoved => order.financial = Financial::Pending,
+            Self::LineAdded => order.financial = Financial::Pending,
+            Self::LineRemoved => {
+                order.financial = Financial::Pending;
+                // The only line of an order stays.
+                if order.lines.len() < 2 {
+                    let mut line = order.lines[0].clone();
+                    line.id = ids.next();
+                    line.allocations.clear();
+                    order.lines.push(line);
+                }
+            }
             Self::PurchaseOrderChanged => order.po_number = Some("PO-OLD".to_owned()),
             Self::BeforeGoLive => {
                 let at = "2019-06-01T10:00:00Z".parse().unwrap_or(order.created_at);
