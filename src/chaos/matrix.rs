@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::children::Environment;
 use super::run::{Progress, Run, says};
 use super::scene::Scene;
-use super::stage::Setup;
+use super::stage::{SWEEP_EVERY, Setup};
 use super::verdict::Verdict;
 use super::{ChaosArgs, Trouble, tell};
 use crate::cli::demo::Faults;
@@ -78,6 +78,7 @@ pub(super) async fn matrix(args: &ChaosArgs) -> Result<Verdict, Trouble> {
         replicas: 1,
         lease_secs: args.lease_secs.min(2),
         lag: Duration::from_secs(1),
+        sweep_every: Some(SWEEP_EVERY),
     };
     let mut run = Run::set(setup, Environment::default(), Progress::Told).await?;
     for (point, scene) in SCENES {

@@ -64,8 +64,8 @@ struct ChaosArgs {
     /// Instead of a day: kills a child at every failpoint in turn.
     #[arg(long, conflicts_with_all = ["orders", "kills", "replicas", "faults", "plant"])]
     matrix: bool,
-    /// Instead of a day: plants every bug in turn and sees whether it is caught, on SQLite.
-    #[arg(long, conflicts_with_all = ["orders", "kills", "database", "database_url", "replicas", "faults", "plant", "matrix"])]
+    /// Instead of a day: plants every bug in turn and sees whether it is caught, on SQLite; with --replicas 2 also the one that needs two.
+    #[arg(long, conflicts_with_all = ["orders", "kills", "database", "database_url", "faults", "plant", "matrix"])]
     plants: bool,
     /// Prints one JSON object instead of text.
     #[arg(long)]
@@ -110,7 +110,7 @@ pub fn main() -> ExitCode {
 /// Whether nothing is broken.
 async fn run(args: &ChaosArgs) -> Result<bool, Trouble> {
     if args.plants {
-        return plants::plants(args.seed, args.json).await;
+        return plants::plants(args.seed, args.replicas, args.json).await;
     }
     let verdict = if args.matrix { matrix::matrix(args).await? } else { soak::soak(args).await? };
     verdict.print(args.json);

@@ -137,9 +137,10 @@ impl Caught {
     }
 }
 
-/// Plants every bug; true when each was caught.
-pub(super) async fn plants(seed: u64, as_json: bool) -> Result<bool, Trouble> {
-    let played = futures::stream::iter(&PLANTS).map(|plant| async move {
+/// Plants every bug that so many replicas can bring out; true when each was caught.
+pub(super) async fn plants(seed: u64, replicas: u32, as_json: bool) -> Result<bool, Trouble> {
+    let playable = PLANTS.iter().filter(|plant| replicas > 1 || !matches!(plant.stop, Stop::Paused(_)));
+    let played = futures::stream::iter(playable).map(|plant| async move {
         let with = play(plant, seed, Some(plant.bug)).await?;
         let without = play(plant, seed, None).await?;
         let caught = Caught { bug: plant.bug, breaks: plant.breaks, with, without };
@@ -174,6 +175,8 @@ async fn play(plant: &Plant, seed: u64, planted: Option<&'static str>) -> Result
         replicas: if paused { 2 } else { 1 },
         lease_secs: 2,
         lag: Duration::from_secs(1),
+        // A sweep reads orders again and heals what some bugs break.
+        sweep_every: None,
     };
     let failpoint = match plant.stop {
         Stop::Nothing => None,

@@ -7,7 +7,7 @@ use rand::Rng as _;
 
 use super::children::Environment;
 use super::run::{Progress, Run};
-use super::stage::Setup;
+use super::stage::{SWEEP_EVERY, Setup};
 use super::verdict::Verdict;
 use super::{ChaosArgs, Trouble};
 use crate::cli::demo::Faults;
@@ -36,6 +36,7 @@ pub(super) async fn soak(args: &ChaosArgs) -> Result<Verdict, Trouble> {
         replicas: args.replicas,
         lease_secs: args.lease_secs,
         lag: LAG,
+        sweep_every: Some(SWEEP_EVERY),
     };
     // A year's Retry-After is clamped to 15 minutes, which no run has.
     let clamp = (args.faults == Faults::Harsh).then_some(RETRY_AFTER_MAX_SECS);

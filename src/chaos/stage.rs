@@ -18,6 +18,8 @@ const LATE_COMMIT: Duration = Duration::from_millis(2_600);
 const SLOW_ANSWER: Duration = Duration::from_millis(800);
 /// Shorter than a late commit takes, so that answers are given up and looked up.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
+/// Between two sweeps.
+pub(super) const SWEEP_EVERY: Duration = Duration::from_secs(900);
 /// `Prefer: wait`, which the sandbox keeps to.
 const WAIT: Duration = Duration::from_secs(3);
 
@@ -32,6 +34,8 @@ pub(super) struct Setup {
     pub(super) lease_secs: u64,
     /// How long an order of the second shop rests.
     pub(super) lag: Duration,
+    /// Time between two sweeps, the first of them at each start; none switches them off, and the census.
+    pub(super) sweep_every: Option<Duration>,
 }
 
 /// Everything but the service.
@@ -123,5 +127,9 @@ fn settings(sandbox: &Sandbox, database_url: String, setup: &Setup) -> DemoSetti
     settings.wait = WAIT;
     settings.lease = Duration::from_secs(setup.lease_secs);
     settings.lag = setup.lag;
+    settings.sweep_every = setup.sweep_every;
+    if setup.sweep_every.is_none() {
+        settings.census_days = 0;
+    }
     settings
 }
