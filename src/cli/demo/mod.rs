@@ -19,7 +19,10 @@ use super::output::{Format, say_json, say_json_line, tell};
 use crate::telemetry::{LogFormat, init_logs, install_panic_hook};
 
 pub use stage::secrets_of;
-pub(crate) use stage::{CONNECTIONS, preset, shops, write_settings};
+pub(crate) use stage::{preset, write_settings};
+// Of use to the proof only.
+#[cfg(any(debug_assertions, feature = "failpoints"))]
+pub(crate) use stage::{CONNECTIONS, shops};
 
 use account::Account;
 use result::DayResult;
