@@ -50,7 +50,10 @@ struct Shared {
 pub struct Admitted {
     budget: Budget,
     lane: Lane,
+    operation: &'static str,
     points: f64,
+    /// How many answers had been learnt from when it was given.
+    answers_before: u64,
 }
 
 /// A place among those who wait; given up when dropped.
@@ -82,6 +85,8 @@ struct Book {
     requested: HashMap<&'static str, f64>,
     /// The dearest of those that orders wait for.
     dearest_order: Option<f64>,
+    /// How many answers were learnt from.
+    answers: u64,
     /// Points of queries that are under way.
     under_way: f64,
     rest_under_way: usize,
@@ -104,11 +109,14 @@ impl Budget {
             changed.as_mut().enable();
             let now = Instant::now();
             // Let go of the book before anything else: giving up the place wants it too.
-            let turn = self.lock().turn(place.ask, now);
+            let (turn, answers_before) = {
+                let mut book = self.lock();
+                (book.turn(place.ask, now), book.answers)
+            };
             let wait = match turn {
                 Turn::Now(points) => {
                     drop(place);
-                    return Ok(Admitted { budget: self.clone(), lane, points });
+                    return Ok(Admitted { budget: self.clone(), lane, operation, points, answers_before });
                 }
                 Turn::Later(wait) => wait,
             };
@@ -121,12 +129,6 @@ impl Budget {
                 () = tokio::time::sleep_until(until) => {}
             }
         }
-    }
-
-    /// Learns from an answer.
-    pub fn learn(&self, lane: Lane, operation: &'static str, cost: &Cost) {
-        self.lock().learn(lane, operation, cost, Instant::now());
-        self.0.changed.notify_waiters();
     }
 
     fn place(&self, lane: Lane, operation: &'static str) -> Place<'_> {
@@ -148,6 +150,14 @@ impl Budget {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.budget.lock().line.retain(|ticket| *ticket != self.ask.ticket);
+        self.budget.0.changed.notify_waiters();
+    }
+}
+
+impl Admitted {
+    /// Learns from the answer.
+    pub fn learn(&self, cost: &Cost) {
+        self.budget.lock().learn(self.lane, self.operation, cost, self.answers_before, Instant::now());
         self.budget.0.changed.notify_waiters();
     }
 }
@@ -209,16 +219,31 @@ impl Book {
 
     /// How long until the bucket holds these points beside the reserve, or is full.
     fn missing(&self, points: f64, reserve: f64, now: Instant) -> Duration {
-        let Some((at, status)) = self.latest else { return Duration::ZERO };
-        let restored = now.saturating_duration_since(at).as_secs_f64() * status.restore_rate.max(0.0);
-        let held = (status.currently_available + restored).min(status.maximum_available) - self.under_way;
+        let Some((_, status)) = self.latest else { return Duration::ZERO };
+        let held = self.available(now).unwrap_or_default() - self.under_way;
         // A reserve that the bucket never holds beside the query would keep it waiting for ever.
         let wanted = (points + reserve).min(status.maximum_available);
         status.time_for(wanted - held)
     }
 
-    fn learn(&mut self, lane: Lane, operation: &'static str, cost: &Cost, now: Instant) {
-        self.latest = Some((now, cost.throttle_status));
+    /// What the bucket holds now, as far as it was told; the points of queries under way may still be in it.
+    fn available(&self, now: Instant) -> Option<f64> {
+        let (at, status) = self.latest?;
+        let restored = now.saturating_duration_since(at).as_secs_f64() * status.restore_rate.max(0.0);
+        Some((status.currently_available + restored).min(status.maximum_available))
+    }
+
+    /// Answers overtake each other: one that left before another's points were taken tells of more than there is. So
+    /// beside an answer that was learnt meanwhile the lower of the two counts.
+    fn learn(&mut self, lane: Lane, operation: &'static str, cost: &Cost, answers_before: u64, now: Instant) {
+        let mut status = cost.throttle_status;
+        if self.answers > answers_before
+            && let Some(available) = self.available(now)
+        {
+            status.currently_available = status.currently_available.min(available);
+        }
+        self.answers += 1;
+        self.latest = Some((now, status));
         self.requested.insert(operation, cost.requested_query_cost);
         if lane == Lane::Orders {
             let dearest = self.dearest_order.unwrap_or(0.0).max(cost.requested_query_cost);
@@ -246,8 +271,8 @@ mod tests {
         /// A bucket that holds so many points; an order costs 100, a page of the rest 300.
         fn with(available: f64) -> Self {
             let mut desk = Self { book: Book::default(), now: Instant::now() };
-            desk.book.learn(Lane::Rest, "page", &cost(300.0, available), desk.now);
-            desk.book.learn(Lane::Orders, "order", &cost(100.0, available), desk.now);
+            desk.learn(Lane::Rest, "page", &cost(300.0, available));
+            desk.learn(Lane::Orders, "order", &cost(100.0, available));
             desk
         }
 
@@ -258,6 +283,11 @@ mod tests {
                 self.book.line.push_back(ask.ticket);
             }
             ask
+        }
+
+        /// From an answer that no other one met on its way.
+        fn learn(&mut self, lane: Lane, operation: &'static str, cost: &Cost) {
+            self.book.learn(lane, operation, cost, self.book.answers, self.now);
         }
 
         fn turn(&mut self, ask: Ask) -> Turn {
@@ -279,7 +309,7 @@ mod tests {
         assert_eq!(desk.turn(page), Turn::Later(REST_PATIENCE), "an order waits");
         desk.now += Duration::from_millis(500);
         assert_eq!(desk.turn(order), Turn::Now(100.0));
-        desk.book.learn(Lane::Orders, "order", &cost(100.0, 0.0), desk.now);
+        desk.learn(Lane::Orders, "order", &cost(100.0, 0.0));
         desk.book.under_way = 0.0;
         assert_eq!(desk.turn(page), Turn::Later(4 * SECOND), "its 300 and the 100 of an order");
         desk.now += 4 * SECOND;
@@ -296,12 +326,24 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_was_overtaken_does_not_give_back_what_the_other_one_took() {
+        let mut desk = Desk::with(200.0);
+        let before = desk.book.answers;
+        desk.learn(Lane::Orders, "order", &cost(100.0, 0.0));
+        desk.book.learn(Lane::Orders, "order", &cost(100.0, 100.0), before, desk.now);
+        let order = desk.ask(Lane::Orders, "order");
+        assert_eq!(desk.turn(order), Turn::Later(SECOND), "the bucket is empty");
+        desk.learn(Lane::Orders, "order", &cost(100.0, 100.0));
+        assert_eq!(desk.turn(order), Turn::Now(100.0), "an answer to a later question is believed");
+    }
+
+    #[test]
     fn the_rest_takes_its_turn_when_its_patience_is_over_however_many_orders_come() {
         let mut desk = Desk::with(0.0);
         let page = desk.ask(Lane::Rest, "page");
         desk.now += REST_PATIENCE;
         let early = desk.ask(Lane::Orders, "order");
-        desk.book.learn(Lane::Orders, "order", &cost(100.0, 100.0), desk.now);
+        desk.learn(Lane::Orders, "order", &cost(100.0, 100.0));
         assert!(matches!(desk.turn(page), Turn::Later(_)), "behind the order that was there first");
         let late = desk.ask(Lane::Orders, "order");
         assert_eq!(desk.turn(early), Turn::Now(100.0));
@@ -348,15 +390,16 @@ mod tests {
             throttle_status: ThrottleStatus { restore_rate: 2_000.0, ..cost(requested, 0.0).throttle_status },
         };
         let budget = Budget::default();
-        budget.learn(Lane::Rest, "page", &cost(300.0));
-        budget.learn(Lane::Orders, "order", &cost(100.0));
+        for (lane, operation, requested) in [(Lane::Rest, "page", 300.0), (Lane::Orders, "order", 100.0)] {
+            budget.lock().learn(lane, operation, &cost(requested), 0, Instant::now());
+        }
         let admitted = Arc::new(Mutex::new(Vec::new()));
         let run = |lane, operation, name: &'static str| {
             let (budget, admitted) = (budget.clone(), Arc::clone(&admitted));
             async move {
                 let right = budget.admit(lane, operation).await.expect("its turn");
                 admitted.lock().expect("whole").push(name);
-                budget.learn(lane, operation, &cost(right.points));
+                right.learn(&cost(right.points));
                 drop(right);
             }
         };

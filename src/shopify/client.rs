@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::auth::{AccessToken, TokenSource, Tokens};
-use super::budget::{Budget, Lane};
+use super::budget::{Admitted, Budget, Lane};
 use super::cost::Cost;
 use super::error::ShopifyError;
 use super::grant::TokenError;
@@ -259,13 +259,13 @@ impl ShopifyClient {
         // The waits may have been long.
         inner.tenure.check()?;
         let began = Instant::now();
-        let mut outcome = self.exchange(operation, body.clone(), &token).await;
+        let mut outcome = self.exchange(operation, body.clone(), &token, &admitted).await;
         // Refused at the door: nothing was done, so also a write may go again, once.
         if matches!(outcome, Err(ShopifyError::TokenRefused))
             && let Some(other) = inner.tokens.instead_of(&token).await?
         {
             inner.tenure.check()?;
-            outcome = self.exchange(operation, body, &other).await;
+            outcome = self.exchange(operation, body, &other, &admitted).await;
         }
         drop((permit, admitted));
         self.learn(operation, pass, began, outcome.as_ref().err());
@@ -277,6 +277,7 @@ impl ShopifyClient {
         operation: &'static str,
         body: Bytes,
         token: &AccessToken,
+        admitted: &Admitted,
     ) -> Result<Box<RawValue>, ShopifyError> {
         let inner = &self.0;
         let request = inner
@@ -303,7 +304,7 @@ impl ShopifyClient {
         let envelope: Envelope = serde_json::from_slice(&body)?;
         let (cost, search) = envelope.extensions.map_or((None, Vec::new()), |told| (told.cost, told.search));
         if let Some(cost) = &cost {
-            inner.budget.learn(self.1, operation, cost);
+            admitted.learn(cost);
         }
         // Errors first: whatever stands beside them in `data` is only a part.
         if let Some(error) = ShopifyError::from_errors(&envelope.errors, cost.as_ref()) {
