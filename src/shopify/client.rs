@@ -259,13 +259,13 @@ impl ShopifyClient {
         // The waits may have been long.
         inner.tenure.check()?;
         let began = Instant::now();
-        let mut outcome = self.exchange(operation, body.clone(), &token, &admitted).await;
+        let mut outcome = self.exchange(body.clone(), &token, &admitted).await;
         // Refused at the door: nothing was done, so also a write may go again, once.
         if matches!(outcome, Err(ShopifyError::TokenRefused))
             && let Some(other) = inner.tokens.instead_of(&token).await?
         {
             inner.tenure.check()?;
-            outcome = self.exchange(operation, body, &other, &admitted).await;
+            outcome = self.exchange(body, &other, &admitted).await;
         }
         drop((permit, admitted));
         self.learn(operation, pass, began, outcome.as_ref().err());
@@ -274,7 +274,6 @@ impl ShopifyClient {
 
     async fn exchange(
         &self,
-        operation: &'static str,
         body: Bytes,
         token: &AccessToken,
         admitted: &Admitted,
