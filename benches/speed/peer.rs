@@ -58,9 +58,9 @@ pub fn pgbench_per_sec(url: &str, clients: usize, lasts: Duration, body_bytes: u
     std::fs::write(
         &script,
         "INSERT INTO inbox_by_hand (connection, topic, webhook_id, body_sha256, event_id, shop_domain, api_version, \
-         triggered_at, body, received_at, trace_id, state, due_at) VALUES ('bench', 'products/update', \
+         triggered_at, body, received_at, trace_id, state, due_at, origin) VALUES ('bench', 'products/update', \
          gen_random_uuid()::text, :sha, 'event', 'shop.myshopify.com', '2026-10', '2026-11-27T12:00:00Z', :body::bytea, 0, \
-         gen_random_uuid()::text, 'unclaimed', 0) ON CONFLICT DO NOTHING;\n",
+         gen_random_uuid()::text, 'unclaimed', 0, 'webhook') ON CONFLICT DO NOTHING;\n",
     )
     .expect("writes");
     let output = Command::new(find("pgbench"))

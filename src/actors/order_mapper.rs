@@ -16,6 +16,8 @@ use crate::supervision::{Doorbell, Pace, Step};
 const TAKEN_MAX: i64 = 64;
 /// Orders mapped beside each other.
 const ORDERS_AT_ONCE: usize = 8;
+/// A delivery that was begun so often without an end may be what ended the process.
+const SUSPECT_FROM: i64 = 2;
 
 /// The step of one connection's mapper.
 pub struct OrderMapper {
@@ -38,11 +40,16 @@ impl Step for OrderMapper {
             }
         };
         let full = i64::try_from(taken.len()).is_ok_and(|count| count == TAKEN_MAX);
-        let failed = stream::iter(by_order(taken))
+        let (suspects, others): (Vec<_>, Vec<_>) = by_order(taken).into_iter().partition(|order| is_suspect(order));
+        let mut failed = stream::iter(others)
             .map(|deliveries| self.map_all(deliveries))
             .buffer_unordered(ORDERS_AT_ONCE)
             .fold(false, |failed, this| async move { failed || this })
             .await;
+        // Each alone, so that the next death tells them from what was merely in hand beside them.
+        for deliveries in suspects {
+            failed |= self.map_all(deliveries).await;
+        }
         match (failed, full) {
             (true, _) => Pace::Failed,
             (false, true) => Pace::More,
@@ -89,6 +96,11 @@ async fn give_back(link: &Connection, received: &Received) {
     {
         tracing::warn!(inbox_id = %received.id, %error, "its attempt could not be given back");
     }
+}
+
+/// Whether the process may have died of one of them.
+fn is_suspect(deliveries: &[Received]) -> bool {
+    deliveries.iter().any(|received| received.attempts >= SUSPECT_FROM)
 }
 
 /// Groups deliveries by order, keeping their sequence; what names no order stands alone.

@@ -55,8 +55,8 @@ struct ChaosArgs {
     /// Decides orders, faults and kills. Threads still race, so a run is not repeated exactly.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How long a lease lasts without being renewed.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(2..=60))]
+    /// How long a lease lasts without being renewed, seconds: as short against the time between two kills as in life.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(2..=60))]
     lease_secs: u64,
     /// Plants a bug in the service, to see whether it is caught.
     #[arg(long, value_name = "NAME", value_parser = planted)]

@@ -137,6 +137,8 @@ pub struct Received {
     pub origin: Origin,
     /// `X-Shopify-Triggered-At`; of a hint the instant, by Shopify's clock, at which its order was seen.
     pub triggered_at: Option<String>,
+    /// How often it was begun and came to no end.
+    pub attempts: i64,
 }
 
 /// Whose trouble postponed a delivery.
@@ -329,16 +331,25 @@ fn due(db: &mut Db, name: &str, now: i64, limit: i64) -> Result<Vec<Received>, S
         .filter(dialect::due("inbox.due_at", now))
         .order((dsl::due_at, dsl::id))
         .limit(limit)
-        .select((dsl::id, dsl::topic, dsl::body, dsl::received_at, dsl::trace_id, dsl::origin, dsl::triggered_at))
+        .select((
+            dsl::id,
+            dsl::topic,
+            dsl::body,
+            dsl::received_at,
+            dsl::trace_id,
+            dsl::origin,
+            dsl::triggered_at,
+            dsl::attempts,
+        ))
         .load(db)?;
-    let received = |(id, topic, body, at, trace_id, origin, triggered_at): DueRow| {
-        let origin = Origin::parse(&origin)?;
-        Ok(Received { id: InboxId::new(id), topic, body, received_at: instant(at), trace_id, origin, triggered_at })
+    let received = |(id, topic, body, at, trace_id, origin, triggered_at, attempts): DueRow| {
+        let (id, received_at, origin) = (InboxId::new(id), instant(at), Origin::parse(&origin)?);
+        Ok(Received { id, topic, body, received_at, trace_id, origin, triggered_at, attempts })
     };
     rows.into_iter().map(received).collect()
 }
 
-type DueRow = (i64, String, Vec<u8>, i64, String, String, Option<String>);
+type DueRow = (i64, String, Vec<u8>, i64, String, String, Option<String>, i64);
 
 fn new_row(delivery: Delivery) -> NewInbox {
     let state = if delivery.claimed_topic { InboxState::Received } else { InboxState::Unclaimed };

@@ -3,7 +3,11 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use ml_connector::chaos::postgres::{Server, start};
+// Included as a file: a release build of the library, which the benches use, holds none of the proof.
+#[path = "../../../src/chaos/postgres.rs"]
+mod server;
+
+use server::{Server, start};
 
 /// The URL of a new, empty database; `None` where PostgreSQL is not installed (said once, plainly).
 pub fn fresh_database() -> Option<String> {
