@@ -10,6 +10,7 @@ pub mod demo_settings;
 mod documents;
 mod explain;
 mod output;
+mod page;
 mod plan;
 mod reconcile;
 mod remap;
