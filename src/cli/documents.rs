@@ -45,6 +45,9 @@ pub(super) enum OrdersCommand {
                       ml-connector orders sync acme --since 2026-11-20 --dry-run\n\n\
                       A range that breaks off goes on where it ended when the same command is given again.")]
     Sync(super::sync::SyncArgs),
+    /// Shows what the census of each night counted, by the day on which the orders were placed, newest first.
+    #[command(after_help = "Example: ml-connector orders census acme --days 7")]
+    Census(super::census::CensusArgs),
     /// Tells which rule or setting chose each code of an order.
     #[command(after_help = "Example: ml-connector orders explain '#1001'")]
     Explain {
@@ -139,6 +142,9 @@ pub(super) async fn orders(settings: Settings, command: OrdersCommand) -> Result
         OrdersCommand::Explain { order, connection, shown } => (order, connection, shown, Asked::Explanation),
         OrdersCommand::Sync(args) => {
             return super::sync::run(&settings, &open_store(&settings).await?, args).await;
+        }
+        OrdersCommand::Census(args) => {
+            return super::census::run(&settings, &open_store(&settings).await?, args).await;
         }
     };
     let store = open_store(&settings).await?;
