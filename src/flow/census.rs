@@ -31,6 +31,8 @@ pub struct CensusSettings {
     pub days: u64,
     /// From which hour on it runs, in the shop's time zone.
     pub at_hour: u64,
+    /// How many days its counts are kept.
+    pub keep_days: u64,
 }
 
 /// What a census saw.
@@ -109,14 +111,13 @@ enum Failure {
 /// 2. List it by birth, then by change; what is unknown or newer enters the inbox page by page.
 /// 3. Ours that are not listed: those that Shopify has no more are gone.
 /// 4. Names that are missing between others are asked for by name.
-/// 5. Keep the result by day.
+/// 5. Keep the result by day, and forget what is older than is asked for.
 async fn take(link: &Connection, counted: &mut Counted) -> Result<(), Failure> {
     // 1.
     let newest = in_the_background(link).newest_order().await?;
     let Some(order) = newest.orders.first() else { return Ok(()) };
     let until = newest.shop_time.unwrap_or(order.updated_at);
-    let days = SignedDuration::from_hours(24 * i64::try_from(link.census.days).unwrap_or(i64::MAX / 24));
-    let from = until.checked_sub(days).unwrap_or(Timestamp::MIN).max(link.rules.orders_from());
+    let from = until.checked_sub(days(link.census.days)).unwrap_or(Timestamp::MIN).max(link.rules.orders_from());
     let ours = link.store.orders_placed(&link.name, from, until).await?;
     // 2.
     let mut list = List { link, counted: &mut *counted, orders: BTreeMap::new() };
@@ -140,9 +141,16 @@ async fn take(link: &Connection, counted: &mut Counted) -> Result<(), Failure> {
     // 4.
     counted.gaps = missing_names(link, &ours, &listed, counted).await?;
     // 5.
+    let now = link.clock.now();
+    let kept_from = link.rules.day_of(now.checked_sub(days(link.census.keep_days)).unwrap_or(Timestamp::MIN));
     let days = by_day(link, &ours, &listed, &gone, &counted.gaps);
-    link.store.keep_census(&link.tenant.lease, &link.name, days, link.clock.now()).await?;
+    link.store.keep_census(&link.tenant.lease, &link.name, days, kept_from, now).await?;
     Ok(())
+}
+
+/// So many days as a time.
+fn days(count: u64) -> SignedDuration {
+    SignedDuration::from_hours(24 * i64::try_from(count).unwrap_or(i64::MAX / 24))
 }
 
 /// A census makes way for orders.

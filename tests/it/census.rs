@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use ml_connector::clock::Clock;
 use ml_connector::domain::document::State;
 use ml_connector::flow::Connection;
 use ml_connector::flow::census::{CENSUS, Counted, census, is_due};
 use ml_connector::flow::sweep::{Swept, sweep};
 use ml_connector::sandbox::shopify::{Change, Story};
+use serde_json::Value;
 
 use crate::on_both;
 use crate::support::world::{Setup, Steps, World, assert_state};
@@ -151,4 +152,56 @@ on_both!(a_shop_that_sells_while_no_webhook_comes_is_told, Setup::default(), asy
     assert!(silent().await >= 7_200, "since the last webhook");
     hears().await;
     assert_eq!(silent().await, 0);
+});
+
+/// A day that was counted long ago.
+fn add_day(world: &World, connection: &str, day: &str) {
+    world.database.execute(&format!(
+        "INSERT INTO census_days (connection, day, taken_at, shopify, ours, missing, newer, gone, gaps) \
+         VALUES ('{connection}', '{day}', 0, 1, 1, 0, 0, 0, '')"
+    ));
+}
+
+on_both!(what_a_census_counted_is_shown_by_day, nightly(), async |world: &World| {
+    let (steps, shop) = (begin(world).await, world.shop());
+    let shown = |arguments: &[&str]| {
+        let (code, output, error) = world.command(&[&["orders", "census", "acme"], arguments].concat(), "");
+        assert_eq!(code, 0, "{error}");
+        output
+    };
+    assert!(shown(&[]).contains("no day was counted yet"));
+    let orders: Vec<u64> = (0..4).map(|_| shop.place(Story::Plain)).collect();
+    swept(steps.link()).await;
+    steps.run(steps.link()).await;
+    shop.delete(orders[1]);
+    shop.lose_update_of(shop.place(Story::Plain));
+    counted(steps.link()).await;
+    let told: Value = serde_json::from_str(&shown(&["--json"])).expect("JSON");
+    let items = told["items"].as_array().expect("a list");
+    // Two days where midnight passed meanwhile.
+    let sum = |key: &str| items.iter().filter_map(|day| day[key].as_i64()).sum::<i64>();
+    assert_eq!((sum("shopify"), sum("known"), sum("missing"), sum("gone")), (4, 4, 1, 1), "{told:#}");
+    let text = shown(&["--days", "400"]);
+    assert!(text.starts_with("day ") && text.contains(items[0]["day"].as_str().expect("a day")), "{text}");
+    world.database.execute("UPDATE census_days SET gaps = '#1002 #1003'");
+    add_day(world, "acme", "2026-01-01");
+    let (all, newest) = (shown(&[]), shown(&["--days", "1"]));
+    assert!(all.contains("2026-01-01") && !newest.contains("2026-01-01"), "{all}\n{newest}");
+    assert!(newest.contains("#1002 #1003"), "{newest}");
+    let (code, _, error) = world.command(&["orders", "census", "nobody"], "");
+    assert!(code == 2 && error.contains("[connections.nobody]"), "{error}");
+});
+
+on_both!(what_a_census_counted_is_kept_for_its_days, nightly(), async |world: &World| {
+    let (steps, shop) = (begin(world).await, world.shop());
+    let now = Timestamp::now();
+    let day = |ago: i64| (now - SignedDuration::from_hours(24 * ago)).strftime("%Y-%m-%d").to_string();
+    for (connection, ago) in [("acme", 402), ("acme", 398), ("bolt", 402)] {
+        add_day(world, connection, &day(ago));
+    }
+    shop.place(Story::Plain);
+    counted(steps.link()).await;
+    let sql = "SELECT connection || ' ' || day AS value FROM census_days WHERE taken_at = 0 ORDER BY 1";
+    let kept = world.database.texts(sql);
+    assert_eq!(kept, [format!("acme {}", day(398)), format!("bolt {}", day(402))], "each connection forgets its own");
 });
