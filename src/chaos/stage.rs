@@ -18,7 +18,7 @@ const LATE_COMMIT: Duration = Duration::from_millis(2_600);
 const SLOW_ANSWER: Duration = Duration::from_millis(800);
 /// Shorter than a late commit takes, so that answers are given up and looked up.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
-/// Between two sweeps.
+/// Between two sweeps where no webhook is lost: those at the starts are enough.
 pub(super) const SWEEP_EVERY: Duration = Duration::from_secs(900);
 /// `Prefer: wait`, which the sandbox keeps to.
 const WAIT: Duration = Duration::from_secs(3);

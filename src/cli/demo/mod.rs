@@ -6,6 +6,7 @@ mod cost;
 pub(crate) mod planned;
 mod result;
 mod stage;
+mod untold;
 
 use std::time::Instant;
 
@@ -23,6 +24,8 @@ pub(crate) use stage::{preset, write_settings};
 // Of use to the proof only.
 #[cfg(any(debug_assertions, feature = "failpoints"))]
 pub(crate) use stage::{CONNECTIONS, shops};
+#[cfg(any(debug_assertions, feature = "failpoints"))]
+pub(crate) use untold::{sweep_every, untold};
 
 use account::Account;
 use result::DayResult;
@@ -32,7 +35,7 @@ use stage::Stage;
 pub(crate) enum Faults {
     /// Nothing goes wrong.
     None,
-    /// Duplicates, disorder, dropped answers, late commits, 429, 503, 401, slow answers.
+    /// Webhooks lost, twice and out of order, dropped answers, late commits, 429, 503, 401, slow answers.
     Usual,
     /// The same, and connections that break at any byte, answers cut or without an end, pages instead of tokens, storms of 412.
     Harsh,
