@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::children::Environment;
 use super::run::{Progress, Run, says};
 use super::scene::Scene;
-use super::stage::{SWEEP_EVERY, Setup};
+use super::stage::{CENSUS_DAYS, SWEEP_EVERY, Setup, WAIT};
 use super::verdict::Verdict;
 use super::{ChaosArgs, Trouble, tell};
 use crate::cli::demo::Faults;
@@ -79,6 +79,8 @@ pub(super) async fn matrix(args: &ChaosArgs) -> Result<Verdict, Trouble> {
         lease_secs: args.lease_secs.min(2),
         lag: Duration::from_secs(1),
         sweep_every: Some(SWEEP_EVERY),
+        census_days: CENSUS_DAYS,
+        wait: WAIT,
     };
     let mut run = Run::set(setup, Environment::default(), Progress::Told).await?;
     for (point, scene) in SCENES {

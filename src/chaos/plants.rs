@@ -10,7 +10,7 @@ use super::checker::Invariant;
 use super::children::Environment;
 use super::run::{Progress, Run, says};
 use super::scene::Scene;
-use super::stage::Setup;
+use super::stage::{Setup, WAIT};
 use super::verdict::{Verdict, say};
 use super::{Database, Trouble, tell};
 use crate::cli::demo::Faults;
@@ -25,6 +25,8 @@ const QUIET_MAX: Duration = Duration::from_secs(25);
 const TAKEN_OVER_MAX: Duration = Duration::from_secs(40);
 /// What a replica that goes on needs at most to settle what it had in hand.
 const STALE_SETTLE: Duration = Duration::from_secs(2);
+/// Between two sweeps, where a scene has any.
+const SWEEP_OFTEN: Duration = Duration::from_secs(1);
 /// Scenes that are played at once.
 const AT_ONCE: usize = 3;
 
@@ -43,13 +45,15 @@ enum Stop {
     Nothing,
     /// It is killed at this point, and another one started.
     Killed(&'static str),
+    /// It finds the orders in the shop when it starts, with sweeps, is killed at this point, and another one started.
+    KilledSweeping(&'static str),
     /// It is stopped at this point until a second replica has taken over and is done, and goes on then.
     Paused(&'static str),
 }
 
 const SIX_PLAIN: &[Story] = &[Story::Plain; 6];
 
-const PLANTS: [Plant; 9] = [
+const PLANTS: [Plant; 10] = [
     Plant {
         bug: planted::ACKNOWLEDGED_BEFORE_COMMIT,
         breaks: Invariant::I1,
@@ -107,6 +111,14 @@ const PLANTS: [Plant; 9] = [
         scene: Scene::first(&[Story::CancelledAtOnce]),
         fault: |_| {},
         stop: Stop::Nothing,
+    },
+    Plant {
+        bug: planted::CURSOR_BEFORE_PAGE,
+        breaks: Invariant::I3,
+        // Hours lie between the two orders of the page: the mark is the younger one's, and no overlap reaches back to the other.
+        scene: Scene::first(&[Story::PlacedEarlier, Story::Plain]).losing(Story::PlacedEarlier),
+        fault: |_| {},
+        stop: Stop::KilledSweeping(failpoint::SWEEP_PAGE_READ),
     },
     Plant {
         bug: planted::NO_FENCING,
@@ -167,6 +179,7 @@ pub(super) async fn plants(seed: u64, replicas: u32, as_json: bool) -> Result<bo
 
 async fn play(plant: &Plant, seed: u64, planted: Option<&'static str>) -> Result<Verdict, Trouble> {
     let paused = matches!(plant.stop, Stop::Paused(_));
+    let sweeps = matches!(plant.stop, Stop::KilledSweeping(_));
     let setup = Setup {
         seed,
         faults: Faults::None,
@@ -175,22 +188,33 @@ async fn play(plant: &Plant, seed: u64, planted: Option<&'static str>) -> Result
         replicas: if paused { 2 } else { 1 },
         lease_secs: 2,
         lag: Duration::from_secs(1),
-        // A sweep reads orders again and heals what some bugs break.
-        sweep_every: None,
+        // A sweep reads orders again and heals what some bugs break; a census what a sweep leaves.
+        sweep_every: sweeps.then_some(SWEEP_OFTEN),
+        census_days: 0,
+        wait: WAIT,
     };
     let failpoint = match plant.stop {
         Stop::Nothing => None,
-        Stop::Killed(point) => Some(point.to_owned()),
+        Stop::Killed(point) | Stop::KilledSweeping(point) => Some(point.to_owned()),
         Stop::Paused(point) => Some(format!("{point}:1:stop")),
     };
     let environment = Environment { failpoint, planted, ..Environment::default() };
     let mut run = Run::set(setup, environment, Progress::Silent).await?;
     (plant.fault)(&run.stage.sandbox.faults());
+    if sweeps {
+        plant.scene.play(&mut run);
+        // All of them are on the page that the first sweep reads.
+        while run.placed() < plant.scene.orders() {
+            run.look().await?;
+        }
+    }
     run.start(0)?;
     match plant.stop {
         Stop::Nothing => plant.scene.play(&mut run),
-        Stop::Killed(point) => {
-            plant.scene.play(&mut run);
+        Stop::Killed(point) | Stop::KilledSweeping(point) => {
+            if !sweeps {
+                plant.scene.play(&mut run);
+            }
             note(&mut run, point).await?;
             run.kill(0)?;
             run.environment.failpoint = None;

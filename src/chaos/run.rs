@@ -171,6 +171,11 @@ impl Run {
         self.plays.iter().all(|play| play.progress().finished)
     }
 
+    /// How many orders were placed.
+    pub(super) fn placed(&self) -> usize {
+        self.plays.iter().map(|play| play.progress().placed).sum()
+    }
+
     /// Notes a failpoint that nothing came by.
     pub(super) fn unreached(&mut self, point: &str) {
         self.unreached.push(point.to_owned());
