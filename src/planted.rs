@@ -10,7 +10,7 @@ pub const NO_LOOK_UP: &str = "no_look_up";
 pub const NO_NOT_BEFORE: &str = "no_not_before";
 /// Changes go out under `If-Match: *`.
 pub const IF_MATCH_ANY: &str = "if_match_any";
-/// A settle is not fenced by the lease.
+/// The lease fences nothing: neither what is settled, nor the calls whose bytes leave after it was lost.
 pub const NO_FENCING: &str = "no_fencing";
 /// A settle forgets that newer content came while it wrote.
 pub const NEWER_CONTENT_FORGOTTEN: &str = "newer_content_forgotten";
