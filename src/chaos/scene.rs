@@ -19,22 +19,29 @@ pub(super) struct Scene {
     pub(super) spread: Duration,
     /// All webhooks of orders of this story are lost.
     pub(super) lost: Option<Story>,
+    /// How the clock of the child goes that the scene leads somewhere, as `ML_CONNECTOR_CLOCK_JUMPS` has it.
+    pub(super) clock: Option<&'static str>,
 }
 
 impl Scene {
     /// These orders in the first shop.
     pub(super) const fn first(stories: &'static [Story]) -> Self {
-        Self { first: stories, second: &[], spread: Duration::from_millis(200), lost: None }
+        Self { first: stories, second: &[], spread: Duration::from_millis(200), lost: None, clock: None }
     }
 
     /// These orders in the second shop.
     pub(super) const fn second(stories: &'static [Story]) -> Self {
-        Self { first: &[], second: stories, spread: Duration::from_millis(200), lost: None }
+        Self { first: &[], second: stories, spread: Duration::from_millis(200), lost: None, clock: None }
     }
 
     /// The same, and no webhook of orders of this story is ever sent.
     pub(super) const fn losing(self, story: Story) -> Self {
         Self { lost: Some(story), ..self }
+    }
+
+    /// The same under a clock that jumps.
+    pub(super) const fn under_clock(self, jumps: &'static str) -> Self {
+        Self { clock: Some(jumps), ..self }
     }
 
     /// How many orders it has.
