@@ -43,10 +43,11 @@ pub(super) async fn waiting(store: &Store, sandbox: &Sandbox) -> Result<i64, Tro
 /// Whether nothing is left to do and nothing left to find: the tables are asked again once the shops' books say that every order is
 /// known as it stands there.
 pub(super) async fn is_quiet(store: &Store, sandbox: &Sandbox) -> Result<bool, Trouble> {
-    let told = |failure| format!("what the shops have: {failure:?}");
-    Ok(waiting(store, sandbox).await? == 0
-        && untold(store, sandbox).await.map_err(told)? == 0
-        && waiting(store, sandbox).await? == 0)
+    if waiting(store, sandbox).await? > 0 {
+        return Ok(false);
+    }
+    let untold = untold(store, sandbox).await.map_err(|failure| format!("what the shops have: {failure:?}"))?;
+    Ok(untold == 0 && waiting(store, sandbox).await? == 0)
 }
 
 /// Whether IFS may still commit something whose answer was given up: a second order would show only then.

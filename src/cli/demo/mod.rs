@@ -3,10 +3,10 @@
 
 mod account;
 mod cost;
+mod found;
 pub(crate) mod planned;
 mod result;
 mod stage;
-mod untold;
 
 use std::time::Instant;
 
@@ -23,9 +23,9 @@ pub use stage::secrets_of;
 pub(crate) use stage::{preset, write_settings};
 // Of use to the proof only.
 #[cfg(any(debug_assertions, feature = "failpoints"))]
-pub(crate) use stage::{CONNECTIONS, shops};
+pub(crate) use found::{sweep_every, untold};
 #[cfg(any(debug_assertions, feature = "failpoints"))]
-pub(crate) use untold::{sweep_every, untold};
+pub(crate) use stage::{CONNECTIONS, shops};
 
 use account::Account;
 use result::DayResult;

@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::super::Failure;
 use super::super::demo_settings::{DemoSettings, Manner, ShopEndpoint};
 use super::super::output::tell;
-use super::untold::{sweep_every, untold};
+use super::found::{sweep_every, untold};
 use super::{DemoArgs, Faults, cost};
 use crate::app::credentials;
 use crate::app::{self, Service, chain};

@@ -5,9 +5,9 @@ use rand::Rng;
 use rand::rngs::StdRng;
 
 use super::super::faults::FaultPreset;
-use super::Shop;
 use super::deliver::Delivery;
 use super::story::Story;
+use super::{Shop, Sold};
 
 /// A change longer ago than this is told by its webhook alone: a list of what changed lately does not show it any more.
 const LATELY: SignedDuration = SignedDuration::from_mins(5);
@@ -62,8 +62,8 @@ impl Shop {
         random: &mut StdRng,
     ) -> Vec<Delivery> {
         let all = deliveries.len();
-        let losing = if losing == Losing::All || self.tells_all_in_lists(order_id) { losing } else { Losing::PerMille(0) };
-        let kept = losing.keep(deliveries, random);
+        let may_be_lost = losing == Losing::All || self.tells_all_in_lists(order_id);
+        let kept = if may_be_lost { losing.keep(deliveries, random) } else { deliveries };
         self.lock().lost_webhooks += all - kept.len();
         kept
     }
@@ -76,8 +76,8 @@ impl Shop {
     /// Each order with the time of its last change.
     pub fn last_changes(&self) -> Vec<(u64, Timestamp)> {
         let state = self.lock();
-        let last = state.orders.iter().filter_map(|(order_id, sold)| Some((*order_id, sold.versions.last()?.updated_at)));
-        last.collect()
+        let changed = |(order_id, sold): (&u64, &Sold)| Some((*order_id, sold.versions.last()?.updated_at));
+        state.orders.iter().filter_map(changed).collect()
     }
 
     /// Whether somebody who only reads lists learns all of the order: it changed lately, and no till sold it, since who sold it
