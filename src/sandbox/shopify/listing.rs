@@ -28,6 +28,8 @@ pub(super) struct Listing {
     hidden: BTreeSet<u64>,
     /// A search without a status leaves archived orders out.
     archived_left_out: bool,
+    /// No list shows anything, as while Shopify's index lags behind.
+    lags: bool,
     /// Pages that are still answered before the listing breaks off.
     pages_left: Option<u32>,
     paged_max: usize,
@@ -40,6 +42,7 @@ impl Default for Listing {
             lost_updates: BTreeSet::new(),
             hidden: BTreeSet::new(),
             archived_left_out: false,
+            lags: false,
             pages_left: None,
             paged_max: PAGED_MAX,
         }
@@ -89,6 +92,16 @@ impl Shop {
     /// The listing works again.
     pub fn mend_listing(&self) {
         self.lock().listing.pages_left = None;
+    }
+
+    /// From now on no list shows any order, as while Shopify's index lags behind, until [`list_again`](Self::list_again).
+    pub fn stop_listing(&self) {
+        self.lock().listing.lags = true;
+    }
+
+    /// Lists show the orders again.
+    pub fn list_again(&self) {
+        self.lock().listing.lags = false;
     }
 
     /// Shopify pages no further than this.
@@ -197,7 +210,8 @@ impl Shop {
 fn listed<'a>(state: &'a State, search: &'a Search, now: Timestamp) -> impl Iterator<Item = &'a OrderVersion> {
     let listing = &state.listing;
     state.orders.values().filter_map(|Sold { versions, .. }| versions.last()).filter(move |order| {
-        is_seen(listing, order, now)
+        !listing.lags
+            && is_seen(listing, order, now)
             && search.finds(order)
             && !(search.asks_for_updates() && listing.lost_updates.contains(&order.id))
             && !(listing.archived_left_out && !search.asks_for_status() && order.closed_at.is_some())
