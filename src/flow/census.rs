@@ -11,7 +11,7 @@ use super::sweep::Swept;
 use super::{Connection, deletion, hint};
 use crate::shopify::orders::{OrderHead, OrderSearch, PAGE_MAX, PageSize, SortKey};
 use crate::shopify::{Lane, ShopifyClient, ShopifyError};
-use crate::store::{CensusDay, HintPage, Origin, PlacedOrder, RunEnd, RunOutcome, StoreError, Taken};
+use crate::store::{CensusDay, Hint, HintPage, Origin, PlacedOrder, RunEnd, RunOutcome, StoreError, Taken};
 use crate::telemetry::metric;
 
 /// What runs, in `schedule_runs`.
@@ -106,7 +106,7 @@ enum Failure {
 }
 
 /// 1. The window, by Shopify's clock, and what we know of it.
-/// 2. List it by birth, then by change; what is unknown or newer enters the inbox page by page.
+/// 2. List it by birth, then by change; what is unknown or newer enters the inbox page by page, and what was taken for deleted.
 /// 3. Ours that are not listed: those that Shopify has no more are gone.
 /// 4. Names that are missing between others are asked for by name.
 /// 5. Keep the result by day.
@@ -122,6 +122,7 @@ async fn take(link: &Connection, counted: &mut Counted) -> Result<(), Failure> {
     let mut list = List { link, counted: &mut *counted, orders: BTreeMap::new() };
     list.read(from, SortKey::CreatedAt).await?;
     list.read(from, SortKey::UpdatedAt).await?;
+    list.bring_back().await?;
     let listed: Vec<OrderHead> =
         list.orders.into_values().filter(|order| order.created_at >= from && order.created_at < until).collect();
     counted.listed = listed.len() as u64;
@@ -186,14 +187,30 @@ impl List<'_> {
             }
         }
     }
+
+    /// An order whose deletion was confirmed stands in no list: one that does is read again, whatever is known of it.
+    async fn bring_back(&mut self) -> Result<(), StoreError> {
+        let link = self.link;
+        let back = link.store.deleted_among(&link.name, self.orders.keys().copied().collect()).await?;
+        if back.is_empty() {
+            return Ok(());
+        }
+        let hints = back.into_iter().map(|order_id| hint::of_order(order_id, link.clock.now())).collect();
+        self.counted.entered += enter_hints(link, hints, None).await?.entered;
+        Ok(())
+    }
 }
 
 async fn enter(link: &Connection, orders: &[OrderHead], seen_at: Option<Timestamp>) -> Result<Taken, StoreError> {
+    enter_hints(link, orders.iter().map(hint::of_version).collect(), seen_at).await
+}
+
+async fn enter_hints(link: &Connection, hints: Vec<Hint>, seen_at: Option<Timestamp>) -> Result<Taken, StoreError> {
     let page = HintPage {
         connection: link.name.clone(),
         origin: Origin::Census,
         topic: hint::TOPIC,
-        hints: orders.iter().map(hint::of_version).collect(),
+        hints,
         seen_at: seen_at.map(|at| at.to_string()),
         cursor: None,
         now: link.clock.now(),

@@ -8,7 +8,7 @@ use super::Connection;
 use super::map_delivery::{Ended, Given, PAUSE, commit, postpone, quarantine};
 use super::rejudge::version_of;
 use super::wish::{Footing, Wish};
-use crate::domain::document::ParkKind;
+use crate::domain::document::{DocumentKind, ParkKind};
 use crate::domain::verdict::Verdict;
 use crate::store::{Blame, Hint, Received, StoreError};
 use crate::telemetry::TraceId;
@@ -36,6 +36,16 @@ fn parked() -> Wish {
             .to_owned(),
         cancel_reason: None,
     }
+}
+
+/// Whether the order's document says that it was deleted, as it still does when its deletion was taken back and nothing judged it
+/// since: the process may have ended between the two.
+///
+/// # Errors
+/// The store's.
+pub(super) async fn is_marked(link: &Connection, order_id: u64) -> Result<bool, StoreError> {
+    let document = link.store.document_of(DocumentKind::CustomerOrder, &link.name, &order_id.to_string()).await?;
+    Ok(document.and_then(|document| document.reason).is_some_and(|reason| reason.code == DELETED))
 }
 
 /// The row of a deletion that the census found: the same one, however often.

@@ -75,6 +75,24 @@ on_both!(an_order_that_is_gone_in_shopify_parks_after_the_census, nightly(), asy
     assert_eq!(world.sandbox.ledger().creates_of(&kept.to_string()), 1);
 });
 
+on_both!(an_order_that_was_taken_for_gone_and_is_listed_comes_back, nightly(), async |world: &World| {
+    let (steps, shop) = (begin(world).await, world.shop());
+    let order = shop.place(Story::Plain);
+    steps.deliver(steps.link(), "orders/create", &shop.webhook_body(order).expect("a body")).await;
+    steps.map(steps.link()).await;
+    shop.hide_order(order);
+    steps.deliver(steps.link(), "orders/delete", format!("{{\"id\":{order}}}").as_bytes()).await;
+    steps.run(steps.link()).await;
+    assert_state(&world.document().await, State::Skipped);
+    shop.show_order(order);
+    assert_eq!(swept(steps.link()).await, 0, "its version is known");
+    assert_eq!(counted(steps.link()).await.entered, 1);
+    steps.run(steps.link()).await;
+    assert_state(&world.document().await, State::Written);
+    assert_eq!(world.sandbox.ledger().creates_of(&order.to_string()), 1);
+    assert_eq!(counted(steps.link()).await.entered, 0);
+});
+
 on_both!(an_old_order_that_the_token_may_not_see_is_not_taken_for_gone, every_year(), async |world: &World| {
     let (steps, shop) = (begin(world).await, world.shop());
     let old = shop.place(Story::Plain);
