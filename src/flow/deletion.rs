@@ -5,11 +5,11 @@ use jiff::SignedDuration;
 use sha2::{Digest as _, Sha256};
 
 use super::Connection;
-use super::map_delivery::{Ended, Given, PAUSE, commit, postpone, quarantine};
+use super::map_delivery::{ATTEMPTS_MAX, Ended, Given, PAUSE, commit, postpone, quarantine};
 use super::rejudge::version_of;
 use super::wish::{Footing, Wish};
 use crate::domain::document::{DocumentKind, ParkKind};
-use crate::domain::verdict::Verdict;
+use crate::domain::verdict::{Scope, Verdict};
 use crate::store::{Blame, Hint, Received, StoreError};
 use crate::telemetry::TraceId;
 
@@ -58,14 +58,22 @@ pub(super) fn found(order_id: u64) -> Hint {
 
 /// Maps a deletion.
 ///
-/// 1. Ask Shopify: an order that it still has was not deleted.
+/// 1. Ask Shopify: an order that it still has was not deleted. A process that dies while it waits does not die of the delivery.
 /// 2. Judge the newest known version as deleted and commit; one that was never known is only remembered.
 ///
 /// # Errors
 /// The store's; the delivery stays `received` then.
-pub(super) async fn map_deletion(link: &Connection, received: &Received, order_id: u64) -> Result<Ended, StoreError> {
+pub(super) async fn map_deletion(
+    link: &Connection,
+    received: &Received,
+    attempts: i64,
+    order_id: u64,
+) -> Result<Ended, StoreError> {
     // 1.
-    match link.shopify.order_by_id(order_id).await {
+    link.store.spare_attempt(received.id).await?;
+    let answer = link.shopify.order_by_id(order_id).await;
+    link.store.begin_delivery(received.id).await?;
+    match answer {
         Ok(None) => {}
         Ok(Some(_)) => {
             link.store.supersede_delivery(received.id, order_id, "Shopify has the order still").await?;
@@ -75,7 +83,14 @@ pub(super) async fn map_deletion(link: &Connection, received: &Received, order_i
             let reason = format!("whether the order was deleted could not be asked: {error}");
             return match error.verdict() {
                 Verdict::Reject => quarantine(link, received, reason).await,
-                Verdict::Done | Verdict::Retry { .. } | Verdict::Ambiguous | Verdict::NotSent => {
+                // An answer that does not read will not read for ever.
+                Verdict::Retry { scope: Scope::Record, .. } if attempts >= ATTEMPTS_MAX => {
+                    quarantine(link, received, reason).await
+                }
+                Verdict::Retry { scope: Scope::Record, .. } => {
+                    postpone(link, received, Blame::Delivery, PAUSE, &reason).await
+                }
+                Verdict::Done | Verdict::Retry { scope: Scope::Remote, .. } | Verdict::Ambiguous | Verdict::NotSent => {
                     let pause = error.after().unwrap_or(PAUSE);
                     postpone(link, received, Blame::Remote, pause, &reason).await
                 }

@@ -116,7 +116,7 @@ pub async fn map_delivery(link: &Connection, received: &Received) -> Result<Ende
     let mut version = match told(received) {
         Ok(Told::Version(version)) => version,
         Ok(Told::Event(event)) => return map_event(link, received, attempts, event).await,
-        Ok(Told::Deletion(order_id)) => return deletion::map_deletion(link, received, order_id).await,
+        Ok(Told::Deletion(order_id)) => return deletion::map_deletion(link, received, attempts, order_id).await,
         Err(reason) => return quarantine(link, received, reason).await,
     };
     // 2. and 3.

@@ -1,9 +1,13 @@
 //! Orders that staff deleted in Shopify: told by a webhook or found by a census. What stands in IFS parks, what was never written is
 //! skipped by name. Only an order that Shopify has again comes back.
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use jiff::Timestamp;
 use ml_connector::clock::Clock;
 use ml_connector::domain::document::State;
+use ml_connector::flow::map_delivery::map_delivery;
 use ml_connector::flow::sync::ask_again;
 use ml_connector::sandbox::faults::Fault;
 use ml_connector::sandbox::ledger::Class;
@@ -101,6 +105,45 @@ on_both!(a_deletion_that_shopify_does_not_confirm_deletes_nothing, Setup::defaul
     assert_state(&world.document().await, State::Parked);
 });
 
+on_both!(a_deletion_whose_answer_never_reads_ends_in_quarantine, Setup::default(), async |world: &World| {
+    let (steps, shop) = (begin(world).await, world.shop());
+    let order = shop.place(Story::Plain);
+    arrive(&steps, "orders/create", &shop.webhook_body(order).expect("a body")).await;
+    world.sandbox.faults().times(Class::GraphQl, Fault::Plain(200, "<html>".into()), 20);
+    arrive(&steps, DELETED, &shop.delete(order)).await;
+    assert_eq!(deliveries(world, "received"), 1, "it is asked again");
+    in_a_while(world, &steps).await;
+    assert_eq!(deliveries(world, "quarantined"), 1);
+    assert_state(&world.document().await, State::Written);
+    let asked = world.sandbox.ledger().counters().shopify_requests;
+    in_a_while(world, &steps).await;
+    assert_eq!((asked, world.sandbox.ledger().counters().shopify_requests), (5, 5));
+});
+
+on_both!(kills_while_shopify_is_asked_for_a_deletion_cost_it_nothing, Setup::default(), async |world: &World| {
+    let (steps, shop) = (begin(world).await, world.shop());
+    let order = shop.place(Story::Plain);
+    arrive(&steps, "orders/create", &shop.webhook_body(order).expect("a body")).await;
+    world.sandbox.faults().times(Class::GraphQl, Fault::Hold, 6);
+    steps.deliver(steps.link(), DELETED, &shop.delete(order)).await;
+    for kill in 1..=6 {
+        let link = Arc::clone(&steps.links[0]);
+        let received = steps.store.due_deliveries(&link.name, steps.clock.now(), 1).await.expect("takes").remove(0);
+        let mapping = actix_rt::spawn(async move { map_delivery(&link, &received).await });
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while world.sandbox.ledger().counters().shopify_requests < kill {
+            assert!(Instant::now() < deadline, "Shopify was not asked a {kill}. time");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        mapping.abort();
+        assert!(mapping.await.is_err(), "it ended before Shopify answered");
+    }
+    world.sandbox.faults().clear();
+    assert_eq!(world.database.number("SELECT attempts FROM inbox WHERE topic = 'orders/delete'"), 0);
+    steps.run(steps.link()).await;
+    assert_state(&world.document().await, State::Parked);
+});
+
 on_both!(a_deletion_under_an_open_intent_waits_for_it_and_parks_then, Setup::default(), async |world: &World| {
     let (steps, shop) = (begin(world).await, world.shop());
     let order = shop.place(Story::Plain);
@@ -144,7 +187,7 @@ on_both!(
         steps.deliver(steps.link(), "orders/create", &shop.webhook_body(order).expect("a body")).await;
         steps.map(steps.link()).await;
         shop.hide_old_orders();
-        world.sandbox.clock().advance(std::time::Duration::from_secs(61 * 86_400));
+        world.sandbox.clock().advance(Duration::from_secs(61 * 86_400));
         arrive(&steps, DELETED, format!("{{\"id\":{order}}}").as_bytes()).await;
         assert_state(&world.document().await, State::Parked);
     }
