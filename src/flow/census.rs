@@ -76,6 +76,7 @@ pub async fn census(link: &Connection) -> Result<Swept<Counted>, StoreError> {
     let (swept, outcome, message) = match take(link, &mut counted).await {
         Ok(()) => (Swept::Done(counted.clone()), RunOutcome::Done, None),
         Err(Failure::Store(error)) => return Err(error),
+        Err(Failure::Stopped) => (Swept::Stopped, RunOutcome::BrokeOff, None),
         Err(Failure::Shopify(error)) => {
             let message = error.to_string();
             tracing::warn!(connection = %link.name, error = %message, "the census failed: it is tried again by itself");
@@ -103,6 +104,8 @@ enum Failure {
     Shopify(#[from] ShopifyError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("the service stops")]
+    Stopped,
 }
 
 /// 1. The window, by Shopify's clock, and what we know of it.
@@ -112,6 +115,7 @@ enum Failure {
 /// 5. Keep the result by day.
 async fn take(link: &Connection, counted: &mut Counted) -> Result<(), Failure> {
     // 1.
+    go_on(link)?;
     let newest = in_the_background(link).newest_order().await?;
     let Some(order) = newest.orders.first() else { return Ok(()) };
     let until = newest.shop_time.unwrap_or(order.updated_at);
@@ -127,6 +131,7 @@ async fn take(link: &Connection, counted: &mut Counted) -> Result<(), Failure> {
         list.orders.into_values().filter(|order| order.created_at >= from && order.created_at < until).collect();
     counted.listed = listed.len() as u64;
     counted.ours = ours.len() as u64;
+    go_on(link)?;
     let window = OrderSearch::all().created_from(from).created_before(until).of_every_status();
     counted.counted = in_the_background(link).orders_count(&window).await?;
     if let Some(all) = counted.counted.filter(|all| *all > counted.listed) {
@@ -146,6 +151,11 @@ async fn take(link: &Connection, counted: &mut Counted) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Asked before each question to Shopify: a replica that stops hands over without waiting for the rest of a census.
+fn go_on(link: &Connection) -> Result<(), Failure> {
+    if link.is_stopping() { Err(Failure::Stopped) } else { Ok(()) }
+}
+
 /// A census makes way for orders.
 fn in_the_background(link: &Connection) -> ShopifyClient {
     link.shopify.in_lane(Lane::Rest)
@@ -163,6 +173,7 @@ impl List<'_> {
         let mut size = PageSize::of(self.link.sweep.page_orders.min(PAGE_MAX));
         let (mut from, mut after, mut read) = (from, None::<String>, 0);
         loop {
+            go_on(self.link)?;
             let search = match sort {
                 SortKey::CreatedAt => OrderSearch::all().created_from(from).of_every_status(),
                 SortKey::UpdatedAt => OrderSearch::all().updated_from(from).of_every_status(),
@@ -236,6 +247,7 @@ async fn gone(
     unlisted.rotate_left(first);
     let mut gone = Vec::new();
     for order in unlisted.into_iter().take(ASKED_MAX) {
+        go_on(link)?;
         if in_the_background(link).order_by_id(order.order_id).await?.is_none() {
             let page = HintPage {
                 connection: link.name.clone(),
@@ -263,6 +275,7 @@ async fn missing_names(
     let names = ours.iter().map(|order| order.name.as_str()).chain(listed.iter().map(|order| order.name.as_str()));
     let mut missing = Vec::new();
     for name in gaps(names).into_iter().take(ASKED_MAX) {
+        go_on(link)?;
         let Some(search) = OrderSearch::all().named(&name) else { continue };
         let page =
             in_the_background(link).order_page(&search, SortKey::CreatedAt, None, &mut PageSize::of(PAGE_MAX)).await?;

@@ -1,7 +1,8 @@
 //! The census of a night: what a sweep missed, what is gone in Shopify, and gaps in the orders' names; and the alarm of a shop that
 //! sells while no webhook comes.
 
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use ml_connector::clock::Clock;
@@ -9,6 +10,8 @@ use ml_connector::domain::document::State;
 use ml_connector::flow::Connection;
 use ml_connector::flow::census::{CENSUS, Counted, census, is_due};
 use ml_connector::flow::sweep::{Swept, sweep};
+use ml_connector::sandbox::faults::Fault;
+use ml_connector::sandbox::ledger::Class;
 use ml_connector::sandbox::shopify::{Change, Story};
 
 use crate::on_both;
@@ -143,6 +146,51 @@ on_both!(a_census_is_due_once_a_day_from_its_hour_on, nightly(), async |world: &
     assert!(is_due(link).await.expect("the store works"));
     let (latest, done) = steps.store.latest_runs(&link.name, CENSUS).await.expect("reads");
     assert_eq!(latest, done);
+});
+
+fn of_small_pages() -> Setup {
+    Setup { edits: vec![("every_secs = 0", "every_secs = 0\npage_orders = 2")], ..nightly() }
+}
+
+/// Takes a census that is told to stop while it waits for this answer of Shopify; gives how many it asked for.
+async fn stopped_at(world: &World, link: &Connection, answer: u64) -> u64 {
+    let asked = || world.sandbox.ledger().counters().shopify_requests;
+    let before = asked();
+    let stop = async {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while asked() < before + answer {
+            assert!(Instant::now() < deadline, "{answer} answers were never asked for");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        link.stopping.store(true, Ordering::Release);
+    };
+    let (ended, ()) = futures::join!(census(link), stop);
+    assert_eq!(ended.expect("the store works"), Swept::Stopped);
+    link.stopping.store(false, Ordering::Release);
+    asked() - before
+}
+
+on_both!(a_census_ends_at_once_when_the_service_stops, of_small_pages(), async |world: &World| {
+    let (steps, shop) = (begin(world).await, world.shop());
+    let gone: Vec<u64> = (0..3).map(|_| shop.place(Story::Plain)).collect();
+    swept(steps.link()).await;
+    steps.run(steps.link()).await;
+    // Beside three orders that are gone, three names that no order has, each between two others.
+    let others: Vec<u64> = (0..6).map(|_| shop.place(Story::Plain)).collect();
+    for order in gone.iter().chain(others.iter().step_by(2)) {
+        shop.delete(*order);
+    }
+    world.sandbox.faults().times(Class::GraphQl, Fault::Slow(Duration::from_millis(100)), 1_000);
+    // The newest order, two pages by birth, two by change, the count, three orders, three names.
+    for answer in [2, 4, 7, 10] {
+        let asked = stopped_at(world, steps.link(), answer).await;
+        assert!(asked <= answer + 1, "{asked} answers were asked for, of which {answer} before the stop");
+    }
+    assert_eq!(world.database.number("SELECT COUNT(*) FROM schedule_runs WHERE outcome = 'broke_off'"), 4);
+    assert_eq!(world.database.number("SELECT COUNT(*) FROM census_days"), 0);
+    world.sandbox.faults().clear();
+    let found = counted(steps.link()).await;
+    assert_eq!((found.listed, found.gone, found.gaps.len()), (3, 3, 3));
 });
 
 on_both!(a_shop_that_sells_while_no_webhook_comes_is_told, Setup::default(), async |world: &World| {
