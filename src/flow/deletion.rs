@@ -27,7 +27,17 @@ pub(super) fn wish(footing: &Footing) -> Wish {
     }
 }
 
-fn parked() -> Wish {
+/// Whether this is what a deleted order asks of its document.
+pub(super) fn is_wish_of_deleted(wish: &Wish) -> bool {
+    match wish {
+        Wish::Park { code, .. } => code == DELETED,
+        Wish::Skip { rule, .. } => rule == DELETED,
+        Wish::Write { .. } | Wish::Cancel { .. } | Wish::Hold { .. } => false,
+    }
+}
+
+/// The park of a document of a deleted order: a person decides what becomes of it in IFS.
+pub(super) fn parked() -> Wish {
     Wish::Park {
         kind: ParkKind::Conflict.as_str().to_owned(),
         code: DELETED.to_owned(),

@@ -6,17 +6,22 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use ml_connector::clock::Clock;
-use ml_connector::domain::document::State;
+use ml_connector::domain::document::{DocumentKind, State};
+use ml_connector::flow::converge::converge;
 use ml_connector::flow::map_delivery::map_delivery;
 use ml_connector::flow::sync::ask_again;
 use ml_connector::sandbox::faults::Fault;
 use ml_connector::sandbox::ledger::Class;
 use ml_connector::sandbox::shopify::{Change, Story};
 
+use crate::changes::{code, update, written};
 use crate::on_both;
+use crate::support::composed::Composed;
+use crate::support::held::the_order;
 use crate::support::world::{Setup, Steps, World, assert_state};
 
 const DELETED: &str = "orders/delete";
+const ORDERS: [DocumentKind; 1] = [DocumentKind::CustomerOrder];
 
 async fn begin(world: &World) -> Steps {
     world.steps(&Clock::manual(Timestamp::now())).await
@@ -206,6 +211,76 @@ on_both!(an_event_that_comes_after_the_deletion_parks_nothing, Setup::default(),
     assert_eq!(deliveries(world, "superseded"), 1);
 });
 
+/// Additions that come after the delivery go to a second order.
+fn second() -> Setup {
+    let wanted = "order_type = \"NO\"\nlate_additions = \"second_order\"";
+    Setup { edits: vec![("order_type = \"NO\"", wanted)], ..Setup::default() }
+}
+
+/// An order that IFS has delivered. Shopify's side of it is the test's own: asked by its id, Shopify has no such order.
+async fn delivered(world: &World, steps: &Steps, id: u64) -> Composed {
+    let order = written(world, steps, id, 2).await;
+    world.sandbox.ifs().set_state(&the_order(world, &order).order_no, "Delivered").expect("delivers");
+    order
+}
+
+async fn assert_both_are_parked(world: &World) {
+    let documents = world.documents().await;
+    assert_eq!(documents.len(), 2, "{documents:?}");
+    for document in documents {
+        assert_eq!(
+            (document.state, code(&document)),
+            (State::Parked, "deleted_in_shopify"),
+            "{}",
+            document.business_key
+        );
+    }
+}
+
+on_both!(a_second_order_is_not_made_any_more_when_its_order_is_deleted, second(), async |world: &World| {
+    let steps = begin(world).await;
+    let mut order = delivered(world, &steps, 751).await;
+    order.add_line();
+    world.sandbox.faults().once(Class::Create, Fault::Busy("30".into()));
+    update(&steps, &mut order).await;
+    assert!(world.sandbox.ifs().orders_by_po("751-2").is_empty(), "IFS is busy");
+    arrive(&steps, DELETED, b"{\"id\":751}").await;
+    for _ in 0..4 {
+        steps.advance(world, 60);
+        steps.run(steps.link()).await;
+    }
+    assert_both_are_parked(world).await;
+    assert!(world.sandbox.ifs().orders_by_po("751-2").is_empty());
+});
+
+on_both!(
+    a_second_order_parks_too_when_the_deletion_comes_while_the_first_is_at_work,
+    second(),
+    async |world: &World| {
+        let steps = begin(world).await;
+        let mut order = delivered(world, &steps, 752).await;
+        order.add_line();
+        update(&steps, &mut order).await;
+        order.lines[2].quantity += 1;
+        let body = order.next_body();
+        let link = steps.link();
+        steps.deliver(link, "orders/updated", &body).await;
+        steps.map(link).await;
+        let claimed = steps.store.claim_due(&link.tenant.lease, &link.name, &ORDERS, steps.clock.now(), 1).await;
+        let claimed = claimed.expect("claims").pop().expect("it is due");
+        assert_eq!(claimed.business_key, "752");
+        steps.deliver(link, DELETED, b"{\"id\":752}").await;
+        steps.map(link).await;
+        converge(link, &claimed).await.expect("converges");
+        for _ in 0..4 {
+            steps.advance(world, 60);
+            steps.run(link).await;
+        }
+        assert_both_are_parked(world).await;
+        assert!(world.sandbox.ifs().orders_by_po("752-2")[0].is_live(), "it is never cancelled by itself");
+    }
+);
+
 /// An order that is known and not written, and whose deletion was believed: Shopify's answer lagged behind its own orders once.
 async fn believed_gone(world: &World, steps: &Steps) -> u64 {
     let shop = world.shop();
@@ -223,7 +298,10 @@ async fn believed_gone(world: &World, steps: &Steps) -> u64 {
 async fn assert_it_came_back(world: &World, order: u64) {
     assert_state(&world.document().await, State::Written);
     assert_eq!(world.sandbox.ledger().creates_of(&order.to_string()), 1);
-    assert_eq!(world.database.number("SELECT COUNT(*) FROM inbox WHERE topic = 'orders/delete' AND state = 'mapped'"), 0);
+    assert_eq!(
+        world.database.number("SELECT COUNT(*) FROM inbox WHERE topic = 'orders/delete' AND state = 'mapped'"),
+        0
+    );
     assert!(world.sandbox.books(&[]).is_clean(), "{:?}", world.sandbox.books(&[]).differences);
 }
 
