@@ -2,6 +2,7 @@
 //! change, and held against ours. It finds what a sweep missed, orders that are gone in Shopify, and gaps in the orders' names.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -9,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::name_gaps::gaps;
 use super::sweep::Swept;
 use super::{Connection, deletion, hint};
+use crate::domain::verdict::{Scope, Verdict};
 use crate::shopify::orders::{OrderHead, OrderSearch, PAGE_MAX, PageSize, SortKey};
 use crate::shopify::{Lane, ShopifyClient, ShopifyError};
-use crate::store::{CensusDay, Hint, HintPage, Origin, PlacedOrder, RunEnd, RunOutcome, StoreError, Taken};
+use crate::store::{CensusDay, Hint, HintPage, Origin, PlacedOrder, Run, RunEnd, RunOutcome, StoreError, Taken};
 use crate::telemetry::metric;
 
 /// What runs, in `schedule_runs`.
@@ -20,6 +22,8 @@ pub const CENSUS: &str = "census";
 const LIST_MAX: usize = 20_000;
 /// Orders that are asked for by id or by name in one census.
 const ASKED_MAX: usize = 50;
+/// Time between two censuses of which the first one failed.
+const AFTER_FAILURE: Duration = Duration::from_secs(3_600);
 /// Younger orders a token without `read_all_orders` may see, with a day to spare: of these, not there is gone.
 const SEEN_DAYS: i64 = 59;
 
@@ -52,7 +56,8 @@ pub struct Counted {
     pub gaps: Vec<String>,
 }
 
-/// Whether a census is due: none was done today, by the shop's own calendar, and its hour has come.
+/// Whether a census is due: none was done today, by the shop's own calendar, and its hour has come. One that failed is taken again
+/// after a while: it lists weeks of orders.
 ///
 /// # Errors
 /// The store's.
@@ -61,7 +66,12 @@ pub async fn is_due(link: &Connection) -> Result<bool, StoreError> {
         return Ok(false);
     }
     let now = link.rules.local(link.clock.now());
-    let (_, done) = link.store.latest_runs(&link.name, CENSUS).await?;
+    let (latest, done) = link.store.latest_runs(&link.name, CENSUS).await?;
+    let since = |run: Run| Duration::try_from(link.clock.now().duration_since(run.started_at)).ok();
+    let failed = latest.filter(|run| run.outcome.as_deref() == Some(RunOutcome::Failed.as_str()));
+    if failed.and_then(since).is_some_and(|since| since < AFTER_FAILURE) {
+        return Ok(false);
+    }
     let today_done = done.is_some_and(|run| link.rules.local(run.started_at).date() == now.date());
     Ok(!today_done && u64::try_from(now.hour()).is_ok_and(|hour| hour >= link.census.at_hour))
 }
@@ -79,7 +89,7 @@ pub async fn census(link: &Connection) -> Result<Swept<Counted>, StoreError> {
         Err(Failure::Stopped) => (Swept::Stopped, RunOutcome::BrokeOff, None),
         Err(Failure::Shopify(error)) => {
             let message = error.to_string();
-            tracing::warn!(connection = %link.name, error = %message, "the census failed: it is tried again by itself");
+            tracing::warn!(connection = %link.name, error = %message, "the census failed: it is taken again in an hour");
             (Swept::Failed, RunOutcome::Failed, Some(message))
         }
     };
@@ -144,7 +154,7 @@ async fn take(link: &Connection, counted: &mut Counted) -> Result<(), Failure> {
     let gone = gone(link, &ours, &listed, until).await?;
     counted.gone = gone.len() as u64;
     // 4.
-    counted.gaps = missing_names(link, &ours, &listed, counted).await?;
+    counted.gaps = missing_names(link, &ours, &listed, until, counted).await?;
     // 5.
     let days = by_day(link, &ours, &listed, &gone, &counted.gaps);
     link.store.keep_census(&link.tenant.lease, &link.name, days, link.clock.now()).await?;
@@ -241,14 +251,21 @@ async fn gone(
     let mut unlisted: Vec<&PlacedOrder> =
         ours.iter().filter(|order| order.created_at > surely && !listed.contains(&order.order_id)).collect();
     unlisted.sort_by_key(|order| order.order_id);
-    // Not the same ones each night, where there are more than may be asked for.
-    let nights = usize::try_from(until.as_second() / 86_400).unwrap_or(0);
-    let first = nights.wrapping_mul(ASKED_MAX) % unlisted.len().max(1);
-    unlisted.rotate_left(first);
     let mut gone = Vec::new();
-    for order in unlisted.into_iter().take(ASKED_MAX) {
+    for order in of_tonight(unlisted, until) {
         go_on(link)?;
-        if in_the_background(link).order_by_id(order.order_id).await?.is_none() {
+        let answer = match in_the_background(link).order_by_id(order.order_id).await {
+            // One order's trouble keeps nobody from learning of the others.
+            Err(error) if matches!(error.verdict(), Verdict::Retry { scope: Scope::Record, .. }) => {
+                tracing::warn!(
+                    connection = %link.name, order_id = order.order_id, %error,
+                    "whether an order is gone in Shopify could not be read: the census passes it over"
+                );
+                continue;
+            }
+            answer => answer?,
+        };
+        if answer.is_none() {
             let page = HintPage {
                 connection: link.name.clone(),
                 origin: Origin::Census,
@@ -265,16 +282,25 @@ async fn gone(
     Ok(gone)
 }
 
+/// Those that are asked for in this census: not the same ones each night, where there are more than may be.
+fn of_tonight<T>(mut all: Vec<T>, until: Timestamp) -> impl Iterator<Item = T> {
+    let nights = usize::try_from(until.as_second() / 86_400).unwrap_or(0);
+    let first = nights.wrapping_mul(ASKED_MAX) % all.len().max(1);
+    all.rotate_left(first);
+    all.into_iter().take(ASKED_MAX)
+}
+
 /// Names between others that no order carries; an order that turns up by its name enters the inbox.
 async fn missing_names(
     link: &Connection,
     ours: &[PlacedOrder],
     listed: &[OrderHead],
+    until: Timestamp,
     counted: &mut Counted,
 ) -> Result<Vec<String>, Failure> {
     let names = ours.iter().map(|order| order.name.as_str()).chain(listed.iter().map(|order| order.name.as_str()));
     let mut missing = Vec::new();
-    for name in gaps(names).into_iter().take(ASKED_MAX) {
+    for name in of_tonight(gaps(names), until) {
         go_on(link)?;
         let Some(search) = OrderSearch::all().named(&name) else { continue };
         let page =
