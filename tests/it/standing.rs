@@ -284,6 +284,22 @@ on_both!(when_it_ran_is_remembered_over_restarts_and_owners, Setup::default(), a
     );
 });
 
+on_both!(a_long_look_that_fails_keeps_the_usual_one_from_nothing, Setup::default(), async |world: &World| {
+    let clock = Clock::manual("2026-11-27T12:00:00Z".parse().expect("a literal timestamp"));
+    let steps = world.steps(&clock).await;
+    let ask = async || standing::ask(steps.link()).await.expect("asks");
+    world.sandbox.faults().times(Class::Read, Fault::Plain(500, "{}".into()), 20);
+    assert_eq!(ask().await, Asked::Failed);
+    world.sandbox.faults().clear();
+    steps.advance(world, 60);
+    assert_eq!(ask().await, Asked::Done(Ran::default()), "the usual one");
+    assert_eq!(ask().await, Asked::NotDue(Duration::from_secs(59 * 60)), "the long one again, before the usual one");
+    steps.advance(world, 59 * 60);
+    assert_eq!(ask().await, Asked::Done(Ran::default()));
+    let (recent, nightly) = ("standing_query", "standing_query_nightly");
+    assert_eq!(runs(world), [format!("{nightly} failed"), format!("{recent} done"), format!("{nightly} done")]);
+});
+
 fn two_sites() -> Setup {
     let edits = vec![("mode = \"live\"", "mode = \"live\"\nsites = { 655441491 = { site = \"S11\" } }")];
     Setup { edits, ..Setup::default() }
