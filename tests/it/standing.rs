@@ -91,6 +91,19 @@ on_both!(
     }
 );
 
+on_both!(what_is_told_already_is_seen_again_so_that_others_have_their_turn, Setup::default(), async |world: &World| {
+    let steps = begin(world).await;
+    let order = world.shop().place(Story::Plain);
+    arrive(world, &steps, order, "orders/create").await;
+    keyed(world, &order.to_string());
+    assert_eq!(ask(&steps).await.parked, 1);
+    let seen_at = || world.database.number("SELECT seen_at FROM strays");
+    assert_eq!(seen_at(), steps.clock.now().as_microsecond());
+    steps.advance(world, 3_600);
+    assert_eq!(ask(&steps).await.parked, 0);
+    assert_eq!(seen_at(), steps.clock.now().as_microsecond(), "its park names it, and it stands there");
+});
+
 on_both!(what_a_person_put_right_is_told_no_more, Setup::default(), async |world: &World| {
     let steps = begin(world).await;
     let order = world.shop().place(Story::Plain);
