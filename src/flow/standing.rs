@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Connection;
-use super::stray::{Record, Verdict, is_shopifys, judge, key_of, order_of};
+use super::stray::{Record, Verdict, is_shopifys, judge, judge_elsewhere, key_of, order_of};
 use crate::domain::ids::ConnectionName;
 use crate::ifs::error::IfsError;
 use crate::ifs::wire::{Objstate, PartRequest, Row, names};
@@ -333,10 +333,11 @@ impl Look<'_> {
         let parts: Vec<PartRequest> = wanted.iter().map(|(key, site)| all_records_part(key_field, key, site)).collect();
         let answers = self.ifs.batch_read(&parts).await?;
         let mut records: BTreeMap<String, Vec<Record>> = BTreeMap::new();
-        for ((key, _), answer) in wanted.into_iter().zip(answers) {
+        for ((key, site), answer) in wanted.into_iter().zip(answers) {
             let rows = answer?.rows()?;
             let live = rows.iter().filter(|row| is_live(row) && row.text(key_field) == Some(key.as_str()));
-            let found = live.filter_map(|row| row.text(names::ORDER_NO).map(|order_no| Record(order_no.to_owned())));
+            let number = |row: &Row| row.text(names::ORDER_NO).map(str::to_owned);
+            let found = live.filter_map(|row| number(row).map(|order_no| Record(order_no, site.to_owned())));
             records.entry(key.clone()).or_default().extend(found);
         }
         Ok(records)
@@ -362,7 +363,15 @@ fn is_live(row: &Row) -> bool {
 async fn act(link: &Connection, key: &str, records: &[Record], ran: &mut Ran) -> Result<(), StandingError> {
     let (store, lease, now) = (&link.store, &link.tenant.lease, link.clock.now());
     let known = store.key_standing(&link.name, &link.tenant.connections, key).await?;
-    let verdict = judge(link.name.as_str(), key, records, &known);
+    let owner = known.document.as_ref().map(|document| document.connection.as_str());
+    let unread: Vec<Record>;
+    let (records, verdict) = match owner.filter(|owner| *owner != link.name.as_str()) {
+        Some(owner) => {
+            unread = records.iter().filter(|record| !link.tenant.is_read(owner, &record.1)).cloned().collect();
+            (unread.as_slice(), judge_elsewhere(key, &unread, &known))
+        }
+        None => (records, judge(link.name.as_str(), key, records, &known)),
+    };
     let mut standing = BTreeSet::new();
     match verdict {
         Verdict::Explained => {}
