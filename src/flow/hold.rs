@@ -201,7 +201,11 @@ fn knows_more(fresh: Told, known: Told) -> bool {
 }
 
 async fn unreadable(link: &Connection, claimed: &Claimed) -> Result<State, StoreError> {
+    settle(link, claimed, unreadable_snapshot(STEP, claimed)).await
+}
+
+/// The park of a document whose order cannot be judged anew, since its snapshot does not decode.
+pub(super) fn unreadable_snapshot(step: &'static str, claimed: &Claimed) -> Outcome {
     let text = "the order's snapshot cannot be read by this version: run the one that wrote it, then `documents retry`";
-    let parked = Outcome::park(STEP, claimed, ParkKind::Mapping, "unreadable_content", text.to_owned());
-    settle(link, claimed, parked).await
+    Outcome::park(step, claimed, ParkKind::Mapping, "unreadable_content", text.to_owned())
 }
