@@ -3,6 +3,7 @@
 //! No actor, no route and no command is known here.
 
 pub mod account;
+mod account_kept;
 pub mod amend;
 mod announce;
 pub mod cancel;
@@ -32,7 +33,10 @@ pub mod preview;
 pub mod re_read;
 pub mod read_back;
 pub mod reconcile;
+mod reconcile_compare;
+mod reconcile_listing;
 mod reconcile_order;
+mod reconcile_place;
 pub mod rejudge;
 mod release;
 pub mod remap;

@@ -132,6 +132,20 @@ impl Store {
         .await
     }
 
+    /// Keeps where a reading stands that enters nothing.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn keep_cursor(
+        &self,
+        connection: &ConnectionName,
+        cursor: Cursor,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let connection = connection.as_str().to_owned();
+        self.write(move |db| put_cursor(db, &connection, &cursor, micros(now))).await
+    }
+
     /// Forgets a reading that is over.
     ///
     /// # Errors

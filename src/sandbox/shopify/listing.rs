@@ -167,15 +167,22 @@ impl Shop {
         Ok((self.page_of(page, from, found.len(), key), search.warnings))
     }
 
-    /// Every order that a query of a bulk operation finds, as one page.
-    pub(super) fn orders_in_bulk(&self, arguments: &Map<String, Value>) -> Result<(Value, Vec<Value>), Refused> {
+    /// The ids of the orders that a query of a bulk operation finds, in its order.
+    pub(super) fn orders_in_bulk(&self, arguments: &Map<String, Value>) -> Result<Vec<u64>, Refused> {
         let text = |name: &str| arguments.get(name).and_then(Value::as_str);
         let search = Search::parse(text("query").unwrap_or("")).map_err(Refused::BadRequest)?;
         let key = SortKey::of(text("sortKey").unwrap_or("PROCESSED_AT"))?;
         let state = self.lock();
         let mut found: Vec<&OrderVersion> = listed(&state, &search, self.core.clock.now()).collect();
         found.sort_by_key(|order| key.place(order));
-        Ok((self.page_of(&found, 0, found.len(), key), search.warnings))
+        Ok(found.into_iter().map(|order| order.id).collect())
+    }
+
+    /// These orders as one page.
+    pub(super) fn page_of_orders(&self, ids: &[u64]) -> Value {
+        let state = self.lock();
+        let found: Vec<&OrderVersion> = ids.iter().filter_map(|id| state.orders.get(id)?.versions.last()).collect();
+        self.page_of(&found, 0, found.len(), SortKey::Created)
     }
 
     fn page_of(&self, page: &[&OrderVersion], from: usize, all: usize, key: SortKey) -> Value {
