@@ -89,26 +89,30 @@ on_both!(a_kill_between_the_reading_back_and_the_settle_adopts_what_ifs_made, pa
     assert_eq!(world.document().await.origin.as_deref(), Some("adopted"));
 });
 
-on_both!(a_delivery_that_was_in_hand_when_the_process_died_of_others_is_not_given_up, patient(), async |world: &World| {
-    // 1. Two deliveries, the first of them in hand at four deaths.
-    let steps = world.steps(&Clock::system()).await;
-    for _ in 0..2 {
-        let webhook = Webhook::of_new_order(world, Story::Plain);
-        let body = webhook.json().to_string();
-        steps.deliver(steps.link(), "orders/create", body.as_bytes()).await;
+on_both!(
+    a_delivery_that_was_in_hand_when_the_process_died_of_others_is_not_given_up,
+    patient(),
+    async |world: &World| {
+        // 1. Two deliveries, the first of them in hand at four deaths.
+        let steps = world.steps(&Clock::system()).await;
+        for _ in 0..2 {
+            let webhook = Webhook::of_new_order(world, Story::Plain);
+            let body = webhook.json().to_string();
+            steps.deliver(steps.link(), "orders/create", body.as_bytes()).await;
+        }
+        drop(steps);
+        let first = "id = (SELECT MIN(id) FROM inbox)";
+        world.database.execute(&format!("UPDATE inbox SET attempts = 4 WHERE {first}"));
+        // 2. It is begun after the other one, so that the next death is not laid at its door.
+        reached(world.serve(Some(failpoint::MAPPING_BEGUN)), failpoint::MAPPING_BEGUN).await.kill();
+        assert_eq!(world.database.number(&format!("SELECT attempts FROM inbox WHERE {first}")), 4);
+        // 3. Both become orders.
+        restarted(world, None).await;
+        let books = world.sandbox.books(&[]);
+        assert!(books.is_clean(), "{:#}", books.to_json());
+        assert_eq!((books.orders, books.ifs_orders), (2, 2));
     }
-    drop(steps);
-    let first = "id = (SELECT MIN(id) FROM inbox)";
-    world.database.execute(&format!("UPDATE inbox SET attempts = 4 WHERE {first}"));
-    // 2. It is begun after the other one, so that the next death is not laid at its door.
-    reached(world.serve(Some(failpoint::MAPPING_BEGUN)), failpoint::MAPPING_BEGUN).await.kill();
-    assert_eq!(world.database.number(&format!("SELECT attempts FROM inbox WHERE {first}")), 4);
-    // 3. Both become orders.
-    restarted(world, None).await;
-    let books = world.sandbox.books(&[]);
-    assert!(books.is_clean(), "{:#}", books.to_json());
-    assert_eq!((books.orders, books.ifs_orders), (2, 2));
-});
+);
 
 /// For points at which the order stands in IFS when the service comes back.
 fn patient() -> Setup {
