@@ -40,6 +40,9 @@ pub(super) fn wake_dependants(db: &mut Db, document: i64, now: i64) -> Result<()
 /// Held documents that nobody works on are due now.
 pub(super) fn make_due(db: &mut Db, ids: &[i64], now: i64) -> Result<(), StoreError> {
     use schema::documents::dsl;
+    if ids.is_empty() {
+        return Ok(());
+    }
     diesel::update(dsl::documents)
         .filter(dsl::id.eq_any(ids))
         .filter(sql::<Bool>("documents.state = 'held'"))

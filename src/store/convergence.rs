@@ -40,7 +40,7 @@ impl Store {
         if !self.run(move |db| any_due(db, &peek, &peeked, now)).await? {
             return Ok(Vec::new());
         }
-        self.write(move |db| {
+        self.write_ahead(move |db| {
             leases::hold(db, &lease)?;
             let ids = dialect::lock_due(db, &name, &kinds, now, limit)?;
             ids.into_iter().map(|id| claim(db, &lease, id, now)).collect()
@@ -96,7 +96,7 @@ impl Store {
                 None => None,
             };
             // 2. Nobody else may have taken over meanwhile.
-            let mut raw = fence(db, &lease, claimed.id.get(), &claimed.claim)?;
+            let mut raw = still_claimed(db, claimed.id.get(), &claimed.claim)?;
             // 3. The intent closes together with what it led to.
             if let Some((intent, outcome)) = settle.close {
                 intents::close(db, intent.get(), outcome, now)?;
@@ -204,7 +204,7 @@ impl Store {
                 None => None,
             };
             // 2. Neither the claim nor the content may have moved.
-            let raw = fence(db, &lease, id.get(), &claim)?;
+            let raw = still_claimed(db, id.get(), &claim)?;
             if raw.desired_version != version {
                 return Err(StoreError::Stale);
             }
@@ -234,6 +234,11 @@ impl Store {
 /// Fails unless lease and claim are still ours.
 pub(super) fn fence(db: &mut Db, lease: &Lease, document: i64, claim: &str) -> Result<Raw, StoreError> {
     leases::hold(db, lease)?;
+    still_claimed(db, document, claim)
+}
+
+/// Fails unless the claim is still ours; the lease is held already.
+fn still_claimed(db: &mut Db, document: i64, claim: &str) -> Result<Raw, StoreError> {
     dialect::lock_document(db, document)?;
     let raw = documents::by_id(db, document)?.ok_or(StoreError::Fenced)?;
     if raw.claim.as_deref() == Some(claim) || planted::is(planted::NO_FENCING) {
@@ -394,15 +399,22 @@ fn move_document(db: &mut Db, raw: &Raw, settle: &Settle, now: i64) -> Result<St
             ),
         ))
         .execute(db)?;
-    if let Some(written) = &settle.written {
-        diesel::update(row).set(dsl::written.eq(written)).execute(db)?;
+    let version = (settle.settled == Settled::Written).then_some(settle.version);
+    match (&settle.written, version) {
+        (Some(written), Some(version)) => {
+            diesel::update(row).set((dsl::written.eq(written), dsl::written_version.eq(version))).execute(db)?;
+        }
+        (Some(written), None) => {
+            diesel::update(row).set(dsl::written.eq(written)).execute(db)?;
+        }
+        (None, Some(version)) => {
+            diesel::update(row).set(dsl::written_version.eq(version)).execute(db)?;
+        }
+        (None, None) => {}
     }
     // A person may remove one of two records with our key: nothing of ours is created then without looking.
     if matches!(&settle.settled, Settled::Parked(reason) if reason.kind == Some(ParkKind::Ambiguity)) {
         diesel::update(row).set(dsl::look_up_first.eq(1)).execute(db)?;
-    }
-    if settle.settled == Settled::Written {
-        diesel::update(row).set(dsl::written_version.eq(settle.version)).execute(db)?;
     }
     if matches!(settle.settled, Settled::Unknown { .. })
         && let Some(open) = intents::open_of(db, raw.id)?

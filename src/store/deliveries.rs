@@ -168,7 +168,7 @@ impl Store {
         let together = rows.clone();
         let grouped = self
             .write(move |db| {
-                let stored = together.iter().map(|row| insert(db, row)).collect::<Result<Vec<_>, _>>()?;
+                let stored = insert_all(db, &together)?;
                 let fresh = |row: &NewInbox, stored: &Stored| {
                     row.state == InboxState::Received.as_str() && matches!(stored, Stored::New(_))
                 };
@@ -215,7 +215,7 @@ impl Store {
     /// The database's refusal.
     pub async fn begin_delivery(&self, id: InboxId) -> Result<i64, StoreError> {
         use schema::inbox::dsl;
-        self.write(move |db| {
+        self.write_ahead(move |db| {
             let attempts = diesel::update(dsl::inbox.filter(dsl::id.eq(id.get())))
                 .set(dsl::attempts.eq(dsl::attempts + 1))
                 .returning(dsl::attempts)
@@ -232,7 +232,7 @@ impl Store {
     /// The database's refusal.
     pub async fn spare_attempt(&self, id: InboxId) -> Result<(), StoreError> {
         use schema::inbox::dsl;
-        self.write(move |db| {
+        self.write_ahead(move |db| {
             let row = dsl::inbox.filter(dsl::id.eq(id.get()));
             diesel::update(row).set(dsl::attempts.eq(dsl::attempts - 1)).execute(db)?;
             Ok(())
@@ -297,11 +297,16 @@ pub(super) fn finish(
     order: Option<i64>,
 ) -> Result<(), StoreError> {
     use schema::inbox::dsl;
-    diesel::update(dsl::inbox.filter(dsl::id.eq(id.get())).filter(dsl::state.eq(InboxState::Received.as_str())))
-        .set((dsl::state.eq(state.as_str()), dsl::reason.eq(reason)))
-        .execute(db)?;
-    if let Some(order) = order {
-        diesel::update(dsl::inbox.filter(dsl::id.eq(id.get()))).set(dsl::order_id.eq(order)).execute(db)?;
+    let row = dsl::inbox.filter(dsl::id.eq(id.get()));
+    let open = row.filter(dsl::state.eq(InboxState::Received.as_str()));
+    let end = (dsl::state.eq(state.as_str()), dsl::reason.eq(reason));
+    let Some(order) = order else {
+        diesel::update(open).set(end).execute(db)?;
+        return Ok(());
+    };
+    let named = dsl::order_id.eq(order);
+    if diesel::update(open).set((end, named)).execute(db)? == 0 {
+        diesel::update(row).set(named).execute(db)?;
     }
     Ok(())
 }
@@ -314,6 +319,14 @@ fn insert(db: &mut Db, row: &NewInbox) -> Result<Stored, StoreError> {
         Some(id) => Stored::New(InboxId::new(id)),
         None => Stored::Duplicate,
     })
+}
+
+fn insert_all(db: &mut Db, rows: &[NewInbox]) -> Result<Vec<Stored>, StoreError> {
+    if planted::is(planted::DEDUPED_BY_EVENT_ID) {
+        return rows.iter().map(|row| insert(db, row)).collect();
+    }
+    let stored = dialect::insert_deliveries(db, rows)?;
+    Ok(stored.into_iter().map(|id| id.map_or(Stored::Duplicate, |id| Stored::New(InboxId::new(id)))).collect())
 }
 
 /// What a planted bug asks; nothing else may.

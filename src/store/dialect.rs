@@ -1,5 +1,6 @@
 //! Where SQLite and PostgreSQL differ, and nowhere else: opening, locking, clocks, ignoring a conflict.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
@@ -99,12 +100,34 @@ pub(super) fn open_pool(target: &str, size: u32, timeout: Duration) -> Result<Po
         .map_err(StoreError::Pool)
 }
 
+/// When a transaction must be on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Durable {
+    /// Before its commit is answered.
+    Now,
+    /// With the next one that is durable now: both databases keep one log, and what stands earlier in it is never lost alone.
+    WithTheNext,
+}
+
 /// Runs `work` in a transaction that holds the write lock from its first statement on SQLite, so that it
 /// never fails half-way for want of it.
-pub(super) fn write<T>(db: &mut Db, work: impl FnOnce(&mut Db) -> Result<T, StoreError>) -> Result<T, StoreError> {
+pub(super) fn write<T>(
+    db: &mut Db,
+    durable: Durable,
+    work: impl FnOnce(&mut Db) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    if matches!(db, Db::Lite(_)) {
+        // Told before each transaction, as it cannot be told within one: the level of the last one must not stay.
+        db.batch_execute(match durable {
+            Durable::Now => "PRAGMA synchronous = FULL",
+            Durable::WithTheNext => "PRAGMA synchronous = NORMAL",
+        })?;
+    }
     db.transaction(|db| {
-        if matches!(db, Db::Lite(_)) {
-            sql_query("UPDATE leases SET owner = owner WHERE 0").execute(db)?;
+        match (&mut *db, durable) {
+            (Db::Lite(_), _) => sql_query("UPDATE leases SET owner = owner WHERE 0").execute(db).map(drop)?,
+            (Db::Pg(pg), Durable::WithTheNext) => pg.batch_execute("SET LOCAL synchronous_commit = off")?,
+            (Db::Pg(_), Durable::Now) => {}
         }
         work(db)
     })
@@ -176,6 +199,60 @@ pub(super) fn insert_delivery(db: &mut Db, row: &NewInbox) -> Result<Option<i64>
     Ok(stored)
 }
 
+/// Inserts deliveries unless equal ones stand, in their sequence; `None` for a duplicate. On PostgreSQL in one statement: what it costs
+/// to make one ready is paid for once, and so is the way there and back.
+pub(super) fn insert_deliveries(db: &mut Db, rows: &[NewInbox]) -> Result<Vec<Option<i64>>, StoreError> {
+    if rows.len() == 1 || matches!(db, Db::Lite(_)) {
+        return rows.iter().map(|row| insert_delivery(db, row)).collect();
+    }
+    let Db::Pg(pg) = db else { return Ok(Vec::new()) };
+    let texts = |of: fn(&NewInbox) -> &str| rows.iter().map(of).collect::<Vec<_>>();
+    let maybe = |of: fn(&NewInbox) -> &Option<String>| rows.iter().map(|row| of(row).as_deref()).collect::<Vec<_>>();
+    let numbers = |of: fn(&NewInbox) -> i64| rows.iter().map(of).collect::<Vec<_>>();
+    let stored: Vec<StoredRow> = sql_query(
+        "INSERT INTO inbox (connection, topic, webhook_id, body_sha256, event_id, shop_domain, api_version, triggered_at, body, \
+         received_at, trace_id, state, due_at, origin) \
+         SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
+         ON CONFLICT (connection, topic, webhook_id, body_sha256) DO NOTHING \
+         RETURNING id, connection, topic, webhook_id, body_sha256",
+    )
+    .bind::<sql_types::Array<sql_types::Text>, _>(texts(|row| &row.connection))
+    .bind::<sql_types::Array<sql_types::Text>, _>(texts(|row| &row.topic))
+    .bind::<sql_types::Array<sql_types::Text>, _>(texts(|row| &row.webhook_id))
+    .bind::<sql_types::Array<sql_types::Text>, _>(texts(|row| &row.body_sha256))
+    .bind::<sql_types::Array<sql_types::Nullable<sql_types::Text>>, _>(maybe(|row| &row.event_id))
+    .bind::<sql_types::Array<sql_types::Nullable<sql_types::Text>>, _>(maybe(|row| &row.shop_domain))
+    .bind::<sql_types::Array<sql_types::Nullable<sql_types::Text>>, _>(maybe(|row| &row.api_version))
+    .bind::<sql_types::Array<sql_types::Nullable<sql_types::Text>>, _>(maybe(|row| &row.triggered_at))
+    .bind::<sql_types::Array<sql_types::Binary>, _>(rows.iter().map(|row| row.body.as_slice()).collect::<Vec<_>>())
+    .bind::<sql_types::Array<sql_types::BigInt>, _>(numbers(|row| row.received_at))
+    .bind::<sql_types::Array<sql_types::Text>, _>(texts(|row| &row.trace_id))
+    .bind::<sql_types::Array<sql_types::Text>, _>(texts(|row| &row.state))
+    .bind::<sql_types::Array<sql_types::BigInt>, _>(numbers(|row| row.due_at))
+    .bind::<sql_types::Array<sql_types::Text>, _>(texts(|row| row.origin))
+    .load(pg)?;
+    // An equal one within the group is a duplicate as well: the first of them takes the row.
+    let mut stored: HashMap<[String; 4], i64> =
+        stored.into_iter().map(|row| ([row.connection, row.topic, row.webhook_id, row.body_sha256], row.id)).collect();
+    let key = |row: &NewInbox| [&row.connection, &row.topic, &row.webhook_id, &row.body_sha256].map(Clone::clone);
+    Ok(rows.iter().map(|row| stored.remove(&key(row))).collect())
+}
+
+/// What a row that was inserted beside others is known by.
+#[derive(QueryableByName)]
+struct StoredRow {
+    #[diesel(sql_type = sql_types::BigInt)]
+    id: i64,
+    #[diesel(sql_type = sql_types::Text)]
+    connection: String,
+    #[diesel(sql_type = sql_types::Text)]
+    topic: String,
+    #[diesel(sql_type = sql_types::Text)]
+    webhook_id: String,
+    #[diesel(sql_type = sql_types::Text)]
+    body_sha256: String,
+}
+
 /// What a writer may claim, in the very words of the partial index `documents_due`: SQLite uses one only where the
 /// query repeats its condition, and a bound value repeats nothing.
 pub(super) fn claimable() -> SqlLiteral<sql_types::Bool> {
@@ -227,9 +304,10 @@ pub(super) fn lock_due(
 /// Invariant: a transaction that locks several rows takes the lease first, then the order's snapshot, then documents: customers,
 /// orders, write-backs (the order of their words), and those of one kind by their ids. So no two wait for each other. `lock_due`
 /// alone takes them as they come: it waits for none.
-pub(super) fn lock_document(db: &mut Db, id: i64) -> Result<(), StoreError> {
+pub(super) fn lock_document(db: &mut Db, document: i64) -> Result<(), StoreError> {
+    use schema::documents::dsl::{documents, id};
     if let Db::Pg(pg) = db {
-        sql_query("SELECT 1 FROM documents WHERE id = $1 FOR UPDATE").bind::<sql_types::BigInt, _>(id).execute(pg)?;
+        documents.filter(id.eq(document)).select(id).for_update().first::<i64>(pg).optional()?;
     }
     Ok(())
 }
@@ -242,13 +320,16 @@ pub(super) fn lock_lease(db: &mut Db, name: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Takes a shared lock on the lease, so that it can't change hands before the settle commits. A renewal passes it by: its update of the
-/// row is no change of its key, and a stream of settles must not starve it.
-pub(super) fn share_lease(db: &mut Db, name: &str) -> Result<(), StoreError> {
-    if matches!(db, Db::Pg(_)) {
-        sql_query("SELECT 1 FROM leases WHERE name = $1 FOR KEY SHARE").bind::<sql_types::Text, _>(name).execute(db)?;
-    }
-    Ok(())
+/// Owner and generation of a lease, under a shared lock, so that it can't change hands before the settle commits: who waited for the
+/// lock reads what its holder left. A renewal passes it by: its update of the row is no change of its key, and a stream of settles must
+/// not starve it.
+pub(super) fn share_lease(db: &mut Db, lease: &str) -> Result<Option<(String, i64)>, StoreError> {
+    use schema::leases::dsl::{generation, leases, name, owner};
+    let held = leases.filter(name.eq(lease)).select((owner, generation));
+    Ok(match db {
+        Db::Lite(lite) => held.first(lite).optional()?,
+        Db::Pg(pg) => held.for_key_share().first(pg).optional()?,
+    })
 }
 
 /// Where replicas tell each other that there is work.

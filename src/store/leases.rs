@@ -164,11 +164,7 @@ fn acquire(
 
 /// Fails unless the lease is ours, and keeps it ours until the transaction ends.
 pub(super) fn hold(db: &mut Db, lease: &Lease) -> Result<(), StoreError> {
-    use schema::leases::dsl;
-    dialect::share_lease(db, &lease.name)?;
-    let held: Option<(String, i64)> =
-        dsl::leases.filter(dsl::name.eq(&lease.name)).select((dsl::owner, dsl::generation)).first(db).optional()?;
-    match held {
+    match dialect::share_lease(db, &lease.name)? {
         Some((owner, generation)) if owner == lease.owner && generation == lease.generation.get() => Ok(()),
         Some(_) if planted::is(planted::NO_FENCING) => Ok(()),
         _ => Err(StoreError::Fenced),

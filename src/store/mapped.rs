@@ -97,7 +97,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Stale`] when the snapshot changed since it was read: judge again.
     pub async fn commit_mapped(&self, mapped: Mapped) -> Result<State, StoreError> {
-        self.write(move |db| {
+        self.write_ahead(move |db| {
             // 1. The snapshot, by compare-and-set.
             put_snapshot(db, &mapped.connection, &mapped.snapshot)?;
             // 2. The customer's document, then the order's content and state.
@@ -126,7 +126,7 @@ impl Store {
     /// The database's refusal.
     pub async fn supersede_delivery(&self, id: InboxId, order_id: u64, reason: &'static str) -> Result<(), StoreError> {
         let order = signed(order_id)?;
-        self.write(move |db| deliveries::finish(db, id, InboxState::Superseded, Some(reason), Some(order))).await
+        self.write_ahead(move |db| deliveries::finish(db, id, InboxState::Superseded, Some(reason), Some(order))).await
     }
 }
 

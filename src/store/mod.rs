@@ -67,7 +67,7 @@ pub use steps::{Awaited, Claimed, FollowUp, JudgedAnew, Link, NOTED, Progress, S
 pub use strays::{Ended, Sighting, Stray, StrayCount, StrayRow};
 pub use wakes::{Listening, WakeUp};
 
-use dialect::Db;
+use dialect::{Db, Durable};
 
 /// The longest wait for one answer, the wait at the door included. The server itself gives up a statement after 30 s.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(45);
@@ -258,7 +258,16 @@ impl Store {
         &self,
         work: impl FnOnce(&mut Db) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.through(Door::Writers, move |db| dialect::write(db, work)).await
+        self.through(Door::Writers, move |db| dialect::write(db, Durable::Now, work)).await
+    }
+
+    /// The same, but on the disk only with the next transaction that must be: for what nobody outside has heard of before one. Should the
+    /// database's machine die first, it is as if the work had not been done yet, and it is done again.
+    async fn write_ahead<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Db) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.through(Door::Writers, move |db| dialect::write(db, Durable::WithTheNext, work)).await
     }
 
     /// Waits at the door in a task of its own: a caller that is not polled for a while must not keep a place that it was

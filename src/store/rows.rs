@@ -27,7 +27,8 @@ pub(super) fn unsigned(id: i64) -> u64 {
 
 /// A row of `inbox` as it is inserted.
 #[derive(Debug, Clone, Insertable)]
-#[diesel(table_name = schema::inbox)]
+// With one text for every row, so that its statement is made ready once.
+#[diesel(table_name = schema::inbox, treat_none_as_default_value = false)]
 pub(super) struct NewInbox {
     pub(super) connection: String,
     pub(super) topic: String,
