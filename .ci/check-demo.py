@@ -5,7 +5,7 @@ import sys
 from decimal import Decimal
 
 KEYS = (
-    "orders deliveries acknowledged ifs_orders missing double differences parked unexpected_parked"
+    "orders deliveries acknowledged lost ifs_orders missing double differences parked unexpected_parked"
     " ifs_requests shopify_requests ifs_create_requests_per_order seconds kinds expected_parked_missing"
     " unlike_planned unsettled quarantined customers customers_double write_back requests_per_order"
 ).split()
@@ -15,6 +15,8 @@ MUST_BE_ZERO = (
 ).split()
 # A day has at least so many kinds of orders.
 KINDS = 95
+# Of a day of so many orders some webhooks are lost when things go wrong, so that the sweep has something to find.
+LOSING = 200
 # Metafields that Shopify takes in one call.
 METAFIELDS_MAX = 25
 
@@ -47,6 +49,11 @@ def main() -> int:
     costs = result.get("requests_per_order") or {}
     if costs.get("replayed") != 0 or costs.get("created") != 2 or not costs.get("created_and_released"):
         wrong.append(f"requests to IFS for one order: {costs}")
+    lost = result.get("lost", 0)
+    if faults == "none" and lost != 0:
+        wrong.append(f"lost is {lost}: nothing may be lost without faults")
+    if faults != "none" and lost == 0 and result.get("orders", 0) >= LOSING:
+        wrong.append("lost is 0: the sweep had nothing to find")
     creates = Decimal(str(result.get("ifs_create_requests_per_order", 0)))
     if faults == "none" and creates != 1:
         wrong.append(f"ifs_create_requests_per_order is {creates} without faults, not 1.00")
@@ -56,7 +63,7 @@ def main() -> int:
     if not wrong:
         print(
             f"demo --faults {faults}: {result['orders']} orders, {result['ifs_orders']} in IFS,"
-            f" {result['parked']} parked as expected, {creates} creates an order, {result['seconds']} s"
+            f" {result['parked']} parked as expected, {lost} webhooks lost, {creates} creates an order, {result['seconds']} s"
         )
     return 1 if wrong else 0
 

@@ -1,6 +1,10 @@
 //! Named points at which a test stops the process, to kill it or to let it go on later, or lets one step die within the process; in a
 //! shipped build `hit` is empty and the variable that arms it unknown.
 
+/// A tenant's lease is taken; nothing of the tenant is built.
+pub const LEASE_TAKEN: &str = "lease_taken";
+/// What a dead owner of the tenant left is free again; nothing works for the tenant yet.
+pub const TAKEN_OVER: &str = "taken_over";
 /// The webhook's body was read; nothing is stored yet.
 pub const BODY_READ: &str = "body_read";
 /// Deliveries are taken together; none of them is stored yet.
@@ -15,6 +19,10 @@ pub const RE_READ_ANSWERED: &str = "re_read_answered";
 pub const MAPPED: &str = "mapped";
 /// A document is claimed; nothing else happened.
 pub const CLAIMED: &str = "claimed";
+/// Shopify answered what became of an order that is held; nothing of it is committed.
+pub const HOLD_ANSWERED: &str = "hold_answered";
+/// A held order was judged anew and stands where that puts it; no writer was woken.
+pub const HOLD_JUDGED: &str = "hold_judged";
 /// IFS answered a look-up; nothing is decided.
 pub const LOOKED_UP: &str = "looked_up";
 /// The intent is committed; no byte left.
@@ -81,7 +89,9 @@ pub const WRITE_BACK_TAGGED: &str = "write_back_tagged";
 pub const SETTLED: &str = "settled";
 
 /// Every point, in the order in which an order passes them.
-pub const ALL: [&str; 38] = [
+pub const ALL: [&str; 42] = [
+    LEASE_TAKEN,
+    TAKEN_OVER,
     BODY_READ,
     INBOX_GROUPED,
     INBOX_COMMITTED,
@@ -89,6 +99,8 @@ pub const ALL: [&str; 38] = [
     RE_READ_ANSWERED,
     MAPPED,
     CLAIMED,
+    HOLD_ANSWERED,
+    HOLD_JUDGED,
     LOOKED_UP,
     INTENT_COMMITTED,
     BYTES_SENT,

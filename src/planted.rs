@@ -10,7 +10,7 @@ pub const NO_LOOK_UP: &str = "no_look_up";
 pub const NO_NOT_BEFORE: &str = "no_not_before";
 /// Changes go out under `If-Match: *`.
 pub const IF_MATCH_ANY: &str = "if_match_any";
-/// A settle is not fenced by the lease.
+/// The lease fences nothing: neither what is settled, nor the calls whose bytes leave after it was lost.
 pub const NO_FENCING: &str = "no_fencing";
 /// A settle forgets that newer content came while it wrote.
 pub const NEWER_CONTENT_FORGOTTEN: &str = "newer_content_forgotten";
@@ -19,8 +19,11 @@ pub const CLAIMS_LEFT: &str = "claims_left";
 /// An older version of an order overwrites a newer one.
 pub const OLDER_VERSION_WINS: &str = "older_version_wins";
 
+/// The sweep saves its cursor before the page in front of it is stored.
+pub const CURSOR_BEFORE_PAGE: &str = "cursor_before_page";
+
 /// Every bug that can be planted.
-pub const ALL: [&str; 9] = [
+pub const ALL: [&str; 10] = [
     ACKNOWLEDGED_BEFORE_COMMIT,
     DEDUPED_BY_EVENT_ID,
     NO_LOOK_UP,
@@ -30,6 +33,7 @@ pub const ALL: [&str; 9] = [
     NEWER_CONTENT_FORGOTTEN,
     CLAIMS_LEFT,
     OLDER_VERSION_WINS,
+    CURSOR_BEFORE_PAGE,
 ];
 
 /// Whether the process was started with this bug.

@@ -47,7 +47,8 @@ pub async fn measure(report: &mut Report, orders: usize) {
     }
 }
 
-async fn deliver(scene: &Scene, served: &Served, orders: usize) {
+/// Sells so many orders and delivers their webhooks.
+pub(super) async fn deliver(scene: &Scene, served: &Served, orders: usize) {
     let url = format!("http://{}/webhooks/{CONNECTION}", served.address);
     let (shop, url) = (scene.shop(), url.as_str());
     let one = |_| {
@@ -99,7 +100,8 @@ fn rate(scene: &Scene, back: Timestamp) -> f64 {
     between as f64 / (last.as_microsecond() - first.as_microsecond()) as f64 * 1_000_000.0
 }
 
-async fn wait_for(scene: &Scene, sql: &str, number: i64) {
+/// Waits until a query counts so many.
+pub(super) async fn wait_for(scene: &Scene, sql: &str, number: i64) {
     let deadline = Instant::now() + WAIT_MAX;
     while scene.database.number(sql) != number {
         assert!(Instant::now() < deadline, "{sql} does not become {number}");

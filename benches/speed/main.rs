@@ -1,7 +1,7 @@
 //! How fast the service is, told as ratios of figures that were taken in one run on one machine. Each measurement is a
 //! file of its own; what is compared with what, and how, stands in `benches/README.md`.
 //!
-//! `cargo bench --bench speed -- ingest`, `order`, `backlog`, `tables`, or `all`.
+//! `cargo bench --bench speed -- ingest`, `order`, `backlog`, `reconcile`, `tables`, or `all`.
 
 mod backlog;
 #[path = "../../tests/it/support/database.rs"]
@@ -13,6 +13,7 @@ mod order;
 mod peer;
 #[path = "../../tests/it/support/postgres.rs"]
 mod postgres;
+mod reconcile;
 mod report;
 mod scene;
 mod tables;
@@ -32,6 +33,8 @@ enum Measurement {
     Order,
     /// How near to the rate ceiling a backlog drains, and in how much memory.
     Backlog,
+    /// How fast the books of written orders are compared, and in how much memory.
+    Reconcile,
     /// Claim, page and insert while the tables grow.
     Tables,
     /// All of them, one after the other.
@@ -49,7 +52,7 @@ struct Arguments {
     /// Rounds of each contestant; the median counts.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Orders of the measurements `order` and `backlog`, instead of 300 and 10,000.
+    /// Orders of the measurements `order`, `backlog` and `reconcile`, instead of 300, 10,000 and 10,000.
     #[arg(long)]
     orders: Option<usize>,
     /// Most rows of the measurement `tables`.
@@ -76,6 +79,9 @@ async fn main() {
     }
     if wanted(Measurement::Backlog) {
         backlog::measure(&mut report, arguments.orders.unwrap_or(10_000)).await;
+    }
+    if wanted(Measurement::Reconcile) {
+        reconcile::measure(&mut report, arguments.orders.unwrap_or(10_000)).await;
     }
     if wanted(Measurement::Tables) {
         tables::measure(&mut report, arguments.rows).await;

@@ -86,6 +86,13 @@ impl Scene {
         Served::start(&self.config, &self.folder.path().join("log")).await
     }
 
+    /// A command of the binary with these settings.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ml-connector"));
+        command.arg("--config").arg(&self.config).env_remove("ML_CONNECTOR_MASTER_KEY");
+        command
+    }
+
     /// Deliveries of `topic` with this body, each with a webhook id of its own.
     pub fn deliveries(&self, address: &str, topic: &str, body: Vec<u8>) -> Make {
         deliveries(address, &format!("/webhooks/{CONNECTION}"), topic, &self.shop(), body)
@@ -149,10 +156,15 @@ impl Served {
 
     /// Resident memory, MiB.
     pub fn memory_mib(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        kib.and_then(|text| text.trim().trim_end_matches(" kB").parse::<f64>().ok()).unwrap_or(f64::NAN) / 1_024.0
+        memory_mib(self.child.id())
     }
+}
+
+/// Resident memory of a process, MiB; no number once it has ended.
+pub fn memory_mib(process: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    kib.and_then(|text| text.trim().trim_end_matches(" kB").parse::<f64>().ok()).unwrap_or(f64::NAN) / 1_024.0
 }
 
 impl Drop for Served {

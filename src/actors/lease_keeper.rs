@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use crate::clock::{Clock, Tick};
 use crate::domain::ids::TenantName;
+use crate::failpoint;
 use crate::flow::{Term, Terms};
 use crate::remote::Tenure;
 use crate::store::{Lease, LeaseState, Store, StoreError, Takeover};
@@ -210,7 +211,10 @@ impl LeaseKeeper {
         let taken = timeout(LOOK_MAX, self.take_if_free()).await;
         drop(turn);
         match taken {
-            Ok(Ok(term)) => self.start(term).await,
+            Ok(Ok(term)) => {
+                failpoint::hit(failpoint::LEASE_TAKEN);
+                self.start(term).await
+            }
             Ok(Err(pace)) => pace,
             Err(_elapsed) => {
                 tracing::warn!(tenant = %self.tenant, "the database did not answer whose the lease is: check the database");

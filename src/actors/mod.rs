@@ -39,6 +39,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::domain::ids::{ConnectionName, TenantName};
+use crate::failpoint;
 use crate::flow::{Connection, Heard, Mode, Tenant, Term, Terms};
 use crate::store::Store;
 use crate::supervision::{Branch, BranchSpec, Child, ChildSpec, Doorbell, Rhythm, Slot, TreeSpec};
@@ -172,6 +173,7 @@ fn serve(parts: &Parts, tenant: &TenantName, mappers: &Arc<Mappers>) -> Serve {
             let names = served.tenant.connections.clone();
             let freed = store.take_over(lease, names, limits.request_timeout, clock.now()).await;
             let freed = freed.map_err(|error| error.to_string())?;
+            failpoint::hit(failpoint::TAKEN_OVER);
             if freed > 0 {
                 tracing::info!(tenant = %served.tenant.name, freed, "documents that a dead owner held are free again");
             }

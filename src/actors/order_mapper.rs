@@ -59,9 +59,13 @@ impl Step for OrderMapper {
 }
 
 impl OrderMapper {
-    /// Maps the deliveries of one order in the order in which they came; true when the store failed.
+    /// Maps the deliveries of one order in the order in which they came; true when the store failed. A replica that stops leaves
+    /// the rest to the next owner, also of a batch that it has taken.
     async fn map_all(&self, deliveries: Vec<Received>) -> bool {
         for received in deliveries {
+            if self.link.is_stopping() {
+                return false;
+            }
             let mapped = map_delivery(&self.link, &received).await;
             match mapped {
                 Ok(Ended::Mapped(state)) => {

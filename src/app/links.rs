@@ -1,6 +1,6 @@
 //! Tenants and connections out of the settings: credentials opened, clients made, rules checked. No remote is called.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -66,7 +66,7 @@ pub async fn build(
     for (name, tenant) in &settings.tenants {
         let Some(term) = terms.get(name) else { continue };
         let served = settings.connections.iter().filter(|(_, connection)| connection.link.ifs == *name);
-        let served = served.map(|(connection, _)| connection.clone()).collect();
+        let served = served.map(|(connection, settings)| (connection.clone(), sites_read(settings))).collect();
         tenants.insert(name.as_str().to_owned(), build_tenant(name, tenant, (term, served), &opened, egress, clock)?);
     }
     let mut connections = Vec::new();
@@ -205,7 +205,7 @@ fn refuse_shared(settings: &Settings, secrets: &WebhookSecrets) -> Result<(), St
 fn build_tenant(
     name: &TenantName,
     settings: &TenantSettings,
-    (term, connections): (&Term, Vec<ConnectionName>),
+    (term, sites_read): (&Term, BTreeMap<ConnectionName, BTreeSet<String>>),
     opened: &Opened,
     egress: &Egress,
     clock: &Clock,
@@ -230,8 +230,16 @@ fn build_tenant(
         concurrency_max: usize::try_from(settings.concurrency_max.get()).unwrap_or(usize::MAX),
     };
     let (births, losses) = (Births::default(), Losses::default());
-    let lease = term.lease.clone();
-    Ok(Arc::new(Tenant { name: name.clone(), ifs, limits, lease, tenure, connections, births, losses }))
+    let (lease, connections) = (term.lease.clone(), sites_read.keys().cloned().collect());
+    Ok(Arc::new(Tenant { name: name.clone(), ifs, limits, lease, tenure, connections, sites_read, births, losses }))
+}
+
+/// The sites that a connection's standing query reads; there is none under `mode = "observe"`.
+fn sites_read(connection: &ConnectionSettings) -> BTreeSet<String> {
+    match connection.link.mode {
+        Mode::Live => connection.rules.sites().into_iter().map(str::to_owned).collect(),
+        Mode::Observe => BTreeSet::new(),
+    }
 }
 
 /// A client of one tenant for a command that reads: no lease, and only that tenant's credentials are opened.

@@ -127,7 +127,7 @@ fn is_order(document: &Document) -> bool {
     document.kind == DocumentKind::CustomerOrder.as_str()
 }
 
-/// I1: each receipt has its row; I3: its order has a document.
+/// I1: each receipt has its row; I3: its order has a document, and so has one of which nobody was told.
 fn acknowledged(evidence: &Evidence<'_>, found: &mut Found) {
     let domains: BTreeMap<String, &str> =
         shops(evidence.sandbox).map(|shop| shop.domain().to_owned()).zip(CONNECTIONS).collect();
@@ -145,6 +145,12 @@ fn acknowledged(evidence: &Evidence<'_>, found: &mut Found) {
         if !known.contains(&receipt.order_id) && unknown.insert(receipt.order_id) {
             let what = "it was told of and acknowledged, and the service has no document of it";
             found.add(Invariant::I3, Kind::Missing, receipt.order_id, what);
+        }
+    }
+    for order_id in shops(evidence.sandbox).flat_map(|shop| shop.order_ids()) {
+        if !known.contains(&order_id) && unknown.insert(order_id) {
+            let what = "it was sold, no webhook of it arrived, and the service has no document of it";
+            found.add(Invariant::I3, Kind::Missing, order_id, what);
         }
     }
 }

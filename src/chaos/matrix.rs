@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::children::Environment;
 use super::run::{Progress, Run, says};
 use super::scene::Scene;
-use super::stage::{SWEEP_EVERY, Setup};
+use super::stage::{CENSUS_DAYS, SWEEP_EVERY, Setup, WAIT};
 use super::verdict::Verdict;
 use super::{ChaosArgs, Trouble, tell};
 use crate::cli::demo::Faults;
@@ -23,10 +23,18 @@ const NOTE: Scene = Scene::first(&[Story::NoteChanged]);
 const LINE_ADDED: Scene = Scene::first(&[Story::Sold(Feature::LineAdded)]);
 const LINE_REMOVED: Scene = Scene::first(&[Story::Sold(Feature::LineRemoved)]);
 const CANCELLED: Scene = Scene::first(&[Story::CancelledAfterWritten]);
+/// Slow by more than a held order may rest between two looks (`holds.look_every_secs`), then right: what was held is due at once. By
+/// then also a child has mapped it that had to wait for a dead one's lease.
+const SLOW_THEN_RIGHT: &str = "0:-700,7:0";
+const HELD: Scene = Scene::second(&[Story::Ruled(Ruled::HeldUnpaid)]).under_clock(SLOW_THEN_RIGHT);
+const HELD_FOR_TIME: Scene = Scene::second(&[Story::Ruled(Ruled::CustomerByEmail)]).under_clock(SLOW_THEN_RIGHT);
 const OWN_CUSTOMER: Scene = Scene::second(&[Story::Ruled(Ruled::CustomerCreated)]);
 
 /// What leads past each point.
 const SCENES: [(&str, Scene); failpoint::ALL.len()] = [
+    // Each start takes the lease.
+    (failpoint::LEASE_TAKEN, PLAIN),
+    (failpoint::TAKEN_OVER, PLAIN),
     (failpoint::BODY_READ, PLAIN),
     (failpoint::INBOX_GROUPED, PLAIN),
     (failpoint::INBOX_COMMITTED, PLAIN),
@@ -34,6 +42,8 @@ const SCENES: [(&str, Scene); failpoint::ALL.len()] = [
     (failpoint::RE_READ_ANSWERED, OLD_PAYLOAD),
     (failpoint::MAPPED, PLAIN),
     (failpoint::CLAIMED, PLAIN),
+    (failpoint::HOLD_ANSWERED, HELD),
+    (failpoint::HOLD_JUDGED, HELD_FOR_TIME),
     (failpoint::LOOKED_UP, EARLIER),
     (failpoint::INTENT_COMMITTED, PLAIN),
     (failpoint::BYTES_SENT, PLAIN),
@@ -79,10 +89,13 @@ pub(super) async fn matrix(args: &ChaosArgs) -> Result<Verdict, Trouble> {
         lease_secs: args.lease_secs.min(2),
         lag: Duration::from_secs(1),
         sweep_every: Some(SWEEP_EVERY),
+        census_days: CENSUS_DAYS,
+        wait: WAIT,
     };
     let mut run = Run::set(setup, Environment::default(), Progress::Told).await?;
     for (point, scene) in SCENES {
         run.environment.failpoint = Some(point.to_owned());
+        run.environment.clock_jumps = scene.clock.map(str::to_owned);
         run.start_all()?;
         scene.play(&mut run);
         if says(&mut run, 0, &format!("failpoint reached: {point}\n")).await? {
@@ -94,6 +107,7 @@ pub(super) async fn matrix(args: &ChaosArgs) -> Result<Verdict, Trouble> {
         run.kill(0)?;
     }
     run.environment.failpoint = None;
+    run.environment.clock_jumps = None;
     run.start_all()?;
     run.heal(QUIET_MAX).await?;
     run.end().await

@@ -10,7 +10,7 @@ use super::checker::Invariant;
 use super::children::Environment;
 use super::run::{Progress, Run, says};
 use super::scene::Scene;
-use super::stage::Setup;
+use super::stage::{Setup, WAIT};
 use super::verdict::{Verdict, say};
 use super::{Database, Trouble, tell};
 use crate::cli::demo::Faults;
@@ -22,9 +22,13 @@ use crate::{failpoint, planted};
 /// How long a scene may take to come to rest; what a bug leaves stuck never does.
 const QUIET_MAX: Duration = Duration::from_secs(25);
 /// How long a second replica may take to end what a stopped one began.
-const TAKEN_OVER_MAX: Duration = Duration::from_secs(40);
+const TAKEN_OVER_MAX: Duration = Duration::from_secs(90);
+/// `Prefer: wait` there: for each part of a create in doubt the second replica waits so long before it makes another.
+const SHORT_WAIT: Duration = Duration::from_secs(1);
 /// What a replica that goes on needs at most to settle what it had in hand.
 const STALE_SETTLE: Duration = Duration::from_secs(2);
+/// Between two sweeps, where a scene has any.
+const SWEEP_OFTEN: Duration = Duration::from_secs(1);
 /// Scenes that are played at once.
 const AT_ONCE: usize = 3;
 
@@ -43,13 +47,15 @@ enum Stop {
     Nothing,
     /// It is killed at this point, and another one started.
     Killed(&'static str),
+    /// It finds the orders in the shop when it starts, with sweeps, is killed at this point, and another one started.
+    KilledSweeping(&'static str),
     /// It is stopped at this point until a second replica has taken over and is done, and goes on then.
     Paused(&'static str),
 }
 
 const SIX_PLAIN: &[Story] = &[Story::Plain; 6];
 
-const PLANTS: [Plant; 9] = [
+const PLANTS: [Plant; 10] = [
     Plant {
         bug: planted::ACKNOWLEDGED_BEFORE_COMMIT,
         breaks: Invariant::I1,
@@ -109,11 +115,21 @@ const PLANTS: [Plant; 9] = [
         stop: Stop::Nothing,
     },
     Plant {
-        bug: planted::NO_FENCING,
-        breaks: Invariant::I4,
-        scene: Scene::first(&[Story::NoteChanged]),
+        bug: planted::CURSOR_BEFORE_PAGE,
+        breaks: Invariant::I3,
+        // Hours lie between the two orders of the page: the mark is the younger one's, and no overlap reaches back to the other.
+        scene: Scene::first(&[Story::PlacedEarlier, Story::Plain]).losing(Story::PlacedEarlier),
         fault: |_| {},
-        stop: Stop::Paused(failpoint::READ_BACK_DONE),
+        stop: Stop::KilledSweeping(failpoint::SWEEP_PAGE_READ),
+    },
+    Plant {
+        bug: planted::NO_FENCING,
+        breaks: Invariant::I2,
+        scene: Scene::first(&[Story::Plain]),
+        fault: |_| {},
+        // The other replica waits until a create that left may not come any more, and makes the order. Then the first one goes on,
+        // with its own create still to be sent. After the bytes no stale settle does harm: the document's legal moves hold it.
+        stop: Stop::Paused(failpoint::INTENT_COMMITTED),
     },
 ];
 
@@ -167,6 +183,7 @@ pub(super) async fn plants(seed: u64, replicas: u32, as_json: bool) -> Result<bo
 
 async fn play(plant: &Plant, seed: u64, planted: Option<&'static str>) -> Result<Verdict, Trouble> {
     let paused = matches!(plant.stop, Stop::Paused(_));
+    let sweeps = matches!(plant.stop, Stop::KilledSweeping(_));
     let setup = Setup {
         seed,
         faults: Faults::None,
@@ -175,22 +192,33 @@ async fn play(plant: &Plant, seed: u64, planted: Option<&'static str>) -> Result
         replicas: if paused { 2 } else { 1 },
         lease_secs: 2,
         lag: Duration::from_secs(1),
-        // A sweep reads orders again and heals what some bugs break.
-        sweep_every: None,
+        // A sweep reads orders again and heals what some bugs break; a census what a sweep leaves.
+        sweep_every: sweeps.then_some(SWEEP_OFTEN),
+        census_days: 0,
+        wait: if paused { SHORT_WAIT } else { WAIT },
     };
     let failpoint = match plant.stop {
         Stop::Nothing => None,
-        Stop::Killed(point) => Some(point.to_owned()),
+        Stop::Killed(point) | Stop::KilledSweeping(point) => Some(point.to_owned()),
         Stop::Paused(point) => Some(format!("{point}:1:stop")),
     };
     let environment = Environment { failpoint, planted, ..Environment::default() };
     let mut run = Run::set(setup, environment, Progress::Silent).await?;
     (plant.fault)(&run.stage.sandbox.faults());
+    if sweeps {
+        plant.scene.play(&mut run);
+        // All of them are on the page that the first sweep reads.
+        while run.placed() < plant.scene.orders() {
+            run.look().await?;
+        }
+    }
     run.start(0)?;
     match plant.stop {
         Stop::Nothing => plant.scene.play(&mut run),
-        Stop::Killed(point) => {
-            plant.scene.play(&mut run);
+        Stop::Killed(point) | Stop::KilledSweeping(point) => {
+            if !sweeps {
+                plant.scene.play(&mut run);
+            }
             note(&mut run, point).await?;
             run.kill(0)?;
             run.environment.failpoint = None;
@@ -205,7 +233,9 @@ async fn play(plant: &Plant, seed: u64, planted: Option<&'static str>) -> Result
             run.start(1)?;
             plant.scene.play(&mut run);
             note(&mut run, point).await?;
-            run.until_rest(TAKEN_OVER_MAX).await?;
+            if !run.until_rest(TAKEN_OVER_MAX).await? {
+                run.unreached("the rest of a second replica that took over");
+            }
             run.replicas[0].go_on()?;
             note_said(&mut run, &format!("continued: {point}")).await?;
             tokio::time::sleep(STALE_SETTLE).await;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::Trouble;
 use crate::app::chain;
-use crate::cli::demo::CONNECTIONS;
+use crate::cli::demo::{CONNECTIONS, untold};
 use crate::domain::document::{DocumentKind, State};
 use crate::domain::ids::ConnectionName;
 use crate::sandbox::Sandbox;
@@ -38,6 +38,16 @@ pub(super) async fn waiting(store: &Store, sandbox: &Sandbox) -> Result<i64, Tro
     let meant = shops(sandbox).flat_map(|shop| shop.stories()).filter(|(_, story)| story.is_held()).count();
     let held = count(|state| state == State::Held) - i64::try_from(meant).unwrap_or(i64::MAX);
     Ok(inbox + moving + held.max(0) + i64::from(!silent) + i64::from(is_late(sandbox)))
+}
+
+/// Whether nothing is left to do and nothing left to find: the tables are asked again once the shops' books say that every order is
+/// known as it stands there.
+pub(super) async fn is_quiet(store: &Store, sandbox: &Sandbox) -> Result<bool, Trouble> {
+    if waiting(store, sandbox).await? > 0 {
+        return Ok(false);
+    }
+    let untold = untold(store, sandbox).await.map_err(|failure| format!("what the shops have: {failure:?}"))?;
+    Ok(untold == 0 && waiting(store, sandbox).await? == 0)
 }
 
 /// Whether IFS may still commit something whose answer was given up: a second order would show only then.

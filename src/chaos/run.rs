@@ -9,7 +9,7 @@ use super::account::Account;
 use super::checker::check;
 use super::children::{Environment, Peaks, Replica};
 use super::evidence::Evidence;
-use super::quiet::{Recovery, shops, waiting};
+use super::quiet::{Recovery, is_quiet, shops, waiting};
 use super::stage::{Setup, Stage};
 use super::verdict::Verdict;
 use super::{Trouble, tell};
@@ -171,6 +171,11 @@ impl Run {
         self.plays.iter().all(|play| play.progress().finished)
     }
 
+    /// How many orders were placed.
+    pub(super) fn placed(&self) -> usize {
+        self.plays.iter().map(|play| play.progress().placed).sum()
+    }
+
     /// Notes a failpoint that nothing came by.
     pub(super) fn unreached(&mut self, point: &str) {
         self.unreached.push(point.to_owned());
@@ -189,10 +194,10 @@ impl Run {
         Ok(())
     }
 
-    /// Waits until the shops have told everything and nothing is left to do; false when that takes longer.
+    /// Waits until the shops have told everything, nothing is left to do and nothing left to find; false when that takes longer.
     pub(super) async fn until_rest(&mut self, at_most: Duration) -> Result<bool, Trouble> {
         let begun = Instant::now();
-        while !(self.is_told() && waiting(&self.stage.store, &self.stage.sandbox).await? == 0) {
+        while !(self.is_told() && is_quiet(&self.stage.store, &self.stage.sandbox).await?) {
             if begun.elapsed() > at_most {
                 return Ok(false);
             }
@@ -260,6 +265,7 @@ impl Run {
             quiet_secs: self.quiet_secs,
             secs: self.begun.elapsed().as_secs_f64(),
             ended_by_themselves: self.ended_by_themselves,
+            lost: shops(sandbox).map(|shop| shop.lost_webhooks()).sum(),
             undelivered: self.plays.iter().map(|play| play.progress().undelivered).sum(),
             unreached: std::mem::take(&mut self.unreached),
             creates_per_order: sandbox

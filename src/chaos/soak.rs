@@ -7,10 +7,10 @@ use rand::Rng as _;
 
 use super::children::Environment;
 use super::run::{Progress, Run};
-use super::stage::{SWEEP_EVERY, Setup};
+use super::stage::{CENSUS_DAYS, SWEEP_EVERY, Setup, WAIT};
 use super::verdict::Verdict;
 use super::{ChaosArgs, Trouble};
-use crate::cli::demo::Faults;
+use crate::cli::demo::{Faults, sweep_every};
 use crate::sandbox::faults::Fault;
 use crate::sandbox::ledger::Class;
 use crate::sandbox::shopify::Deck;
@@ -36,7 +36,10 @@ pub(super) async fn soak(args: &ChaosArgs) -> Result<Verdict, Trouble> {
         replicas: args.replicas,
         lease_secs: args.lease_secs,
         lag: LAG,
-        sweep_every: Some(SWEEP_EVERY),
+        // With faults webhooks are lost, and the end waits for what the sweep finds.
+        sweep_every: Some(if args.faults == Faults::None { SWEEP_EVERY } else { sweep_every(args.orders) }),
+        census_days: CENSUS_DAYS,
+        wait: WAIT,
     };
     // A year's Retry-After is clamped to 15 minutes, which no run has.
     let clamp = (args.faults == Faults::Harsh).then_some(RETRY_AFTER_MAX_SECS);

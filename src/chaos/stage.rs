@@ -18,10 +18,12 @@ const LATE_COMMIT: Duration = Duration::from_millis(2_600);
 const SLOW_ANSWER: Duration = Duration::from_millis(800);
 /// Shorter than a late commit takes, so that answers are given up and looked up.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
-/// Between two sweeps.
+/// Between two sweeps where no webhook is lost: those at the starts are enough.
 pub(super) const SWEEP_EVERY: Duration = Duration::from_secs(900);
+/// Days of a census, where there is one.
+pub(super) const CENSUS_DAYS: u64 = 30;
 /// `Prefer: wait`, which the sandbox keeps to.
-const WAIT: Duration = Duration::from_secs(3);
+pub(super) const WAIT: Duration = Duration::from_secs(3);
 
 /// How a run is set up.
 #[derive(Debug, Clone)]
@@ -34,8 +36,12 @@ pub(super) struct Setup {
     pub(super) lease_secs: u64,
     /// How long an order of the second shop rests.
     pub(super) lag: Duration,
-    /// Time between two sweeps, the first of them at each start; none switches them off, and the census.
+    /// Time between two sweeps, the first of them at each start; none switches them off.
     pub(super) sweep_every: Option<Duration>,
+    /// Days of a census; 0 switches it off.
+    pub(super) census_days: u64,
+    /// `Prefer: wait`: how long IFS may work on each part of a request.
+    pub(super) wait: Duration,
 }
 
 /// Everything but the service.
@@ -124,12 +130,10 @@ fn settings(sandbox: &Sandbox, database_url: String, setup: &Setup) -> DemoSetti
     });
     let mut settings = DemoSettings::new(database_url, sandbox.ifs_base_url(), endpoints.collect());
     settings.request_timeout = REQUEST_TIMEOUT;
-    settings.wait = WAIT;
+    settings.wait = setup.wait;
     settings.lease = Duration::from_secs(setup.lease_secs);
     settings.lag = setup.lag;
     settings.sweep_every = setup.sweep_every;
-    if setup.sweep_every.is_none() {
-        settings.census_days = 0;
-    }
+    settings.census_days = setup.census_days;
     settings
 }

@@ -29,6 +29,8 @@ pub(super) struct Verdict {
     pub(super) secs: f64,
     /// Children that ended without being told to.
     pub(super) ended_by_themselves: u32,
+    /// Webhooks that the shops never sent: only the second road finds what they told.
+    pub(super) lost: usize,
     /// Webhooks that no replica took to the last try.
     pub(super) undelivered: usize,
     /// Failpoints that nothing came by.
@@ -41,9 +43,9 @@ pub(super) struct Verdict {
 }
 
 impl Verdict {
-    /// Whether nothing is broken and nothing was left lying. A run in which little was told proves nothing.
+    /// Whether nothing is broken and nothing was left lying. A run in which little was told, or lost, proves nothing.
     pub(super) fn is_clean(&self) -> bool {
-        let told = self.orders > 0 && self.acknowledged >= self.orders;
+        let told = self.orders > 0 && self.acknowledged + self.lost >= self.orders;
         let run = self.undelivered == 0 && self.unreached.is_empty();
         told && run && self.broken.is_empty() && self.recovery_secs <= RECOVERY_SECS_MAX
     }
@@ -66,6 +68,7 @@ impl Verdict {
             "stuck": self.count(Kind::Stuck),
             "recovery_seconds_max": tenths(self.recovery_secs),
             "other": self.count(Kind::Other),
+            "lost": self.lost,
             "undelivered": self.undelivered,
             "unreached": self.unreached,
             "quiet_seconds": tenths(self.quiet_secs),
@@ -98,6 +101,7 @@ impl Verdict {
             "stuck",
             "recovery_seconds_max",
             "other",
+            "lost",
             "undelivered",
             "unreached",
             "quiet_seconds",

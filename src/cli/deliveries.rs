@@ -4,6 +4,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::output::{Format, say, say_json, table};
+use super::page::{PageArgs, next_page, parse_state};
 use super::{Failure, Shown, open_store};
 use crate::config::Settings;
 use crate::store::{DeliveryFilter, DeliveryView, InboxState, Store};
@@ -18,15 +19,8 @@ pub(super) enum DeliveriesCommand {
         after_help = "Examples:\n  ml-connector deliveries list --state received\n  ml-connector deliveries list --json --after 500"
     )]
     List {
-        /// Only of this connection.
-        #[arg(long, value_name = "NAME")]
-        connection: Option<String>,
-        /// Only in this state.
-        #[arg(long, value_name = "STATE")]
-        state: Option<String>,
-        /// Only after this delivery (the `next` of the page before).
-        #[arg(long, value_name = "ID")]
-        after: Option<i64>,
+        #[command(flatten)]
+        page: PageArgs,
         #[command(flatten)]
         shown: Shown,
     },
@@ -34,22 +28,15 @@ pub(super) enum DeliveriesCommand {
 
 pub(super) async fn deliveries(settings: Settings, command: DeliveriesCommand) -> Result<(), Failure> {
     let store = open_store(&settings).await?;
-    let DeliveriesCommand::List { connection, state, after, shown } = command;
-    let state = state.map(|word| parse_state(&word)).transpose()?;
+    let DeliveriesCommand::List { page: PageArgs { connection, state, after }, shown } = command;
+    let known = InboxState::ALL.into_iter().map(InboxState::as_str);
+    let state = state.map(|word| parse_state(&word, InboxState::parse, known)).transpose()?;
     list(&store, DeliveryFilter { connection, state, after, limit: PAGE }, shown.format()).await
-}
-
-fn parse_state(word: &str) -> Result<InboxState, Failure> {
-    InboxState::parse(word).ok_or_else(|| {
-        let known: Vec<&str> = InboxState::ALL.iter().map(|state| state.as_str()).collect();
-        Failure::Usage(format!("--state: found {word:?}, expected one of {}", known.join(", ")))
-    })
 }
 
 async fn list(store: &Store, filter: DeliveryFilter, format: Format) -> Result<(), Failure> {
     let found = store.list_deliveries(filter).await?;
-    let full = i64::try_from(found.len()).is_ok_and(|count| count == PAGE);
-    let next = found.last().filter(|_| full).map(|delivery| delivery.id.get());
+    let next = next_page(&found, PAGE, |delivery| delivery.id.get());
     match format {
         Format::Json => {
             let items: Vec<Value> = found.iter().map(brief).collect();

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::acts;
 use super::customer_story::{customer_of, tell};
 use super::output::{Format, say, say_json, table};
+use super::page::{PageArgs, next_page, parse_state};
 use super::steps::{cells_of, steps_of, steps_table, tell_differences};
 use super::{Failure, Shown, open_store, who};
 use crate::config::Settings;
@@ -44,6 +45,9 @@ pub(super) enum OrdersCommand {
                       ml-connector orders sync acme --since 2026-11-20 --dry-run\n\n\
                       A range that breaks off goes on where it ended when the same command is given again.")]
     Sync(super::sync::SyncArgs),
+    /// Shows what the census of each night counted, by the day on which the orders were placed, newest first.
+    #[command(after_help = "Example: ml-connector orders census acme --days 7")]
+    Census(super::census::CensusArgs),
     /// Tells which rule or setting chose each code of an order.
     #[command(after_help = "Example: ml-connector orders explain '#1001'")]
     Explain {
@@ -64,15 +68,8 @@ pub(super) enum DocumentsCommand {
         after_help = "Examples:\n  ml-connector documents list --state parked\n  ml-connector documents list --quarantined"
     )]
     List {
-        /// Only of this connection.
-        #[arg(long, value_name = "NAME")]
-        connection: Option<String>,
-        /// Only in this state.
-        #[arg(long, value_name = "STATE")]
-        state: Option<String>,
-        /// Only after this document (the `next` of the page before).
-        #[arg(long, value_name = "ID")]
-        after: Option<i64>,
+        #[command(flatten)]
+        page: PageArgs,
         /// Lists deliveries that can't be read instead.
         #[arg(long, conflicts_with_all = ["connection", "state", "after"])]
         quarantined: bool,
@@ -146,6 +143,9 @@ pub(super) async fn orders(settings: Settings, command: OrdersCommand) -> Result
         OrdersCommand::Sync(args) => {
             return super::sync::run(&settings, &open_store(&settings).await?, args).await;
         }
+        OrdersCommand::Census(args) => {
+            return super::census::run(&settings, &open_store(&settings).await?, args).await;
+        }
     };
     let store = open_store(&settings).await?;
     let connection = connection
@@ -186,8 +186,9 @@ pub(super) async fn documents(settings: Settings, command: DocumentsCommand) -> 
     let store = open_store(&settings).await?;
     match command {
         DocumentsCommand::List { quarantined: true, shown, .. } => list_quarantined(&store, shown.format()).await,
-        DocumentsCommand::List { connection, state, after, steps, shown, .. } => {
-            let state = state.map(|word| parse_state(&word)).transpose()?;
+        DocumentsCommand::List { page: PageArgs { connection, state, after }, steps, shown, .. } => {
+            let known = State::ALL.into_iter().map(State::as_str);
+            let state = state.map(|word| parse_state(&word, State::parse, known)).transpose()?;
             let filter = DocumentFilter { connection, state, after, limit: PAGE };
             let depth = if steps { Depth::Steps } else { Depth::Brief };
             list(&store, filter, depth, shown.format()).await
@@ -211,13 +212,6 @@ pub(super) async fn documents(settings: Settings, command: DocumentsCommand) -> 
             after_act(&store, id, shown.format()).await
         }
     }
-}
-
-fn parse_state(word: &str) -> Result<State, Failure> {
-    State::parse(word).ok_or_else(|| {
-        let known: Vec<&str> = State::ALL.iter().map(|state| state.as_str()).collect();
-        Failure::Usage(format!("--state: found {word:?}, expected one of {}", known.join(", ")))
-    })
 }
 
 pub(super) async fn the_document(store: &Store, id: i64) -> Result<DocumentRow, Failure> {
@@ -245,8 +239,7 @@ enum Depth {
 
 async fn list(store: &Store, filter: DocumentFilter, depth: Depth, format: Format) -> Result<(), Failure> {
     let found = store.list_documents(filter).await?;
-    let full = i64::try_from(found.len()).is_ok_and(|count| count == PAGE);
-    let next = found.last().filter(|_| full).map(|document| document.id.get());
+    let next = next_page(&found, PAGE, |document| document.id.get());
     match format {
         Format::Json => {
             let mut items: Vec<Value> = found.iter().map(brief).collect();

@@ -1,6 +1,7 @@
 //! The command line: what each command is called, what it takes, with which code it ends. The work is done elsewhere.
 
 mod acts;
+mod census;
 mod connection;
 mod credentials;
 mod customer_story;
@@ -10,6 +11,7 @@ pub mod demo_settings;
 mod documents;
 mod explain;
 mod output;
+mod page;
 mod plan;
 mod reconcile;
 mod remap;
@@ -75,7 +77,7 @@ enum Command {
     /// Brings the tables up to date, or marks a restored database.
     #[command(after_help = "Examples:\n  ml-connector migrate\n  ml-connector migrate mark-restored")]
     Migrate(settings::MigrateArgs),
-    /// Tells one order's story, or reads orders of a shop on demand.
+    /// Tells one order's story, reads orders of a shop on demand, or shows what the census counted.
     Orders {
         #[command(subcommand)]
         command: documents::OrdersCommand,

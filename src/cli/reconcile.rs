@@ -1,28 +1,36 @@
 //! `reconcile`: Shopify's orders of some days against our documents against IFS, with every difference and its reason.
 
+use std::cell::Cell;
+use std::time::Duration;
+
 use clap::Args;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::output::{Format, say, say_json, table, tell};
 use super::{Failure, Shown, open_store};
 use crate::app::{chain, key_ring, reading_client, shop_client};
-use crate::clock::Clock;
+use crate::clock::{Clock, Tick};
 use crate::config::{ConnectionSettings, Settings};
 use crate::domain::ids::ConnectionName;
 use crate::domain::money::{Currency, Money};
-use crate::flow::account::{Account, Difference, Gap, Standing};
-use crate::flow::reconcile::{Books, Progress, ReconcileError, VISIBLE, reconcile as compare};
+use crate::flow::account::{Difference, Gap, Standing};
+use crate::flow::reconcile::{
+    Asked, Books, Depth, KEPT_AFTER, Manner, Progress, ReconcileError, Reconciled, VISIBLE, reconcile as compare,
+};
+use crate::flow::sync::BULK_FROM;
 use crate::mapping::components::Component;
 use crate::mapping::rules::DiscountMode;
 use crate::shopify::Lane;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  ml-connector reconcile acme --from 2026-11-01 --to 2026-11-30\n  \
-                  ml-connector reconcile acme --from 2026-11-27 --to 2026-11-27 --json\n\nEnds with 1 when a difference is unexplained.")]
+                  ml-connector reconcile acme --from 2026-11-27 --to 2026-11-27 --json\n\nEnds with 1 when a difference is unexplained. \
+                  One that was stopped goes on where it was when the same command is given within an hour.")]
 pub(super) struct ReconcileArgs {
     /// The connection's name.
     connection: String,
@@ -35,6 +43,12 @@ pub(super) struct ReconcileArgs {
     /// Most differences that are listed; all are counted.
     #[arg(long, value_name = "NUMBER", default_value_t = 1_000)]
     limit: usize,
+    /// Reads every order whole from Shopify, also where its list says what we know.
+    #[arg(long)]
+    whole: bool,
+    /// Begins anew, also where the same command was stopped.
+    #[arg(long)]
+    anew: bool,
     #[command(flatten)]
     shown: Shown,
 }
@@ -48,34 +62,114 @@ pub(super) async fn reconcile(settings: Settings, args: ReconcileArgs) -> Result
     let span = span(connection, args.from, args.to)?;
     let (store, keys, clock) = (open_store(&settings).await?, key_ring(&settings)?, Clock::system());
     let tenant = &connection.link.ifs;
+    let limits = settings.tenants.get(tenant);
+    let limits = limits.ok_or_else(|| Failure::Usage(format!("the settings have no [ifs.{tenant}]")))?;
     let ifs = reading_client(&settings, &store, &keys, &clock, tenant).await?;
     // Orders that are sold now come first.
     let shopify = shop_client(&settings, &store, &keys, &clock, name).await?.in_lane(Lane::Rest);
     let of_tenant = settings.connections.iter().filter(|(_, other)| other.link.ifs == *tenant);
     let names: Vec<ConnectionName> = of_tenant.map(|(name, _)| name.clone()).collect();
-    let rules = &connection.rules;
-    let books = Books { name, names: &names, store: &store, shopify: &shopify, ifs: &ifs, rules, now: clock.now() };
+    let books = Books {
+        name,
+        names: &names,
+        store: &store,
+        shopify: &shopify,
+        ifs: &ifs,
+        // The other half is the service's, which writes meanwhile.
+        ifs_reads_max: usize::try_from(limits.concurrency_max.get() / 2).unwrap_or(1),
+        batch_parts_max: limits.batch_parts_max,
+        rules: &connection.rules,
+        now: clock.now(),
+        clock: &clock,
+    };
+    let asked = Asked {
+        span,
+        differences_max: args.limit,
+        depth: if args.whole { Depth::Whole } else { Depth::Changed },
+        manner: if args.anew { Manner::Anew } else { Manner::GoOn },
+        bulk_from: BULK_FROM,
+        kept_after: KEPT_AFTER,
+    };
     if clock.now().duration_since(span.0) >= VISIBLE {
         tell(&format!(
             "{name}: Shopify shows orders older than 60 days only to an app with the scope read_all_orders; without it they are not_visible"
         ));
     }
-    let mut said = 0;
-    let mut progress = |progress: Progress| match progress {
-        Progress::Compared(orders) if orders >= said + 250 => {
-            said = orders;
-            tell(&format!("{name}: {orders} orders compared"));
+    let teller = Teller { name, clock: &clock, said: Cell::new(None) };
+    let mut interrupted =
+        signal(SignalKind::interrupt()).map_err(|error| Failure::Usage(format!("signals: {error}")))?;
+    let progress = |progress: Progress| teller.tell(progress);
+    let reconciled = tokio::select! {
+        ended = compare(books, &asked, &progress) => ended.map_err(failure)?,
+        _ = interrupted.recv() => {
+            tell(&format!("{name}: stopped; the same command goes on where this one ended"));
+            return Err(Failure::Found);
         }
-        Progress::Compared(_) | Progress::Ours(_) => {}
-        Progress::Strays => tell(&format!("{name}: IFS is searched for records that no link explains")),
     };
-    let account = compare(books, span, args.limit, &mut progress).await.map_err(failure)?;
-    let told = Told { name, connection, from: args.from, to: args.to, account: &account };
+    let told = Told { name, connection, from: args.from, to: args.to, reconciled: &reconciled };
     match args.shown.format() {
         Format::Json => say_json(&told.as_json()),
         Format::Text => told.say(),
     }
-    if account.is_clean() { Ok(()) } else { Err(Failure::Found) }
+    if reconciled.account.is_clean() { Ok(()) } else { Err(Failure::Found) }
+}
+
+/// Tells how far it is, on standard error.
+struct Teller<'a> {
+    name: &'a ConnectionName,
+    clock: &'a Clock,
+    /// Where it began, and what was said last.
+    said: Cell<Option<(Said, Said)>>,
+}
+
+/// How many orders were compared at a time.
+#[derive(Clone, Copy)]
+struct Said {
+    at: Tick,
+    orders: u64,
+}
+
+/// Time between two lines.
+const TOLD_EVERY: Duration = Duration::from_secs(5);
+
+impl Teller<'_> {
+    fn tell(&self, progress: Progress) {
+        let name = self.name;
+        match progress {
+            Progress::Compared { orders, about } => self.tell_orders(orders, about),
+            Progress::Strays => tell(&format!("{name}: IFS is searched for records that no link explains")),
+            Progress::Note(text) => tell(&format!("{name}: {text}")),
+        }
+    }
+
+    /// The first chunk tells nothing of the rate: it may hold what an earlier run had compared.
+    fn tell_orders(&self, orders: u64, about: Option<u64>) {
+        let now = Said { at: self.clock.monotonic(), orders };
+        let Some((first, last)) = self.said.get() else {
+            self.said.set(Some((now, now)));
+            return;
+        };
+        let is_last = about.is_some_and(|about| orders >= about);
+        if now.at.since(last.at) < TOLD_EVERY && !(is_last && last.orders < orders) {
+            return;
+        }
+        self.said.set(Some((first, now)));
+        let secs = now.at.since(first.at).as_secs().max(1);
+        let rate = (orders - first.orders) / secs;
+        let of = about.map(|about| format!(" of about {about}")).unwrap_or_default();
+        let left = about.map(|about| about.saturating_sub(orders) / rate.max(1));
+        let left = left.map(|secs| format!(", {} left", shown_time(secs))).unwrap_or_default();
+        tell(&format!("{}: {orders} orders{of} compared, {rate} a second{left}", self.name));
+    }
+}
+
+/// A time for people.
+fn shown_time(secs: u64) -> String {
+    match secs {
+        0..=119 => format!("{secs} s"),
+        120..=7_199 => format!("{} min", secs / 60),
+        _ => format!("{} h", secs / 3_600),
+    }
 }
 
 /// The days as instants, in the connection's time zone.
@@ -93,7 +187,7 @@ fn span(connection: &ConnectionSettings, from: Date, to: Date) -> Result<(Timest
 fn failure(error: ReconcileError) -> Failure {
     let text = chain(&error);
     match error {
-        ReconcileError::Shopify(_) | ReconcileError::Ifs(_) => Failure::Remote(text),
+        ReconcileError::Shopify(_) | ReconcileError::Ifs(_) | ReconcileError::File(_) => Failure::Remote(text),
         ReconcileError::Store(error) => error.into(),
         ReconcileError::TooManyDigits(_) | ReconcileError::Crowded(_) => Failure::Usage(text),
     }
@@ -105,7 +199,7 @@ struct Told<'a> {
     connection: &'a ConnectionSettings,
     from: Date,
     to: Date,
-    account: &'a Account,
+    reconciled: &'a Reconciled,
 }
 
 impl Told<'_> {
@@ -116,7 +210,7 @@ impl Told<'_> {
     }
 
     fn as_json(&self) -> Value {
-        let account = self.account;
+        let account = &self.reconciled.account;
         let sums: Vec<Value> = account
             .sums
             .iter()
@@ -145,7 +239,7 @@ impl Told<'_> {
             .collect();
         json!({
             "connection": self.name.as_str(), "from": self.from.to_string(), "to": self.to.to_string(),
-            "time_zone": self.connection.rules.settings().time_zone, "clean": account.is_clean(),
+            "time_zone": self.connection.rules.settings().time_zone, "began": self.reconciled.began.to_string(), "clean": account.is_clean(),
             "orders": {"shopify": account.counts.shopify, "ours": account.counts.ours, "ifs": account.counts.ifs},
             "unexplained": account.count(Standing::Unexplained), "open": account.count(Standing::Open),
             "explained": account.count(Standing::Explained),
@@ -155,7 +249,7 @@ impl Told<'_> {
     }
 
     fn say(&self) {
-        let account = self.account;
+        let account = &self.reconciled.account;
         let zone = &self.connection.rules.settings().time_zone;
         say(&format!("{}: orders placed from {} to {} ({zone})\n", self.name, self.from, self.to));
         let counts = account.counts;
@@ -213,7 +307,7 @@ impl Told<'_> {
 
     fn reasons(&self) -> Vec<Vec<String>> {
         let mut rows = Vec::new();
-        for ((standing, code), reason) in &self.account.reasons {
+        for ((standing, code), reason) in &self.reconciled.account.reasons {
             let mut head = vec![standing.as_str().to_owned(), code.clone(), reason.orders.to_string()];
             if reason.totals.is_empty() {
                 rows.push(head.clone());

@@ -57,14 +57,11 @@ pub(super) fn config(command: &ConfigCommand, config: Option<PathBuf>) -> Result
     };
     let settings = super::load(config)?;
     let (tenants, connections) = (settings.tenants.len(), settings.connections.len());
-    let notes: Vec<(String, String)> = settings
-        .connections
-        .iter()
-        .flat_map(|(name, connection)| connection.rules.notes().into_iter().map(|note| (name.to_string(), note)))
-        .collect();
+    let notes = settings.notes();
     match shown.format() {
         Format::Json => {
-            let notes: Vec<_> = notes.iter().map(|(name, note)| json!({"connection": name, "note": note})).collect();
+            let notes: Vec<_> =
+                notes.iter().map(|(name, note)| json!({"connection": name.as_str(), "note": note})).collect();
             say_json(&json!({"ok": true, "tenants": tenants, "connections": connections, "notes": notes}));
         }
         Format::Text => {

@@ -273,6 +273,8 @@ fn check_link(reader: &mut Reader<'_>, egress: &Egress, name: &str, link: &LinkS
     let at = |key| path(["connections", name, "census", key]);
     within(reader, &at("days"), link.census.days, 0, 365);
     within(reader, &at("at_hour"), link.census.at_hour, 0, 23);
+    // A day that is still counted each night is not forgotten.
+    within(reader, &at("keep_days"), link.census.keep_days, link.census.days.max(1), 3_650);
 }
 
 /// An address of a remote: one that may be called, without path or password.

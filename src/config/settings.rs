@@ -20,6 +20,10 @@ use crate::telemetry::LogFormat;
 
 pub use crate::flow::{CensusSettings, Mode, SweepSettings};
 
+/// Of a connection whose webhook subscriptions shall be watched while nobody knows where they should lead.
+const UNWATCHED: &str = "webhook_watch wants server.public_url, which is not set: nobody looks whether the shop's webhook \
+    subscriptions stand, and `webhooks register` makes none; webhook_watch = \"off\" says that they are kept elsewhere";
+
 /// Every setting, checked.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -46,6 +50,18 @@ impl Settings {
     pub fn webhook_address(&self, connection: &ConnectionName) -> Option<String> {
         let public = self.server.public_url.as_ref()?;
         Some(format!("{}/webhooks/{connection}", public.as_str().trim_end_matches('/')))
+    }
+
+    /// What an operator should know of legal settings, by the connection; each note begins with a key of that connection.
+    pub fn notes(&self) -> Vec<(ConnectionName, String)> {
+        let mut notes = Vec::new();
+        for (name, connection) in &self.connections {
+            notes.extend(connection.rules.notes().into_iter().map(|note| (name.clone(), note)));
+            if self.server.public_url.is_none() && connection.link.webhook_watch != WebhookWatch::Off {
+                notes.push((name.clone(), UNWATCHED.to_owned()));
+            }
+        }
+        notes
     }
 }
 

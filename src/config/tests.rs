@@ -394,3 +394,14 @@ fn a_file_that_is_absent_or_no_toml_is_named() {
     let found = Settings::load(&Sources::default()).expect_err("nothing").to_string();
     assert!(found.contains("there are none; write ./ml-connector.toml"), "{found}");
 }
+
+#[test]
+fn a_watch_that_nobody_can_keep_is_noted() {
+    let unwatched = |text: &str| {
+        let notes = load(text).expect("good settings").notes();
+        notes.into_iter().filter(|(_, note)| note.starts_with("webhook_watch wants server.public_url")).count()
+    };
+    assert_eq!(unwatched(GOOD), 1);
+    assert_eq!(unwatched(&format!("[server]\npublic_url = \"https://hooks.example.com\"\n{GOOD}")), 0);
+    assert_eq!(unwatched(&format!("{GOOD}webhook_watch = \"off\"\n")), 0);
+}

@@ -20,6 +20,11 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// The standing of a word; none of an unknown one.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Unexplained, Self::Open, Self::Explained].into_iter().find(|standing| standing.as_str() == word)
+    }
+
     /// The word used in tables and JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -122,7 +127,7 @@ pub struct Reason {
 pub struct TooManyDigits;
 
 /// The account.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Account {
     /// How many orders stand in each book, those that a rule keeps out left out.
     pub counts: Counts,
@@ -135,7 +140,7 @@ pub struct Account {
     /// Differences that are counted and not listed.
     pub more: u64,
     /// Most differences that are listed.
-    differences_max: usize,
+    pub(super) differences_max: usize,
 }
 
 impl Account {
@@ -210,6 +215,7 @@ impl Account {
 
 #[cfg(test)]
 mod tests {
+    use super::super::account_kept::KeptAccount;
     use super::*;
 
     fn entry(standing: Standing, code: &str) -> Entry {
@@ -249,6 +255,27 @@ mod tests {
         assert_eq!((account.more, account.counts.ours), (3, 5));
         assert_eq!([Standing::Unexplained, Standing::Open, Standing::Explained].map(|of| account.count(of)), [2, 1, 2]);
         assert!(!account.is_clean());
+    }
+
+    #[test]
+    fn an_account_that_was_kept_goes_on_as_it_was() {
+        let mut account = Account::listing(2);
+        for code in ["never_came", "gone_from_ifs", "live_in_ifs"] {
+            account.add(entry(Standing::Unexplained, code)).expect("few digits");
+        }
+        let amounts = std::array::from_fn(|place| Decimal::new(i64::try_from(place).expect("ten") - 5, 2));
+        let ifs = Some(Components::of_amounts(amounts));
+        let mut told = entry(Standing::Explained, "resolved");
+        if let Some(difference) = &mut told.difference {
+            difference.document = Some(DocumentId::new(7));
+            difference.gaps =
+                vec![Gap { component: Component::Total, shopify: None, ours: Some(Decimal::ONE), ifs: None }];
+        }
+        account.differences_max = 3;
+        account.add(Entry { ifs, ..told }).expect("few digits");
+        let text = serde_json::to_string(&KeptAccount::of(&account)).expect("JSON");
+        let kept: KeptAccount = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(kept.into_account(), Some(account));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! change, and held against ours. It finds what a sweep missed, orders that are gone in Shopify, and gaps in the orders' names.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -9,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::name_gaps::gaps;
 use super::sweep::Swept;
 use super::{Connection, deletion, hint};
+use crate::domain::verdict::{Scope, Verdict};
 use crate::shopify::orders::{OrderHead, OrderSearch, PAGE_MAX, PageSize, SortKey};
 use crate::shopify::{Lane, ShopifyClient, ShopifyError};
-use crate::store::{CensusDay, HintPage, Origin, PlacedOrder, RunEnd, RunOutcome, StoreError, Taken};
+use crate::store::{CensusDay, Hint, HintPage, Origin, PlacedOrder, Run, RunEnd, RunOutcome, StoreError, Taken};
 use crate::telemetry::metric;
 
 /// What runs, in `schedule_runs`.
@@ -20,6 +22,8 @@ pub const CENSUS: &str = "census";
 const LIST_MAX: usize = 20_000;
 /// Orders that are asked for by id or by name in one census.
 const ASKED_MAX: usize = 50;
+/// Time between two censuses of which the first one failed.
+const AFTER_FAILURE: Duration = Duration::from_secs(3_600);
 /// Younger orders a token without `read_all_orders` may see, with a day to spare: of these, not there is gone.
 const SEEN_DAYS: i64 = 59;
 
@@ -31,6 +35,8 @@ pub struct CensusSettings {
     pub days: u64,
     /// From which hour on it runs, in the shop's time zone.
     pub at_hour: u64,
+    /// How many days its counts are kept.
+    pub keep_days: u64,
 }
 
 /// What a census saw.
@@ -52,7 +58,8 @@ pub struct Counted {
     pub gaps: Vec<String>,
 }
 
-/// Whether a census is due: none was done today, by the shop's own calendar, and its hour has come.
+/// Whether a census is due: none was done today, by the shop's own calendar, and its hour has come. One that failed is taken again
+/// after a while: it lists weeks of orders.
 ///
 /// # Errors
 /// The store's.
@@ -61,7 +68,12 @@ pub async fn is_due(link: &Connection) -> Result<bool, StoreError> {
         return Ok(false);
     }
     let now = link.rules.local(link.clock.now());
-    let (_, done) = link.store.latest_runs(&link.name, CENSUS).await?;
+    let (latest, done) = link.store.latest_runs(&link.name, CENSUS).await?;
+    let since = |run: Run| Duration::try_from(link.clock.now().duration_since(run.started_at)).ok();
+    let failed = latest.filter(|run| run.outcome.as_deref() == Some(RunOutcome::Failed.as_str()));
+    if failed.and_then(since).is_some_and(|since| since < AFTER_FAILURE) {
+        return Ok(false);
+    }
     let today_done = done.is_some_and(|run| link.rules.local(run.started_at).date() == now.date());
     Ok(!today_done && u64::try_from(now.hour()).is_ok_and(|hour| hour >= link.census.at_hour))
 }
@@ -76,9 +88,10 @@ pub async fn census(link: &Connection) -> Result<Swept<Counted>, StoreError> {
     let (swept, outcome, message) = match take(link, &mut counted).await {
         Ok(()) => (Swept::Done(counted.clone()), RunOutcome::Done, None),
         Err(Failure::Store(error)) => return Err(error),
+        Err(Failure::Stopped) => (Swept::Stopped, RunOutcome::BrokeOff, None),
         Err(Failure::Shopify(error)) => {
             let message = error.to_string();
-            tracing::warn!(connection = %link.name, error = %message, "the census failed: it is tried again by itself");
+            tracing::warn!(connection = %link.name, error = %message, "the census failed: it is taken again in an hour");
             (Swept::Failed, RunOutcome::Failed, Some(message))
         }
     };
@@ -103,29 +116,33 @@ enum Failure {
     Shopify(#[from] ShopifyError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("the service stops")]
+    Stopped,
 }
 
 /// 1. The window, by Shopify's clock, and what we know of it.
-/// 2. List it by birth, then by change; what is unknown or newer enters the inbox page by page.
+/// 2. List it by birth, then by change; what is unknown or newer enters the inbox page by page, and what was taken for deleted.
 /// 3. Ours that are not listed: those that Shopify has no more are gone.
 /// 4. Names that are missing between others are asked for by name.
-/// 5. Keep the result by day.
+/// 5. Keep the result by day, and forget what is older than is asked for.
 async fn take(link: &Connection, counted: &mut Counted) -> Result<(), Failure> {
     // 1.
+    go_on(link)?;
     let newest = in_the_background(link).newest_order().await?;
     let Some(order) = newest.orders.first() else { return Ok(()) };
     let until = newest.shop_time.unwrap_or(order.updated_at);
-    let days = SignedDuration::from_hours(24 * i64::try_from(link.census.days).unwrap_or(i64::MAX / 24));
-    let from = until.checked_sub(days).unwrap_or(Timestamp::MIN).max(link.rules.orders_from());
+    let from = until.checked_sub(days(link.census.days)).unwrap_or(Timestamp::MIN).max(link.rules.orders_from());
     let ours = link.store.orders_placed(&link.name, from, until).await?;
     // 2.
     let mut list = List { link, counted: &mut *counted, orders: BTreeMap::new() };
     list.read(from, SortKey::CreatedAt).await?;
     list.read(from, SortKey::UpdatedAt).await?;
+    list.bring_back().await?;
     let listed: Vec<OrderHead> =
         list.orders.into_values().filter(|order| order.created_at >= from && order.created_at < until).collect();
     counted.listed = listed.len() as u64;
     counted.ours = ours.len() as u64;
+    go_on(link)?;
     let window = OrderSearch::all().created_from(from).created_before(until).of_every_status();
     counted.counted = in_the_background(link).orders_count(&window).await?;
     if let Some(all) = counted.counted.filter(|all| *all > counted.listed) {
@@ -138,11 +155,23 @@ async fn take(link: &Connection, counted: &mut Counted) -> Result<(), Failure> {
     let gone = gone(link, &ours, &listed, until).await?;
     counted.gone = gone.len() as u64;
     // 4.
-    counted.gaps = missing_names(link, &ours, &listed, counted).await?;
+    counted.gaps = missing_names(link, &ours, &listed, until, counted).await?;
     // 5.
+    let now = link.clock.now();
+    let kept_from = link.rules.day_of(now.checked_sub(days(link.census.keep_days)).unwrap_or(Timestamp::MIN));
     let days = by_day(link, &ours, &listed, &gone, &counted.gaps);
-    link.store.keep_census(&link.tenant.lease, &link.name, days, link.clock.now()).await?;
+    link.store.keep_census(&link.tenant.lease, &link.name, days, kept_from, now).await?;
     Ok(())
+}
+
+/// So many days as a time.
+fn days(count: u64) -> SignedDuration {
+    SignedDuration::from_hours(24 * i64::try_from(count).unwrap_or(i64::MAX / 24))
+}
+
+/// Asked before each question to Shopify: a replica that stops hands over without waiting for the rest of a census.
+fn go_on(link: &Connection) -> Result<(), Failure> {
+    if link.is_stopping() { Err(Failure::Stopped) } else { Ok(()) }
 }
 
 /// A census makes way for orders.
@@ -162,6 +191,7 @@ impl List<'_> {
         let mut size = PageSize::of(self.link.sweep.page_orders.min(PAGE_MAX));
         let (mut from, mut after, mut read) = (from, None::<String>, 0);
         loop {
+            go_on(self.link)?;
             let search = match sort {
                 SortKey::CreatedAt => OrderSearch::all().created_from(from).of_every_status(),
                 SortKey::UpdatedAt => OrderSearch::all().updated_from(from).of_every_status(),
@@ -186,14 +216,30 @@ impl List<'_> {
             }
         }
     }
+
+    /// An order whose deletion was confirmed stands in no list: one that does is read again, whatever is known of it.
+    async fn bring_back(&mut self) -> Result<(), StoreError> {
+        let link = self.link;
+        let back = link.store.deleted_among(&link.name, self.orders.keys().copied().collect()).await?;
+        if back.is_empty() {
+            return Ok(());
+        }
+        let hints = back.into_iter().map(|order_id| hint::of_order(order_id, link.clock.now())).collect();
+        self.counted.entered += enter_hints(link, hints, None).await?.entered;
+        Ok(())
+    }
 }
 
 async fn enter(link: &Connection, orders: &[OrderHead], seen_at: Option<Timestamp>) -> Result<Taken, StoreError> {
+    enter_hints(link, orders.iter().map(hint::of_version).collect(), seen_at).await
+}
+
+async fn enter_hints(link: &Connection, hints: Vec<Hint>, seen_at: Option<Timestamp>) -> Result<Taken, StoreError> {
     let page = HintPage {
         connection: link.name.clone(),
         origin: Origin::Census,
         topic: hint::TOPIC,
-        hints: orders.iter().map(hint::of_version).collect(),
+        hints,
         seen_at: seen_at.map(|at| at.to_string()),
         cursor: None,
         now: link.clock.now(),
@@ -213,13 +259,21 @@ async fn gone(
     let mut unlisted: Vec<&PlacedOrder> =
         ours.iter().filter(|order| order.created_at > surely && !listed.contains(&order.order_id)).collect();
     unlisted.sort_by_key(|order| order.order_id);
-    // Not the same ones each night, where there are more than may be asked for.
-    let nights = usize::try_from(until.as_second() / 86_400).unwrap_or(0);
-    let first = nights.wrapping_mul(ASKED_MAX) % unlisted.len().max(1);
-    unlisted.rotate_left(first);
     let mut gone = Vec::new();
-    for order in unlisted.into_iter().take(ASKED_MAX) {
-        if in_the_background(link).order_by_id(order.order_id).await?.is_none() {
+    for order in of_tonight(unlisted, until) {
+        go_on(link)?;
+        let answer = match in_the_background(link).order_by_id(order.order_id).await {
+            // One order's trouble keeps nobody from learning of the others.
+            Err(error) if matches!(error.verdict(), Verdict::Retry { scope: Scope::Record, .. }) => {
+                tracing::warn!(
+                    connection = %link.name, order_id = order.order_id, %error,
+                    "whether an order is gone in Shopify could not be read: the census passes it over"
+                );
+                continue;
+            }
+            answer => answer?,
+        };
+        if answer.is_none() {
             let page = HintPage {
                 connection: link.name.clone(),
                 origin: Origin::Census,
@@ -236,16 +290,26 @@ async fn gone(
     Ok(gone)
 }
 
+/// Those that are asked for in this census: not the same ones each night, where there are more than may be.
+fn of_tonight<T>(mut all: Vec<T>, until: Timestamp) -> impl Iterator<Item = T> {
+    let nights = usize::try_from(until.as_second() / 86_400).unwrap_or(0);
+    let first = nights.wrapping_mul(ASKED_MAX) % all.len().max(1);
+    all.rotate_left(first);
+    all.into_iter().take(ASKED_MAX)
+}
+
 /// Names between others that no order carries; an order that turns up by its name enters the inbox.
 async fn missing_names(
     link: &Connection,
     ours: &[PlacedOrder],
     listed: &[OrderHead],
+    until: Timestamp,
     counted: &mut Counted,
 ) -> Result<Vec<String>, Failure> {
     let names = ours.iter().map(|order| order.name.as_str()).chain(listed.iter().map(|order| order.name.as_str()));
     let mut missing = Vec::new();
-    for name in gaps(names).into_iter().take(ASKED_MAX) {
+    for name in of_tonight(gaps(names), until) {
+        go_on(link)?;
         let Some(search) = OrderSearch::all().named(&name) else { continue };
         let page =
             in_the_background(link).order_page(&search, SortKey::CreatedAt, None, &mut PageSize::of(PAGE_MAX)).await?;

@@ -5,7 +5,7 @@ use super::customer_order::{Filled, filled};
 use super::rejudge::rejudge;
 use super::settling::{Outcome, settle};
 use super::wish::{Wish, park_reason, skip_text};
-use super::{Connection, amend, cancel, create, customer, hold, look_up, lost, note, read_back, rows};
+use super::{Connection, amend, cancel, create, customer, hold, look_up, lost, note, parts, read_back, rows};
 use crate::domain::document::{DocumentKind, ParkKind, State, Wanted};
 use crate::failpoint;
 use crate::mapping::desired::DesiredOrder;
@@ -69,6 +69,7 @@ pub async fn converge(link: &Connection, claimed: &Claimed) -> Result<State, Sto
         return lost::resolve(link, claimed, order_no).await;
     }
     // 3. The wish and the link.
+    let second = parts::of_deleted(link, claimed, &wish).await?;
     match (&claimed.order_no, wish) {
         (Some(order_no), Wish::Write { order }) if claimed.written.is_none() => {
             read_back::adopt(link, claimed, None, &order, order_no).await
@@ -111,7 +112,7 @@ pub async fn converge(link: &Connection, claimed: &Claimed) -> Result<State, Sto
         (_, Wish::Park { kind, code, text, .. }) => {
             let parked = Settled::Parked(park_reason(&kind, &code, &text));
             let parked = Outcome::new("plan", claimed.desired_version, parked);
-            settle(link, claimed, parked).await
+            settle(link, claimed, second.into_iter().fold(parked, Outcome::followed_by)).await
         }
     }
 }

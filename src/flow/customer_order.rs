@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use super::Connection;
 use super::customer::{Content, reason};
 use super::rejudge::known_order;
 use super::settling::{Outcome, later};
 use super::wish::Wish;
+use super::{Connection, hold};
 use crate::domain::document::{ParkKind, State};
 use crate::domain::ids::ConnectionName;
 use crate::domain::order::Order;
@@ -173,14 +173,17 @@ pub fn fill(order: &mut DesiredOrder, customer_no: &str, bill_addr_no: &str, shi
     }
 }
 
-/// The same wait, opening the customer's document anew from what the order says.
+/// The same wait, opening the customer's document anew from what the order says. Where that cannot be read nothing would come of
+/// waiting, and a customer that is written has it looked at again at once, each time: it parks.
 async fn reopened(
     link: &Connection,
     claimed: &Claimed,
     standing: Option<&CustomerStanding>,
     outcome: Outcome,
 ) -> Result<Outcome, StoreError> {
-    let Some(order) = known_order(&link.store, &link.name, claimed.order_id).await? else { return Ok(outcome) };
+    let Some(order) = known_order(&link.store, &link.name, claimed.order_id).await? else {
+        return Ok(hold::unreadable_snapshot("wait", claimed));
+    };
     let content = content(&link.rules, &order, standing);
     if let Some(standing) = standing.filter(|standing| standing.desired_digest == content.digest()) {
         let text = format!(

@@ -5,11 +5,11 @@ use jiff::SignedDuration;
 use sha2::{Digest as _, Sha256};
 
 use super::Connection;
-use super::map_delivery::{Ended, Given, PAUSE, commit, postpone, quarantine};
+use super::map_delivery::{ATTEMPTS_MAX, Ended, Given, PAUSE, commit, postpone, quarantine};
 use super::rejudge::version_of;
 use super::wish::{Footing, Wish};
-use crate::domain::document::ParkKind;
-use crate::domain::verdict::Verdict;
+use crate::domain::document::{DocumentKind, ParkKind};
+use crate::domain::verdict::{Scope, Verdict};
 use crate::store::{Blame, Hint, Received, StoreError};
 use crate::telemetry::TraceId;
 
@@ -27,7 +27,17 @@ pub(super) fn wish(footing: &Footing) -> Wish {
     }
 }
 
-fn parked() -> Wish {
+/// Whether this is what a deleted order asks of its document.
+pub(super) fn is_wish_of_deleted(wish: &Wish) -> bool {
+    match wish {
+        Wish::Park { code, .. } => code == DELETED,
+        Wish::Skip { rule, .. } => rule == DELETED,
+        Wish::Write { .. } | Wish::Cancel { .. } | Wish::Hold { .. } => false,
+    }
+}
+
+/// The park of a document of a deleted order: a person decides what becomes of it in IFS.
+pub(super) fn parked() -> Wish {
     Wish::Park {
         kind: ParkKind::Conflict.as_str().to_owned(),
         code: DELETED.to_owned(),
@@ -36,6 +46,16 @@ fn parked() -> Wish {
             .to_owned(),
         cancel_reason: None,
     }
+}
+
+/// Whether the order's document says that it was deleted, as it still does when its deletion was taken back and nothing judged it
+/// since: the process may have ended between the two.
+///
+/// # Errors
+/// The store's.
+pub(super) async fn is_marked(link: &Connection, order_id: u64) -> Result<bool, StoreError> {
+    let document = link.store.document_of(DocumentKind::CustomerOrder, &link.name, &order_id.to_string()).await?;
+    Ok(document.and_then(|document| document.reason).is_some_and(|reason| reason.code == DELETED))
 }
 
 /// The row of a deletion that the census found: the same one, however often.
@@ -48,14 +68,22 @@ pub(super) fn found(order_id: u64) -> Hint {
 
 /// Maps a deletion.
 ///
-/// 1. Ask Shopify: an order that it still has was not deleted.
+/// 1. Ask Shopify: an order that it still has was not deleted. A process that dies while it waits does not die of the delivery.
 /// 2. Judge the newest known version as deleted and commit; one that was never known is only remembered.
 ///
 /// # Errors
 /// The store's; the delivery stays `received` then.
-pub(super) async fn map_deletion(link: &Connection, received: &Received, order_id: u64) -> Result<Ended, StoreError> {
+pub(super) async fn map_deletion(
+    link: &Connection,
+    received: &Received,
+    attempts: i64,
+    order_id: u64,
+) -> Result<Ended, StoreError> {
     // 1.
-    match link.shopify.order_by_id(order_id).await {
+    link.store.spare_attempt(received.id).await?;
+    let answer = link.shopify.order_by_id(order_id).await;
+    link.store.begin_delivery(received.id).await?;
+    match answer {
         Ok(None) => {}
         Ok(Some(_)) => {
             link.store.supersede_delivery(received.id, order_id, "Shopify has the order still").await?;
@@ -65,7 +93,14 @@ pub(super) async fn map_deletion(link: &Connection, received: &Received, order_i
             let reason = format!("whether the order was deleted could not be asked: {error}");
             return match error.verdict() {
                 Verdict::Reject => quarantine(link, received, reason).await,
-                Verdict::Done | Verdict::Retry { .. } | Verdict::Ambiguous | Verdict::NotSent => {
+                // An answer that does not read will not read for ever.
+                Verdict::Retry { scope: Scope::Record, .. } if attempts >= ATTEMPTS_MAX => {
+                    quarantine(link, received, reason).await
+                }
+                Verdict::Retry { scope: Scope::Record, .. } => {
+                    postpone(link, received, Blame::Delivery, PAUSE, &reason).await
+                }
+                Verdict::Done | Verdict::Retry { scope: Scope::Remote, .. } | Verdict::Ambiguous | Verdict::NotSent => {
                     let pause = error.after().unwrap_or(PAUSE);
                     postpone(link, received, Blame::Remote, pause, &reason).await
                 }

@@ -12,6 +12,7 @@ use super::wish::{self, Footing, Wish, hold_until};
 use super::{Connection, customer_order};
 use crate::domain::document::{ParkKind, State, Trace};
 use crate::domain::order::{Order, Told};
+use crate::failpoint;
 use crate::mapping::holds;
 use crate::store::{Attempt, Claimed, HELD_TOO_LONG, JudgedAnew, Reason, Settled, Snapshot, StoreError};
 
@@ -55,6 +56,7 @@ pub async fn look(link: &Connection, claimed: &Claimed) -> Result<State, StoreEr
     }
     // 2.
     let answer = link.shopify.order_by_id(claimed.order_id).await;
+    failpoint::hit(failpoint::HOLD_ANSWERED);
     let fresh = match answer {
         Ok(Some(bytes)) => decode_re_read(&bytes).map(|mut fresh| {
             fresh.order.remember(look.known.sale());
@@ -180,7 +182,11 @@ impl Look<'_> {
                 let again = Settled::Again { own_fault: false, due_at: link.clock.now(), reason: None };
                 settle(link, claimed, Outcome::new(STEP, claimed.desired_version, again).untried()).await
             }
-            other => other,
+            Ok(state) => {
+                failpoint::hit(failpoint::HOLD_JUDGED);
+                Ok(state)
+            }
+            Err(error) => Err(error),
         }
     }
 }
@@ -195,7 +201,11 @@ fn knows_more(fresh: Told, known: Told) -> bool {
 }
 
 async fn unreadable(link: &Connection, claimed: &Claimed) -> Result<State, StoreError> {
+    settle(link, claimed, unreadable_snapshot(STEP, claimed)).await
+}
+
+/// The park of a document whose order cannot be judged anew, since its snapshot does not decode.
+pub(super) fn unreadable_snapshot(step: &'static str, claimed: &Claimed) -> Outcome {
     let text = "the order's snapshot cannot be read by this version: run the one that wrote it, then `documents retry`";
-    let parked = Outcome::park(STEP, claimed, ParkKind::Mapping, "unreadable_content", text.to_owned());
-    settle(link, claimed, parked).await
+    Outcome::park(step, claimed, ParkKind::Mapping, "unreadable_content", text.to_owned())
 }

@@ -116,7 +116,7 @@ pub async fn map_delivery(link: &Connection, received: &Received) -> Result<Ende
     let mut version = match told(received) {
         Ok(Told::Version(version)) => version,
         Ok(Told::Event(event)) => return map_event(link, received, attempts, event).await,
-        Ok(Told::Deletion(order_id)) => return deletion::map_deletion(link, received, order_id).await,
+        Ok(Told::Deletion(order_id)) => return deletion::map_deletion(link, received, attempts, order_id).await,
         Err(reason) => return quarantine(link, received, reason).await,
     };
     // 2. and 3.
@@ -126,7 +126,7 @@ pub async fn map_delivery(link: &Connection, received: &Received) -> Result<Ende
             version.order.remember(known.sale);
         }
         let needs = needs(link, &version.order).await?;
-        let chosen = match choice(link, &version, needs, snapshot.as_ref()) {
+        let chosen = match choice(link, &version, needs, snapshot.as_ref()).await? {
             Choice::Drop(reason) => {
                 link.store.supersede_delivery(received.id, version.order.id.get(), reason).await?;
                 return Ok(Ended::Superseded);
@@ -167,12 +167,24 @@ async fn needs(link: &Connection, order: &Order) -> Result<Facts, StoreError> {
     Ok(Facts { risk: !matches!(footing, Footing::InIfs), ..needs })
 }
 
-fn choice(link: &Connection, version: &Version, needs: Facts, snapshot: Option<&Snapshot>) -> Choice {
+async fn choice(
+    link: &Connection,
+    version: &Version,
+    needs: Facts,
+    snapshot: Option<&Snapshot>,
+) -> Result<Choice, StoreError> {
     let choice = choose(&version.order, &version.digest, needs, snapshot);
-    if link.secret_use == SecretUse::SharedApp && snapshot.is_none() && choice == Choice::Take {
-        return Choice::ReRead("the webhook secret is shared: the shop itself must confirm a new order");
+    if choice != Choice::Take {
+        return Ok(choice);
     }
-    choice
+    if link.secret_use == SecretUse::SharedApp && snapshot.is_none() {
+        return Ok(Choice::ReRead("the webhook secret is shared: the shop itself must confirm a new order"));
+    }
+    // A delivery that comes late, or an order that was never gone: the shop says which.
+    if link.store.was_deleted(&link.name, version.order.id.get()).await? {
+        return Ok(Choice::ReRead("its deletion is known"));
+    }
+    Ok(choice)
 }
 
 /// What is decided of a version before it is judged.

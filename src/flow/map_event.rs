@@ -3,11 +3,10 @@
 
 use jiff::Timestamp;
 
-use super::Connection;
 use super::map_delivery::{Ended, Given, PAUSE, commit, postpone};
 use super::re_read::{Brought, Case, ReRead, re_read};
 use super::rejudge::version_of;
-use super::sweep;
+use super::{Connection, deletion, sweep};
 use crate::store::{Blame, Received, StoreError};
 
 /// What such a delivery names.
@@ -25,7 +24,8 @@ pub(super) struct Event {
 ///
 /// 1. A refund that the newest known version holds already tells nothing new: Shopify sends `orders/updated` beside it. Nor does
 ///    a hint of a version that a webhook brought meanwhile.
-/// 2. Read the order by its id. An answer that is known already tells nothing new either.
+/// 2. Read the order by its id. An answer that is known already tells nothing new either, unless the order stands as deleted: it
+///    was read, so that it was not.
 /// 3. Judge it and commit; if the snapshot moved meanwhile, begin again.
 ///
 /// # Errors
@@ -63,7 +63,7 @@ pub(super) async fn map_event(
         let has_facts = known.as_ref().is_some_and(|known| !known.order.lacks_facts(link.rules.needs()));
         let is_same =
             snapshot.is_some_and(|known| known.updated_at == fresh.order.updated_at && known.digest == fresh.digest);
-        if is_same && has_facts {
+        if is_same && has_facts && !deletion::is_marked(link, event.order_id).await? {
             return supersede(link, received, event, "this version is known").await;
         }
         // 3.

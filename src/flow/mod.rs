@@ -3,6 +3,7 @@
 //! No actor, no route and no command is known here.
 
 pub mod account;
+mod account_kept;
 pub mod amend;
 mod announce;
 pub mod cancel;
@@ -32,7 +33,10 @@ pub mod preview;
 pub mod re_read;
 pub mod read_back;
 pub mod reconcile;
+mod reconcile_compare;
+mod reconcile_listing;
 mod reconcile_order;
+mod reconcile_place;
 pub mod rejudge;
 mod release;
 pub mod remap;
@@ -52,7 +56,7 @@ pub mod wish;
 pub mod write_back;
 pub mod writer;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -132,10 +136,19 @@ pub struct Tenant {
     pub tenure: Tenure,
     /// All connections to it.
     pub connections: Vec<ConnectionName>,
+    /// The sites whose records each connection's standing query reads; none of one that only observes.
+    pub sites_read: BTreeMap<ConnectionName, BTreeSet<String>>,
     /// The customers that are looked for or made at this moment.
     pub births: Births,
     /// Who has lost writes lately.
     pub losses: Losses,
+}
+
+impl Tenant {
+    /// Whether the standing query of this connection reads this site.
+    pub fn is_read(&self, connection: &str, site: &str) -> bool {
+        self.sites_read.iter().any(|(name, sites)| name.as_str() == connection && sites.contains(site))
+    }
 }
 
 /// The keys of customers that IFS numbers and that are looked for or made at this moment. One person may buy in two shops of a

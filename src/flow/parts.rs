@@ -5,11 +5,11 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
-use super::Connection;
 use super::amend::Work;
 use super::rejudge::wish_today;
 use super::settling::Outcome;
 use super::wish::Wish;
+use super::{Connection, deletion};
 use crate::domain::document::{DocumentKind, ParkKind, Trace, Wanted};
 use crate::domain::ids::ConnectionName;
 use crate::ifs::wire::names;
@@ -17,7 +17,7 @@ use crate::mapping::desired::{DesiredOrder, DesiredRow};
 use crate::mapping::late::{self, Kept};
 use crate::mapping::rules::{LateAdditions, Rules};
 use crate::mapping::written::WrittenOrder;
-use crate::store::{self, Beside, DocumentRow, FollowUp, Store, StoreError};
+use crate::store::{self, Beside, Claimed, FollowUp, Store, StoreError};
 
 impl Work<'_> {
     /// What this order of IFS holds of the whole. What is left goes to the second one with the end of this step.
@@ -123,9 +123,8 @@ fn wish_of(content: Option<DesiredOrder>, rules: &Rules) -> Wish {
 }
 
 /// What the first order keeps, where it is closed for additions.
-fn kept_of(first: &DocumentRow) -> Option<Kept> {
-    let base = serde_json::from_str::<WrittenOrder>(first.written.as_deref()?).ok()?;
-    base.kept
+fn kept_of(written: &str) -> Option<Kept> {
+    serde_json::from_str::<WrittenOrder>(written).ok()?.kept
 }
 
 /// What an order's new content asks of its second order, for where the first one does not move by it: it is parked or
@@ -137,7 +136,7 @@ pub(super) async fn beside(link: &Connection, order_id: u64, wish: &Wish) -> Res
     let document = async |key: &str| link.store.document_of(DocumentKind::CustomerOrder, &link.name, key).await;
     let Some(first) = document(&order_id.to_string()).await? else { return Ok(None) };
     let beside = |second| Ok(Some(Beside { seen_written: first.written.clone(), second }));
-    let Some(kept) = kept_of(&first) else { return beside(None) };
+    let Some(kept) = first.written.as_deref().and_then(kept_of) else { return beside(None) };
     if document(&late::second_key(order_id)).await?.is_none() {
         return beside(None);
     }
@@ -147,8 +146,26 @@ pub(super) async fn beside(link: &Connection, order_id: u64, wish: &Wish) -> Res
             Ok(parts) => of_second(order_id, parts.second, &link.rules),
             Err(text) => told(order_id, &unsplit(&text)),
         }),
+        deleted if deletion::is_wish_of_deleted(deleted) => Some(told(order_id, &deletion::parked())),
         Wish::Skip { .. } | Wish::Hold { .. } | Wish::Park { .. } => None,
     })
+}
+
+/// What goes to the second order of one that the writer parks because Shopify deleted it: it parks too, where there is one.
+///
+/// # Errors
+/// The store's.
+pub(super) async fn of_deleted(
+    link: &Connection,
+    claimed: &Claimed,
+    wish: &Wish,
+) -> Result<Option<FollowUp>, StoreError> {
+    if !deletion::is_wish_of_deleted(wish) || claimed.written.as_deref().and_then(kept_of).is_none() {
+        return Ok(None);
+    }
+    let key = late::second_key(claimed.order_id);
+    let second = link.store.document_of(DocumentKind::CustomerOrder, &link.name, &key).await?;
+    Ok(second.map(|_| told(claimed.order_id, &deletion::parked())))
 }
 
 fn unsplit(text: &str) -> Wish {
@@ -190,7 +207,8 @@ pub async fn second_today(
     let content = match wish_today(store, rules, connection, order_id, now).await? {
         Some(Wish::Write { order }) => {
             let first = store.document_of(DocumentKind::CustomerOrder, connection, &order_id.to_string()).await?;
-            let Some((first, kept)) = first.and_then(|first| kept_of(&first).map(|kept| (first, kept))) else {
+            let kept = first.as_ref().and_then(|first| kept_of(first.written.as_deref()?));
+            let (Some(first), Some(kept)) = (first, kept) else {
                 return Ok(Today::Stands);
             };
             let parts = match late::split(&order, &kept) {

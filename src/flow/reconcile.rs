@@ -1,41 +1,33 @@
 //! The three books side by side: Shopify's orders of a span of time against our documents against IFS, order by order. Reads only, of
-//! both remotes and the store; goes through by pages and keeps sums and differences, never the orders.
+//! both remotes and the store; goes through by time and keeps sums and differences, never the orders. Where it stands is kept in
+//! `cursors`, so that the same request goes on where it broke off.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
-use futures::StreamExt as _;
-use futures::stream;
+use futures::{TryStreamExt as _, stream};
 use jiff::Timestamp;
 
 use super::account::{Account, Difference, Entry, Standing, TooManyDigits};
-use super::amend::left_cancelled;
-use super::map_delivery::{Version, decode_re_read};
-use super::read_back::read_many;
+use super::reconcile_listing::Listing;
 pub use super::reconcile_order::VISIBLE;
-use super::reconcile_order::{CANCELLED_IN_IFS, Case};
+use super::reconcile_place::{Place, forget};
 use super::standing::{CLOCKS_APART, Look, StandingError};
-use super::stray::{Verdict, judge};
+use super::stray::{Verdict, judge, order_of};
+use crate::clock::Clock;
 use crate::domain::ids::ConnectionName;
 use crate::ifs::IfsClient;
 use crate::ifs::error::IfsError;
-use crate::mapping::read::ReadOrder;
 use crate::mapping::rules::Rules;
 use crate::shopify::ShopifyError;
 use crate::shopify::client::ShopifyClient;
-use crate::shopify::orders::{OrderSearch, PageSize, SortKey};
-use crate::store::{KnownOrder, NOTED, Store, StoreError};
+use crate::store::{Store, StoreError};
 
-/// Orders that are read and compared at once.
-const ORDERS_AT_ONCE: usize = 25;
-/// Orders that are read from Shopify beside each other; its own rate holds them back.
-const READS_AT_ONCE: usize = 4;
-/// Orders of one page of ours.
-const OURS_AT_ONCE: i64 = 250;
-/// Orders behind which a list is begun anew: Shopify's lists end at 25,000.
-const LIST_MAX: usize = 20_000;
+/// Orders after which the place is kept.
+pub const KEPT_AFTER: u64 = 1_000;
 /// Keys of one batch of look-ups.
 const KEYS_AT_ONCE: usize = 25;
+/// Orders whose time is looked up at once.
+const ORDERS_AT_ONCE: usize = 250;
 
 /// Whose books are compared.
 #[derive(Clone, Copy)]
@@ -50,10 +42,60 @@ pub struct Books<'a> {
     pub shopify: &'a ShopifyClient,
     /// The tenant.
     pub ifs: &'a IfsClient,
+    /// Batches of reads of IFS under way at one time.
+    pub ifs_reads_max: usize,
+    /// Parts of one such batch.
+    pub batch_parts_max: usize,
     /// The rules.
     pub rules: &'a Rules,
-    /// Now.
+    /// The moment by which is judged what may still be on its way.
     pub now: Timestamp,
+    /// The clock by which a place that was kept grows old.
+    pub clock: &'a Clock,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// Orders placed from here on, and before there.
+    pub span: (Timestamp, Timestamp),
+    /// Most differences that are listed.
+    pub differences_max: usize,
+    /// Which orders are read whole.
+    pub depth: Depth,
+    /// Whether it goes on where the same request broke off.
+    pub manner: Manner,
+    /// From how many orders on Shopify's list is a bulk operation; `sync::BULK_FROM`.
+    pub bulk_from: u64,
+    /// Orders after which the place is kept; [`KEPT_AFTER`].
+    pub kept_after: u64,
+}
+
+/// Which orders are read whole from Shopify.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Those of which we do not know the version that Shopify's list states, or know other figures of it.
+    Changed,
+    /// Every one.
+    Whole,
+}
+
+/// Whether an earlier request of the same words counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// It goes on where that one broke off.
+    GoOn,
+    /// It begins anew.
+    Anew,
+}
+
+/// What came of it.
+#[derive(Debug, Clone)]
+pub struct Reconciled {
+    /// The account.
+    pub account: Account,
+    /// When it began: where it went on after a break, some of it is of that time.
+    pub began: Timestamp,
 }
 
 /// Why there is no account.
@@ -68,6 +110,9 @@ pub enum ReconcileError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The file of a bulk operation cannot be used: it begins anew by pages then.
+    #[error("the file of Shopify's bulk operation {0}")]
+    File(&'static str),
     /// IFS holds more orders than one look goes through.
     #[error("{0}: choose later days")]
     Crowded(&'static str),
@@ -87,190 +132,106 @@ impl From<StandingError> for ReconcileError {
 }
 
 /// How far it came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
-    /// So many of Shopify's orders are compared.
-    Compared(usize),
-    /// So many orders of ours are looked through for what Shopify did not list.
-    Ours(usize),
+    /// So many orders are compared.
+    Compared {
+        /// Those of the runs that this one goes on with counted too.
+        orders: u64,
+        /// Of about so many, where Shopify said.
+        about: Option<u64>,
+    },
     /// IFS is looked through for what no link explains.
     Strays,
+    /// Something to be told.
+    Note(String),
 }
+
+/// Who hears of it.
+pub type Tell<'t> = &'t dyn Fn(Progress);
 
 /// Compares the books of the orders that were placed in a span of time.
 ///
-/// 1. Shopify's orders, by the page: each against our document and IFS.
-/// 2. Orders of ours that Shopify did not list, each asked for by its id.
+/// 1. Take up the place of the same request, or begin.
+/// 2. Orders by the time at which they were placed, Shopify's list beside ours: each in the three books. The place is kept.
 /// 3. Records in IFS with our key that no link explains.
 ///
 /// # Errors
-/// [`ReconcileError`]: half an account would be none.
-pub async fn reconcile(
-    books: Books<'_>,
-    (from, until): (Timestamp, Timestamp),
-    differences_max: usize,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<Account, ReconcileError> {
-    let mut account = Account::listing(differences_max);
-    let mut seen: HashSet<u64> = HashSet::new();
+/// [`ReconcileError`]: half an account would be none. The same request goes on where this one broke off.
+pub async fn reconcile(books: Books<'_>, asked: &Asked, tell: Tell<'_>) -> Result<Reconciled, ReconcileError> {
     // 1.
-    let (mut begin, mut size) = (from, PageSize::of(250));
-    let mut after: Option<String> = None;
-    let mut listed = 0;
-    loop {
-        let search = OrderSearch::all().created_from(begin).created_before(until).of_every_status();
-        let page = books.shopify.order_page(&search, SortKey::CreatedAt, after.as_deref(), &mut size).await?;
-        listed += page.orders.len();
-        let last = page.orders.last().map(|order| order.created_at);
-        // The bounds are asked for to the second: what is beyond them is none of this time.
-        let within = page.orders.iter().filter(|order| order.created_at >= from && order.created_at < until);
-        let fresh: Vec<u64> = within.map(|order| order.id).filter(|id| seen.insert(*id)).collect();
-        for some in fresh.chunks(ORDERS_AT_ONCE) {
-            books.compare(some, &mut account).await?;
-        }
-        progress(Progress::Compared(seen.len()));
-        after = page.next;
-        if after.is_none() {
-            break;
-        }
-        if let Some(last) = last.filter(|last| listed >= LIST_MAX && *last > begin) {
-            (begin, after, listed) = (last, None, 0);
-        }
-    }
+    let (mut place, mut account) = Place::take_up(books, asked, tell).await?;
     // 2.
-    let (mut behind, mut looked) = (0, 0);
     loop {
-        let ours = books.store.ids_of_orders_placed(books.name, (from, until), behind, OURS_AT_ONCE).await?;
-        let Some(last) = ours.last() else { break };
-        behind = *last;
-        looked += ours.len();
-        let unlisted: Vec<u64> = ours.into_iter().filter(|id| seen.insert(*id)).collect();
-        for some in unlisted.chunks(ORDERS_AT_ONCE) {
-            books.compare(some, &mut account).await?;
+        match books.orders(asked, &mut place, &mut account, tell).await {
+            Ok(()) => break,
+            Err(ReconcileError::File(why)) if !place.by_pages => {
+                tell(Progress::Note(format!("the file of Shopify's bulk operation {why}: it begins anew by pages")));
+                (place, account) = Place::beginning(books, asked);
+                place.by_pages = true;
+            }
+            Err(error) => return Err(error),
         }
-        progress(Progress::Ours(looked));
     }
     // 3.
-    progress(Progress::Strays);
-    books.strays((from, until), &seen, &mut account).await?;
-    Ok(account)
+    tell(Progress::Strays);
+    books.strays(asked.span, &place.unlinked, &mut account).await?;
+    forget(books).await?;
+    Ok(Reconciled { account, began: place.began() })
 }
 
 impl Books<'_> {
-    /// Compares some orders and adds them to the account.
-    async fn compare(&self, ids: &[u64], account: &mut Account) -> Result<(), ReconcileError> {
-        let fresh = self.fresh(ids).await?;
-        let known = self.store.known_orders(self.name, ids.to_vec()).await?;
-        let held = self.held(&known).await?;
-        let nothing = KnownOrder::default();
-        let mut entries = Vec::with_capacity(ids.len());
-        for id in ids {
-            let version = fresh.get(id);
-            let entry = match version {
-                Some(Err(reason)) => unreadable(*id, reason),
-                Some(Ok(_)) | None => {
-                    let fresh = version.and_then(|version| version.as_ref().ok());
-                    let case = Case {
-                        order_id: *id,
-                        fresh: fresh.map(|version| (&version.order, version.digest.as_str())),
-                        known: known.get(id).unwrap_or(&nothing),
-                        held: &held,
-                        rules: self.rules,
-                        now: self.now,
-                    };
-                    self.known(case.entry()?).await?
-                }
-            };
-            entries.push((*id, entry));
-        }
-        self.excuse(&known, &mut entries).await?;
-        entries.into_iter().try_for_each(|(_, entry)| account.add(entry).map_err(ReconcileError::from))
-    }
-
-    /// Orders that moved on while the books were read, one after the other, are under way: their books are of several moments.
-    async fn excuse(
+    /// Adds the orders from the place on. Several chunks are under way at one time; they are counted in their order.
+    async fn orders(
         &self,
-        known: &BTreeMap<u64, KnownOrder>,
-        entries: &mut [(u64, Entry)],
+        asked: &Asked,
+        place: &mut Place,
+        account: &mut Account,
+        tell: Tell<'_>,
     ) -> Result<(), ReconcileError> {
-        let unexplained = |entry: &Entry| {
-            entry.difference.as_ref().is_some_and(|difference| difference.standing == Standing::Unexplained)
-        };
-        let asked: Vec<u64> = entries.iter().filter(|(_, entry)| unexplained(entry)).map(|(id, _)| *id).collect();
-        if asked.is_empty() {
-            return Ok(());
-        }
-        let now = self.store.known_orders(self.name, asked.clone()).await?;
-        for (id, entry) in entries.iter_mut().filter(|(id, _)| asked.contains(id)) {
-            let has_moved = known.get(id).map(KnownOrder::versions) != now.get(id).map(KnownOrder::versions);
-            if let Some(difference) = entry.difference.as_mut().filter(|_| has_moved) {
-                difference.standing = Standing::Open;
-                difference.code = "under_way".to_owned();
-                difference.text = "it moved on while the books were read".to_owned();
+        let listing = Listing::open(*self, asked, (&mut *place, &*account), tell).await?;
+        let about = place.about;
+        let chunks = stream::try_unfold(listing, |mut listing| async move {
+            Ok::<_, ReconcileError>(listing.next_chunk().await?.map(|chunk| (chunk, listing)))
+        });
+        let compared = chunks.map_ok(|chunk| self.compare(asked, chunk)).try_buffered(self.ifs_reads_max.max(1));
+        let mut compared = std::pin::pin!(compared);
+        while let Some(some) = compared.try_next().await? {
+            some.entries.into_iter().try_for_each(|entry| account.add(entry))?;
+            place.unlinked.extend(some.unlinked);
+            place.orders += some.orders as u64;
+            if let Some(mark) = some.closes {
+                place.reach(*self, asked, (mark, &*account)).await?;
+            }
+            if some.orders > 0 {
+                tell(Progress::Compared { orders: place.orders, about });
             }
         }
         Ok(())
     }
 
-    /// What Shopify says of these orders now; those that it does not know are missing.
-    async fn fresh(&self, ids: &[u64]) -> Result<BTreeMap<u64, Result<Version, String>>, ReconcileError> {
-        let reads = stream::iter(ids.iter().copied())
-            .map(|id| async move { (id, self.shopify.order_by_id(id).await) })
-            .buffer_unordered(READS_AT_ONCE);
-        let answers: Vec<(u64, Result<Option<Bytes>, ShopifyError>)> = reads.collect().await;
-        let mut fresh = BTreeMap::new();
-        for (id, answer) in answers {
-            if let Some(bytes) = answer? {
-                fresh.insert(id, decode_re_read(&bytes));
-            }
-        }
-        Ok(fresh)
-    }
-
-    /// What IFS holds of their linked records, by number; none for those that are gone.
-    async fn held(
-        &self,
-        known: &BTreeMap<u64, KnownOrder>,
-    ) -> Result<BTreeMap<String, Option<ReadOrder>>, ReconcileError> {
-        let documents = known.values().flat_map(|order| &order.documents);
-        let ours = documents.filter(|document| document.origin.as_deref() != Some(NOTED));
-        let numbers: Vec<String> = ours.filter_map(|document| document.order_no.clone()).collect();
-        let read = read_many(self.ifs, &numbers).await?;
-        Ok(numbers.into_iter().zip(read).collect())
-    }
-
-    /// That a person cancelled an order in IFS is known where a step has met it, and nobody has done anything about it in Shopify.
-    async fn known(&self, mut entry: Entry) -> Result<Entry, ReconcileError> {
-        let Some(difference) = entry.difference.as_mut().filter(|one| one.code == CANCELLED_IN_IFS) else {
-            return Ok(entry);
-        };
-        let Some(document) = difference.document else { return Ok(entry) };
-        let attempts = self.store.attempts_of(document).await?;
-        let last = attempts.last().and_then(|(_, attempt)| attempt.detail.as_deref()).unwrap_or_default();
-        if difference.order_nos.iter().any(|order_no| last.starts_with(&left_cancelled(order_no))) {
-            difference.standing = Standing::Open;
-            difference.text.push_str(", as a step of ours has seen: cancel it in Shopify too");
-        }
-        Ok(entry)
-    }
-
-    /// Adds the records in IFS that no link explains, as far as they are of these orders, or of nobody's and of this time.
+    /// Adds the records in IFS that no link explains, as far as they are of orders of this time, or of nobody's and of this time.
     async fn strays(
         &self,
         (from, until): (Timestamp, Timestamp),
-        seen: &HashSet<u64>,
+        unlinked: &BTreeSet<u64>,
         account: &mut Account,
     ) -> Result<(), ReconcileError> {
         let look = Look { ifs: self.ifs, store: self.store, rules: self.rules, names: self.names };
         let entered_from = from.checked_sub(CLOCKS_APART).unwrap_or(Timestamp::UNIX_EPOCH);
-        let mut keys: BTreeSet<String> = BTreeSet::new();
+        let (mut keys, mut unsure): (BTreeSet<String>, BTreeMap<u64, Vec<String>>) = Default::default();
         for site in self.rules.sites() {
             let looked = look
                 .unexplained(site, entered_from, &mut |one| {
-                    let of_an_order = one.order_id().is_some_and(|id| seen.contains(&id));
                     let of_nobody = !one.has_document && one.is_shopifys() && one.entered.is_none_or(|at| at < until);
-                    if of_an_order || of_nobody {
-                        keys.insert(one.sighting.key);
+                    match one.order_id() {
+                        Some(id) if !of_nobody && !unlinked.contains(&id) => {
+                            unsure.entry(id).or_default().push(one.sighting.key);
+                        }
+                        None if !of_nobody => {}
+                        Some(_) | None => {
+                            keys.insert(one.sighting.key);
+                        }
                     }
                     true
                 })
@@ -279,7 +240,23 @@ impl Books<'_> {
                 return Err(ReconcileError::Crowded(why));
             }
         }
-        let keys: Vec<String> = keys.into_iter().collect();
+        let ids: Vec<u64> = unsure.keys().copied().collect();
+        for some in ids.chunks(ORDERS_AT_ONCE) {
+            for (id, known) in self.store.known_orders(self.name, some.to_vec()).await? {
+                if known.placed_at.is_some_and(|at| at >= from && at < until) {
+                    keys.extend(unsure.remove(&id).unwrap_or_default());
+                }
+            }
+        }
+        self.judge_strays(look, keys.into_iter().collect(), account).await
+    }
+
+    async fn judge_strays(
+        &self,
+        look: Look<'_>,
+        keys: Vec<String>,
+        account: &mut Account,
+    ) -> Result<(), ReconcileError> {
         for some in keys.chunks(KEYS_AT_ONCE) {
             let records = look.records_of(some).await?;
             for key in some {
@@ -293,22 +270,6 @@ impl Books<'_> {
         }
         Ok(())
     }
-}
-
-/// What Shopify answered is no order that we can read.
-fn unreadable(order_id: u64, reason: &str) -> Entry {
-    let difference = Difference {
-        order_id: Some(order_id),
-        order_name: None,
-        order_nos: Vec::new(),
-        document: None,
-        code: "unreadable".to_owned(),
-        standing: Standing::Unexplained,
-        text: format!("what Shopify answered cannot be read: {reason}"),
-        currency: None,
-        gaps: Vec::new(),
-    };
-    Entry { difference: Some(difference), ..Entry::default() }
 }
 
 /// What the judgement of a key's records comes to.
@@ -333,7 +294,7 @@ fn stray(key: &str, order_nos: Vec<String>, verdict: Verdict) -> Option<Differen
         }
     };
     Some(Difference {
-        order_id: super::stray::order_of(key),
+        order_id: order_of(key),
         order_name: None,
         order_nos,
         document,

@@ -44,8 +44,8 @@ impl Work<'_> {
             let found = unlinked(row, field, &self.base, current);
             match found.as_slice() {
                 [] => {}
-                [(target, answered)] => {
-                    let made = WrittenRow::new(row, target.clone(), answered);
+                [(target, read)] => {
+                    let made = WrittenRow::found(row, target.clone(), read);
                     self.base.rows.push(made);
                     self.commit("found", Some(row.key.clone())).await?;
                     return Ok(Step::On(None));
@@ -214,9 +214,9 @@ pub async fn resolve(link: &Connection, claimed: &Claimed, intent: &Intent) -> R
     let made = announced.made(&base, &read);
     match (made.as_slice(), left.is_zero()) {
         // 2.
-        ([(target, answered)], _) => {
+        ([(target, found)], _) => {
             look_up::count("row_adopted");
-            let base = with_row(base, WrittenRow::new(&announced.row, target.clone(), answered));
+            let base = with_row(base, WrittenRow::found(&announced.row, target.clone(), found));
             let attempt = Attempt {
                 step: "look_up".to_owned(),
                 outcome: "found".to_owned(),

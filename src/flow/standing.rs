@@ -10,14 +10,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Connection;
-use super::stray::{Record, Verdict, is_shopifys, judge, key_of, order_of};
+use super::stray::{Record, Verdict, is_shopifys, judge, judge_elsewhere, key_of, order_of};
 use crate::domain::ids::ConnectionName;
 use crate::ifs::error::IfsError;
 use crate::ifs::wire::{Objstate, PartRequest, Row, names};
 use crate::ifs::{IfsClient, OrdersWindow};
 use crate::mapping::create::all_records_part;
 use crate::mapping::rules::Rules;
-use crate::store::{RunEnd, RunOutcome, Sighting, Store, StoreError, Stray};
+use crate::store::{Run, RunEnd, RunOutcome, Sighting, Store, StoreError, Stray};
 use crate::telemetry::metric;
 
 /// Keys looked up in one run: as many as a database lost whole leaves behind in months.
@@ -30,6 +30,8 @@ const KEYS_AT_ONCE: usize = 25;
 const PAGES_MAX: usize = 4_000;
 /// Time between two runs that look back far.
 const NIGHTLY: Duration = Duration::from_secs(24 * 3_600);
+/// So long a long look that failed waits, so that it does not keep the usual one from its turn.
+const AFTER_FAILURE: Duration = Duration::from_secs(3_600);
 /// IFS writes times without their zone as some tenants have it: how far its clock's reading may be from ours.
 pub(super) const CLOCKS_APART: Duration = Duration::from_secs(14 * 3_600);
 
@@ -142,18 +144,23 @@ pub async fn ask(link: &Connection) -> Result<Asked, StoreError> {
 /// Which look is due, or how long none is.
 async fn due(link: &Connection) -> Result<Result<Reach, Duration>, StoreError> {
     let now = link.clock.now();
-    // The time since a run began that was done; none also for one of the future: the wall clock was set back since.
-    let since = async |reach: Reach| {
-        let (_, done) = link.store.latest_runs(&link.name, reach.as_str()).await?;
-        Ok::<_, StoreError>(done.and_then(|run| Duration::try_from(now.duration_since(run.started_at)).ok()))
-    };
-    let nightly = since(Reach::Nightly).await?;
-    if nightly.is_none_or(|since| since >= NIGHTLY) {
+    // The time since a run began; none also for one of the future: the wall clock was set back since.
+    let since = |run: Run| Duration::try_from(now.duration_since(run.started_at)).ok();
+    let (latest, done) = link.store.latest_runs(&link.name, Reach::Nightly.as_str()).await?;
+    let nightly = done.and_then(since);
+    let is_due = nightly.is_none_or(|since| since >= NIGHTLY);
+    let failed = latest.filter(|run| run.outcome.as_deref() == Some(RunOutcome::Failed.as_str())).and_then(since);
+    let again = failed.and_then(|since| AFTER_FAILURE.checked_sub(since)).filter(|wait| is_due && !wait.is_zero());
+    if is_due && again.is_none() {
         return Ok(Ok(Reach::Nightly));
     }
-    let latest = since(Reach::Recent).await?.into_iter().chain(nightly).min();
+    let (_, done) = link.store.latest_runs(&link.name, Reach::Recent.as_str()).await?;
+    let latest = done.and_then(since).into_iter().chain(nightly).min();
     let wait = latest.and_then(|since| link.standing.every.checked_sub(since)).filter(|wait| !wait.is_zero());
-    Ok(wait.map_or(Ok(Reach::Recent), Err))
+    Ok(match wait {
+        Some(wait) => Err(again.map_or(wait, |again| wait.min(again))),
+        None => Ok(Reach::Recent),
+    })
 }
 
 /// Runs once.
@@ -326,10 +333,11 @@ impl Look<'_> {
         let parts: Vec<PartRequest> = wanted.iter().map(|(key, site)| all_records_part(key_field, key, site)).collect();
         let answers = self.ifs.batch_read(&parts).await?;
         let mut records: BTreeMap<String, Vec<Record>> = BTreeMap::new();
-        for ((key, _), answer) in wanted.into_iter().zip(answers) {
+        for ((key, site), answer) in wanted.into_iter().zip(answers) {
             let rows = answer?.rows()?;
             let live = rows.iter().filter(|row| is_live(row) && row.text(key_field) == Some(key.as_str()));
-            let found = live.filter_map(|row| row.text(names::ORDER_NO).map(|order_no| Record(order_no.to_owned())));
+            let number = |row: &Row| row.text(names::ORDER_NO).map(str::to_owned);
+            let found = live.filter_map(|row| number(row).map(|order_no| Record(order_no, site.to_owned())));
             records.entry(key.clone()).or_default().extend(found);
         }
         Ok(records)
@@ -355,7 +363,15 @@ fn is_live(row: &Row) -> bool {
 async fn act(link: &Connection, key: &str, records: &[Record], ran: &mut Ran) -> Result<(), StandingError> {
     let (store, lease, now) = (&link.store, &link.tenant.lease, link.clock.now());
     let known = store.key_standing(&link.name, &link.tenant.connections, key).await?;
-    let verdict = judge(link.name.as_str(), key, records, &known);
+    let owner = known.document.as_ref().map(|document| document.connection.as_str());
+    let unread: Vec<Record>;
+    let (records, verdict) = match owner.filter(|owner| *owner != link.name.as_str()) {
+        Some(owner) => {
+            unread = records.iter().filter(|record| !link.tenant.is_read(owner, &record.1)).cloned().collect();
+            (unread.as_slice(), judge_elsewhere(key, &unread, &known))
+        }
+        None => (records, judge(link.name.as_str(), key, records, &known)),
+    };
     let mut standing = BTreeSet::new();
     match verdict {
         Verdict::Explained => {}

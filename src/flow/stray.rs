@@ -14,9 +14,9 @@ pub const UNLINKED_RECORD: &str = "unlinked_record_with_our_key";
 /// Shopify's order numbers have had 12 digits and more for years; a person's own numbers rarely do.
 const DIGITS_MIN: usize = 12;
 
-/// A live record of a key, by its number in IFS.
+/// A live record of a key: its number in IFS, and its site.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record(pub String);
+pub struct Record(pub String, pub String);
 
 impl Record {
     pub(super) fn sighting(&self, key: &str) -> Sighting {
@@ -78,9 +78,8 @@ fn number_of(key: &str) -> Option<&str> {
 /// 2. While something of it is under way, the record may be what is under way.
 /// 3. What is left parks the document; one that is still to be created looks first instead, and one that says so already stays.
 pub fn judge(connection: &str, key: &str, records: &[Record], known: &KeyStanding) -> Verdict {
-    let is_told_off = |record: &&Record| !known.dismissed.contains(&record.0);
     let Some(document) = &known.document else {
-        let strays: Vec<&Record> = records.iter().filter(is_told_off).collect();
+        let strays = unexplained(records, None, known);
         return if strays.is_empty() { Verdict::Explained } else { Verdict::Tell(untold(key, &strays)) };
     };
     // 1. Another connection's query tells of its own.
@@ -88,8 +87,7 @@ pub fn judge(connection: &str, key: &str, records: &[Record], known: &KeyStandin
         return Verdict::Explained;
     }
     let linked = document.link.as_ref().map(|(order_no, _)| order_no.as_str());
-    let others = records.iter().filter(|record| linked != Some(record.0.as_str())).filter(is_told_off);
-    let others: Vec<&Record> = others.collect();
+    let others = unexplained(records, linked, known);
     let is_deleted = document.code.as_deref() == Some(DELETED);
     if others.is_empty() || (document.state == State::Skipped && !is_deleted) {
         return Verdict::Explained;
@@ -117,6 +115,33 @@ pub fn judge(connection: &str, key: &str, records: &[Record], known: &KeyStandin
         return Verdict::Known;
     }
     park(key, &others, linked, document)
+}
+
+/// Judges those records of another connection's key that stand at sites which its own query does not read: nobody else tells of
+/// them, and its document is not ours to park.
+pub fn judge_elsewhere(key: &str, records: &[Record], known: &KeyStanding) -> Verdict {
+    let Some(document) = &known.document else { return Verdict::Explained };
+    match judge(&document.connection, key, records, known) {
+        Verdict::LookFirst(_) | Verdict::Park { .. } => {
+            let linked = document.link.as_ref().map(|(order_no, _)| order_no.as_str());
+            let others = unexplained(records, linked, known);
+            let text = format!(
+                "IFS order {} carries the key {key} of an order of the connection {}, which does not read that site: cancel it in IFS or \
+                 take the key off it, or run `strays dismiss`",
+                numbers(&others),
+                document.connection
+            );
+            let code = if linked.is_some() { SECOND_RECORD } else { UNLINKED_RECORD };
+            Verdict::Tell(strays(key, &others, code, &text, Some(document.id)))
+        }
+        told => told,
+    }
+}
+
+/// The records that neither the link nor a person explains.
+fn unexplained<'r>(records: &'r [Record], linked: Option<&str>, known: &KeyStanding) -> Vec<&'r Record> {
+    let is_open = |record: &&Record| linked != Some(record.0.as_str()) && !known.dismissed.contains(&record.0);
+    records.iter().filter(is_open).collect()
 }
 
 /// A person may have keyed the one record of a resolved order; what was there when it was resolved was seen.
@@ -203,7 +228,7 @@ mod tests {
     const KEY: &str = "5580473532552";
 
     fn records(numbers: &[&str]) -> Vec<Record> {
-        numbers.iter().map(|number| Record((*number).to_owned())).collect()
+        numbers.iter().map(|number| Record((*number).to_owned(), "S10".to_owned())).collect()
     }
 
     fn standing(state: State, linked: Option<&str>) -> KeyStanding {
@@ -302,5 +327,24 @@ mod tests {
     fn another_connections_order_is_its_own_querys() {
         let known = standing(State::Written, Some("1"));
         assert!(matches!(judge("bolt", KEY, &records(&["1", "2"]), &known), Verdict::Explained));
+    }
+
+    #[test]
+    fn a_record_where_its_orders_own_query_does_not_look_is_told_and_parks_nothing() {
+        let told = |known: &KeyStanding, numbers: &[&str]| match judge_elsewhere(KEY, &records(numbers), known) {
+            Verdict::Tell(strays) => {
+                strays.iter().map(|stray| format!("{} {}", stray.code, stray.sighting.order_no)).collect()
+            }
+            Verdict::Explained => vec!["explained".to_owned()],
+            other => vec![format!("{other:?}")],
+        };
+        let written = standing(State::Written, Some("1"));
+        assert_eq!(told(&written, &["2"]), ["second_record_with_our_key 2"]);
+        assert_eq!(told(&written, &["1"]), ["explained"]);
+        assert_eq!(told(&written, &[]), ["explained"]);
+        assert_eq!(told(&standing(State::Planned, None), &["2"]), ["unlinked_record_with_our_key 2"]);
+        assert_eq!(told(&standing(State::Skipped, None), &["2"]), ["explained"]);
+        let dismissed = KeyStanding { dismissed: ["2".to_owned()].into(), ..written };
+        assert_eq!(told(&dismissed, &["2"]), ["explained"]);
     }
 }

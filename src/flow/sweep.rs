@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Connection, heard, hint};
 use crate::failpoint;
+use crate::planted;
 use crate::shopify::orders::{OrderPage, OrderSearch, PageSize, SortKey};
 use crate::shopify::{Lane, ShopifyError};
 use crate::store::{Cursor, HintPage, Origin, Received, RunEnd, RunOutcome, StoreError, Taken};
@@ -215,10 +216,15 @@ async fn read_on(link: &Connection, figures: &mut Figures) -> Result<Ended, Fail
             }
             Err(error) => return Err(error.into()),
         };
-        failpoint::hit(failpoint::SWEEP_PAGE_READ);
         let whole = reading.take_in(&page, &mut position.mark, &link.sweep)?;
         position.reading = (whole == Whole::No).then_some(reading);
-        let taken = link.store.take_hints(&link.tenant.lease, hints(link, &page, &position)).await?;
+        let found = hints(link, &page, &position);
+        if planted::is(planted::CURSOR_BEFORE_PAGE) {
+            let cursor_alone = HintPage { hints: Vec::new(), ..found.clone() };
+            link.store.take_hints(&link.tenant.lease, cursor_alone).await?;
+        }
+        failpoint::hit(failpoint::SWEEP_PAGE_READ);
+        let taken = link.store.take_hints(&link.tenant.lease, found).await?;
         failpoint::hit(failpoint::SWEEP_PAGE_STORED);
         figures.add(&page, taken);
         // 3.

@@ -298,7 +298,7 @@ async fn bulk(
         }
     };
     // 2.
-    let (url, objects) = match done(desk, &id, tell).await? {
+    let (url, objects) = match done(desk.shopify, &id, &|objects| tell(collected(objects))).await? {
         BulkState::Done { url: Some(url), objects } => (url, objects),
         BulkState::Done { url: None, .. } | BulkState::Running { .. } => return Ok(()),
         BulkState::Ended { why } => {
@@ -324,12 +324,18 @@ async fn bulk(
     Ok(())
 }
 
-async fn done(desk: &Desk<'_>, id: &str, tell: &dyn Fn(String)) -> Result<BulkState, SyncError> {
+/// What is told while Shopify collects orders in bulk.
+pub(super) fn collected(objects: u64) -> String {
+    format!("Shopify has collected {objects} orders")
+}
+
+/// Looks until a bulk operation has ended.
+pub(super) async fn done(shopify: &ShopifyClient, id: &str, tell: &dyn Fn(u64)) -> Result<BulkState, ShopifyError> {
     let mut pause = LOOK_FIRST;
     loop {
-        match desk.shopify.bulk_state(id).await? {
+        match shopify.bulk_state(id).await? {
             BulkState::Running { objects } => {
-                tell(format!("Shopify has collected {objects} orders"));
+                tell(objects);
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LOOK_MAX);
             }

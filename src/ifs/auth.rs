@@ -3,14 +3,14 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use reqwest::{Client, StatusCode};
+use reqwest::Client;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-use super::limits::{TOKEN_ANSWER_BYTES_MAX, TOKEN_LIFETIME_MAX, TOKEN_LIFETIME_UNSAID, TOKEN_MARGIN, TOKEN_TIMEOUT};
-use crate::clock::{Clock, Tick};
-use crate::remote::{parse_retry_after, read_body};
+use super::limits::{TOKEN_LIFETIME_MAX, TOKEN_LIFETIME_UNSAID};
+use crate::clock::Clock;
+use crate::remote::{HeldToken, SharedToken, TokenLife, TokenRefusal, Turn, ask_for_token, is_sendable};
 use crate::telemetry::metric;
 
 /// The scope that IFS's documentation asks for (D).
@@ -65,6 +65,15 @@ pub enum TokenError {
     Unreadable,
 }
 
+impl From<TokenRefusal> for TokenError {
+    fn from(refusal: TokenRefusal) -> Self {
+        match refusal {
+            TokenRefusal::Refused { status, code } => Self::Refused { status, code },
+            TokenRefusal::Unavailable { how, after } => Self::Unavailable { how, after },
+        }
+    }
+}
+
 impl TokenError {
     /// What the endpoint asked us to wait.
     pub fn after(&self) -> Option<Duration> {
@@ -88,40 +97,23 @@ pub struct TokenKeeper {
     http: Client,
     clock: Clock,
     remote: String,
-    held: Mutex<Held>,
-    /// Whoever holds it fetches; the others wait here and share the outcome.
-    flight: tokio::sync::Mutex<()>,
+    /// Whoever may fetch does so; the others wait and share the outcome.
+    shared: SharedToken<AccessToken>,
+    last: Mutex<Last>,
 }
 
 #[derive(Default)]
-struct Held {
-    token: Option<Lease>,
+struct Last {
     /// Counts fetches, so that one who waited knows that it waited for one.
     fetches: u64,
     failure: Option<TokenError>,
 }
 
-#[derive(Clone)]
-struct Lease {
-    token: AccessToken,
-    /// At 11/12 of its life, and at least 10 s before its end.
-    refresh_at: Tick,
-    /// Not used any more from here on.
-    usable_until: Tick,
-}
-
 impl TokenKeeper {
     /// A keeper without a token.
     pub fn new(endpoint: Url, credentials: Credentials, http: Client, clock: Clock, remote: &str) -> Self {
-        Self {
-            endpoint,
-            credentials,
-            http,
-            clock,
-            remote: remote.to_owned(),
-            held: Mutex::default(),
-            flight: tokio::sync::Mutex::new(()),
-        }
+        let (shared, last) = (SharedToken::default(), Mutex::default());
+        Self { endpoint, credentials, http, clock, remote: remote.to_owned(), shared, last }
     }
 
     /// A token to use now. Fetches one when there is none, or when it is time and nobody else does.
@@ -129,15 +121,10 @@ impl TokenKeeper {
     /// # Errors
     /// None is held and none can be had.
     pub async fn token(&self) -> Result<AccessToken, TokenError> {
-        let now = self.clock.monotonic();
-        match self.usable(now) {
-            Some(lease) if now < lease.refresh_at => Ok(lease.token),
-            Some(lease) => match self.flight.try_lock() {
-                // It still works: a refresh that fails now is no reason to stop.
-                Ok(_flying) => Ok(self.fetch().await.unwrap_or(lease.token)),
-                Err(_somebody_fetches) => Ok(lease.token),
-            },
-            None => self.fetch_or_share().await,
+        match self.shared.turn(self.clock.monotonic()) {
+            Turn::Use(token) => Ok(token),
+            Turn::Renew(token, _flying) => Ok(self.fetch().await.unwrap_or(token)),
+            Turn::Wait => self.fetch_or_share().await,
         }
     }
 
@@ -146,32 +133,27 @@ impl TokenKeeper {
     /// # Errors
     /// It was time, and none could be had.
     pub async fn keep(&self) -> Result<Duration, TokenError> {
-        let now = self.clock.monotonic();
-        if self.usable(now).is_none_or(|lease| lease.refresh_at <= now) {
+        if self.shared.is_due(self.clock.monotonic()) {
             self.fetch_or_share().await?;
         }
-        let now = self.clock.monotonic();
-        Ok(self.usable(now).map_or(Duration::ZERO, |lease| lease.refresh_at - now))
+        Ok(self.shared.due_in(self.clock.monotonic()))
     }
 
     /// Drops a token that IFS refused, so that the next caller fetches. A token that was replaced meanwhile is left alone.
     pub fn invalidate(&self, refused: &AccessToken) {
-        let mut held = self.lock();
-        if held.token.as_ref().is_some_and(|lease| Arc::ptr_eq(&lease.token.0, &refused.0)) {
-            held.token = None;
-        }
+        self.shared.drop_if(|token| Arc::ptr_eq(&token.0, &refused.0));
     }
 
     async fn fetch_or_share(&self) -> Result<AccessToken, TokenError> {
         let seen = self.lock().fetches;
-        let _flying = self.flight.lock().await;
+        let _flying = self.shared.flight().await;
         {
-            let held = self.lock();
-            if held.fetches != seen {
+            let last = self.lock();
+            if last.fetches != seen {
                 // Somebody fetched while we waited: its outcome is ours.
-                match (&held.token, &held.failure) {
+                match (self.shared.held(), &last.failure) {
                     (_, Some(failure)) => return Err(failure.clone()),
-                    (Some(lease), None) => return Ok(lease.token.clone()),
+                    (Some(held), None) => return Ok(held.token),
                     (None, None) => {}
                 }
             }
@@ -187,22 +169,16 @@ impl TokenKeeper {
         let label = if outcome.is_ok() { "done" } else { "failed" };
         metrics::counter!(metric::TOKEN_REFRESHES_TOTAL, "remote" => self.remote.clone(), "outcome" => label)
             .increment(1);
-        let mut held = self.lock();
-        held.fetches += 1;
+        let mut last = self.lock();
+        last.fetches += 1;
         match outcome {
             Ok((token, lifetime)) => {
-                let margin = TOKEN_MARGIN.min(lifetime / 2);
-                let usable = lifetime - margin;
-                held.failure = None;
-                held.token = Some(Lease {
-                    token: token.clone(),
-                    refresh_at: began + (lifetime / 12 * 11).min(usable),
-                    usable_until: began + usable,
-                });
+                last.failure = None;
+                self.shared.hold(HeldToken::new(token.clone(), TokenLife::of(lifetime), Duration::ZERO, began));
                 Ok(token)
             }
             Err(error) => {
-                held.failure = Some(error.clone());
+                last.failure = Some(error.clone());
                 Err(error)
             }
         }
@@ -211,7 +187,7 @@ impl TokenKeeper {
     async fn ask(&self) -> Result<(AccessToken, Duration), TokenError> {
         let Credentials { client_id, client_secret, auth } = &self.credentials;
         let mut form = vec![("grant_type", "client_credentials"), ("scope", SCOPE)];
-        let request = self.http.post(self.endpoint.clone()).timeout(TOKEN_TIMEOUT);
+        let request = self.http.post(self.endpoint.clone());
         let request = match auth {
             TokenAuth::Basic => request.basic_auth(client_id.expose_secret(), Some(client_secret.expose_secret())),
             TokenAuth::Body => {
@@ -220,28 +196,12 @@ impl TokenKeeper {
                 request
             }
         };
-        let response = request.form(&form).send().await.map_err(unavailable)?;
-        let status = response.status();
-        let after = parse_retry_after(response.headers(), self.clock.now());
-        let body = read_body(response, TOKEN_ANSWER_BYTES_MAX)
-            .await
-            .map_err(|error| TokenError::Unavailable { how: error.to_string(), after: None })?;
-        match status {
-            StatusCode::OK => read_token(&body),
-            StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
-                Err(TokenError::Refused { status: status.as_u16(), code: oauth_code(&body) })
-            }
-            _ => Err(TokenError::Unavailable { how: format!("status {}", status.as_u16()), after }),
-        }
+        read_token(&ask_for_token(request.form(&form), &self.clock).await?)
     }
 
-    fn usable(&self, now: Tick) -> Option<Lease> {
-        self.lock().token.clone().filter(|lease| now < lease.usable_until)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Held> {
+    fn lock(&self) -> MutexGuard<'_, Last> {
         // Never held across a wait or anything that can panic.
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -254,32 +214,10 @@ struct TokenAnswer {
 fn read_token(body: &[u8]) -> Result<(AccessToken, Duration), TokenError> {
     // The error of the decoder may quote the body: it is not kept.
     let answer: TokenAnswer = serde_json::from_slice(body).map_err(|_may_quote_a_token| TokenError::Unreadable)?;
-    let sendable = |token: &str| !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic());
     let token = SecretString::from(answer.access_token);
-    if !sendable(token.expose_secret()) || answer.expires_in == Some(0) {
+    if !is_sendable(token.expose_secret()) || answer.expires_in == Some(0) {
         return Err(TokenError::Unreadable);
     }
     let lifetime = answer.expires_in.map_or(TOKEN_LIFETIME_UNSAID, Duration::from_secs);
     Ok((AccessToken(Arc::new(token)), lifetime.min(TOKEN_LIFETIME_MAX)))
-}
-
-/// The `error` field of an OAuth refusal (RFC 6749, 5.2), if it is one: a short code, never the description.
-fn oauth_code(body: &[u8]) -> String {
-    #[derive(Deserialize)]
-    struct OauthError {
-        error: String,
-    }
-    let code = serde_json::from_slice::<OauthError>(body).map(|error| error.error).unwrap_or_default();
-    code.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(40).collect()
-}
-
-fn unavailable(error: reqwest::Error) -> TokenError {
-    let how = if error.is_connect() {
-        "no connection"
-    } else if error.is_timeout() {
-        "no answer in time"
-    } else {
-        "the call broke off"
-    };
-    TokenError::Unavailable { how: how.to_owned(), after: None }
 }

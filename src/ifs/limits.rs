@@ -7,17 +7,8 @@ use crate::remote::RetryPolicy;
 /// Longest answer that we hold: a page of orders, or a batch of reads of a large order.
 pub const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Longest answer of the token endpoint.
-pub const TOKEN_ANSWER_BYTES_MAX: usize = 64 * 1024;
-
 /// Longest part of a message of IFS that is kept, in characters.
 pub const MESSAGE_CHARS_MAX: usize = 500;
-
-/// How long the token endpoint may take.
-pub const TOKEN_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// A token is not used in its last seconds: a call that it starts must still find it valid.
-pub const TOKEN_MARGIN: Duration = Duration::from_secs(10);
 
 /// Lifetime of a token whose answer does not name one. IFS's own sample says 180 s, others 60 min: the answer decides, this is caution.
 pub const TOKEN_LIFETIME_UNSAID: Duration = Duration::from_secs(60);

@@ -72,6 +72,11 @@ impl Component {
         }
     }
 
+    /// The component of a word; none of an unknown one.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|component| component.as_str() == word)
+    }
+
     /// Whether it is compared by itself. Lines and discounts may stand in one price; their difference is what counts.
     pub const fn is_compared(self) -> bool {
         !matches!(self, Self::Lines | Self::Discounts)
@@ -244,6 +249,18 @@ impl Components {
             Component::Foreign => self.foreign,
             Component::Total => self.total,
         }
+    }
+
+    /// What it is made of, for keeping: what [`of_amounts`](Self::of_amounts) takes.
+    pub fn amounts(&self) -> [Decimal; 10] {
+        let Self { lines, discounts, shipping, taxes, duties, fees, tips, goodwill, foreign, total } = *self;
+        [lines, discounts, shipping, taxes, duties, fees, tips, goodwill, foreign, total]
+    }
+
+    /// Made of what [`amounts`](Self::amounts) gave.
+    pub fn of_amounts(amounts: [Decimal; 10]) -> Self {
+        let [lines, discounts, shipping, taxes, duties, fees, tips, goodwill, foreign, total] = amounts;
+        Self { lines, discounts, shipping, taxes, duties, fees, tips, goodwill, foreign, total }
     }
 
     /// Adds another order's. None when a sum has more digits than a decimal holds.

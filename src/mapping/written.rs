@@ -113,13 +113,17 @@ impl WrittenOrder {
     pub fn read_later(mut self) -> Self {
         let rows = self.rows.iter_mut().map(|row| &mut row.fields);
         for fields in [&mut self.header].into_iter().chain(self.address.as_mut()).chain(rows) {
-            for field in fields.values_mut() {
-                if matches!((&field.sent, &field.answered), (Some(Scalar::Text(_)), Some(Scalar::Text(_)))) {
-                    field.answered.clone_from(&field.sent);
-                }
-            }
+            texts_as_sent(fields);
         }
         self
+    }
+}
+
+fn texts_as_sent(fields: &mut WrittenFields) {
+    for field in fields.values_mut() {
+        if matches!((&field.sent, &field.answered), (Some(Scalar::Text(_)), Some(Scalar::Text(_)))) {
+            field.answered.clone_from(&field.sent);
+        }
     }
 }
 
@@ -154,6 +158,14 @@ impl WrittenRow {
     pub fn new(row: &DesiredRow, target: Target, answered: &Row) -> Self {
         let tracked: &[&str] = if matches!(target, Target::Line(_)) { &TRACKED_LINE } else { &[] };
         Self { key: row.key.clone(), target, fields: written_fields(&row.fields, answered, tracked) }
+    }
+
+    /// A row of ours that IFS made unheard and that was read only later: as of an [order](WrittenOrder::read_later), a text that it
+    /// holds otherwise is a person's.
+    pub fn found(row: &DesiredRow, target: Target, read: &Row) -> Self {
+        let mut written = Self::new(row, target, read);
+        texts_as_sent(&mut written.fields);
+        written
     }
 }
 

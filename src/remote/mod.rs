@@ -8,7 +8,9 @@ mod outgoing;
 mod retry;
 #[cfg(test)]
 pub(crate) mod scripted;
+mod shared_token;
 mod tenure;
+mod token_endpoint;
 
 pub use body::{BodyError, read_body};
 pub use breaker::{Breaker, BreakerPass, BreakerSettings};
@@ -16,7 +18,9 @@ pub use egress::{Egress, EgressError};
 pub use limiter::{Limiter, LimiterSettings, Permit};
 pub use outgoing::{Fate, OutgoingBody};
 pub use retry::{RETRY_AFTER_MAX, Retried, RetryPolicy, parse_retry_after, retry_after_max, retry_after_of};
+pub use shared_token::{Flight, HeldToken, SharedToken, TokenLife, Turn};
 pub use tenure::{NotOurs, Tenure};
+pub use token_endpoint::{TokenRefusal, ask_for_token, is_sendable};
 
 use std::time::Duration;
 

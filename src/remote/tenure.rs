@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::clock::{Clock, Tick};
+use crate::planted;
 
 /// A call that was not made, because this process may not speak for the tenant any more, as far as it knows. No byte left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -84,7 +85,7 @@ impl Tenure {
     /// # Errors
     /// [`NotOurs`].
     pub fn check(&self) -> Result<(), NotOurs> {
-        if self.holds() { Ok(()) } else { Err(NotOurs) }
+        if self.holds() || planted::is(planted::NO_FENCING) { Ok(()) } else { Err(NotOurs) }
     }
 
     /// The time that is left by the monotonic clock; none for one without an end.

@@ -67,6 +67,7 @@ impl Control {
     fn status(&self) -> Value {
         let counters = self.ledger.counters();
         let peak = |remote| counters.concurrency_max.get(&remote).copied().unwrap_or(0);
+        let lost: usize = self.shops.iter().map(|(_, shop)| shop.lost_webhooks()).sum();
         let plays = self.plays.lock().unwrap_or_else(PoisonError::into_inner);
         let plays: Vec<Value> = plays
             .iter()
@@ -77,7 +78,7 @@ impl Control {
             "ifs_requests": counters.ifs_requests, "shopify_requests": counters.shopify_requests, "webhook_tries": counters.webhook_tries,
             "creates": counters.creates, "writes": counters.writes, "over_rate": counters.over_rate,
             "if_match_any": counters.if_match_any, "upserts": counters.upserts, "ifs_concurrency_max": peak(Remote::Ifs),
-            "held": self.ifs.held(), "faults_injected": self.faults.injected(), "plays": plays,
+            "held": self.ifs.held(), "faults_injected": self.faults.injected(), "webhooks_lost": lost, "plays": plays,
         })
     }
 

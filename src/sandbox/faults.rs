@@ -89,11 +89,22 @@ pub enum FaultPreset {
     /// Everything answers, in time and once.
     #[default]
     None,
-    /// Duplicates, disorder, dropped answers, late commits, 429, 503, 401 in mid-run, slow answers.
+    /// Webhooks lost, twice and out of order, dropped answers, late commits, 429, 503, 401 in mid-run, slow answers.
     Usual,
     /// The same, and connections that break at any byte, answers that are cut or never end, pages instead of tokens, storms of
     /// 412, 504, odd `Retry-After`.
     Harsh,
+}
+
+impl FaultPreset {
+    /// Of a thousand webhooks so many are never sent.
+    pub(super) fn lost_per_mille(self) -> u32 {
+        match self {
+            Self::None => 0,
+            Self::Usual => 20,
+            Self::Harsh => 50,
+        }
+    }
 }
 
 #[derive(Debug)]

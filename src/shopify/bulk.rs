@@ -10,13 +10,14 @@ use url::Url;
 
 use super::client::{Document, ShopifyClient};
 use super::error::ShopifyError;
+use super::figures::{FIGURE_FIELDS, ListedOrder, listed_of};
 use super::orders::{OrderHead, OrderSearch, head_of};
 use super::write::UserError;
 
 const BULK_RUN: Document = Document { operation: "BulkRun", text: include_str!("graphql/bulk_run.graphql") };
 const BULK_STATE: Document = Document { operation: "BulkState", text: include_str!("graphql/bulk_state.graphql") };
 
-/// Longest line of a file; an order's head has a few hundred bytes.
+/// Longest line of a file; an order's head and figures have two thousand bytes.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 /// How long the next piece of a file may take.
 const PIECE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -57,6 +58,18 @@ impl ShopifyClient {
     /// # Errors
     /// Shopify does not start one, as when five of this app run already.
     pub async fn start_bulk_orders(&self, search: &OrderSearch) -> Result<String, ShopifyError> {
+        self.start_bulk(bulk_query(search, "")).await
+    }
+
+    /// The same with the figures that Shopify states of each order.
+    ///
+    /// # Errors
+    /// As [`start_bulk_orders`](Self::start_bulk_orders).
+    pub async fn start_bulk_figures(&self, search: &OrderSearch) -> Result<String, ShopifyError> {
+        self.start_bulk(bulk_query(search, FIGURE_FIELDS)).await
+    }
+
+    async fn start_bulk(&self, query: String) -> Result<String, ShopifyError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Data {
@@ -72,7 +85,7 @@ impl ShopifyClient {
         struct Started {
             id: String,
         }
-        let data = self.once(&BULK_RUN, json!({ "query": bulk_query(search) })).await?;
+        let data = self.once(&BULK_RUN, json!({ "query": query })).await?;
         let data: Data = serde_json::from_str(data.get())?;
         let payload = data.bulk_operation_run_query.ok_or(ShopifyError::NotWhole { what: "the mutation's payload" })?;
         if let Some(error) = payload.user_errors.first() {
@@ -134,11 +147,11 @@ impl ShopifyClient {
 }
 
 /// The query that a bulk operation runs: no variables, no page size.
-fn bulk_query(search: &OrderSearch) -> String {
+fn bulk_query(search: &OrderSearch, more_fields: &str) -> String {
     // Invariant: a search holds neither quotes of this kind nor backslashes.
     format!(
         "{{ orders(query: \"{}\", sortKey: CREATED_AT) {{ edges {{ node {{ \
-         id legacyResourceId name createdAt updatedAt cancelledAt closedAt }} }} }} }}",
+         id legacyResourceId name createdAt updatedAt cancelledAt closedAt {more_fields} }} }} }} }}",
         search.as_str()
     )
 }
@@ -149,10 +162,26 @@ impl BulkFile {
     /// # Errors
     /// The file broke off, or holds something else.
     pub async fn next_orders(&mut self, most: usize) -> Result<Vec<OrderHead>, ShopifyError> {
+        self.next_of(most, head_of).await
+    }
+
+    /// The next orders with their figures.
+    ///
+    /// # Errors
+    /// As [`next_orders`](Self::next_orders).
+    pub async fn next_listed(&mut self, most: usize) -> Result<Vec<ListedOrder>, ShopifyError> {
+        self.next_of(most, listed_of).await
+    }
+
+    async fn next_of<T>(
+        &mut self,
+        most: usize,
+        read: impl Fn(&[u8]) -> Result<T, ShopifyError>,
+    ) -> Result<Vec<T>, ShopifyError> {
         let mut orders = Vec::new();
         while orders.len() < most {
             match self.next_line().await? {
-                Some(line) => orders.push(head_of(&line)?),
+                Some(line) => orders.push(read(&line)?),
                 None => break,
             }
         }

@@ -327,10 +327,7 @@ impl ShopifyClient {
             .record(began.elapsed().as_secs_f64());
         metrics::counter!(metric::REMOTE_CALLS_TOTAL, "remote" => inner.name.clone(), "operation" => operation, "outcome" => label)
             .increment(1);
-        match error {
-            Some(error) if error.is_remote_wide() => pass.failed(),
-            Some(_) | None => pass.well(),
-        }
+        ShopifyError::tell(error, pass);
         match error {
             Some(ShopifyError::TooManyRequests { after }) => inner.limiter.pause(after.unwrap_or(PAUSE_UNSAID)),
             Some(ShopifyError::Unavailable { after: Some(after), .. }) => inner.limiter.pause(*after),

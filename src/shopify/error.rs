@@ -12,7 +12,7 @@ use super::cost::Cost;
 use super::grant::TokenError;
 use super::limits::MESSAGE_CHARS_MAX;
 use crate::domain::verdict::{Scope, Verdict};
-use crate::remote::{BodyError, NotNow, NotOurs};
+use crate::remote::{BodyError, BreakerPass, NotNow, NotOurs};
 
 /// The pause when the app lacks a scope: a person has to act.
 const SCOPE_PAUSE: Duration = Duration::from_secs(300);
@@ -206,8 +206,18 @@ impl ShopifyError {
     }
 
     /// Whether Shopify as a whole is in trouble, as far as the circuit breaker is concerned.
-    pub(super) fn is_remote_wide(&self) -> bool {
+    fn is_remote_wide(&self) -> bool {
         matches!(self, Self::NotConnected(_) | Self::Lost(_) | Self::LostBody(_) | Self::Unavailable { .. })
+    }
+
+    /// Tells the circuit breaker how a call went.
+    pub(super) fn tell(error: Option<&Self>, pass: BreakerPass) {
+        match error {
+            Some(error) if error.is_remote_wide() => pass.failed(),
+            // Nobody was asked.
+            Some(Self::NotOurs(_)) => drop(pass),
+            Some(_) | None => pass.well(),
+        }
     }
 
     pub(super) fn from_transport(error: reqwest::Error) -> Self {

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::{Client, StatusCode};
+use reqwest::Client;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
-use super::limits::{TOKEN_ANSWER_BYTES_MAX, TOKEN_LIFETIME_MAX, TOKEN_LIFETIME_UNSAID, TOKEN_TIMEOUT};
+use super::limits::{TOKEN_LIFETIME_MAX, TOKEN_LIFETIME_UNSAID};
 use crate::clock::Clock;
-use crate::remote::{parse_retry_after, read_body};
+use crate::remote::{TokenRefusal, ask_for_token, is_sendable};
 
 /// What Shopify knows an app by.
 #[derive(Clone)]
@@ -89,6 +89,15 @@ pub enum TokenError {
     },
 }
 
+impl From<TokenRefusal> for TokenError {
+    fn from(refusal: TokenRefusal) -> Self {
+        match refusal {
+            TokenRefusal::Refused { status, code } => Self::Refused { status, code },
+            TokenRefusal::Unavailable { how, after } => Self::Unavailable { how, after },
+        }
+    }
+}
+
 impl TokenError {
     /// What the endpoint asked us to wait.
     pub fn after(&self) -> Option<Duration> {
@@ -120,20 +129,8 @@ pub(super) async fn ask(
         Grant::ClientCredentials => form.push(("grant_type", "client_credentials")),
     }
     let asked_at = clock.now();
-    let request = http.post(endpoint.clone()).timeout(TOKEN_TIMEOUT).header("Accept", "application/json").form(&form);
-    let response = request.send().await.map_err(unavailable)?;
-    let status = response.status();
-    let after = parse_retry_after(response.headers(), clock.now());
-    let body = read_body(response, TOKEN_ANSWER_BYTES_MAX)
-        .await
-        .map_err(|error| TokenError::Unavailable { how: error.to_string(), after: None })?;
-    match status {
-        StatusCode::OK => granted(&body, grant, asked_at),
-        StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
-            Err(TokenError::Refused { status: status.as_u16(), code: oauth_code(&body) })
-        }
-        _ => Err(TokenError::Unavailable { how: format!("status {}", status.as_u16()), after }),
-    }
+    let request = http.post(endpoint.clone()).header("Accept", "application/json").form(&form);
+    granted(&ask_for_token(request, clock).await?, grant, asked_at)
 }
 
 #[derive(Deserialize)]
@@ -157,10 +154,7 @@ fn optional_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
 fn granted(body: &[u8], grant: Grant<'_>, asked_at: Timestamp) -> Result<Granted, TokenError> {
     // The error of the decoder may quote the body: it is not kept.
     let answer: Answer = serde_json::from_slice(body).map_err(|_may_quote_a_token| TokenError::Unreadable)?;
-    let sendable = |token: &SecretString| {
-        let token = token.expose_secret();
-        !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic())
-    };
+    let sendable = |token: &SecretString| is_sendable(token.expose_secret());
     let whole = sendable(&answer.access_token) && answer.refresh_token.as_ref().is_none_or(sendable);
     if !whole || answer.expires_in == Some(0) {
         return Err(TokenError::Unreadable);
@@ -178,25 +172,4 @@ fn granted(body: &[u8], grant: Grant<'_>, asked_at: Timestamp) -> Result<Granted
             Grant::ClientCredentials => None,
         },
     })
-}
-
-/// The `error` field of an OAuth refusal (RFC 6749, 5.2), if it is one: a short code, never the description.
-fn oauth_code(body: &[u8]) -> String {
-    #[derive(Deserialize)]
-    struct OauthError {
-        error: String,
-    }
-    let code = serde_json::from_slice::<OauthError>(body).map(|error| error.error).unwrap_or_default();
-    code.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(40).collect()
-}
-
-fn unavailable(error: reqwest::Error) -> TokenError {
-    let how = if error.is_connect() {
-        "no connection"
-    } else if error.is_timeout() {
-        "no answer in time"
-    } else {
-        "the call broke off"
-    };
-    TokenError::Unavailable { how: how.to_owned(), after: None }
 }

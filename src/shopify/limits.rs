@@ -54,20 +54,11 @@ pub const READ_RETRIES: RetryPolicy = RetryPolicy {
     wait_max: Duration::from_secs(12),
 };
 
-/// How long a shop's token endpoint may take.
-pub const TOKEN_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// Longest answer of the token endpoint.
-pub const TOKEN_ANSWER_BYTES_MAX: usize = 64 * 1024;
-
 /// Life of a token whose answer does not say it: that of an expiring offline token.
 pub const TOKEN_LIFETIME_UNSAID: Duration = Duration::from_secs(3_600);
 
 /// Longest life that is believed.
 pub const TOKEN_LIFETIME_MAX: Duration = Duration::from_secs(7 * 86_400);
-
-/// A token is not used for so long before its end.
-pub const TOKEN_MARGIN: Duration = Duration::from_secs(10);
 
 /// How long the endpoint is not asked again after it refused, or after the shop refused a token of that age: a person must act.
 pub const TOKEN_REFUSED_PAUSE: Duration = Duration::from_secs(60);

@@ -6,6 +6,7 @@ pub mod bulk;
 pub mod client;
 pub mod cost;
 pub mod error;
+pub mod figures;
 pub mod grant;
 pub mod limits;
 pub mod orders;

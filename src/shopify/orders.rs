@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use super::client::{Document, ShopifyClient};
 use super::error::ShopifyError;
@@ -38,9 +39,9 @@ pub struct OrderHead {
 
 /// One page of orders.
 #[derive(Debug, Clone)]
-pub struct OrderPage {
+pub struct OrderPage<T = OrderHead> {
     /// The orders, in the order asked for.
-    pub orders: Vec<OrderHead>,
+    pub orders: Vec<T>,
     /// Where the next page begins; none after the last one.
     pub next: Option<String>,
     /// Shopify's clock, where the answer told it.
@@ -174,11 +175,23 @@ impl ShopifyClient {
         after: Option<&str>,
         size: &mut PageSize,
     ) -> Result<OrderPage, ShopifyError> {
+        self.paged(&ORDER_IDS, (search, sort), after, size, head_of).await
+    }
+
+    /// One page of what a document selects of each order.
+    pub(super) async fn paged<T>(
+        &self,
+        document: &Document,
+        (search, sort): (&OrderSearch, SortKey),
+        after: Option<&str>,
+        size: &mut PageSize,
+        read: impl Fn(&[u8]) -> Result<T, ShopifyError>,
+    ) -> Result<OrderPage<T>, ShopifyError> {
         loop {
             let variables =
                 json!({ "first": size.0, "after": after, "query": search.as_str(), "sortKey": sort.as_str() });
-            match self.query(&ORDER_IDS, variables).await {
-                Ok(data) => return self.page_of(data.get()),
+            match self.query(document, variables).await {
+                Ok(data) => return self.page_of(data.get(), read),
                 Err(ShopifyError::TooCostly { .. }) if size.halve() => {}
                 Err(error) => return Err(error),
             }
@@ -192,7 +205,7 @@ impl ShopifyClient {
     pub async fn newest_order(&self) -> Result<OrderPage, ShopifyError> {
         let variables = json!({ "first": 1, "query": "", "sortKey": SortKey::UpdatedAt.as_str(), "reverse": true });
         let data = self.query(&ORDER_IDS, variables).await?;
-        self.page_of(data.get())
+        self.page_of(data.get(), head_of)
     }
 
     /// How many orders a search finds; `None` where Shopify only tells that there are at least some.
@@ -206,10 +219,15 @@ impl ShopifyClient {
         Ok((count.precision == "EXACT").then_some(count.count))
     }
 
-    fn page_of(&self, data: &str) -> Result<OrderPage, ShopifyError> {
+    fn page_of<T>(
+        &self,
+        data: &str,
+        read: impl Fn(&[u8]) -> Result<T, ShopifyError>,
+    ) -> Result<OrderPage<T>, ShopifyError> {
         let data: Data = serde_json::from_str(data)?;
         let PageInfo { has_next_page, end_cursor } = data.orders.page_info;
-        let orders: Vec<OrderHead> = data.orders.nodes.into_iter().map(head).collect::<Result<_, _>>()?;
+        let nodes = data.orders.nodes.iter();
+        let orders: Vec<T> = nodes.map(|node| read(node.get().as_bytes())).collect::<Result<_, _>>()?;
         let next = match (has_next_page, end_cursor) {
             (false, _) => None,
             (true, Some(_)) if orders.is_empty() => {
@@ -222,7 +240,7 @@ impl ShopifyClient {
     }
 }
 
-/// An order out of a line of JSON.
+/// An order out of its JSON.
 pub(super) fn head_of(line: &[u8]) -> Result<OrderHead, ShopifyError> {
     head(serde_json::from_slice(line)?)
 }
@@ -249,7 +267,7 @@ struct Data {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Orders {
-    nodes: Vec<Node>,
+    nodes: Vec<Box<RawValue>>,
     page_info: PageInfo,
 }
 

@@ -13,7 +13,7 @@ use super::error::ShopifyError;
 use crate::clock::Clock;
 use crate::domain::verdict::{Scope, Verdict};
 use crate::remote::scripted::{Asked, Reply, Scripted};
-use crate::remote::{Egress, NotOurs, Tenure};
+use crate::remote::{Breaker, BreakerSettings, Egress, NotOurs, Tenure};
 
 fn clock() -> Clock {
     Clock::manual(Timestamp::UNIX_EPOCH)
@@ -271,4 +271,16 @@ async fn nothing_is_asked_once_another_replica_may_own_the_tenant() {
     assert!(matches!(error, ShopifyError::NotOurs(NotOurs)));
     assert_eq!(error.verdict(), Verdict::Retry { after: None, scope: Scope::Remote });
     assert_eq!(server.asked().len(), 1);
+}
+
+#[test]
+fn a_call_that_was_kept_back_tells_nothing_of_shopify() {
+    let settings = BreakerSettings { failures_max: 2, open_for: Duration::from_secs(10) };
+    let breaker = Breaker::new("test", settings, clock());
+    let tell = |error: &ShopifyError| ShopifyError::tell(Some(error), breaker.pass().expect("closed"));
+    let down = ShopifyError::Unavailable { status: 503, after: None };
+    tell(&down);
+    tell(&ShopifyError::NotOurs(NotOurs));
+    tell(&down);
+    assert!(breaker.is_open(), "two failures in a row, and nobody was asked between them");
 }

@@ -11,10 +11,10 @@ use url::Url;
 use super::auth::{AccessToken, Kept, Put, Shelved, ShopifyAuth, TokenShelf};
 use super::grant::{self, Grant, Granted, TokenError};
 use super::limits::{
-    RENEWAL_WAIT_MAX, RENEWAL_WAIT_STEP, TOKEN_FAILURE_PAUSE_MAX, TOKEN_FAILURE_PAUSE_MIN, TOKEN_MARGIN,
-    TOKEN_REFUSED_PAUSE,
+    RENEWAL_WAIT_MAX, RENEWAL_WAIT_STEP, TOKEN_FAILURE_PAUSE_MAX, TOKEN_FAILURE_PAUSE_MIN, TOKEN_REFUSED_PAUSE,
 };
 use crate::clock::{Clock, Tick};
+use crate::remote::{HeldToken, SharedToken, TokenLife, Turn};
 use crate::telemetry::metric;
 
 /// How often a renewal that somebody else overtook is looked at again.
@@ -28,29 +28,16 @@ pub(super) struct TokenKeeper {
     http: Client,
     clock: Clock,
     remote: String,
-    held: Mutex<Held>,
-    /// Whoever holds it renews; the others wait here and find the outcome.
-    flight: tokio::sync::Mutex<()>,
+    /// Whoever may renew does so; the others wait and find the outcome.
+    shared: SharedToken<AccessToken>,
+    trouble: Mutex<Trouble>,
 }
 
 #[derive(Default)]
-struct Held {
-    token: Option<Life>,
+struct Trouble {
     /// The last failure, and until when nobody asks again.
     failure: Option<(TokenError, Tick)>,
     failures: u32,
-}
-
-#[derive(Clone)]
-struct Life {
-    token: AccessToken,
-    /// When this process came to hold it, and how old it was then.
-    since: Tick,
-    age: Duration,
-    /// At 11/12 of its life, and before its end by a margin.
-    renew_at: Tick,
-    /// Not used any more from here on.
-    usable_until: Tick,
 }
 
 impl TokenKeeper {
@@ -62,46 +49,39 @@ impl TokenKeeper {
         clock: Clock,
         remote: &str,
     ) -> Self {
-        let (held, flight) = (Mutex::default(), tokio::sync::Mutex::new(()));
-        Self { auth, shelf, endpoint, http, clock, remote: remote.to_owned(), held, flight }
+        let (shared, trouble) = (SharedToken::default(), Mutex::default());
+        Self { auth, shelf, endpoint, http, clock, remote: remote.to_owned(), shared, trouble }
     }
 
     /// A token to use now. Renews it when there is none, or when it is time and nobody else does.
     pub(super) async fn token(&self) -> Result<AccessToken, TokenError> {
-        let now = self.clock.monotonic();
-        match self.usable(now) {
-            Some(life) if now < life.renew_at => Ok(life.token),
-            Some(life) => match self.flight.try_lock() {
-                // It still works: a renewal that fails now is no reason to stop.
-                Ok(_flying) => Ok(self.renew(None).await.unwrap_or(life.token)),
-                Err(_somebody_renews) => Ok(life.token),
-            },
-            None => self.renew_or_share().await,
+        match self.shared.turn(self.clock.monotonic()) {
+            Turn::Use(token) => Ok(token),
+            Turn::Renew(token, _flying) => Ok(self.renew(None).await.unwrap_or(token)),
+            Turn::Wait => self.renew_or_share().await,
         }
     }
 
     /// Makes sure that a token is held that is not due, and says when to come again.
     pub(super) async fn keep(&self) -> Result<Duration, TokenError> {
-        let due = |now| self.usable(now).is_none_or(|life| life.renew_at <= now);
-        if due(self.clock.monotonic()) {
-            let _flying = self.flight.lock().await;
-            if due(self.clock.monotonic()) {
+        if self.shared.is_due(self.clock.monotonic()) {
+            let _flying = self.shared.flight().await;
+            if self.shared.is_due(self.clock.monotonic()) {
                 self.renew(None).await?;
             }
         }
-        let now = self.clock.monotonic();
-        Ok(self.usable(now).map_or(Duration::ZERO, |life| life.renew_at - now))
+        Ok(self.shared.due_in(self.clock.monotonic()))
     }
 
     /// Another token than one that Shopify refused, unless that one is new itself.
     pub(super) async fn instead_of(&self, refused: &AccessToken) -> Result<Option<AccessToken>, TokenError> {
-        let _flying = self.flight.lock().await;
+        let _flying = self.shared.flight().await;
         let now = self.clock.monotonic();
-        match self.usable(now) {
+        match self.shared.usable(now) {
             // Replaced while we called or waited.
-            Some(life) if !life.token.is_same(refused) => return Ok(Some(life.token)),
+            Some(held) if !held.token.is_same(refused) => return Ok(Some(held.token)),
             // A shop that refuses what its own endpoint has just given refuses the next one too; unless another process had one.
-            Some(life) if life.age + (now - life.since) < TOKEN_REFUSED_PAUSE => {
+            Some(held) if held.age(now) < TOKEN_REFUSED_PAUSE => {
                 let shelved = self.shelf.read().await?;
                 return Ok(self.take(&shelved, Some(refused), Due::Refused));
             }
@@ -111,9 +91,9 @@ impl TokenKeeper {
     }
 
     async fn renew_or_share(&self) -> Result<AccessToken, TokenError> {
-        let _flying = self.flight.lock().await;
-        match self.usable(self.clock.monotonic()) {
-            Some(life) => Ok(life.token),
+        let _flying = self.shared.flight().await;
+        match self.shared.usable(self.clock.monotonic()) {
+            Some(held) => Ok(held.token),
             None => self.renew(None).await,
         }
     }
@@ -127,13 +107,13 @@ impl TokenKeeper {
             return Err(failure.clone());
         }
         let outcome = self.look_or_ask(refused).await;
-        let mut held = self.lock();
+        let mut trouble = self.lock();
         match &outcome {
-            Ok(_) => (held.failure, held.failures) = (None, 0),
+            Ok(_) => *trouble = Trouble::default(),
             Err(error) => {
-                held.failures = held.failures.saturating_add(1);
-                let pause = pause_after(error, held.failures);
-                held.failure = Some((error.clone(), self.clock.monotonic() + pause));
+                trouble.failures = trouble.failures.saturating_add(1);
+                let pause = pause_after(error, trouble.failures);
+                trouble.failure = Some((error.clone(), self.clock.monotonic() + pause));
             }
         }
         outcome
@@ -220,33 +200,21 @@ impl TokenKeeper {
         let span = |from: Timestamp, to: Timestamp| Duration::try_from(to.duration_since(from)).unwrap_or_default();
         let (now, began) = (self.clock.now(), self.clock.monotonic());
         let (life, age) = (span(kept.since, kept.expires_at), span(kept.since, now));
-        let (renew_after, usable_for) = lengths(life);
+        let TokenLife { renew_after, usable_for } = TokenLife::of(life);
         let good_for = if due == Due::Taken { usable_for } else { renew_after };
         (age < good_for).then(|| self.hold(kept, life, age, began))
     }
 
     fn hold(&self, kept: &Kept, life: Duration, age: Duration, now: Tick) -> AccessToken {
-        let (renew_after, usable_for) = lengths(life);
-        let mut held = self.lock();
-        let known = held.token.as_ref().map(|life| &life.token).filter(|token| token.is(&kept.token));
-        let token = known.cloned().unwrap_or_else(|| AccessToken::new(kept.token.clone()));
-        held.token = Some(Life {
-            token: token.clone(),
-            since: now,
-            age,
-            renew_at: now + renew_after.saturating_sub(age),
-            usable_until: now + usable_for.saturating_sub(age),
-        });
+        let known = self.shared.held().map(|held| held.token).filter(|token| token.is(&kept.token));
+        let token = known.unwrap_or_else(|| AccessToken::new(kept.token.clone()));
+        self.shared.hold(HeldToken::new(token.clone(), TokenLife::of(life), age, now));
         token
     }
 
-    fn usable(&self, now: Tick) -> Option<Life> {
-        self.lock().token.clone().filter(|life| now < life.usable_until)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Held> {
+    fn lock(&self) -> MutexGuard<'_, Trouble> {
         // Never held across a wait or anything that can panic.
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -255,12 +223,6 @@ impl TokenKeeper {
 enum Due {
     Taken,
     Refused,
-}
-
-/// After how long a token is renewed, and for how long it may be used.
-fn lengths(life: Duration) -> (Duration, Duration) {
-    let usable = life - TOKEN_MARGIN.min(life / 2);
-    ((life / 12 * 11).min(usable), usable)
 }
 
 /// How long nobody asks again. A refusal lasts until a person acts; other trouble passes.

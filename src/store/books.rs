@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use super::dialect::Db;
 use super::documents::{DocumentRow, Raw, shown};
-use super::mapped::Snapshot;
 use super::rows::{instant, micros, signed, unsigned};
+use super::snapshots::{Snapshot, snapshots_of};
 use super::{Store, StoreError, schema};
 use crate::domain::document::DocumentKind;
 use crate::domain::ids::{ConnectionName, DocumentId};
@@ -47,78 +47,74 @@ impl Store {
         orders: Vec<u64>,
     ) -> Result<BTreeMap<u64, KnownOrder>, StoreError> {
         let connection = name.as_str().to_owned();
-        let mut known = self
-            .run(move |db| {
-                let mut known: BTreeMap<u64, KnownOrder> =
-                    orders.iter().map(|id| (*id, KnownOrder::default())).collect();
-                let ids: Vec<i64> = orders.iter().map(|id| signed(*id)).collect::<Result<_, _>>()?;
-                // 1. Documents.
-                for raw in documents_of(db, &connection, &ids)? {
-                    let document = shown(db, raw)?;
-                    if let Some(order) = known.get_mut(&document.order_id) {
-                        order.documents.push(document);
-                    }
+        self.run(move |db| {
+            let mut known: BTreeMap<u64, KnownOrder> = orders.iter().map(|id| (*id, KnownOrder::default())).collect();
+            let ids: Vec<i64> = orders.iter().map(|id| signed(*id)).collect::<Result<_, _>>()?;
+            // 1. Documents.
+            for raw in documents_of(db, &connection, &ids)? {
+                let document = shown(db, raw)?;
+                if let Some(order) = known.get_mut(&document.order_id) {
+                    order.documents.push(document);
                 }
-                // 2. When they were placed.
-                let placed: Vec<(i64, i64)> = schema::orders::table
-                    .filter(schema::orders::connection.eq(&connection))
-                    .filter(schema::orders::order_id.eq_any(&ids))
-                    .select((schema::orders::order_id, schema::orders::created_at))
-                    .load(db)?;
-                for (id, at) in placed {
-                    if let Some(order) = known.get_mut(&unsigned(id)) {
-                        order.placed_at = Some(instant(at));
-                    }
+            }
+            // 2. When they were placed.
+            let placed: Vec<(i64, i64)> = schema::orders::table
+                .filter(schema::orders::connection.eq(&connection))
+                .filter(schema::orders::order_id.eq_any(&ids))
+                .select((schema::orders::order_id, schema::orders::created_at))
+                .load(db)?;
+            for (id, at) in placed {
+                if let Some(order) = known.get_mut(&unsigned(id)) {
+                    order.placed_at = Some(instant(at));
                 }
-                // 3. Deliveries.
-                use schema::inbox::dsl;
-                let deliveries: Vec<(Option<i64>, String)> = dsl::inbox
-                    .filter(dsl::connection.eq(&connection))
-                    .filter(dsl::order_id.eq_any(&ids))
-                    .filter(dsl::state.eq_any(vec!["received", "quarantined"]))
-                    .select((dsl::order_id, dsl::state))
-                    .load(db)?;
-                for (id, state) in deliveries {
-                    if let Some(order) = id.and_then(|id| known.get_mut(&unsigned(id))) {
-                        order.waits |= state == "received";
-                        order.quarantined |= state == "quarantined";
-                    }
+            }
+            // 3. Deliveries.
+            use schema::inbox::dsl;
+            let deliveries: Vec<(Option<i64>, String)> = dsl::inbox
+                .filter(dsl::connection.eq(&connection))
+                .filter(dsl::order_id.eq_any(&ids))
+                .filter(dsl::state.eq_any(vec!["received", "quarantined"]))
+                .select((dsl::order_id, dsl::state))
+                .load(db)?;
+            for (id, state) in deliveries {
+                if let Some(order) = id.and_then(|id| known.get_mut(&unsigned(id))) {
+                    order.waits |= state == "received";
+                    order.quarantined |= state == "quarantined";
                 }
-                Ok(known)
-            })
-            .await?;
-        // 4. Snapshots.
-        for (id, order) in &mut known {
-            order.snapshot = self.snapshot(name, *id).await?;
-            order.quarantined &= order.documents.is_empty();
-        }
-        Ok(known)
+            }
+            // 4. Snapshots.
+            let mut snapshots = snapshots_of(db, &connection, &ids)?;
+            for (id, order) in &mut known {
+                order.snapshot = snapshots.remove(id);
+                order.quarantined &= order.documents.is_empty();
+            }
+            Ok(known)
+        })
+        .await
     }
 
-    /// The orders that we know and that were placed in a span of time, by their ids, behind `after`.
+    /// The first orders that we know of a span of time, by the time at which they were placed, then by their ids.
     ///
     /// # Errors
     /// The database's refusal.
-    pub async fn ids_of_orders_placed(
+    pub async fn first_orders_placed(
         &self,
         name: &ConnectionName,
         (from, until): (Timestamp, Timestamp),
-        after: u64,
         limit: i64,
-    ) -> Result<Vec<u64>, StoreError> {
-        let (name, after) = (name.as_str().to_owned(), signed(after)?);
+    ) -> Result<Vec<(Timestamp, u64)>, StoreError> {
+        let name = name.as_str().to_owned();
         self.run(move |db| {
             use schema::orders::dsl;
-            let ids: Vec<i64> = dsl::orders
+            let orders: Vec<(i64, i64)> = dsl::orders
                 .filter(dsl::connection.eq(name))
-                .filter(dsl::order_id.gt(after))
                 .filter(dsl::created_at.ge(micros(from)))
                 .filter(dsl::created_at.lt(micros(until)))
-                .order(dsl::order_id)
+                .order((dsl::created_at, dsl::order_id))
                 .limit(limit)
-                .select(dsl::order_id)
+                .select((dsl::created_at, dsl::order_id))
                 .load(db)?;
-            Ok(ids.into_iter().map(unsigned).collect())
+            Ok(orders.into_iter().map(|(at, id)| (instant(at), unsigned(id))).collect())
         })
         .await
     }

@@ -46,6 +46,26 @@ pub struct PlacedOrder {
     pub updated_at: Timestamp,
 }
 
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = schema::census_days)]
+struct Raw {
+    day: String,
+    taken_at: i64,
+    shopify: i64,
+    ours: i64,
+    missing: i64,
+    newer: i64,
+    gone: i64,
+    gaps: String,
+}
+
+impl Raw {
+    fn told(self) -> (CensusDay, Timestamp) {
+        let Self { day, taken_at, shopify, ours, missing, newer, gone, gaps } = self;
+        (CensusDay { day, shopify, ours, missing, newer, gone, gaps }, instant(taken_at))
+    }
+}
+
 impl Store {
     /// The orders that we know of a window, by the time at which they were placed; without those whose deletion is known.
     ///
@@ -78,7 +98,7 @@ impl Store {
         .await
     }
 
-    /// Keeps what a census counted; a later one of the same day takes its place.
+    /// Keeps what a census counted; a later one of the same day takes its place. Days before `kept_from` are forgotten.
     ///
     /// # Errors
     /// [`StoreError::Fenced`] when the lease is no longer ours.
@@ -87,12 +107,16 @@ impl Store {
         lease: &Lease,
         name: &ConnectionName,
         days: Vec<CensusDay>,
+        kept_from: String,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         use schema::census_days::dsl;
         let (lease, name) = (lease.clone(), name.as_str().to_owned());
         self.write(move |db| {
             leases::hold(db, &lease)?;
+            // Days are written so that their texts sort as they do.
+            let of_us = dsl::census_days.filter(dsl::connection.eq(&name));
+            diesel::delete(of_us.filter(dsl::day.lt(&kept_from))).execute(db)?;
             for day in &days {
                 let of_day = dsl::census_days.filter(dsl::connection.eq(&name)).filter(dsl::day.eq(&day.day));
                 diesel::delete(of_day).execute(db)?;
@@ -111,6 +135,29 @@ impl Store {
                     .execute(db)?;
             }
             Ok(())
+        })
+        .await
+    }
+
+    /// What was counted, and when, the newest day first.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn census_days(
+        &self,
+        name: &ConnectionName,
+        limit: i64,
+    ) -> Result<Vec<(CensusDay, Timestamp)>, StoreError> {
+        use schema::census_days::dsl;
+        let name = name.as_str().to_owned();
+        self.run(move |db| {
+            let rows: Vec<Raw> = dsl::census_days
+                .filter(dsl::connection.eq(name))
+                .order(dsl::day.desc())
+                .limit(limit)
+                .select(Raw::as_select())
+                .load(db)?;
+            Ok(rows.into_iter().map(Raw::told).collect())
         })
         .await
     }

@@ -4,12 +4,15 @@
 use diesel::prelude::*;
 
 use super::deliveries::{self, InboxState};
-use super::rows::signed;
+use super::rows::{signed, unsigned};
 use super::{Store, StoreError, schema};
 use crate::domain::ids::{ConnectionName, InboxId};
 
 /// The topic of a deletion, as Shopify names it.
 pub(super) const DELETED: &str = "orders/delete";
+
+/// Ids that one statement names at most.
+const IDS_AT_ONCE: usize = 250;
 
 impl Store {
     /// Ends the delivery of a deletion that Shopify confirmed, of an order that we never knew.
@@ -41,6 +44,32 @@ impl Store {
                 ))
                 .execute(db)?;
             Ok(())
+        })
+        .await
+    }
+
+    /// Of these orders those whose deletion was confirmed.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn deleted_among(&self, name: &ConnectionName, orders: Vec<u64>) -> Result<Vec<u64>, StoreError> {
+        use schema::inbox::dsl;
+        let name = name.as_str().to_owned();
+        let orders: Vec<i64> = orders.into_iter().map(signed).collect::<Result<_, _>>()?;
+        self.run(move |db| {
+            let mut deleted = Vec::new();
+            for some in orders.chunks(IDS_AT_ONCE) {
+                let found: Vec<Option<i64>> = dsl::inbox
+                    .filter(dsl::connection.eq(&name))
+                    .filter(dsl::order_id.eq_any(some))
+                    .filter(dsl::topic.eq(DELETED))
+                    .filter(dsl::state.eq(InboxState::Mapped.as_str()))
+                    .select(dsl::order_id)
+                    .distinct()
+                    .load(db)?;
+                deleted.extend(found.into_iter().flatten().map(unsigned));
+            }
+            Ok(deleted)
         })
         .await
     }

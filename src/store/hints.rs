@@ -132,6 +132,20 @@ impl Store {
         .await
     }
 
+    /// Keeps where a reading stands that enters nothing.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn keep_cursor(
+        &self,
+        connection: &ConnectionName,
+        cursor: Cursor,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let connection = connection.as_str().to_owned();
+        self.write(move |db| put_cursor(db, &connection, &cursor, micros(now))).await
+    }
+
     /// Forgets a reading that is over.
     ///
     /// # Errors
@@ -149,13 +163,16 @@ impl Store {
 }
 
 /// 1. Leave out what we know as well.
-/// 2. Enter the rest, each once. What stands there quarantined is taken up again, and a deletion that was not confirmed.
+/// 2. Enter the rest, each once, in the sequence of their orders: two readers that list the same orders in different ones would wait
+///    for each other in a ring. What stands there quarantined is taken up again, and a deletion that was not confirmed.
 /// 3. Move the cursor.
 fn take(db: &mut Db, page: &HintPage) -> Result<Taken, StoreError> {
     // 1.
     let known = known_versions(db, page)?;
     let mut taken = Taken::default();
-    for hint in &page.hints {
+    let mut hints: Vec<&Hint> = page.hints.iter().collect();
+    hints.sort_by(|one, other| (one.order_id, &one.key).cmp(&(other.order_id, &other.key)));
+    for hint in hints {
         let weight = weigh(hint, &known);
         if weight == Weight::Known {
             taken.known += 1;

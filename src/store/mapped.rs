@@ -9,32 +9,11 @@ use super::deliveries::{self, InboxState};
 use super::dialect::{self, Db};
 use super::documents::{self, Raw, Reason};
 use super::follow_ups::{self, Beside};
-use super::rows::{instant, micros, signed, unsigned};
+use super::rows::{micros, signed};
 use super::{Store, StoreError, customers, schema};
 use crate::domain::document::{DocumentKind, Event, ParkKind, Standing, State, Trace, Wanted, next_state};
 use crate::domain::ids::{ConnectionName, InboxId};
 use crate::domain::order::Sale;
-
-/// The newest version of an order that we know: its payload's bytes and the road they came by.
-#[derive(Debug, Clone)]
-pub struct Snapshot {
-    /// Counts the changes of the row.
-    pub revision: i64,
-    /// Shopify's `updated_at`.
-    pub updated_at: Timestamp,
-    /// Canonical digest of the decoded order.
-    pub digest: String,
-    /// `rest` (webhook) or `graphql` (re-read).
-    pub road: String,
-    /// The payload's bytes, secrets cut out.
-    pub payload: Vec<u8>,
-    /// Whether its own orders/create came within 60 s of its birth.
-    pub born_here: bool,
-    /// Digests for which the order was re-read at this `updated_at`.
-    pub reread_digests: Vec<String>,
-    /// What this version or an earlier one told of the sale itself; not every payload does.
-    pub sale: Sale,
-}
 
 /// The snapshot as it shall be.
 #[derive(Debug, Clone)]
@@ -111,48 +90,7 @@ pub struct Mapped {
     pub now: Timestamp,
 }
 
-type SnapshotRow = (i64, i64, String, String, Vec<u8>, i64, String, Option<i64>, Option<i64>);
-
 impl Store {
-    /// The snapshot of an order, if we know it.
-    ///
-    /// # Errors
-    /// The database's refusal.
-    pub async fn snapshot(&self, name: &ConnectionName, order_id: u64) -> Result<Option<Snapshot>, StoreError> {
-        let name = name.as_str().to_owned();
-        let order_id = signed(order_id)?;
-        self.run(move |db| {
-            use schema::orders::dsl;
-            let row: Option<SnapshotRow> = dsl::orders
-                .filter(dsl::connection.eq(name))
-                .filter(dsl::order_id.eq(order_id))
-                .select((
-                    dsl::revision,
-                    dsl::updated_at,
-                    dsl::digest,
-                    dsl::road,
-                    dsl::payload,
-                    dsl::born_here,
-                    dsl::reread_digests,
-                    dsl::location_id,
-                    dsl::staff_id,
-                ))
-                .first(db)
-                .optional()?;
-            Ok(row.map(|(revision, updated_at, digest, road, payload, born_here, reread, location, staff)| Snapshot {
-                revision,
-                updated_at: instant(updated_at),
-                digest,
-                road,
-                payload,
-                born_here: born_here != 0,
-                reread_digests: split_digests(&reread),
-                sale: Sale { location_id: location.map(unsigned), staff_id: staff.map(unsigned) },
-            }))
-        })
-        .await
-    }
-
     /// Commits what the mapper decided: the delivery's end, the snapshot and the document's new content.
     /// Returns the document's state afterwards.
     ///
@@ -443,8 +381,4 @@ fn judged_anew(standing: Standing, after: State) -> bool {
         | State::Superseded
         | State::Skipped => true,
     }
-}
-
-fn split_digests(text: &str) -> Vec<String> {
-    text.split(' ').filter(|digest| !digest.is_empty()).map(str::to_owned).collect()
 }

@@ -134,7 +134,7 @@ impl Store {
         .await
     }
 
-    /// Ends the open strays of these keys but for those that still stand.
+    /// Ends the open strays of these keys but for those that still stand: they were seen, so that others are looked at first next time.
     ///
     /// # Errors
     /// [`StoreError::Fenced`] when the lease is lost.
@@ -156,17 +156,19 @@ impl Store {
                 .filter(dsl::business_key.eq_any(keys))
                 .select((dsl::id, dsl::business_key, dsl::order_no))
                 .load(db)?;
-            let gone = open.into_iter().filter(|(_, key, order_no)| {
-                !standing.contains(&Sighting { key: key.clone(), order_no: order_no.clone() })
+            let (seen, gone): (Vec<_>, Vec<_>) = open.into_iter().partition(|(_, key, order_no)| {
+                standing.contains(&Sighting { key: key.clone(), order_no: order_no.clone() })
             });
-            let gone: Vec<i64> = gone.map(|(id, ..)| id).collect();
+            let ids = |rows: Vec<(i64, String, String)>| -> Vec<i64> { rows.into_iter().map(|(id, ..)| id).collect() };
+            let (seen, gone) = (ids(seen), ids(gone));
+            diesel::update(dsl::strays.filter(dsl::id.eq_any(seen))).set(dsl::seen_at.eq(now)).execute(db)?;
             let ended = (dsl::ended_at.eq(now), dsl::ended.eq(EXPLAINED));
             Ok(diesel::update(dsl::strays.filter(dsl::id.eq_any(gone))).set(ended).execute(db)?)
         })
         .await
     }
 
-    /// The keys of open strays of a connection, oldest first.
+    /// The keys of open strays of a connection, those first that were not seen for longest.
     ///
     /// # Errors
     /// The database's refusal.

@@ -86,7 +86,7 @@ impl Branch {
     }
 }
 
-/// Starts a branch below its tree; its end is told by `guard`.
+/// Starts a branch below its tree. `guard` tells when nothing of what was planted lives any more, which may be later than its end.
 pub(super) fn start(spec: &BranchSpec, path: String, health: Health, clock: Clock, guard: ExitGuard) -> Running {
     let (stop, stops) = mpsc::channel(1);
     let (ended, end) = oneshot::channel();
@@ -94,12 +94,16 @@ pub(super) fn start(spec: &BranchSpec, path: String, health: Health, clock: Cloc
     *spec.branch.0.borrow_mut() = Some(sender);
     health.set(&path, NodeState::StandingBy);
     let site = Site { path, health, clock, planted: Planted::Nothing, waiting: Vec::new(), orders, stops };
+    let (life, lives) = oneshot::channel();
     actix_rt::spawn(async move {
-        let how = site.run().await;
+        let (how, rest) = site.run().await;
         ended.send(how).unwrap_or_default();
-        drop(guard);
+        if let Some(rest) = rest {
+            rest.await;
+        }
+        drop((guard, life));
     });
-    Running::new(stop, end)
+    Running::new(stop, end, lives)
 }
 
 struct Site {
@@ -116,22 +120,61 @@ struct Site {
 enum Planted {
     Nothing,
     Standing(Running),
-    Ending(Pin<Box<dyn Future<Output = End>>>),
+    Ending(Ending),
 }
 
+/// Over once nothing of what was planted lives any more, however long that takes.
+type Ending = Pin<Box<dyn Future<Output = End>>>;
+
+/// An end, and what is still ending then.
+type Stopped = (End, Option<Ending>);
+
 impl Planted {
-    /// The end of what is planted; never where nothing is.
+    /// The end of what is planted, once nothing of it lives any more; never where nothing is.
     async fn ended(&mut self) -> End {
         match self {
             Self::Nothing => pending().await,
-            Self::Standing(tree) => tree.ended().await,
+            Self::Standing(tree) => {
+                let end = tree.ended().await;
+                tree.gone().await;
+                end
+            }
             Self::Ending(end) => end.await,
+        }
+    }
+
+    /// Stops it, within the grace.
+    async fn stop(self, grace: Duration) -> Stopped {
+        match self {
+            Self::Nothing => (End::Stopped, None),
+            Self::Standing(mut tree) => {
+                let end = tree.stop_within(grace).await;
+                let rest = async move {
+                    tree.gone().await;
+                    end
+                };
+                (end, Some(Box::pin(rest)))
+            }
+            Self::Ending(mut ending) => match timeout(grace, &mut ending).await {
+                Ok(end) => (end, None),
+                Err(_elapsed) => (End::LeftBehind, Some(ending)),
+            },
         }
     }
 }
 
+/// Removes a tree.
+fn removed(mut tree: Running) -> Ending {
+    Box::pin(async move {
+        let end = tree.stop_within(REMOVED_STOP_GRACE).await;
+        tree.gone().await;
+        // Late, but whoever still waits need not wait any more.
+        if end == End::LeftBehind { End::Stopped } else { end }
+    })
+}
+
 impl Site {
-    async fn run(mut self) -> End {
+    async fn run(mut self) -> Stopped {
         loop {
             tokio::select! {
                 biased;
@@ -160,7 +203,7 @@ impl Site {
                         done.send(End::Stopped).unwrap_or_default();
                         return;
                     }
-                    Planted::Standing(tree) => Planted::Ending(Box::pin(tree.stop(REMOVED_STOP_GRACE))),
+                    Planted::Standing(tree) => Planted::Ending(removed(tree)),
                     ending @ Planted::Ending(_) => ending,
                 };
                 self.waiting.push(done);
@@ -184,19 +227,15 @@ impl Site {
         }
     }
 
-    /// Stops what is planted, within the grace. Orders are answered until that is over: whoever waits for the end is told it then, and not
-    /// before.
-    async fn stop(mut self, grace: Duration) -> End {
-        let mut ending: Pin<Box<dyn Future<Output = End>>> =
-            match std::mem::replace(&mut self.planted, Planted::Nothing) {
-                Planted::Nothing => Box::pin(async { End::Stopped }),
-                Planted::Standing(tree) => Box::pin(tree.stop(grace)),
-                Planted::Ending(end) => Box::pin(async move { timeout(grace, end).await.unwrap_or(End::LeftBehind) }),
-            };
-        let end = loop {
+    /// Stops what is planted, within the grace, and hands back what is still ending then. Orders are answered until that is over: whoever
+    /// waits for the end is told it then, and not before.
+    async fn stop(mut self, grace: Duration) -> Stopped {
+        let planted = std::mem::replace(&mut self.planted, Planted::Nothing);
+        let mut stopping = Box::pin(planted.stop(grace));
+        let (end, rest) = loop {
             tokio::select! {
                 biased;
-                end = &mut ending => break end,
+                stopped = &mut stopping => break stopped,
                 Some(order) = self.orders.recv() => match order {
                     Order::Plant { done, .. } => done.send(false).unwrap_or_default(),
                     Order::Remove { done } => self.waiting.push(done),
@@ -207,6 +246,6 @@ impl Site {
         for done in self.waiting.drain(..) {
             done.send(end).unwrap_or_default();
         }
-        end
+        (end, rest)
     }
 }

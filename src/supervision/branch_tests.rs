@@ -4,10 +4,13 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use super::spec::Exit;
+use super::supervisor::start_below;
 use super::tests::{Bench, Fails, GRACE, Told, quick};
 use super::*;
+use crate::clock::Clock;
 
 /// A tree with a branch between two actors, and the handle of the branch.
 fn with_branch(bench: &Bench) -> (TreeSpec, Branch) {
@@ -147,5 +150,64 @@ async fn the_stop_of_the_tree_does_not_wait_for_what_is_stuck_in_a_branch() {
             branch.look().await
         });
         assert_eq!((end, seen), (End::LeftBehind, Ground::Down));
+    }
+}
+
+/// A worker that is busy from its start until it is told how to go on.
+fn busy() -> (ChildSpec, UnboundedReceiver<u32>, UnboundedSender<Pace>) {
+    let (began, begins) = unbounded_channel();
+    let (go_on, paces) = unbounded_channel();
+    let (paces, runs) = (Rc::new(tokio::sync::Mutex::new(paces)), Rc::new(Cell::new(0)));
+    let step = move || Told { began: began.clone(), paces: Rc::clone(&paces), runs: Rc::clone(&runs) };
+    (ChildSpec::worker("busy", Doorbell::new(), Rhythm::every(GRACE), step), begins, go_on)
+}
+
+/// A guard, and where its owner's end is told.
+fn watched() -> (ExitGuard, UnboundedReceiver<Exit>) {
+    let (sender, exits) = unbounded_channel();
+    (ExitGuard::watching(sender, 0, 1), exits)
+}
+
+fn clock() -> Clock {
+    Clock::manual(jiff::Timestamp::UNIX_EPOCH)
+}
+
+#[actix::test]
+async fn a_tree_is_down_only_when_the_last_of_a_tree_below_it_has_ended() {
+    let (worker, mut begins, go_on) = busy();
+    let inner = TreeSpec::subtree("inner", vec![worker.into()]);
+    let outer = TreeSpec::subtree("outer", vec![inner.into()]);
+    let (guard, mut exits) = watched();
+    let tree = start_below(Rc::new(outer), "outer".to_owned(), Health::new(), clock(), guard);
+    assert_eq!(begins.recv().await, Some(1));
+    assert_eq!(tree.stop(Duration::from_millis(20)).await, End::LeftBehind);
+    tokio::task::yield_now().await;
+    assert!(exits.try_recv().is_err(), "one of it is still busy: nothing may start in its place");
+    go_on.send(Pace::More).expect("a worker");
+    assert!(exits.recv().await.is_some_and(|exit| exit.generation == 1));
+    assert!(begins.recv().await.is_none(), "it took nothing new");
+}
+
+#[actix::test]
+async fn a_branch_is_down_only_when_the_last_of_what_was_planted_has_ended() {
+    for removed_before in [false, true] {
+        let (worker, mut begins, go_on) = busy();
+        let (handle, health) = (Branch::new(), Health::new());
+        let (guard, mut exits) = watched();
+        let spec = BranchSpec::new("branch", handle.clone());
+        let site = branch::start(&spec, "branch".to_owned(), health, clock(), guard);
+        let inner = TreeSpec::subtree("inner", vec![worker.into()]);
+        assert!(handle.plant(planted(vec![inner.into()])).await);
+        assert_eq!(begins.recv().await, Some(1));
+        if removed_before {
+            assert_eq!(handle.remove(Duration::from_millis(5)).await, End::LeftBehind);
+        }
+        assert_eq!(site.stop(Duration::from_millis(20)).await, End::LeftBehind);
+        assert_eq!(handle.look().await, Ground::Down, "nobody waits for an answer of a branch that has ended");
+        tokio::task::yield_now().await;
+        assert!(exits.try_recv().is_err(), "one of it is still busy: nothing may be planted beside it");
+        go_on.send(Pace::More).expect("a worker");
+        assert!(exits.recv().await.is_some());
+        assert!(begins.recv().await.is_none(), "it took nothing new");
     }
 }

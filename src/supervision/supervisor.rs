@@ -25,6 +25,8 @@ pub struct Running {
     end: oneshot::Receiver<End>,
     /// Its end, once somebody has waited for it.
     ended: Option<End>,
+    /// Breaks when nothing of it lives any more; none once that was seen.
+    lives: Option<oneshot::Receiver<()>>,
 }
 
 /// How a tree ended.
@@ -53,13 +55,17 @@ pub fn start(spec: TreeSpec, health: Health, clock: Clock) -> Running {
 }
 
 impl Running {
-    pub(super) fn new(stop: mpsc::Sender<Stop>, end: oneshot::Receiver<End>) -> Self {
-        Self { stop, end, ended: None }
+    pub(super) fn new(stop: mpsc::Sender<Stop>, end: oneshot::Receiver<End>, lives: oneshot::Receiver<()>) -> Self {
+        Self { stop, end, ended: None, lives: Some(lives) }
     }
 
     /// Stops the children in reverse order, each after it finished what it does, all within `grace`. A tree that has ended already says
     /// how.
     pub async fn stop(mut self, grace: Duration) -> End {
+        self.stop_within(grace).await
+    }
+
+    pub(super) async fn stop_within(&mut self, grace: Duration) -> End {
         if self.ended.is_none() {
             self.stop.send(Stop { grace }).await.unwrap_or_default();
         }
@@ -75,19 +81,30 @@ impl Running {
         self.ended = Some(end);
         end
     }
+
+    /// Waits until nothing of it lives any more: a tree may end while some of its children are still busy with their last step.
+    pub(super) async fn gone(&mut self) {
+        if let Some(lives) = &mut self.lives {
+            lives.await.unwrap_or_default();
+            self.lives = None;
+        }
+    }
 }
 
-/// Starts a tree below another one; its end is told by `guard`.
+/// Starts a tree below another one. `guard` tells when nothing of it lives any more, which may be later than its end: the place is free
+/// for another one only then.
 pub(super) fn start_below(spec: Rc<TreeSpec>, path: String, health: Health, clock: Clock, guard: ExitGuard) -> Running {
     let (stop, stops) = mpsc::channel(1);
     let (ended, end) = oneshot::channel();
-    let supervisor = Supervisor::new(spec, path, health, clock, stops);
+    let (life, lives) = oneshot::channel();
+    let mut supervisor = Supervisor::new(spec, path, health, clock, stops);
     actix_rt::spawn(async move {
         let how = supervisor.run().await;
         ended.send(how).unwrap_or_default();
-        drop(guard);
+        supervisor.outlive_all().await;
+        drop((guard, life));
     });
-    Running::new(stop, end)
+    Running::new(stop, end, lives)
 }
 
 struct Supervisor {
@@ -135,7 +152,7 @@ impl Supervisor {
         Self { spec, path, health, clock, children, exits, exits_sender, stops, spent: Spent::default() }
     }
 
-    async fn run(mut self) -> End {
+    async fn run(&mut self) -> End {
         loop {
             self.start_all();
             match self.watch().await {
@@ -257,7 +274,11 @@ impl Supervisor {
             let left = match std::mem::replace(&mut self.children[index].body, Body::Starting) {
                 Body::Down | Body::Restarting { .. } => End::Stopped,
                 Body::Starting => self.await_end(index, deadline).await,
-                Body::Tree(tree) => tree.stop(deadline.saturating_duration_since(Instant::now())).await,
+                Body::Tree(tree) => match tree.stop(deadline.saturating_duration_since(Instant::now())).await {
+                    // It ended before, perhaps with some of its own still busy.
+                    End::BudgetSpent => self.await_end(index, deadline).await,
+                    end @ (End::Stopped | End::LeftBehind) => end,
+                },
                 Body::Actor(drain) => {
                     // An actor that is gone, or too busy to take it, shows in whether its end comes.
                     timeout_at(deadline, drain.send(Drain)).await.map(Result::ok).unwrap_or_default();
@@ -288,12 +309,24 @@ impl Supervisor {
         End::Stopped
     }
 
+    /// Waits for those that were left behind: whoever frees the place of this tree must not find one of them at work.
+    async fn outlive_all(&mut self) {
+        while !self.all_down() {
+            let exit = self.exits.recv().await.expect("the supervisor holds a sender itself");
+            self.note_end(&exit, NodeState::Stopped);
+        }
+    }
+
+    fn all_down(&self) -> bool {
+        self.children.iter().all(|child| matches!(child.body, Body::Down))
+    }
+
     /// Waits before a new try, and until nothing of the old one lives: two of one actor must never be.
     async fn rest(&mut self, pause: Duration) -> Option<Stop> {
         let until = Instant::now() + pause;
         loop {
             let rested = Instant::now() >= until;
-            if rested && self.children.iter().all(|child| matches!(child.body, Body::Down)) {
+            if rested && self.all_down() {
                 return None;
             }
             tokio::select! {

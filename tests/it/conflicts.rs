@@ -101,3 +101,33 @@ on_both!(
         assert_eq!(the_order(world, &order).field("NoteText"), "call first");
     }
 );
+
+on_both!(
+    what_a_person_wrote_on_a_lost_row_before_it_was_found_stays_a_persons,
+    Setup::default(),
+    async |world: &World| {
+        let steps = begin(world).await;
+        let mut order = written(world, &steps, 652, 2).await;
+        world.sandbox.faults().once(Class::Amend, Fault::DropAnswer);
+        order.add_line();
+        // The line's note tells its discount.
+        order.lines[2].off_cents = 100;
+        update(&steps, &mut order).await;
+        assert_state(&document(world, &order).await, State::Unknown);
+        let (ifs, order_no) = (world.sandbox.ifs(), the_order(world, &order).order_no);
+        let key = order.clone();
+        let note = || the_order(world, &key).lines[2].get("NoteText").cloned();
+        assert!(note().is_some_and(|note| note.contains("-1.00")), "{:?}", note());
+        ifs.person_edits(&order_no, RowOf::Line("3"), "NoteText", "call first").expect("a person may");
+        steps.advance(world, 30);
+        steps.run(steps.link()).await;
+        assert_state(&document(world, &order).await, State::Written);
+        assert_eq!(note().as_deref(), Some("call first"));
+        // Shopify's next note of that line meets it, and nobody writes over the other.
+        order.lines[2].off_cents = 200;
+        update(&steps, &mut order).await;
+        let parked = document(world, &order).await;
+        assert_eq!((parked.state, code(&parked)), (State::Parked, "both_sides_changed"));
+        assert_eq!(note().as_deref(), Some("call first"));
+    }
+);

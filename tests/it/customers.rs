@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use ml_connector::clock::Clock;
 use ml_connector::domain::document::{DocumentKind, State};
 use ml_connector::failpoint;
+use ml_connector::flow::converge::converge;
 use ml_connector::sandbox::faults::Fault;
 use ml_connector::sandbox::ifs::{CustomerRowOf, CustomerView};
 use ml_connector::sandbox::ledger::Class;
@@ -18,6 +19,7 @@ use crate::on_both;
 use crate::support::webhook::Webhook;
 use crate::support::world::{Setup, Steps, World, assert_state};
 
+const ORDERS: [DocumentKind; 1] = [DocumentKind::CustomerOrder];
 pub const KEY: &str = "customer:7007";
 pub const OWN_ID: &str = "W7007";
 
@@ -361,6 +363,21 @@ on_both!(
         assert_one_customer(world, OWN_ID).await;
     }
 );
+
+on_both!(an_order_that_does_not_read_parks_rather_than_to_wait_for_its_customer, matched(), async |world: &World| {
+    let steps = begin(world).await;
+    deliver(&steps, &order_of_kari(world, "Umea")).await;
+    steps.map(steps.link()).await;
+    // The customer is written and serves the order not; what is known of the order is another version's.
+    world.database.execute("UPDATE documents SET state = 'written', written = '{}' WHERE kind = 'customer'");
+    world.database.execute("UPDATE orders SET road = 'graphql'");
+    let (link, now) = (steps.link(), steps.clock.now());
+    let claimed = link.store.claim_due(&link.tenant.lease, &link.name, &ORDERS, now, 1).await.expect("claims");
+    converge(link, &claimed[0]).await.expect("converges");
+    let order = order(world).await;
+    assert_state(&order, State::Parked);
+    assert_eq!(order.reason.expect("a reason").code, "unreadable_content");
+});
 
 /// Runs until nothing waits any more.
 pub async fn settle_down(world: &World, steps: &Steps) {

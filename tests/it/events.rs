@@ -1,10 +1,18 @@
 //! Deliveries that name an order without telling it: edits and refunds. The order is read again by its id, once, and what
 //! Shopify answers is mapped like any version.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
 use jiff::Timestamp;
+use ml_connector::actors::order_mapper::OrderMapper;
 use ml_connector::clock::Clock;
 use ml_connector::domain::document::State;
+use ml_connector::sandbox::faults::Fault;
+use ml_connector::sandbox::ledger::Class;
 use ml_connector::sandbox::shopify::{Change, Feature, Story};
+use ml_connector::supervision::{Doorbell, Step as _};
 use serde_json::json;
 
 use crate::on_both;
@@ -174,6 +182,29 @@ on_both!(fulfilments_are_versions_like_any_other, Setup::default(), async |world
     assert_state(&world.document().await, State::Written);
     assert!(world.sandbox.books(&[]).is_clean(), "{:?}", world.sandbox.books(&[]).differences);
     assert_eq!((deliveries(world, "mapped"), asked_of_shopify(world)), (3, 0));
+});
+
+on_both!(a_mapper_that_stops_leaves_the_rest_of_its_batch, Setup::default(), async |world: &World| {
+    let (steps, shop) = (begin(world).await, world.shop());
+    let orders: Vec<u64> = (0..12).map(|_| shop.place(Story::Plain)).collect();
+    for order in orders.iter().chain(&orders) {
+        steps.deliver(steps.link(), EDITED, &edited(*order)).await;
+    }
+    world.sandbox.faults().times(Class::GraphQl, Fault::Slow(Duration::from_millis(200)), 1_000);
+    let mapper = OrderMapper { link: Arc::clone(&steps.links[0]), writer: Doorbell::new() };
+    let stop = async {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while asked_of_shopify(world) == 0 {
+            assert!(Instant::now() < deadline, "Shopify was never asked");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        steps.link().stopping.store(true, Ordering::Release);
+    };
+    futures::join!(mapper.run(), stop);
+    // Eight orders at once were begun; neither their second deliveries nor the other four orders.
+    assert!(asked_of_shopify(world) <= 8, "{} answers were asked for", asked_of_shopify(world));
+    assert!(deliveries(world, "received") >= 16);
+    assert_eq!(world.database.number("SELECT COUNT(*) FROM inbox WHERE state = 'received' AND attempts > 0"), 0);
 });
 
 /// Customers by orders need a company's name and keys, which only a re-read tells.

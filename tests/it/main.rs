@@ -30,6 +30,7 @@ mod old_orders;
 mod probes;
 mod proof;
 mod reconcile;
+mod reconcile_long;
 mod recovery;
 mod releases;
 mod remap;

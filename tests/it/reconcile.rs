@@ -7,7 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use ml_connector::clock::Clock;
 use ml_connector::domain::document::State;
 use ml_connector::flow::account::{Account, Difference, Standing};
-use ml_connector::flow::reconcile::{Books, reconcile};
+use ml_connector::flow::reconcile::{Asked, Books, Depth, KEPT_AFTER, Manner, reconcile};
+use ml_connector::flow::sync::BULK_FROM;
 use ml_connector::mapping::components::Component;
 use ml_connector::sandbox::ifs::RowOf;
 use ml_connector::sandbox::ledger::Class;
@@ -19,7 +20,8 @@ use crate::on_both;
 use crate::support::composed::Composed;
 use crate::support::world::{Setup, Steps, World, assert_state};
 
-async fn begin(world: &World) -> Steps {
+/// Steps, and a shop that does not count its points.
+pub async fn begin(world: &World) -> Steps {
     world.shop().set_cost_bucket(1_000_000, 100_000);
     world.steps(&Clock::manual(Timestamp::now())).await
 }
@@ -35,20 +37,40 @@ async fn sold(world: &World, steps: &Steps, story: Story) -> u64 {
     order
 }
 
-/// The account of all orders, an hour after everything happened.
-async fn account_of(steps: &Steps, differences_max: usize) -> Account {
-    let (link, now) = (steps.link(), steps.clock.now() + SignedDuration::from_hours(1));
-    let books = Books {
+/// The books of the first connection.
+pub fn books(steps: &Steps, now: Timestamp) -> Books<'_> {
+    let link = steps.link();
+    Books {
         name: &link.name,
         names: &link.tenant.connections,
         store: &steps.store,
         shopify: &link.shopify,
         ifs: &link.tenant.ifs,
+        ifs_reads_max: 2,
+        batch_parts_max: link.tenant.limits.batch_parts_max,
         rules: &link.rules,
         now,
-    };
-    let from = "2015-01-01T00:00:00Z".parse().expect("an instant");
-    reconcile(books, (from, now), differences_max, &mut |_| {}).await.expect("an account")
+        clock: &steps.clock,
+    }
+}
+
+/// All orders until then.
+pub fn everything(until: Timestamp) -> Asked {
+    Asked {
+        span: ("2015-01-01T00:00:00Z".parse().expect("an instant"), until),
+        differences_max: 1_000,
+        depth: Depth::Changed,
+        manner: Manner::GoOn,
+        bulk_from: BULK_FROM,
+        kept_after: KEPT_AFTER,
+    }
+}
+
+/// The account of all orders, an hour after everything happened.
+async fn account_of(steps: &Steps, differences_max: usize) -> Account {
+    let now = steps.clock.now() + SignedDuration::from_hours(1);
+    let asked = Asked { differences_max, ..everything(now) };
+    reconcile(books(steps, now), &asked, &|_| {}).await.expect("an account").account
 }
 
 async fn account(steps: &Steps) -> Account {
@@ -122,6 +144,11 @@ on_both!(orders_of_every_kind_come_to_the_same_in_all_three_books, Setup::defaul
     }
     let account = account(&steps).await;
     assert!(account.is_clean(), "{:#?}", account.differences);
+    // Every order read whole comes to the same.
+    let now = steps.clock.now() + SignedDuration::from_hours(1);
+    let whole = Asked { depth: Depth::Whole, ..everything(now) };
+    let whole = reconcile(books(&steps, now), &whole, &|_| {}).await.expect("an account").account;
+    assert_eq!(whole, account);
     let written = world.documents().await.iter().filter(|document| document.state == State::Written).count();
     assert!(written > 20, "{written}");
     for columns in account.sums.values() {

@@ -91,6 +91,19 @@ on_both!(
     }
 );
 
+on_both!(what_is_told_already_is_seen_again_so_that_others_have_their_turn, Setup::default(), async |world: &World| {
+    let steps = begin(world).await;
+    let order = world.shop().place(Story::Plain);
+    arrive(world, &steps, order, "orders/create").await;
+    keyed(world, &order.to_string());
+    assert_eq!(ask(&steps).await.parked, 1);
+    let seen_at = || world.database.number("SELECT seen_at FROM strays");
+    assert_eq!(seen_at(), steps.clock.now().as_microsecond());
+    steps.advance(world, 3_600);
+    assert_eq!(ask(&steps).await.parked, 0);
+    assert_eq!(seen_at(), steps.clock.now().as_microsecond(), "its park names it, and it stands there");
+});
+
 on_both!(what_a_person_put_right_is_told_no_more, Setup::default(), async |world: &World| {
     let steps = begin(world).await;
     let order = world.shop().place(Story::Plain);
@@ -284,6 +297,26 @@ on_both!(when_it_ran_is_remembered_over_restarts_and_owners, Setup::default(), a
     );
 });
 
+on_both!(a_long_look_that_fails_keeps_the_usual_one_from_nothing, Setup::default(), async |world: &World| {
+    let clock = Clock::manual("2026-11-27T12:00:00Z".parse().expect("a literal timestamp"));
+    let steps = world.steps(&clock).await;
+    let ask = async || standing::ask(steps.link()).await.expect("asks");
+    world.sandbox.faults().times(Class::Read, Fault::Plain(500, "{}".into()), 20);
+    assert_eq!(ask().await, Asked::Failed);
+    world.sandbox.faults().clear();
+    steps.advance(world, 60);
+    assert_eq!(ask().await, Asked::Done(Ran::default()), "the usual one");
+    assert_eq!(ask().await, Asked::NotDue(Duration::from_secs(59 * 60)), "the long one again, before the usual one");
+    steps.advance(world, 59 * 60);
+    assert_eq!(ask().await, Asked::Done(Ran::default()));
+    let (recent, nightly) = ("standing_query", "standing_query_nightly");
+    assert_eq!(runs(world), [format!("{nightly} failed"), format!("{recent} done"), format!("{nightly} done")]);
+});
+
+fn two_shops() -> Setup {
+    Setup { two_shops: true, ..Setup::default() }
+}
+
 fn two_sites() -> Setup {
     let edits = vec![("mode = \"live\"", "mode = \"live\"\nsites = { 655441491 = { site = \"S11\" } }")];
     Setup { edits, ..Setup::default() }
@@ -302,6 +335,31 @@ on_both!(an_order_whose_key_stands_at_another_site_is_not_made_beside_it, two_si
     assert!(text(&document).contains(&found), "{}", text(&document));
     assert_eq!(written(world), (0, 0));
 });
+
+on_both!(
+    a_record_at_a_site_that_its_orders_connection_does_not_read_is_told_by_who_reads_it,
+    two_shops(),
+    async |world: &World| {
+        let steps = begin(world).await;
+        let (acme, bolt) = (&steps.links[0], &steps.links[1]);
+        let shop = world.sandbox.shop(1).expect("a second shop");
+        let order = shop.place(Story::Plain);
+        steps.deliver(bolt, "orders/create", &shop.webhook_body(order).expect("a body")).await;
+        steps.run(bolt).await;
+        assert_state(&world.document().await, State::Written);
+        let stray = keyed(world, &order.to_string());
+        let found = standing::run(bolt, Reach::Recent).await.expect("it comes to its end");
+        assert_eq!((found.parked, found.told), (0, 0), "it does not read that site");
+        let found = standing::run(acme, Reach::Recent).await.expect("it comes to its end");
+        assert_eq!((found.parked, found.told), (0, 1));
+        let told = listed(world, &[]);
+        assert_eq!((told.len(), told[0]["order_no"].as_str()), (1, Some(stray.as_str())), "{told:?}");
+        assert_state(&world.document().await, State::Written);
+        world.sandbox.ifs().person_cancels(&stray).expect("it is planned");
+        standing::run(acme, Reach::Recent).await.expect("it comes to its end");
+        assert!(listed(world, &[]).is_empty());
+    }
+);
 
 on_both!(what_was_cancelled_under_a_key_hides_no_live_record, Setup::default(), async |world: &World| {
     let steps = begin(world).await;

@@ -276,6 +276,36 @@ on_both!(an_owner_that_was_asleep_moves_no_cursor_and_enters_nothing, Setup::def
     assert_eq!((inbox(world, "1 = 1"), position(world)), (0, before));
 });
 
+fn found(steps: &Steps, order_id: u64) -> Hint {
+    Hint {
+        order_id,
+        updated_at: Some(steps.clock.now()),
+        key: format!("{order_id}@1"),
+        body: b"{}".to_vec(),
+        body_sha256: "00".to_owned(),
+        trace_id: "0123456789abcdef".to_owned(),
+    }
+}
+
+on_both!(two_readers_enter_the_same_orders_in_one_sequence, Setup::default(), async |world: &World| {
+    let steps = begin(world).await;
+    let page = |origin: Origin, orders: [u64; 3]| HintPage {
+        connection: steps.link().name.clone(),
+        origin,
+        topic: "orders/found",
+        hints: orders.map(|order| found(&steps, order)).to_vec(),
+        seen_at: None,
+        cursor: None,
+        now: steps.clock.now(),
+    };
+    // By their last change, and by their birth: on PostgreSQL each would wait for a row of the other one.
+    steps.store.take_hints(&steps.link().tenant.lease, page(Origin::Sweep, [3, 1, 2])).await.expect("enters");
+    let entered = || world.database.texts("SELECT webhook_id AS value FROM inbox ORDER BY id");
+    assert_eq!(entered(), ["1@1", "2@1", "3@1"]);
+    steps.store.take_asked_hints(page(Origin::Sync, [4, 3, 1])).await.expect("enters");
+    assert_eq!(entered().len(), 4);
+});
+
 on_both!(a_page_of_an_owner_that_fell_asleep_over_it_is_not_stored, Setup::default(), async |world: &World| {
     let steps = begin(world).await;
     let (lease, lasts) = (steps.link().tenant.lease.clone(), Duration::from_secs(60));
@@ -283,14 +313,7 @@ on_both!(a_page_of_an_owner_that_fell_asleep_over_it_is_not_stored, Setup::defau
         connection: steps.link().name.clone(),
         origin: Origin::Sweep,
         topic: "orders/found",
-        hints: vec![Hint {
-            order_id: 1,
-            updated_at: Some(steps.clock.now()),
-            key: "1@1".to_owned(),
-            body: b"{}".to_vec(),
-            body_sha256: "00".to_owned(),
-            trace_id: "0123456789abcdef".to_owned(),
-        }],
+        hints: vec![found(&steps, 1)],
         seen_at: None,
         cursor: Some(Cursor { name: "sweep".to_owned(), value: "{}".to_owned() }),
         now: steps.clock.now(),

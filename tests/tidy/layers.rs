@@ -34,7 +34,7 @@ const WITHIN_RANK_0: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("supervision", &["clock", "telemetry"]),
     ("vault", &["telemetry"]),
-    ("remote", &["clock", "failpoint", "telemetry"]),
+    ("remote", &["clock", "failpoint", "planted", "telemetry"]),
 ];
 
 /// What these modules may import at all, where that is less than their rank allows.

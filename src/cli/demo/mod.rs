@@ -3,6 +3,7 @@
 
 mod account;
 mod cost;
+mod found;
 pub(crate) mod planned;
 mod result;
 mod stage;
@@ -22,6 +23,8 @@ pub use stage::secrets_of;
 pub(crate) use stage::{preset, write_settings};
 // Of use to the proof only.
 #[cfg(any(debug_assertions, feature = "failpoints"))]
+pub(crate) use found::{sweep_every, untold};
+#[cfg(any(debug_assertions, feature = "failpoints"))]
 pub(crate) use stage::{CONNECTIONS, shops};
 
 use account::Account;
@@ -32,7 +35,7 @@ use stage::Stage;
 pub(crate) enum Faults {
     /// Nothing goes wrong.
     None,
-    /// Duplicates, disorder, dropped answers, late commits, 429, 503, 401, slow answers.
+    /// Webhooks lost, twice and out of order, dropped answers, late commits, 429, 503, 401, slow answers.
     Usual,
     /// The same, and connections that break at any byte, answers cut or without an end, pages instead of tokens, storms of 412.
     Harsh,

@@ -47,6 +47,7 @@ impl DayResult {
             "orders": books.orders,
             "deliveries": progress.len(),
             "acknowledged": acknowledged,
+            "lost": lost(sandbox),
             "ifs_orders": books.ifs_orders,
             "missing": books.missing.len(),
             "double": books.double.len(),
@@ -181,6 +182,9 @@ impl DayResult {
             books.create_requests_per_order().unwrap_or_default(),
             self.secs
         ));
+        if let lost @ 1.. = lost(&stage.sandbox) {
+            say(&format!("{lost} webhooks were lost on their way: what they told, a sweep had to find"));
+        }
         let clean = self.is_clean(&stage.sandbox);
         if !clean {
             say(&format!("{:#}", self.details(&stage.sandbox)));
@@ -213,6 +217,11 @@ impl DayResult {
 
 fn shops(sandbox: &Sandbox) -> impl Iterator<Item = Shop> {
     (0..).map_while(|index| sandbox.shop(index))
+}
+
+/// Webhooks that no shop sent.
+fn lost(sandbox: &Sandbox) -> usize {
+    shops(sandbox).map(|shop| shop.lost_webhooks()).sum()
 }
 
 /// What all shops were told.

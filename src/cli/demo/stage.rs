@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::super::Failure;
 use super::super::demo_settings::{DemoSettings, Manner, ShopEndpoint};
 use super::super::output::tell;
+use super::found::{sweep_every, untold};
 use super::{DemoArgs, Faults, cost};
 use crate::app::credentials;
 use crate::app::{self, Service, chain};
@@ -82,6 +83,7 @@ impl Stage {
             // Shorter than a late commit takes, so that answers are given up and looked up.
             demo.request_timeout = Duration::from_secs(2);
             demo.wait = Duration::from_secs(3);
+            demo.sweep_every = Some(sweep_every(args.orders));
         }
         let settings = write_settings(&demo, &folder)?;
         let store = app::open_store(&settings)?;
@@ -123,7 +125,7 @@ impl Stage {
         decks.into_iter().enumerate().map(scene).collect()
     }
 
-    /// Plays the day and waits until the service has nothing left to do.
+    /// Plays the day and waits until the service has nothing left to do, and nothing left to find.
     pub(super) async fn play_day(&self, args: &DemoArgs, scenes: &[Scene]) -> Result<(), Failure> {
         let at_most = Duration::from_secs(240 + u64::from(args.orders) / 2);
         let play = |scene: &Scene| {
@@ -146,11 +148,19 @@ impl Stage {
                 tell(&progress);
                 (told, told_at) = (progress, Instant::now());
             }
-            if finished && waiting == 0 {
+            // What was found meanwhile is in the tables when they are asked again.
+            if finished
+                && waiting == 0
+                && untold(&self.store, &self.sandbox).await? == 0
+                && self.waiting(scenes).await? == 0
+            {
                 return Ok(());
             }
             if Instant::now() > deadline {
-                tell(&format!("gave up waiting: {waiting} deliveries and documents are unfinished"));
+                let untold = untold(&self.store, &self.sandbox).await?;
+                tell(&format!(
+                    "gave up waiting: {waiting} deliveries and documents are unfinished, {untold} orders stand otherwise in their shop"
+                ));
                 return Ok(());
             }
         }

@@ -1,12 +1,14 @@
 //! Shopify's two shapes of an order become one `domain::Order`. Nothing is judged here: what is odd but readable stays,
 //! what cannot be read as an order at all is an [`InboundError`].
 
+mod figures;
 mod graphql;
 mod refunds;
 mod rest;
 #[cfg(test)]
 mod tests;
 
+pub use figures::confirms;
 pub use graphql::order_from_graphql;
 pub use rest::order_from_rest;
 

@@ -28,6 +28,8 @@ pub(super) struct Listing {
     hidden: BTreeSet<u64>,
     /// A search without a status leaves archived orders out.
     archived_left_out: bool,
+    /// No list shows anything, as while Shopify's index lags behind.
+    lags: bool,
     /// Pages that are still answered before the listing breaks off.
     pages_left: Option<u32>,
     paged_max: usize,
@@ -40,6 +42,7 @@ impl Default for Listing {
             lost_updates: BTreeSet::new(),
             hidden: BTreeSet::new(),
             archived_left_out: false,
+            lags: false,
             pages_left: None,
             paged_max: PAGED_MAX,
         }
@@ -89,6 +92,16 @@ impl Shop {
     /// The listing works again.
     pub fn mend_listing(&self) {
         self.lock().listing.pages_left = None;
+    }
+
+    /// From now on no list shows any order, as while Shopify's index lags behind, until [`list_again`](Self::list_again).
+    pub fn stop_listing(&self) {
+        self.lock().listing.lags = true;
+    }
+
+    /// Lists show the orders again.
+    pub fn list_again(&self) {
+        self.lock().listing.lags = false;
     }
 
     /// Shopify pages no further than this.
@@ -154,15 +167,22 @@ impl Shop {
         Ok((self.page_of(page, from, found.len(), key), search.warnings))
     }
 
-    /// Every order that a query of a bulk operation finds, as one page.
-    pub(super) fn orders_in_bulk(&self, arguments: &Map<String, Value>) -> Result<(Value, Vec<Value>), Refused> {
+    /// The ids of the orders that a query of a bulk operation finds, in its order.
+    pub(super) fn orders_in_bulk(&self, arguments: &Map<String, Value>) -> Result<Vec<u64>, Refused> {
         let text = |name: &str| arguments.get(name).and_then(Value::as_str);
         let search = Search::parse(text("query").unwrap_or("")).map_err(Refused::BadRequest)?;
         let key = SortKey::of(text("sortKey").unwrap_or("PROCESSED_AT"))?;
         let state = self.lock();
         let mut found: Vec<&OrderVersion> = listed(&state, &search, self.core.clock.now()).collect();
         found.sort_by_key(|order| key.place(order));
-        Ok((self.page_of(&found, 0, found.len(), key), search.warnings))
+        Ok(found.into_iter().map(|order| order.id).collect())
+    }
+
+    /// These orders as one page.
+    pub(super) fn page_of_orders(&self, ids: &[u64]) -> Value {
+        let state = self.lock();
+        let found: Vec<&OrderVersion> = ids.iter().filter_map(|id| state.orders.get(id)?.versions.last()).collect();
+        self.page_of(&found, 0, found.len(), SortKey::Created)
     }
 
     fn page_of(&self, page: &[&OrderVersion], from: usize, all: usize, key: SortKey) -> Value {
@@ -197,7 +217,8 @@ impl Shop {
 fn listed<'a>(state: &'a State, search: &'a Search, now: Timestamp) -> impl Iterator<Item = &'a OrderVersion> {
     let listing = &state.listing;
     state.orders.values().filter_map(|Sold { versions, .. }| versions.last()).filter(move |order| {
-        is_seen(listing, order, now)
+        !listing.lags
+            && is_seen(listing, order, now)
             && search.finds(order)
             && !(search.asks_for_updates() && listing.lost_updates.contains(&order.id))
             && !(listing.archived_left_out && !search.asks_for_status() && order.closed_at.is_some())

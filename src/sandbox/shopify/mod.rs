@@ -12,6 +12,7 @@ mod graph;
 mod graphql;
 mod kinds;
 mod listing;
+mod losing;
 mod model;
 mod money;
 mod moved;
@@ -44,6 +45,7 @@ use tokio::sync::{Semaphore, oneshot};
 pub use deck::Deck;
 pub use deliver::{DeliveryRecord, WebhookAnswer, WebhookOverrides, signature};
 pub use feature::Feature;
+pub use losing::Lost;
 pub use moved::Moved;
 pub use play::{Play, PlayProgress, PlaySettings};
 pub use receipts::{Receipt, Receipts};
@@ -103,6 +105,7 @@ struct State {
     tokens: Tokens,
     subscriptions: Subscriptions,
     deliveries: Vec<DeliveryRecord>,
+    lost_webhooks: usize,
     subscriber: Option<Subscriber>,
     write_back: WriteBackCounts,
     answered_version: Option<String>,
@@ -166,6 +169,7 @@ impl Shop {
             tokens: Tokens::new(setup.access_token.clone()),
             subscriptions: Subscriptions::default(),
             deliveries: Vec::new(),
+            lost_webhooks: 0,
             subscriber: None,
             write_back: WriteBackCounts::default(),
             answered_version: None,

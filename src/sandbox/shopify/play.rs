@@ -14,6 +14,7 @@ use super::super::faults::FaultPreset;
 use super::Shop;
 use super::deck::Deck;
 use super::deliver::{Delivery, Destination, TRIES_MAX};
+use super::losing::{Losing, Lost};
 use super::moved::Moved;
 use super::receipts::Receipts;
 use super::story::{Change, Story};
@@ -29,6 +30,8 @@ pub struct PlaySettings {
     pub deck: Deck,
     /// All but `None`: duplicates and disorder among the deliveries.
     pub faults: FaultPreset,
+    /// Which deliveries are never sent.
+    pub lost: Lost,
     /// Orders placed per second at most; 0 places all at once.
     pub orders_per_sec: u32,
     /// Time between an order's versions.
@@ -50,6 +53,7 @@ impl PlaySettings {
             orders,
             deck: Deck::Usual,
             faults: FaultPreset::None,
+            lost: Lost::ByFaults,
             orders_per_sec: 100,
             spread: Duration::from_millis(600),
             written_wait: Duration::from_secs(90),
@@ -98,6 +102,7 @@ impl Play {
 
 /// One change and the deliveries that tell of it.
 struct Telling {
+    order_id: u64,
     deliveries: Vec<Delivery>,
 }
 
@@ -145,7 +150,8 @@ async fn tell(
     report.send_modify(|progress| progress.placed += 1);
     let mut tellings = vec![placed(shop, order_id, &mut random)];
     let mut pending = JoinSet::new();
-    let post = Post { shop, faults: settings.faults, to, report };
+    let losing = Losing::of(settings.lost, settings.faults, story);
+    let post = Post { shop, faults: settings.faults, losing, to, report };
     if story == Story::CancelledAtOnce {
         tellings.insert(0, changed(shop, order_id, Change::Cancelled));
         post.send_all(tellings, &mut random, &mut pending).await;
@@ -210,7 +216,7 @@ fn telling(shop: &Shop, order_id: u64, topics: &[&'static str]) -> Telling {
         _ => Some(body.clone()),
     };
     let deliveries = topics.iter().filter_map(|topic| Some(delivery(order_id, topic, &event_id, body_of(topic)?)));
-    Telling { deliveries: deliveries.collect() }
+    Telling { order_id, deliveries: deliveries.collect() }
 }
 
 fn delivery(order_id: u64, topic: &'static str, event_id: &str, body: Bytes) -> Delivery {
@@ -221,15 +227,20 @@ fn delivery(order_id: u64, topic: &'static str, event_id: &str, body: Bytes) -> 
 struct Post<'a> {
     shop: &'a Shop,
     faults: FaultPreset,
+    losing: Losing,
     to: &'a Destination,
     report: &'a watch::Sender<PlayProgress>,
 }
 
 impl Post<'_> {
-    /// Without faults one after the other, each acknowledged before the next; with any late, twice, out of order.
+    /// Without faults one after the other, each acknowledged before the next; with any late, twice, out of order, or never.
     async fn send_all(&self, tellings: Vec<Telling>, random: &mut StdRng, pending: &mut JoinSet<()>) {
         let orderly = self.faults == FaultPreset::None;
-        for delivery in tellings.into_iter().flat_map(|telling| telling.deliveries) {
+        let mut kept = Vec::new();
+        for telling in tellings {
+            kept.extend(self.shop.lose(telling.order_id, self.losing, telling.deliveries, random));
+        }
+        for delivery in kept {
             if orderly {
                 send(self.shop, self.to, &delivery, self.report).await;
                 continue;

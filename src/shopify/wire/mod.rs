@@ -4,6 +4,7 @@
 pub mod cut;
 mod decode;
 pub mod event;
+pub mod figures;
 pub mod graphql;
 pub mod refund;
 pub mod rest;

@@ -89,6 +89,7 @@ impl Stage {
             lease,
             tenure: old.tenant.tenure.clone(),
             connections: old.tenant.connections.clone(),
+            sites_read: old.tenant.sites_read.clone(),
             births: Births::default(),
             losses: Losses::default(),
         });
