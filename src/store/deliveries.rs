@@ -1,6 +1,7 @@
 //! `inbox`: what was delivered, from the commit before the 200 to the mapper's verdict on it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
@@ -164,8 +165,9 @@ impl Store {
         group: Vec<Delivery>,
         mapped_elsewhere: BTreeSet<ConnectionName>,
     ) -> Vec<Result<Stored, StoreError>> {
-        let rows: Vec<NewInbox> = group.into_iter().map(new_row).collect();
-        let together = rows.clone();
+        // Shared, not copied: the bodies are what is large in them.
+        let rows: Arc<[NewInbox]> = group.into_iter().map(new_row).collect();
+        let together = Arc::clone(&rows);
         let grouped = self
             .write(move |db| {
                 let stored = insert_all(db, &together)?;
@@ -188,8 +190,9 @@ impl Store {
             return stored.into_iter().map(Ok).collect();
         }
         let mut answers = Vec::with_capacity(rows.len());
-        for row in rows {
-            answers.push(self.write(move |db| insert(db, &row)).await);
+        for index in 0..rows.len() {
+            let alone = Arc::clone(&rows);
+            answers.push(self.write(move |db| insert(db, &alone[index])).await);
         }
         answers
     }
