@@ -45,7 +45,8 @@ impl Run {
             } else if sold.moves() && !sold.contested {
                 shop.change(sold.id, Change::Address);
             }
-            if !by_sweep {
+            // One that a person contests changes no more: where its last version is a second one of its second, no sweep tells of it.
+            if !by_sweep || sold.contested {
                 self.sales.tell(&shop, index, &["orders/updated"]);
             }
         }
