@@ -37,7 +37,7 @@ impl Control {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let body = match read_body(request, BODY_BYTES_MAX).await {
             Ok((_, body)) => body,
-            Err(answer) => return Reply::Send(*answer),
+            Err(why) => return why.into(),
         };
         let (status, answer) = match (method, path.as_str()) {
             (Method::GET, "/_sandbox/status") => (StatusCode::OK, self.status()),

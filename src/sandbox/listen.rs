@@ -110,18 +110,34 @@ fn cut_after(faults: &FaultPlan) -> Option<u32> {
     }
 }
 
+/// Why a body was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// It has more bytes than are taken.
+    TooLarge,
+    /// The connection broke in the middle of it: whoever sent it can be answered nothing.
+    Broken,
+}
+
+impl From<Unread> for Reply {
+    fn from(why: Unread) -> Self {
+        match why {
+            Unread::TooLarge => text(StatusCode::PAYLOAD_TOO_LARGE, "text/plain", "body too large").into(),
+            Unread::Broken => Self::Close,
+        }
+    }
+}
+
 /// Reads a whole body of at most `bytes_max`.
 ///
 /// # Errors
-/// A finished 413 or 400 answer.
-pub(super) async fn read_body(request: Request<Incoming>, bytes_max: usize) -> Result<(Parts, Bytes), Box<Answer>> {
+/// Why it was not read.
+pub(super) async fn read_body(request: Request<Incoming>, bytes_max: usize) -> Result<(Parts, Bytes), Unread> {
     let (parts, body) = request.into_parts();
     match Limited::new(body, bytes_max).collect().await {
         Ok(collected) => Ok((parts, collected.to_bytes())),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            Err(Box::new(text(StatusCode::PAYLOAD_TOO_LARGE, "text/plain", "body too large")))
-        }
-        Err(_) => Err(Box::new(text(StatusCode::BAD_REQUEST, "text/plain", "body could not be read"))),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(Unread::TooLarge),
+        Err(_) => Err(Unread::Broken),
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use super::super::clock::SandboxClock;
 use super::super::faults::{Fault, FaultPlan};
 use super::super::ledger::{Arrival, Class, Ledger, OpenEntry, Outcome, Remote};
-use super::super::listen::{Answer, Reply, build, bytes_of, endless, read_body, text};
+use super::super::listen::{Answer, Reply, Unread, build, bytes_of, endless, read_body, text};
 use super::super::world;
 use super::batch::{self, wait_secs};
 use super::error::OdataError;
@@ -89,10 +89,15 @@ pub(super) async fn handle(core: Arc<Core>, request: Request<Incoming>) -> Reply
     let token_path = format!("/auth/realms/{}/protocol/openid-connect/token", world::REALM);
     let (parts, body) = match read_body(request, BODY_BYTES_MAX).await {
         Ok(read) => read,
-        Err(_) => {
+        Err(why) => {
             let open = core.ledger.open(arrival("POST", &path, Class::Other));
-            open.end(Outcome::Answered(413));
-            return plain_error(&OdataError::too_large()).answer.into();
+            return match why {
+                Unread::TooLarge => send(&open, plain_error(&OdataError::too_large()).answer),
+                Unread::Broken => {
+                    open.end(Outcome::CallerGone);
+                    why.into()
+                }
+            };
         }
     };
     if path == token_path {

@@ -73,7 +73,7 @@ pub(super) async fn handle(shop: Shop, request: Request<Incoming>) -> Reply {
     let path = request.uri().path().to_owned();
     let (parts, body) = match read_body(request, BODY_BYTES_MAX).await {
         Ok(read) => read,
-        Err(answer) => return Reply::Send(*answer),
+        Err(why) => return why.into(),
     };
     let asked: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
     let open = shop.core.ledger.open(Arrival {
