@@ -10,8 +10,9 @@ use super::reconcile::{Asked, Books, Progress, ReconcileError, Tell};
 use super::reconcile_place::Place;
 use super::sync::{collected, done};
 use crate::shopify::bulk::{BulkFile, BulkState};
+use crate::shopify::figures::FIGURES_PAGE_MAX;
 use crate::shopify::figures::ListedOrder;
-use crate::shopify::orders::{OrderSearch, PAGE_MAX, PageSize};
+use crate::shopify::orders::{OrderSearch, PageSize};
 use crate::shopify::{ShopifyClient, ShopifyError};
 
 /// Orders of a file that are read at once.
@@ -299,7 +300,7 @@ impl<'a> Listing<'a> {
     }
 
     fn by_pages(&mut self) {
-        let size = PageSize::of(PAGE_MAX);
+        let size = PageSize::of(FIGURES_PAGE_MAX);
         self.road = Road::Pages(Pages { begin: self.mark, after: None, size, listed: 0 });
     }
 

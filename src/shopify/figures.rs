@@ -9,6 +9,9 @@ use super::wire::figures::Figures;
 const ORDER_FIGURES: Document =
     Document { operation: "OrderFigures", text: include_str!("graphql/order_figures.graphql") };
 
+/// Most orders of a page with figures: each costs 28 points (itself, and three for each of nine amounts), and a query may cost 1,000.
+pub const FIGURES_PAGE_MAX: u32 = 35;
+
 /// What a bulk operation selects beside an order's head; the same as `order_figures.graphql`.
 pub(super) const FIGURE_FIELDS: &str = "displayFinancialStatus \
     totalDiscountsSet { shopMoney { amount currencyCode } presentmentMoney { amount currencyCode } } \
