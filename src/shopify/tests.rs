@@ -1,6 +1,7 @@
 //! The client against a local server that answers as scripted: statuses, throttling, versions, partial data, pages.
 
 mod lists;
+mod tokens;
 
 use std::time::{Duration, Instant};
 
@@ -24,15 +25,19 @@ fn client_of(url: &str) -> ShopifyClient {
 }
 
 fn client_within(url: &str, tenure: Tenure) -> ShopifyClient {
+    client_with(url, TokenSource::Offline("shpat_hush".to_owned().into()), tenure, clock())
+}
+
+fn client_with(url: &str, token: TokenSource, tenure: Tenure, clock: Clock) -> ShopifyClient {
     let settings = ShopifySettings {
         name: "connections.test".to_owned(),
         base_url: url.parse().expect("a url"),
         api_version: "2026-10".to_owned(),
-        token: TokenSource::Offline("shpat_hush".to_owned().into()),
+        token,
         tenure,
     };
     let egress = Egress::allowing(["127.0.0.1"]).expect("a legal list");
-    ShopifyClient::new(settings, &egress, clock()).expect("a client")
+    ShopifyClient::new(settings, &egress, clock).expect("a client")
 }
 
 fn ok(body: &Value) -> Reply {

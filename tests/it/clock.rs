@@ -6,9 +6,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use ml_connector::clock::Clock;
 use ml_connector::domain::document::State;
+use ml_connector::flow::ingest::{DeliveryHeaders, delivery};
 use ml_connector::sandbox::faults::Fault;
 use ml_connector::sandbox::ledger::Class;
 use ml_connector::sandbox::shopify::{Change, Story};
+use ml_connector::store::Stored;
 
 use crate::on_both;
 use crate::support::world::{Setup, Steps, World, assert_state};
@@ -93,6 +95,26 @@ on_both!(a_second_create_waits_until_nothing_of_the_first_can_come_any_more, unh
         .collect();
     let last = classes.len() - 1;
     assert_eq!((classes[0], classes[last - 1], classes[last]), (Class::Create, Class::Lookup, Class::Create));
+});
+
+on_both!(a_lost_create_is_looked_up_at_once_by_the_next_owner, unhurried(), async |world: &World| {
+    let steps = begin(world).await;
+    world.sandbox.faults().once(Class::Create, Fault::Reset);
+    let order = placed(world, &steps, Story::Plain).await;
+    steps.run(steps.link()).await;
+    assert_state(&world.document().await, State::Unknown);
+    let look_ups = || world.sandbox.ledger().count_of(Class::Lookup);
+    let before = look_ups();
+    steps.run(steps.link()).await;
+    assert_eq!(look_ups(), before, "it is not due yet");
+    // Nothing is claimed, so nothing is freed by the take-over.
+    let (link, name) = (steps.link(), steps.link().name.clone());
+    let freed = steps.store.take_over(&link.tenant.lease, vec![name], Duration::ZERO, steps.clock.now()).await;
+    assert_eq!(freed.expect("takes over"), 0);
+    steps.run(link).await;
+    assert!(look_ups() > before, "the next owner asks what became of it");
+    assert_state(&world.document().await, State::Unknown);
+    assert_eq!(creates(world, order), 1);
 });
 
 on_both!(a_wall_clock_that_jumps_does_not_shorten_the_wait, unhurried(), async |world: &World| {
@@ -183,6 +205,28 @@ on_both!(three_topics_under_one_event_id_are_all_taken, Setup::default(), async 
     assert_state(&document, State::Written);
     assert_eq!(world.database.number("SELECT COUNT(*) FROM inbox WHERE state = 'mapped'"), 3);
     assert!(world.sandbox.books(&[]).is_clean());
+});
+
+on_both!(one_body_under_one_webhook_id_and_two_topics_is_two_deliveries, Setup::default(), async |world: &World| {
+    let steps = begin(world).await;
+    let body = world.shop().webhook_body(world.shop().place(Story::Plain)).expect("a body");
+    let topics = ["orders/create", "orders/paid", "orders/create"];
+    // One by one, then in one group.
+    for topic in topics {
+        steps.deliver_as(steps.link(), topic, &body, "webhook-1").await;
+    }
+    let row = |topic: &str| {
+        let (topic, webhook_id) = (topic.to_owned(), "webhook-2".to_owned());
+        let headers = DeliveryHeaders { topic, webhook_id, ..DeliveryHeaders::default() };
+        delivery(&steps.link().name, headers, &body, steps.clock.now())
+    };
+    let stored = steps.store.insert_deliveries(topics.map(row).into()).await;
+    let new: Vec<bool> = stored.into_iter().map(|one| matches!(one.expect("stores"), Stored::New(_))).collect();
+    assert_eq!(new, [true, true, false], "the same under the same topic is known");
+    for webhook_id in ["webhook-1", "webhook-2"] {
+        let of_it = format!("SELECT topic AS value FROM inbox WHERE webhook_id = '{webhook_id}' ORDER BY topic");
+        assert_eq!(world.database.texts(&of_it), ["orders/create", "orders/paid"], "{webhook_id}");
+    }
 });
 
 on_both!(the_last_version_wins_whatever_the_order_of_arrival, Setup::default(), async |world: &World| {

@@ -10,6 +10,7 @@ use ml_connector::sandbox::faults::Fault;
 use ml_connector::sandbox::ifs::RowOf;
 use ml_connector::sandbox::ledger::Class;
 use ml_connector::sandbox::shopify::{Change, Story, WebhookOverrides};
+use ml_connector::store::{Claimed, IntentKind, NewIntent, Progress, Settle, Settled, StoreError, Takeover};
 
 use crate::on_both;
 use crate::support::world::{Setup, Steps, World, assert_state};
@@ -96,6 +97,103 @@ on_both!(two_tasks_that_claim_one_document_write_once, Setup::default(), async |
     tokio::join!(steps.write(link), steps.write(link), steps.write(link));
     assert_state(&world.document().await, State::Written);
     assert_eq!(world.sandbox.ledger().creates_of(&order.to_string()), 1);
+});
+
+/// A document that waits to be written, claimed by a step.
+async fn claimed(steps: &Steps) -> Claimed {
+    let link = steps.link();
+    let kinds = &[DocumentKind::CustomerOrder];
+    let claimed = steps.store.claim_due(&link.tenant.lease, &link.name, kinds, steps.clock.now(), 10).await;
+    let mut claimed = claimed.expect("claims");
+    assert_eq!(claimed.len(), 1);
+    claimed.remove(0)
+}
+
+/// What a settle or a progress would change of the only document.
+fn standing(world: &World) -> String {
+    let columns = "state || COALESCE(claim, '') || COALESCE(written, '') || CAST(attempts AS TEXT)";
+    world.database.texts(&format!("SELECT {columns} AS value FROM documents")).concat()
+}
+
+/// Ends a step of this claim: the document would come again.
+async fn settle(steps: &Steps, claimed: &Claimed) -> Result<State, StoreError> {
+    let now = steps.clock.now();
+    let settle = Settle {
+        settled: Settled::Again { own_fault: true, due_at: now, reason: None },
+        version: claimed.desired_version,
+        close: None,
+        link: None,
+        written: None,
+        awaited: None,
+        follow_ups: Vec::new(),
+        attempt: None,
+        now,
+    };
+    steps.store.settle(&steps.link().tenant.lease, claimed, settle).await
+}
+
+/// Neither the end of a step nor what it reached on its way is taken from this claim any more.
+async fn assert_fenced(world: &World, steps: &Steps, claimed: &Claimed) {
+    let before = standing(world);
+    let ended = settle(steps, claimed).await;
+    assert!(matches!(ended, Err(StoreError::Fenced)), "{ended:?}");
+    let reached = Progress { written: Some("{}".to_owned()), ..Progress::default() };
+    let reached = steps.store.progress(&steps.link().tenant.lease, claimed, reached, steps.clock.now()).await;
+    assert!(matches!(reached, Err(StoreError::Fenced)), "{reached:?}");
+    assert_eq!(standing(world), before);
+}
+
+on_both!(a_step_whose_lease_was_taken_over_settles_nothing, Setup::default(), async |world: &World| {
+    let steps = begin(world).await;
+    let order = world.shop().place(Story::Plain);
+    steps.deliver(steps.link(), "orders/create", &world.shop().webhook_body(order).expect("a body")).await;
+    steps.map(steps.link()).await;
+    let claimed = claimed(&steps).await;
+    // The claim still stands: the next owner has not freed it yet.
+    let (name, lasts) = (steps.link().tenant.lease.name.clone(), Duration::from_secs(60));
+    steps.store.acquire_lease(name, "another".to_owned(), lasts, Takeover::Proven).await.expect("takes over");
+    assert_fenced(world, &steps, &claimed).await;
+});
+
+on_both!(a_step_whose_claim_is_anothers_by_now_settles_nothing, Setup::default(), async |world: &World| {
+    let steps = begin(world).await;
+    let order = world.shop().place(Story::Plain);
+    steps.deliver(steps.link(), "orders/create", &world.shop().webhook_body(order).expect("a body")).await;
+    steps.map(steps.link()).await;
+    let (link, first) = (steps.link(), claimed(&steps).await);
+    let freed =
+        steps.store.take_over(&link.tenant.lease, vec![link.name.clone()], Duration::ZERO, steps.clock.now()).await;
+    assert_eq!(freed.expect("frees"), 1);
+    assert_fenced(world, &steps, &first).await;
+    let second = claimed(&steps).await;
+    assert_fenced(world, &steps, &first).await;
+    assert_eq!(settle(&steps, &second).await.expect("it holds the claim"), State::Retry);
+});
+
+on_both!(an_intent_whose_calls_end_nobody_saw_is_watched_longer_once, Setup::default(), async |world: &World| {
+    let steps = begin(world).await;
+    let order = world.shop().place(Story::Plain);
+    steps.deliver(steps.link(), "orders/create", &world.shop().webhook_body(order).expect("a body")).await;
+    steps.map(steps.link()).await;
+    let (link, store, now) = (steps.link(), &steps.store, steps.clock.now());
+    let first = claimed(&steps).await;
+    let intent = NewIntent {
+        kind: IntentKind::Create,
+        content: first.desired.clone(),
+        desired_version: first.desired_version,
+        parts: 1,
+        send_by: now,
+        needed: Duration::from_secs(60),
+    };
+    store.open_intent(&link.tenant.lease, &first, intent, now).await.expect("opens");
+    // Its owner dies; so does the next one, before it has looked.
+    for owner in ["the next", "the one after"] {
+        let call_limit = Duration::from_secs(7);
+        let freed = store.take_over(&link.tenant.lease, vec![link.name.clone()], call_limit, now).await;
+        assert_eq!(freed.expect("frees"), 1);
+        let intent = claimed(&steps).await.intent.expect("it is open");
+        assert_eq!(intent.needed, Duration::from_secs(60 + 7), "{owner}");
+    }
 });
 
 on_both!(a_persons_field_survives_a_storm_of_412_and_ours_arrives, Setup::default(), async |world: &World| {

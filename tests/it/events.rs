@@ -74,6 +74,21 @@ on_both!(an_edit_that_only_its_own_topic_tells_arrives_in_ifs, Setup::default(),
     assert_eq!(asked_of_shopify(world), 2, "an edit is looked after, a known version is not");
 });
 
+on_both!(
+    an_edit_in_the_second_of_the_known_version_arrives_by_its_own_topic,
+    Setup::default(),
+    async |world: &World| {
+        let (steps, shop) = (begin(world).await, world.shop());
+        let order = shop.place(Story::QuantityUp);
+        arrive(&steps, "orders/create", &shop.webhook_body(order).expect("a body")).await;
+        shop.change_in_the_same_second(order, Change::QuantityUp);
+        arrive(&steps, EDITED, &edited(order)).await;
+        assert_eq!((deliveries(world, "mapped"), asked_of_shopify(world)), (2, 1));
+        assert_state(&world.document().await, State::Written);
+        assert!(world.sandbox.books(&[]).is_clean(), "{:?}", world.sandbox.books(&[]).differences);
+    }
+);
+
 on_both!(an_event_may_be_the_first_that_is_heard_of_an_order, Setup::default(), async |world: &World| {
     let (steps, shop) = (begin(world).await, world.shop());
     let order = shop.place(Story::Plain);

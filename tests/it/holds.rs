@@ -1,8 +1,10 @@
 //! What an order waits for before it stands in IFS, on a hand-moved clock: time, payment, Shopify's own word, a person's release.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use ml_connector::clock::Clock;
-use ml_connector::domain::document::State;
+use ml_connector::domain::document::{DocumentKind, State};
 use ml_connector::sandbox::ledger::Class;
 use ml_connector::sandbox::shopify::{Change, Feature, Story};
 
@@ -52,6 +54,29 @@ on_both!(an_order_rests_as_long_as_the_lag_says, lagging(), async |world: &World
     assert_state(&world.document().await, State::Written);
     assert_eq!(world.sandbox.ledger().count_of(Class::GraphQl), 0, "time is nothing that Shopify is asked about");
     assert!(world.sandbox.books(&[]).is_clean());
+});
+
+fn lagging_for_hours() -> Setup {
+    holding("[connections.acme.holds]\nlag_secs = 7200\n[connections.acme.charge]")
+}
+
+on_both!(an_order_that_rests_for_hours_is_left_alone_until_then, lagging_for_hours(), async |world: &World| {
+    let steps = begin(world).await;
+    let order = world.shop().place(Story::Plain);
+    steps.deliver(steps.link(), "orders/create", &world.shop().webhook_body(order).expect("a body")).await;
+    steps.map(steps.link()).await;
+    assert_eq!(held_for(world).await, "lag");
+    let (link, store) = (steps.link(), &steps.store);
+    let claimed = async || {
+        let kinds = &[DocumentKind::CustomerOrder];
+        store.claim_due(&link.tenant.lease, &link.name, kinds, steps.clock.now(), 10).await.expect("claims").len()
+    };
+    assert_eq!(claimed().await, 0, "it is due in two hours");
+    // Nor does the next owner look at it before.
+    let freed = store.take_over(&link.tenant.lease, vec![link.name.clone()], Duration::ZERO, steps.clock.now()).await;
+    assert_eq!((freed.expect("takes over"), claimed().await), (0, 0));
+    steps.advance(world, 7_260);
+    assert_eq!(claimed().await, 1);
 });
 
 on_both!(a_payment_that_comes_by_webhook_ends_the_wait, prepaid(), async |world: &World| {

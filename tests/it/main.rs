@@ -31,6 +31,7 @@ mod probes;
 mod proof;
 mod reconcile;
 mod reconcile_long;
+mod reconcile_moving;
 mod recovery;
 mod releases;
 mod remap;

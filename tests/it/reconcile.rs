@@ -31,7 +31,8 @@ async fn arrive(world: &World, steps: &Steps, order: u64, topic: &str) {
     steps.run(steps.link()).await;
 }
 
-async fn sold(world: &World, steps: &Steps, story: Story) -> u64 {
+/// An order that was sold and told, and has gone as far as it goes.
+pub async fn sold(world: &World, steps: &Steps, story: Story) -> u64 {
     let order = world.shop().place(story);
     arrive(world, steps, order, "orders/create").await;
     order
@@ -73,17 +74,19 @@ async fn account_of(steps: &Steps, differences_max: usize) -> Account {
     reconcile(books(steps, now), &asked, &|_| {}).await.expect("an account").account
 }
 
-async fn account(steps: &Steps) -> Account {
+/// The account of all orders, with all their differences.
+pub async fn account(steps: &Steps) -> Account {
     account_of(steps, 1_000).await
 }
 
 /// The only difference.
-fn only(account: &Account) -> &Difference {
+pub fn only(account: &Account) -> &Difference {
     assert_eq!((account.differences.len(), account.more), (1, 0), "{:#?}", account.differences);
     &account.differences[0]
 }
 
-fn assert_unexplained(account: &Account, code: &str, order: u64) {
+/// The only difference is of this order, and unexplained.
+pub fn assert_unexplained(account: &Account, code: &str, order: u64) {
     let one = only(account);
     assert_eq!((one.standing, one.code.as_str(), one.order_id), (Standing::Unexplained, code, Some(order)), "{one:#?}");
     assert!(!account.is_clean());

@@ -1,11 +1,14 @@
 //! What must be found again after something broke: claims, lost readings, parks under mended settings, and records that
 //! nobody knows the making of.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 use ml_connector::clock::Clock;
 use ml_connector::domain::document::{DocumentKind, State};
+use ml_connector::failpoint;
 use ml_connector::sandbox::faults::Fault;
 use ml_connector::sandbox::ledger::Class;
 use ml_connector::sandbox::shopify::{Change, Feature, Story};
@@ -39,6 +42,28 @@ on_both!(a_claim_that_a_broken_step_left_is_freed_without_a_restart, Setup::defa
     steps.write(link).await;
     assert_state(&world.document().await, State::Written);
     assert_eq!(world.sandbox.ledger().creates_of(&order.to_string()), 1);
+});
+
+on_both!(a_keeper_that_dies_with_the_lease_taken_is_no_obstacle, Setup::default(), async |world: &World| {
+    let died = Rc::new(Cell::new(false));
+    let dies = Rc::clone(&died);
+    let _watching = failpoint::watch(move |point| point == failpoint::LEASE_TAKEN && !dies.replace(true));
+    let service = world.service().await;
+    let url = format!("http://{}/webhooks/acme", service.webhooks());
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let running = actix_rt::spawn(service.run(async move {
+        stopped.await.unwrap_or_default();
+        "the end of the test".to_owned()
+    }));
+    let order = world.shop().place(Story::Plain);
+    assert_eq!(world.shop().send_order(&url, "orders/create", order).await.status, 200);
+    world.quiet().await;
+    assert!(died.get(), "the first keeper died between the lease and the start");
+    assert_state(&world.document().await, State::Written);
+    // The next one went on under the same lease.
+    assert_eq!(world.database.number("SELECT generation FROM leases"), 1);
+    stop.send(()).expect("the service runs");
+    running.await.expect("ends").expect("ends well");
 });
 
 on_both!(a_version_that_comes_before_the_first_was_read_back_still_arrives, Setup::default(), async |world: &World| {

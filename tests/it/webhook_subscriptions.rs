@@ -125,6 +125,45 @@ async fn an_answer_that_is_lost_is_found_in_the_next_list() {
 }
 
 #[actix_rt::test]
+async fn a_subscription_that_shopify_refuses_is_asked_for_once_and_told() {
+    let world = world().await;
+    let (shop, acme) = (world.shop(), world.settings().connections.keys().next().expect("acme").clone());
+    // Somebody else's bears the name that ours would get: names are unique in a shop.
+    shop.subscribe_to("PRODUCTS_UPDATE", OTHERS, Some(&name_of(&acme, "ORDERS_CREATE")));
+    let (code, made) = webhooks(&world, &["register", "acme"]);
+    assert_eq!((code, made["done"].as_array().expect("a list").len()), (1, topics().count() - 1));
+    assert_eq!(made["missing"], json!(["ORDERS_CREATE"]));
+    let refused = made["refused"].as_array().expect("a list");
+    assert_eq!((refused.len(), &refused[0]["topic"]), (1, &json!("ORDERS_CREATE")));
+    assert!(refused[0]["why"].as_str().is_some_and(|why| why.contains("already been taken")), "{made}");
+    assert_eq!(shop.subscription_calls(), topics().count(), "each once, the refused one too");
+}
+
+#[actix_rt::test]
+async fn answers_that_are_lost_each_time_are_told_while_something_is_missing() {
+    let world = world().await;
+    let shop = world.shop();
+    let steps = world.steps(&ml_connector::clock::Clock::system()).await;
+    let watched = steps.link().subscriptions.clone().expect("a public address is set");
+    watch(&steps.link().shopify, &watched.wanted, Watch::Repair).await.expect("registered");
+    shop.unsubscribe("ORDERS_CREATE");
+    let calls = || world.sandbox.ledger().count_of(Class::GraphQl);
+    let before = calls();
+    // In each round the list is answered, and the one create gets lost before Shopify does anything.
+    for _ in 0..3 {
+        world.sandbox.faults().once(Class::GraphQl, Fault::Slow(std::time::Duration::ZERO));
+        world.sandbox.faults().once(Class::GraphQl, Fault::Reset);
+    }
+    let failed = watch(&steps.link().shopify, &watched.wanted, Watch::Repair).await.expect_err("nothing was restored");
+    assert!(failed.error.passes_by_itself() && failed.done.is_empty(), "{failed:?}");
+    assert_eq!(calls(), before + 3 * 2 + 1, "three rounds, and a last look");
+    assert_eq!(led(&shop).len(), topics().count() - 1);
+    // The next look restores it.
+    let outcome = watch(&steps.link().shopify, &watched.wanted, Watch::Repair).await.expect("restored");
+    assert_eq!((outcome.done.len(), led(&shop)), (1, all_here()));
+}
+
+#[actix_rt::test]
 async fn the_watcher_restores_what_shopify_deleted_and_orders_arrive_again() {
     let world = world().await;
     let shop = world.shop();
