@@ -16,10 +16,13 @@ use crate::sandbox::shopify::{Feature, Ruled, Story};
 /// How long everything may take to come to rest.
 const QUIET_MAX: Duration = Duration::from_secs(180);
 
+/// Within this time the next owner has the lease and has written an order.
+const WRITTEN_BY_THEN: Duration = Duration::from_secs(8);
+
 const PLAIN: Scene = Scene::first(&[Story::Plain]);
 const EARLIER: Scene = Scene::first(&[Story::PlacedEarlier]);
 const OLD_PAYLOAD: Scene = Scene::first(&[Story::Sold(Feature::OldPayload)]);
-const NOTE: Scene = Scene::first(&[Story::NoteChanged]);
+const NOTE: Scene = Scene::first(&[Story::NoteChanged]).spread_over(WRITTEN_BY_THEN);
 const LINE_ADDED: Scene = Scene::first(&[Story::Sold(Feature::LineAdded)]);
 const LINE_REMOVED: Scene = Scene::first(&[Story::Sold(Feature::LineRemoved)]);
 const CANCELLED: Scene = Scene::first(&[Story::CancelledAfterWritten]);

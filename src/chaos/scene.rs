@@ -39,6 +39,11 @@ impl Scene {
         Self { lost: Some(story), ..self }
     }
 
+    /// The same with so much time before each change: a new owner has written the order by then.
+    pub(super) const fn spread_over(self, spread: Duration) -> Self {
+        Self { spread, ..self }
+    }
+
     /// The same under a clock that jumps.
     pub(super) const fn under_clock(self, jumps: &'static str) -> Self {
         Self { clock: Some(jumps), ..self }
