@@ -1,14 +1,15 @@
 //! The service as child processes: started, killed with SIGKILL, started again, told to stop; what each used meanwhile.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rand::Rng as _;
-use rand::rngs::StdRng;
 
 use super::{SERVICE, Trouble};
 
@@ -65,8 +66,8 @@ pub(super) fn service(config: &Path) -> Result<Command, Trouble> {
 
 impl Replica {
     /// A replica that is not started yet.
-    pub(super) fn new(config: &Path, log: PathBuf, random: &mut StdRng) -> Result<Self, Trouble> {
-        let (webhooks, operations) = (free_port(random)?, free_port(random)?);
+    pub(super) fn new(config: &Path, log: PathBuf) -> Result<Self, Trouble> {
+        let (webhooks, operations) = (free_port()?, free_port()?);
         Ok(Self { config: config.to_owned(), log, webhooks, operations, child: None })
     }
 
@@ -174,7 +175,16 @@ impl Drop for Replica {
     }
 }
 
-fn free_port(random: &mut StdRng) -> Result<u16, Trouble> {
+/// A port that no replica of this process was given before: scenes that are played at once find the same ports free until their
+/// children listen.
+fn free_port() -> Result<u16, Trouble> {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    // Not by the run's seed: another process with the same seed would draw the same ones.
+    let mut random = rand::rng();
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut tried = (0..200).map(|_| random.random_range(PORTS));
-    tried.find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()).ok_or_else(|| "no free port".to_owned())
+    let is_free = |port: &u16| !given.contains(port) && TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    let port = tried.find(is_free).ok_or("no free port")?;
+    given.insert(port);
+    Ok(port)
 }

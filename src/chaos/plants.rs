@@ -143,13 +143,20 @@ struct Caught {
 
 impl Caught {
     fn is_caught(&self) -> bool {
-        self.without.is_clean() && self.with.broken.iter().any(|broken| broken.invariant == self.breaks)
+        let reached = self.with.unreached.is_empty();
+        reached && self.without.is_clean() && self.with.broken.iter().any(|broken| broken.invariant == self.breaks)
     }
 
     fn to_json(&self) -> Value {
         let told = |verdict: &Verdict| verdict.broken.iter().map(ToString::to_string).collect::<Vec<_>>();
         json!({"bug": self.bug, "breaks": self.breaks.to_string(), "caught": self.is_caught(),
-            "found_with_it": told(&self.with), "found_without_it": told(&self.without)})
+            "found_with_it": told(&self.with), "found_without_it": told(&self.without),
+            "unreached": self.unreached().collect::<Vec<_>>()})
+    }
+
+    /// What the scene should have come by and did not, with the bug or without.
+    fn unreached(&self) -> impl Iterator<Item = &String> {
+        self.with.unreached.iter().chain(&self.without.unreached)
     }
 }
 
@@ -175,6 +182,7 @@ pub(super) async fn plants(seed: u64, replicas: u32, as_json: bool) -> Result<bo
             let by = by.map_or_else(|| "NOT CAUGHT".to_owned(), ToString::to_string);
             say(&format!("{:<28} {by}", caught.bug));
             caught.without.broken.iter().for_each(|broken| say(&format!("    without it: {broken}")));
+            caught.unreached().for_each(|point| say(&format!("    not reached: {point}")));
         }
         say(&format!("{} of {} planted bugs are caught", all.len() - missed, all.len()));
     }

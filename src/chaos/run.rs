@@ -94,9 +94,9 @@ impl Run {
         let begun = Instant::now();
         let stage = Stage::set(&setup).await?;
         let receipts = Receipts::create(&stage.folder().join("receipts.jsonl")).map_err(|error| error.to_string())?;
-        let mut random = StdRng::seed_from_u64(setup.seed ^ 0x00C4_A052);
+        let random = StdRng::seed_from_u64(setup.seed ^ 0x00C4_A052);
         let log = |index: u32| stage.folder().join(format!("replica-{index}.log"));
-        let replicas = (0..setup.replicas).map(|index| Replica::new(&stage.config, log(index), &mut random));
+        let replicas = (0..setup.replicas).map(|index| Replica::new(&stage.config, log(index)));
         let replicas = replicas.collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             replicas,
