@@ -112,9 +112,9 @@ fn fill(database: &Database, size: u64) {
     execute(
         database,
         &format!(
-            "{numbers} INSERT INTO inbox (connection, topic, webhook_id, body_sha256, body, received_at, trace_id, state, due_at, order_id) \
+            "{numbers} INSERT INTO inbox (connection, topic, webhook_id, body_sha256, body, received_at, trace_id, state, due_at, origin, order_id) \
              SELECT '{CONNECTION}', 'orders/updated', 'w' || n, 'sha' || n, {blob}, n, 't' || n, \
-             CASE WHEN n <= {UNFINISHED} THEN 'received' ELSE 'mapped' END, 0, 5000000 + n FROM g"
+             CASE WHEN n <= {UNFINISHED} THEN 'received' ELSE 'mapped' END, 0, 'webhook', 5000000 + n FROM g"
         ),
     );
     execute(

@@ -22,7 +22,7 @@ use crate::shopify::wire::cut::cut_secrets;
 use crate::shopify::wire::{
     decode_graphql_order, decode_order_deleted, decode_order_edited, decode_refund_created, decode_rest_order,
 };
-use crate::store::{Blame, InboxState, Mapped, Origin, Received, Snapshot, SnapshotChange, StoreError};
+use crate::store::{Blame, InboxState, Known, Mapped, Origin, Received, Snapshot, SnapshotChange, StoreError};
 
 /// How often a delivery may be tried before it is given up: a payload that ends the mapper is quarantined then.
 pub const ATTEMPTS_MAX: i64 = 5;
@@ -104,7 +104,7 @@ enum Told {
 /// # Errors
 /// The store's; the delivery stays `received` then.
 pub async fn map_delivery(link: &Connection, received: &Received) -> Result<Ended, StoreError> {
-    let attempts = link.store.begin_delivery(received.id).await?;
+    let (attempts, mut known) = begun(link, received).await?;
     failpoint::hit(failpoint::MAPPING_BEGUN);
     if attempts > ATTEMPTS_MAX {
         let tries = attempts - 1;
@@ -121,12 +121,14 @@ pub async fn map_delivery(link: &Connection, received: &Received) -> Result<Ende
     };
     // 2. and 3.
     for _ in 0..3 {
-        let snapshot = link.store.snapshot(&link.name, version.order.id.get()).await?;
-        if let Some(known) = &snapshot {
+        let known = match known.take() {
+            Some(known) => known,
+            None => link.store.known(&link.name, version.order.id.get()).await?,
+        };
+        if let Some(known) = &known.snapshot {
             version.order.remember(known.sale);
         }
-        let needs = needs(link, &version.order).await?;
-        let chosen = match choice(link, &version, needs, snapshot.as_ref()).await? {
+        let chosen = match choice(link, &version, &known) {
             Choice::Drop(reason) => {
                 link.store.supersede_delivery(received.id, version.order.id.get(), reason).await?;
                 return Ok(Ended::Superseded);
@@ -134,7 +136,7 @@ pub async fn map_delivery(link: &Connection, received: &Received) -> Result<Ende
             Choice::Take => None,
             Choice::ReRead(why) => {
                 let order_id = version.order.id.get();
-                let (trigger, snapshot) = (Some(version.as_ref()), snapshot.as_ref());
+                let (trigger, snapshot) = (Some(version.as_ref()), known.snapshot.as_ref());
                 let told_at = trigger.map(|trigger| trigger.order.updated_at);
                 match re_read(
                     &Case { link, received, attempts, order_id, told_at, brought: Brought::Version, trigger, snapshot },
@@ -147,8 +149,12 @@ pub async fn map_delivery(link: &Connection, received: &Received) -> Result<Ende
                 }
             }
         };
-        let chosen = chosen.as_deref().unwrap_or(&version);
-        match commit(link, received, chosen, snapshot.as_ref(), Given::Nothing).await {
+        let committed = match &chosen {
+            None => commit_known(link, received, &version, (known.snapshot.as_ref(), &known), Given::Nothing).await,
+            // What stood before Shopify was asked may stand otherwise now.
+            Some(fresh) => commit(link, received, fresh, known.snapshot.as_ref(), Given::Nothing).await,
+        };
+        match committed {
             Ok(state) => return Ok(Ended::Mapped(state)),
             Err(StoreError::Stale) => {}
             Err(error) => return Err(error),
@@ -157,34 +163,36 @@ pub async fn map_delivery(link: &Connection, received: &Received) -> Result<Ende
     postpone(link, received, Blame::Remote, PAUSE, "the order changed while it was mapped").await
 }
 
-/// The facts that judging the order needs. What stands in IFS is held for no risk, so that nobody asks for it any more.
-async fn needs(link: &Connection, order: &Order) -> Result<Facts, StoreError> {
-    let needs = link.rules.needs_of(order);
-    if !needs.risk {
-        return Ok(needs);
+/// Begins the delivery; what we know of its order comes with it, where it names one that a row can hold.
+async fn begun(link: &Connection, received: &Received) -> Result<(i64, Option<Known>), StoreError> {
+    match order_id_of(received) {
+        Some(order_id) => {
+            let (attempts, known) = link.store.begin_delivery_of(received.id, &link.name, order_id).await?;
+            Ok((attempts, Some(known)))
+        }
+        None => Ok((link.store.begin_delivery(received.id).await?, None)),
     }
-    let footing = wish::footing(&link.store, &link.name, &order.id.to_string()).await?;
-    Ok(Facts { risk: !matches!(footing, Footing::InIfs), ..needs })
 }
 
-async fn choice(
-    link: &Connection,
-    version: &Version,
-    needs: Facts,
-    snapshot: Option<&Snapshot>,
-) -> Result<Choice, StoreError> {
-    let choice = choose(&version.order, &version.digest, needs, snapshot);
+/// The facts that judging the order needs. What stands in IFS is held for no risk, so that nobody asks for it any more.
+fn needs(link: &Connection, order: &Order, known: &Known) -> Facts {
+    let needs = link.rules.needs_of(order);
+    Facts { risk: needs.risk && Footing::of(known) != Footing::InIfs, ..needs }
+}
+
+fn choice(link: &Connection, version: &Version, known: &Known) -> Choice {
+    let choice = choose(&version.order, &version.digest, needs(link, &version.order, known), known.snapshot.as_ref());
     if choice != Choice::Take {
-        return Ok(choice);
+        return choice;
     }
-    if link.secret_use == SecretUse::SharedApp && snapshot.is_none() {
-        return Ok(Choice::ReRead("the webhook secret is shared: the shop itself must confirm a new order"));
+    if link.secret_use == SecretUse::SharedApp && known.snapshot.is_none() {
+        return Choice::ReRead("the webhook secret is shared: the shop itself must confirm a new order");
     }
     // A delivery that comes late, or an order that was never gone: the shop says which.
-    if link.store.was_deleted(&link.name, version.order.id.get()).await? {
-        return Ok(Choice::ReRead("its deletion is known"));
+    if known.deleted {
+        return Choice::ReRead("its deletion is known");
     }
-    Ok(choice)
+    choice
 }
 
 /// What is decided of a version before it is judged.
@@ -204,17 +212,30 @@ pub(super) async fn commit(
     snapshot: Option<&Snapshot>,
     given: Given,
 ) -> Result<State, StoreError> {
+    let known = link.store.known(&link.name, version.order.id.get()).await?;
+    commit_known(link, received, version, (snapshot, &known), given).await
+}
+
+/// The same, knowing already how the order stands; `snapshot` is the version that the new one is to follow.
+async fn commit_known(
+    link: &Connection,
+    received: &Received,
+    version: &Version,
+    (snapshot, known): (Option<&Snapshot>, &Known),
+    given: Given,
+) -> Result<State, StoreError> {
     let order = &version.order;
     let born_here = match snapshot {
         Some(known) => known.born_here,
         None => is_birth(received, order.created_at),
     };
-    let look_up_before = link.store.look_up_before(&link.name).await?;
-    let look_up_first = !born_here || look_up_before.is_some_and(|mark| order.created_at <= mark);
+    let look_up_first = !born_here || known.look_up_before.is_some_and(|mark| order.created_at <= mark);
     let key = order.id.to_string();
-    let footing = wish::footing(&link.store, &link.name, &key).await?;
+    let footing = Footing::of(known);
     let (wish, unread) = match given {
-        Given::Nothing => (judged(link, order, &footing).await?, None),
+        // A version that comes after its order was deleted brings nothing back.
+        Given::Nothing if known.deleted => (deletion::wish(&footing), None),
+        Given::Nothing => (wish::judge(order, &link.rules, &footing, link.clock.now()), None),
         Given::Wish(wish) => (wish, None),
         Given::Unread(wish, why) => (wish, Some(why)),
     };
@@ -263,14 +284,6 @@ pub(super) async fn commit(
         .await?;
     failpoint::hit(failpoint::MAPPED);
     Ok(state)
-}
-
-/// What the order asks for. A version that comes after its order was deleted brings nothing back.
-async fn judged(link: &Connection, order: &Order, footing: &Footing) -> Result<Wish, StoreError> {
-    if link.store.was_deleted(&link.name, order.id.get()).await? {
-        return Ok(deletion::wish(footing));
-    }
-    Ok(wish::judge(order, &link.rules, footing, link.clock.now()))
 }
 
 /// Invariant: what a sweep, a census or a person found is never born here, so that a look-up comes before its create.

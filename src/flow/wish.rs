@@ -10,7 +10,7 @@ use crate::domain::order::Order;
 use crate::mapping::desired::DesiredOrder;
 use crate::mapping::judge::{self, Judgement};
 use crate::mapping::rules::Rules;
-use crate::store::{self, Reason, Store, StoreError};
+use crate::store::{self, Known, Reason, Store, StoreError};
 
 /// The stored form of a judgement.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -157,6 +157,16 @@ pub enum Footing {
         /// The conditions that a person has released it from.
         released: Vec<String>,
     },
+}
+
+impl Footing {
+    /// Of an order as our rows have it.
+    pub fn of(known: &Known) -> Self {
+        match known.standing {
+            Some(standing) if standing.linked || standing.open_intent => Self::InIfs,
+            Some(_) | None => Self::NotInIfs { released: known.released.clone() },
+        }
+    }
 }
 
 /// How the document with this business key stands, as a judgement needs to know.

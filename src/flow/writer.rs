@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use futures::future::OptionFuture;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 
@@ -31,38 +32,40 @@ pub async fn drain(link: &Connection) -> Result<Option<Duration>, StoreError> {
         recover(link).await.inspect_err(|_| link.broke_off.store(true, Ordering::Release))?;
     }
     let mut under_way = FuturesUnordered::new();
+    let mut claiming = None;
+    let mut look = true;
     let mut failure = None;
     loop {
-        // 1. Refill, unless we stop or failed.
+        // 1. Refill, unless we stop or failed. What is under way goes on meanwhile.
         let open = failure.is_none() && !link.is_stopping() && !is_left_alone(link);
-        if open && under_way.len() < most {
-            let room = i64::try_from(most - under_way.len()).unwrap_or(1);
-            match link.store.claim_due(&link.tenant.lease, &link.name, &KINDS, link.clock.now(), room).await {
-                Ok(claimed) => {
-                    under_way
-                        .extend(claimed.into_iter().map(|document| async move { converge(link, &document).await }));
-                }
-                Err(error) => failure = Some(error),
-            }
+        let room = if open { most.saturating_sub(under_way.len()) } else { 0 };
+        if look && room > 0 && claiming.is_none() {
+            look = false;
+            let room = i64::try_from(room).unwrap_or(1);
+            let claim = link.store.claim_due(&link.tenant.lease, &link.name, &KINDS, link.clock.now(), room);
+            claiming = Some(Box::pin(claim));
         }
-        // 2. Wait for one to end, or for news when there is room for it.
-        let no_room = failure.is_some() || link.is_stopping() || under_way.len() >= most;
-        let news = async {
-            if no_room {
-                std::future::pending::<()>().await;
-            }
-            tokio::select! {
-                () = link.work.notified() => {}
-                () = tokio::time::sleep(POLL) => {}
-            }
-        };
+        if under_way.is_empty() && claiming.is_none() {
+            break;
+        }
+        // 2. Wait for one to end, for what is claimed, or for news when there is room for it.
+        let listens = room > 0 && claiming.is_none();
         tokio::select! {
-            ended = under_way.next() => match ended {
-                None => break,
-                Some(Ok(_)) => {}
-                Some(Err(error)) => failure = Some(error),
+            Some(ended) = under_way.next() => match ended {
+                Ok(_) => look = true,
+                Err(error) => failure = Some(error),
             },
-            () = news => {}
+            claimed = OptionFuture::from(claiming.as_mut()), if claiming.is_some() => {
+                claiming = None;
+                match claimed {
+                    Some(Ok(claimed)) => under_way
+                        .extend(claimed.into_iter().map(|document| async move { converge(link, &document).await })),
+                    Some(Err(error)) => failure = Some(error),
+                    None => {}
+                }
+            }
+            () = link.work.notified(), if listens => look = true,
+            () = tokio::time::sleep(POLL), if listens => look = true,
         }
     }
     match failure {

@@ -15,7 +15,7 @@ use super::leases::{self, Lease};
 use super::mapped;
 use super::rows::{micros, signed, unsigned};
 use super::steps::{Claimed, JudgedAnew, Link, NOTED, Progress, Settle, Settled};
-use super::{Store, StoreError, awaited, customers, schema};
+use super::{Store, StoreError, awaited, customers, due, schema};
 use crate::domain::document::{DocumentKind, Event, ParkKind, Standing, State, next_state};
 use crate::domain::ids::{ConnectionName, DocumentId};
 use crate::planted;
@@ -35,17 +35,13 @@ impl Store {
     ) -> Result<Vec<Claimed>, StoreError> {
         let (lease, name, now) = (lease.clone(), name.as_str().to_owned(), micros(now));
         let peek = name.clone();
-        let kinds: Vec<&'static str> = kinds.iter().map(|kind| kind.as_str()).collect();
-        let peeked = kinds.clone();
-        if !self.run(move |db| any_due(db, &peek, &peeked, now)).await? {
-            return Ok(Vec::new());
-        }
-        self.write_ahead(move |db| {
+        let anything = move |db: &mut Db| any_due(db, &peek, kinds, now);
+        let claimed = self.write_ahead_if(anything, move |db| {
             leases::hold(db, &lease)?;
-            let ids = dialect::lock_due(db, &name, &kinds, now, limit)?;
+            let ids = dialect::lock_due(db, &name, kinds, now, limit)?;
             ids.into_iter().map(|id| claim(db, &lease, id, now)).collect()
-        })
-        .await
+        });
+        Ok(claimed.await?.unwrap_or_default())
     }
 
     /// When the next document of a connection is due, if one waits.
@@ -58,14 +54,13 @@ impl Store {
         kinds: &'static [DocumentKind],
     ) -> Result<Option<Timestamp>, StoreError> {
         let name = name.as_str().to_owned();
-        let kinds: Vec<&'static str> = kinds.iter().map(|kind| kind.as_str()).collect();
         self.run(move |db| {
             use diesel::dsl::min;
             use schema::documents::dsl;
             let due: Option<i64> = dsl::documents
                 .filter(dsl::connection.eq(name))
-                .filter(dsl::kind.eq_any(kinds))
-                .filter(dialect::claimable())
+                .filter(due::of_kinds(kinds))
+                .filter(due::claimable())
                 .select(min(dsl::due_at))
                 .first(db)?;
             Ok(due.map(super::rows::instant))
@@ -239,8 +234,7 @@ pub(super) fn fence(db: &mut Db, lease: &Lease, document: i64, claim: &str) -> R
 
 /// Fails unless the claim is still ours; the lease is held already.
 fn still_claimed(db: &mut Db, document: i64, claim: &str) -> Result<Raw, StoreError> {
-    dialect::lock_document(db, document)?;
-    let raw = documents::by_id(db, document)?.ok_or(StoreError::Fenced)?;
+    let raw = dialect::locked_document(db, document)?.ok_or(StoreError::Fenced)?;
     if raw.claim.as_deref() == Some(claim) || planted::is(planted::NO_FENCING) {
         Ok(raw)
     } else {
@@ -248,13 +242,13 @@ fn still_claimed(db: &mut Db, document: i64, claim: &str) -> Result<Raw, StoreEr
     }
 }
 
-fn any_due(db: &mut Db, name: &str, kinds: &[&'static str], now: i64) -> Result<bool, StoreError> {
+fn any_due(db: &mut Db, name: &str, kinds: &[DocumentKind], now: i64) -> Result<bool, StoreError> {
     use schema::documents::dsl;
     let first: Option<i64> = dsl::documents
         .filter(dsl::connection.eq(name))
-        .filter(dsl::kind.eq_any(kinds))
-        .filter(dialect::claimable())
-        .filter(dialect::due_document(now))
+        .filter(due::of_kinds(kinds))
+        .filter(due::claimable())
+        .filter(due::due_document(now))
         .select(dsl::id)
         .first(db)
         .optional()?;
@@ -380,8 +374,13 @@ fn move_document(db: &mut Db, raw: &Raw, settle: &Settle, now: i64) -> Result<St
         _ => None,
     };
     let row = dsl::documents.filter(dsl::id.eq(raw.id));
+    let written_version = (settle.settled == Settled::Written).then_some(settle.version);
     diesel::update(row)
         .set((
+            (
+                settle.written.as_ref().map(|written| dsl::written.eq(written)),
+                written_version.map(|version| dsl::written_version.eq(version)),
+            ),
             (
                 dsl::state.eq(after.as_str()),
                 dsl::claim.eq(None::<String>),
@@ -399,19 +398,6 @@ fn move_document(db: &mut Db, raw: &Raw, settle: &Settle, now: i64) -> Result<St
             ),
         ))
         .execute(db)?;
-    let version = (settle.settled == Settled::Written).then_some(settle.version);
-    match (&settle.written, version) {
-        (Some(written), Some(version)) => {
-            diesel::update(row).set((dsl::written.eq(written), dsl::written_version.eq(version))).execute(db)?;
-        }
-        (Some(written), None) => {
-            diesel::update(row).set(dsl::written.eq(written)).execute(db)?;
-        }
-        (None, Some(version)) => {
-            diesel::update(row).set(dsl::written_version.eq(version)).execute(db)?;
-        }
-        (None, None) => {}
-    }
     // A person may remove one of two records with our key: nothing of ours is created then without looking.
     if matches!(&settle.settled, Settled::Parked(reason) if reason.kind == Some(ParkKind::Ambiguity)) {
         diesel::update(row).set(dsl::look_up_first.eq(1)).execute(db)?;

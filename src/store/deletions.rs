@@ -4,6 +4,7 @@
 use diesel::prelude::*;
 
 use super::deliveries::{self, InboxState};
+use super::dialect::Db;
 use super::rows::{signed, unsigned};
 use super::{Store, StoreError, schema};
 use crate::domain::ids::{ConnectionName, InboxId};
@@ -79,17 +80,19 @@ impl Store {
     /// # Errors
     /// The database's refusal.
     pub async fn was_deleted(&self, name: &ConnectionName, order_id: u64) -> Result<bool, StoreError> {
-        use schema::inbox::dsl;
         let (name, order) = (name.as_str().to_owned(), signed(order_id)?);
-        self.run(move |db| {
-            let deleted = dsl::inbox
-                .filter(dsl::connection.eq(name))
-                .filter(dsl::order_id.eq(order))
-                .filter(dsl::topic.eq(DELETED))
-                .filter(dsl::state.eq(InboxState::Mapped.as_str()));
-            let found: Option<i64> = deleted.select(dsl::id).first(db).optional()?;
-            Ok(found.is_some())
-        })
-        .await
+        self.run(move |db| is_confirmed(db, &name, order)).await
     }
+}
+
+/// Whether a deletion of this order was confirmed.
+pub(super) fn is_confirmed(db: &mut Db, name: &str, order: i64) -> Result<bool, StoreError> {
+    use schema::inbox::dsl;
+    let deleted = dsl::inbox
+        .filter(dsl::connection.eq(name))
+        .filter(dsl::order_id.eq(order))
+        .filter(dsl::topic.eq(DELETED))
+        .filter(dsl::state.eq(InboxState::Mapped.as_str()));
+    let found: Option<i64> = deleted.select(dsl::id).first(db).optional()?;
+    Ok(found.is_some())
 }

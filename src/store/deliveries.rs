@@ -3,15 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
 use jiff::Timestamp;
 
 use super::dialect::{self, Db};
 use super::rows::{NewInbox, instant, micros, signed};
 use super::wakes::{self, WakeUp};
-use super::{Store, StoreError, schema};
+use super::{Store, StoreError, due, schema};
 use crate::domain::ids::{ConnectionName, InboxId};
 use crate::planted;
 
@@ -168,8 +166,10 @@ impl Store {
         // Shared, not copied: the bodies are what is large in them.
         let rows: Arc<[NewInbox]> = group.into_iter().map(new_row).collect();
         let together = Arc::clone(&rows);
-        let grouped = self
-            .write(move |db| {
+        let grouped = if dialect::is_one_statement(self.backend()) && mapped_elsewhere.is_empty() {
+            self.write_in_one(move |db| insert_all(db, &together)).await
+        } else {
+            self.write(move |db| {
                 let stored = insert_all(db, &together)?;
                 let fresh = |row: &NewInbox, stored: &Stored| {
                     row.state == InboxState::Received.as_str() && matches!(stored, Stored::New(_))
@@ -185,7 +185,8 @@ impl Store {
                 }
                 Ok(stored)
             })
-            .await;
+            .await
+        };
         if let Ok(stored) = grouped {
             return stored.into_iter().map(Ok).collect();
         }
@@ -208,7 +209,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<Received>, StoreError> {
         let (name, now) = (name.as_str().to_owned(), micros(now));
-        self.run(move |db| due(db, &name, now, limit)).await
+        self.run(move |db| due_of(db, &name, now, limit)).await
     }
 
     /// Counts an attempt before anything is run on the delivery, so that a payload that ends the process is seen to have
@@ -217,15 +218,7 @@ impl Store {
     /// # Errors
     /// The database's refusal.
     pub async fn begin_delivery(&self, id: InboxId) -> Result<i64, StoreError> {
-        use schema::inbox::dsl;
-        self.write_ahead(move |db| {
-            let attempts = diesel::update(dsl::inbox.filter(dsl::id.eq(id.get())))
-                .set(dsl::attempts.eq(dsl::attempts + 1))
-                .returning(dsl::attempts)
-                .get_result(db)?;
-            Ok(attempts)
-        })
-        .await
+        self.write_ahead(move |db| begin(db, id)).await
     }
 
     /// Takes the attempt back while a remote is waited for: a process that dies there does not die of the payload. Whoever goes
@@ -291,6 +284,13 @@ impl Store {
     }
 }
 
+/// Counts an attempt; returns how many that makes.
+pub(super) fn begin(db: &mut Db, id: InboxId) -> Result<i64, StoreError> {
+    use schema::inbox::dsl;
+    let row = diesel::update(dsl::inbox.filter(dsl::id.eq(id.get())));
+    Ok(row.set(dsl::attempts.eq(dsl::attempts + 1)).returning(dsl::attempts).get_result(db)?)
+}
+
 /// Ends a delivery. The first end stands: the mapper of an owner that slept may come after another's.
 pub(super) fn finish(
     db: &mut Db,
@@ -339,12 +339,12 @@ fn is_event_known(db: &mut Db, row: &NewInbox) -> Result<bool, StoreError> {
     Ok(same.select(dsl::id).first::<i64>(db).optional()?.is_some())
 }
 
-fn due(db: &mut Db, name: &str, now: i64, limit: i64) -> Result<Vec<Received>, StoreError> {
+fn due_of(db: &mut Db, name: &str, now: i64, limit: i64) -> Result<Vec<Received>, StoreError> {
     use schema::inbox::dsl;
     let rows: Vec<DueRow> = dsl::inbox
         .filter(dsl::connection.eq(name))
-        .filter(sql::<Bool>("inbox.state = 'received'"))
-        .filter(dialect::due("inbox.due_at", now))
+        .filter(due::received())
+        .filter(due::due_delivery(now))
         .order((dsl::due_at, dsl::id))
         .limit(limit)
         .select((

@@ -3,16 +3,18 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use diesel::connection::SimpleConnection;
-use diesel::dsl::sql;
-use diesel::expression::SqlLiteral;
+use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::prelude::*;
 use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool};
 use diesel::{PgConnection, SqliteConnection, sql_query, sql_types};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
+use super::documents::Raw;
+use super::due::{claimable, due_document, of_kinds};
+use super::group::Group;
 use super::rows::NewInbox;
 use super::{StoreError, schema};
+use crate::domain::document::DocumentKind;
 
 const SQLITE_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
@@ -81,7 +83,9 @@ impl CustomizeConnection<Db, diesel::r2d2::Error> for Pragmas {
                  PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 2000;"
             ),
             Db::Pg(_) => "SET synchronous_commit = on; SET TIME ZONE 'UTC'; SET lock_timeout = '10s'; \
-                          SET idle_in_transaction_session_timeout = '60s'; SET statement_timeout = '30s';"
+                          SET idle_in_transaction_session_timeout = '60s'; SET statement_timeout = '30s'; \
+                          SELECT set_config('default_toast_compression', 'lz4', false) FROM pg_settings \
+                          WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals);"
                 .to_owned(),
         };
         db.batch_execute(&settings).map_err(diesel::r2d2::Error::QueryError)
@@ -109,28 +113,42 @@ pub(super) enum Durable {
     WithTheNext,
 }
 
-/// Runs `work` in a transaction that holds the write lock from its first statement on SQLite, so that it
-/// never fails half-way for want of it.
+/// Runs `work` in a transaction that holds the write lock from its beginning on SQLite, so that it never fails half-way for want of it.
 pub(super) fn write<T>(
     db: &mut Db,
     durable: Durable,
     work: impl FnOnce(&mut Db) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    if matches!(db, Db::Lite(_)) {
-        // Told before each transaction, as it cannot be told within one: the level of the last one must not stay.
-        db.batch_execute(match durable {
-            Durable::Now => "PRAGMA synchronous = FULL",
-            Durable::WithTheNext => "PRAGMA synchronous = NORMAL",
-        })?;
-    }
-    db.transaction(|db| {
-        match (&mut *db, durable) {
-            (Db::Lite(_), _) => sql_query("UPDATE leases SET owner = owner WHERE 0").execute(db).map(drop)?,
-            (Db::Pg(pg), Durable::WithTheNext) => pg.batch_execute("SET LOCAL synchronous_commit = off")?,
-            (Db::Pg(_), Durable::Now) => {}
+    begin(db, durable)?;
+    match work(db) {
+        Ok(done) => {
+            Transactions::commit_transaction(db)?;
+            Ok(done)
         }
-        work(db)
-    })
+        Err(error) => match Transactions::rollback_transaction(db) {
+            Ok(()) | Err(diesel::result::Error::BrokenTransactionManager) => Err(error),
+            Err(unsound) => Err(unsound.into()),
+        },
+    }
+}
+
+type Transactions = <Db as Connection>::TransactionManager;
+
+/// Begins a transaction and says when it must be on the disk, in one way to the database and back.
+fn begin(db: &mut Db, durable: Durable) -> QueryResult<()> {
+    match (db, durable) {
+        // Told before each transaction, as it cannot be told within one: the level of the last one must not stay.
+        (Db::Lite(lite), Durable::Now) => {
+            AnsiTransactionManager::begin_transaction_sql(lite, "PRAGMA synchronous = FULL; BEGIN IMMEDIATE")
+        }
+        (Db::Lite(lite), Durable::WithTheNext) => {
+            AnsiTransactionManager::begin_transaction_sql(lite, "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE")
+        }
+        (Db::Pg(pg), Durable::Now) => AnsiTransactionManager::begin_transaction_sql(pg, "BEGIN"),
+        (Db::Pg(pg), Durable::WithTheNext) => {
+            AnsiTransactionManager::begin_transaction_sql(pg, "BEGIN; SET LOCAL synchronous_commit = off")
+        }
+    }
 }
 
 /// Applies what is missing, in order; returns the names applied. Several replicas that start at once go one after the other.
@@ -199,6 +217,11 @@ pub(super) fn insert_delivery(db: &mut Db, row: &NewInbox) -> Result<Option<i64>
     Ok(stored)
 }
 
+/// Whether [`insert_deliveries`] is one statement there, which is a transaction by itself.
+pub(super) fn is_one_statement(backend: Backend) -> bool {
+    backend == Backend::Postgres
+}
+
 /// Inserts deliveries unless equal ones stand, in their sequence; `None` for a duplicate. On PostgreSQL in one statement: what it costs
 /// to make one ready is paid for once, and so is the way there and back.
 pub(super) fn insert_deliveries(db: &mut Db, rows: &[NewInbox]) -> Result<Vec<Option<i64>>, StoreError> {
@@ -206,88 +229,27 @@ pub(super) fn insert_deliveries(db: &mut Db, rows: &[NewInbox]) -> Result<Vec<Op
         return rows.iter().map(|row| insert_delivery(db, row)).collect();
     }
     let Db::Pg(pg) = db else { return Ok(Vec::new()) };
-    let texts = |of: fn(&NewInbox) -> &str| rows.iter().map(of).collect::<Vec<_>>();
-    let maybe = |of: fn(&NewInbox) -> &Option<String>| rows.iter().map(|row| of(row).as_deref()).collect::<Vec<_>>();
-    let numbers = |of: fn(&NewInbox) -> i64| rows.iter().map(of).collect::<Vec<_>>();
-    let stored: Vec<StoredRow> = sql_query(
-        "INSERT INTO inbox (connection, topic, webhook_id, body_sha256, event_id, shop_domain, api_version, triggered_at, body, \
-         received_at, trace_id, state, due_at, origin) \
-         SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
-         ON CONFLICT (connection, topic, webhook_id, body_sha256) DO NOTHING \
-         RETURNING id, connection, topic, webhook_id, body_sha256",
-    )
-    .bind::<sql_types::Array<sql_types::Text>, _>(texts(|row| &row.connection))
-    .bind::<sql_types::Array<sql_types::Text>, _>(texts(|row| &row.topic))
-    .bind::<sql_types::Array<sql_types::Text>, _>(texts(|row| &row.webhook_id))
-    .bind::<sql_types::Array<sql_types::Text>, _>(texts(|row| &row.body_sha256))
-    .bind::<sql_types::Array<sql_types::Nullable<sql_types::Text>>, _>(maybe(|row| &row.event_id))
-    .bind::<sql_types::Array<sql_types::Nullable<sql_types::Text>>, _>(maybe(|row| &row.shop_domain))
-    .bind::<sql_types::Array<sql_types::Nullable<sql_types::Text>>, _>(maybe(|row| &row.api_version))
-    .bind::<sql_types::Array<sql_types::Nullable<sql_types::Text>>, _>(maybe(|row| &row.triggered_at))
-    .bind::<sql_types::Array<sql_types::Binary>, _>(rows.iter().map(|row| row.body.as_slice()).collect::<Vec<_>>())
-    .bind::<sql_types::Array<sql_types::BigInt>, _>(numbers(|row| row.received_at))
-    .bind::<sql_types::Array<sql_types::Text>, _>(texts(|row| &row.trace_id))
-    .bind::<sql_types::Array<sql_types::Text>, _>(texts(|row| &row.state))
-    .bind::<sql_types::Array<sql_types::BigInt>, _>(numbers(|row| row.due_at))
-    .bind::<sql_types::Array<sql_types::Text>, _>(texts(|row| row.origin))
-    .load(pg)?;
+    let stored: Vec<(i64, String, String, String, String)> = Group::of(rows).load(pg)?;
     // An equal one within the group is a duplicate as well: the first of them takes the row.
     let mut stored: HashMap<[String; 4], i64> =
-        stored.into_iter().map(|row| ([row.connection, row.topic, row.webhook_id, row.body_sha256], row.id)).collect();
+        stored.into_iter().map(|(id, connection, topic, hook, body)| ([connection, topic, hook, body], id)).collect();
     let key = |row: &NewInbox| [&row.connection, &row.topic, &row.webhook_id, &row.body_sha256].map(Clone::clone);
     Ok(rows.iter().map(|row| stored.remove(&key(row))).collect())
-}
-
-/// What a row that was inserted beside others is known by.
-#[derive(QueryableByName)]
-struct StoredRow {
-    #[diesel(sql_type = sql_types::BigInt)]
-    id: i64,
-    #[diesel(sql_type = sql_types::Text)]
-    connection: String,
-    #[diesel(sql_type = sql_types::Text)]
-    topic: String,
-    #[diesel(sql_type = sql_types::Text)]
-    webhook_id: String,
-    #[diesel(sql_type = sql_types::Text)]
-    body_sha256: String,
-}
-
-/// What a writer may claim, in the very words of the partial index `documents_due`: SQLite uses one only where the
-/// query repeats its condition, and a bound value repeats nothing.
-pub(super) fn claimable() -> SqlLiteral<sql_types::Bool> {
-    sql("documents.state IN ('planned', 'retry', 'unknown', 'held') AND documents.claim IS NULL")
-}
-
-/// Due now. A due time further away than any legal pause was set under a wall clock that has been corrected since.
-pub(super) fn due(column: &'static str, now: i64) -> SqlLiteral<sql_types::Bool> {
-    const HOUR_US: i64 = 3_600_000_000;
-    sql(&format!("({column} <= {now} OR {column} > {})", now.saturating_add(HOUR_US)))
-}
-
-/// As [`due`], for documents: a hold may lie far ahead, and waits, unless its row was written by a clock that ran ahead of this
-/// one.
-pub(super) fn due_document(now: i64) -> SqlLiteral<sql_types::Bool> {
-    const HOUR_US: i64 = 3_600_000_000;
-    let far = now.saturating_add(HOUR_US);
-    sql(&format!(
-        "(documents.due_at <= {now} OR (documents.due_at > {far} AND (documents.state <> 'held' OR documents.updated_at > {now})))"
-    ))
 }
 
 /// The ids of claimable documents, locked so that another claimer passes them by (`SKIP LOCKED`).
 pub(super) fn lock_due(
     db: &mut Db,
     name: &str,
-    kinds: &[&'static str],
+    kinds: &[DocumentKind],
     now: i64,
     limit: i64,
 ) -> Result<Vec<i64>, StoreError> {
-    use schema::documents::dsl::{connection, documents, due_at, id, kind};
+    use schema::documents::dsl::{connection, documents, due_at, id};
     let due = documents
         .select(id)
         .filter(connection.eq(name))
-        .filter(kind.eq_any(kinds))
+        .filter(of_kinds(kinds))
         .filter(claimable())
         .filter(due_document(now))
         .order((due_at, id))
@@ -310,6 +272,16 @@ pub(super) fn lock_document(db: &mut Db, document: i64) -> Result<(), StoreError
         documents.filter(id.eq(document)).select(id).for_update().first::<i64>(pg).optional()?;
     }
     Ok(())
+}
+
+/// The same, read once it is locked.
+pub(super) fn locked_document(db: &mut Db, document: i64) -> Result<Option<Raw>, StoreError> {
+    use schema::documents::dsl::{documents, id};
+    let row = documents.filter(id.eq(document));
+    Ok(match db {
+        Db::Lite(lite) => row.select(Raw::as_select()).first(lite).optional()?,
+        Db::Pg(pg) => row.select(Raw::as_select()).for_update().first(pg).optional()?,
+    })
 }
 
 /// Takes a row lock on the lease until the transaction ends (SQLite's write lock does as much).

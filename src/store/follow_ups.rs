@@ -83,8 +83,7 @@ pub(super) fn open(db: &mut Db, cause: &Raw, follow_up: &FollowUp, now: i64) -> 
             .execute(db)?;
         return Ok(());
     };
-    dialect::lock_document(db, present.id)?;
-    let present = documents::by_id(db, present.id)?.ok_or(StoreError::Stale)?;
+    let present = dialect::locked_document(db, present.id)?.ok_or(StoreError::Stale)?;
     if present.desired_digest == follow_up.digest {
         diesel::update(dsl::documents.filter(dsl::id.eq(present.id)))
             .set(dsl::rules_revision.eq(&cause.rules_revision))

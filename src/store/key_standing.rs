@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use jiff::Timestamp;
 
 use super::dialect::{self, Db};
-use super::documents::{self, Attempt, Raw, by_id, by_key, record, standing, state_of};
+use super::documents::{self, Attempt, Raw, by_key, record, standing, state_of};
 use super::rows::{instant, micros};
 use super::steps::NOTED;
 use super::strays::{DISMISSED, RawStray, Sighting, Stray, put};
@@ -217,8 +217,7 @@ fn key_document(db: &mut Db, raw: &Raw) -> Result<KeyDocument, StoreError> {
 
 /// The document as it stands, locked, if nothing of it moved since it was read: state, link, and nobody works on it.
 fn unmoved(db: &mut Db, seen: &KeyDocument) -> Result<Option<(Raw, Standing)>, StoreError> {
-    dialect::lock_document(db, seen.id.get())?;
-    let Some(raw) = by_id(db, seen.id.get())? else { return Ok(None) };
+    let Some(raw) = dialect::locked_document(db, seen.id.get())? else { return Ok(None) };
     let now = key_document(db, &raw)?;
     if now.under_way || now.state != seen.state || now.link != seen.link {
         return Ok(None);

@@ -224,8 +224,7 @@ pub(super) fn put_wish(
         None => insert_document(db, cause, content, waits_for),
         Some(present) => {
             // Locked, then read again: a writer may have moved it meanwhile.
-            dialect::lock_document(db, present.id)?;
-            let present = documents::by_id(db, present.id)?.ok_or(StoreError::Stale)?;
+            let present = dialect::locked_document(db, present.id)?.ok_or(StoreError::Stale)?;
             let state = documents::state_of(&present)?;
             if content.seen_version.is_some_and(|seen| seen != present.desired_version) {
                 return Err(StoreError::Stale);

@@ -11,8 +11,10 @@ mod deletions;
 mod deliveries;
 mod dialect;
 mod documents;
+mod due;
 mod find;
 mod follow_ups;
+mod group;
 mod heard;
 mod hints;
 mod inbox_view;
@@ -20,6 +22,7 @@ mod intents;
 #[cfg(any(debug_assertions, feature = "failpoints"))]
 mod keeper;
 mod key_standing;
+mod known;
 mod leases;
 mod mapped;
 mod operate;
@@ -57,6 +60,7 @@ pub use intents::{Intent, IntentKind, NewIntent, Watch};
 #[cfg(any(debug_assertions, feature = "failpoints"))]
 pub use keeper::{Keeper, Passage};
 pub use key_standing::{KeyDocument, KeyStanding};
+pub use known::Known;
 pub use leases::{Lease, LeaseState, LeaseView, Takeover};
 pub use mapped::{Mapped, SnapshotChange, Wish};
 pub use operate::{Anew, HELD_TOO_LONG};
@@ -261,13 +265,33 @@ impl Store {
         self.through(Door::Writers, move |db| dialect::write(db, Durable::Now, work)).await
     }
 
-    /// The same, but on the disk only with the next transaction that must be: for what nobody outside has heard of before one. Should the
+    /// Runs blocking work that is one statement, and by that a transaction: all of it or nothing, on the disk before it is answered.
+    async fn write_in_one<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Db) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.through(Door::Writers, work).await
+    }
+
+    /// The same as [`write`](Self::write), but on the disk only with the next transaction that must be: for what nobody outside has heard of before one. Should the
     /// database's machine die first, it is as if the work had not been done yet, and it is done again.
     async fn write_ahead<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Db) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.through(Door::Writers, move |db| dialect::write(db, Durable::WithTheNext, work)).await
+    }
+
+    /// The same, if `anything` is there to do: that is looked at before a transaction begins.
+    async fn write_ahead_if<T: Send + 'static>(
+        &self,
+        anything: impl FnOnce(&mut Db) -> Result<bool, StoreError> + Send + 'static,
+        work: impl FnOnce(&mut Db) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<Option<T>, StoreError> {
+        self.through(Door::Writers, move |db| {
+            if anything(db)? { dialect::write(db, Durable::WithTheNext, work).map(Some) } else { Ok(None) }
+        })
+        .await
     }
 
     /// Waits at the door in a task of its own: a caller that is not polled for a while must not keep a place that it was

@@ -12,7 +12,7 @@ use super::documents;
 use super::intents::span;
 use super::leases::{self, Lease};
 use super::rows::micros;
-use super::{Store, StoreError, schema};
+use super::{Store, StoreError, due, schema};
 use crate::domain::document::{Event, State, next_state};
 use crate::domain::ids::ConnectionName;
 use crate::planted;
@@ -48,7 +48,7 @@ fn free_claims(db: &mut Db, name: &str, call_limit: Duration, now: i64) -> Resul
     // In the order in which everybody locks documents.
     let of_connection = || dsl::documents.filter(dsl::connection.eq(name)).select((dsl::kind, dsl::id));
     let mut left: Vec<(String, i64)> = of_connection().filter(sql::<Bool>("documents.claim IS NOT NULL")).load(db)?;
-    let in_doubt = of_connection().filter(dialect::claimable()).filter(dsl::state.eq(State::Unknown.as_str()));
+    let in_doubt = of_connection().filter(due::claimable()).filter(dsl::state.eq(State::Unknown.as_str()));
     left.extend(in_doubt.load::<(String, i64)>(db)?);
     left.sort();
     let left: Vec<i64> = left.into_iter().map(|(_, id)| id).collect();
@@ -79,7 +79,7 @@ fn free_claims(db: &mut Db, name: &str, call_limit: Duration, now: i64) -> Resul
     // A lost create is looked up at once, and its wait is watched from now on.
     diesel::update(dsl::documents)
         .filter(dsl::connection.eq(name))
-        .filter(dialect::claimable())
+        .filter(due::claimable())
         .filter(dsl::state.eq(State::Unknown.as_str()))
         .set(dsl::due_at.eq(now))
         .execute(db)?;
@@ -92,7 +92,7 @@ fn lengthen_unseen(db: &mut Db, name: &str, call_limit: Duration) -> Result<(), 
     let unseen: Vec<i64> = schema::documents::table
         .inner_join(dsl::intents.on(dsl::document_id.eq(schema::documents::id)))
         .filter(schema::documents::connection.eq(name))
-        .filter(dialect::claimable())
+        .filter(due::claimable())
         .filter(schema::documents::state.eq("unknown"))
         .filter(dsl::closed_at.is_null())
         .filter(dsl::call_ended.eq(0))
