@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// A webhook is many small allocations on one thread that another one frees.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     ml_connector::cli::main()
 }

@@ -38,8 +38,8 @@ impl Store {
         let anything = move |db: &mut Db| any_due(db, &peek, kinds, now);
         let claimed = self.write_ahead_if(anything, move |db| {
             leases::hold(db, &lease)?;
-            let ids = dialect::lock_due(db, &name, kinds, now, limit)?;
-            ids.into_iter().map(|id| claim(db, &lease, id, now)).collect()
+            let due = dialect::lock_due(db, &name, kinds, now, limit)?;
+            due.into_iter().map(|raw| claim(db, &lease, raw, now)).collect()
         });
         Ok(claimed.await?.unwrap_or_default())
     }
@@ -255,11 +255,11 @@ fn any_due(db: &mut Db, name: &str, kinds: &[DocumentKind], now: i64) -> Result<
     Ok(first.is_some())
 }
 
-fn claim(db: &mut Db, lease: &Lease, id: i64, now: i64) -> Result<Claimed, StoreError> {
+fn claim(db: &mut Db, lease: &Lease, raw: Raw, now: i64) -> Result<Claimed, StoreError> {
     use schema::documents::dsl;
-    let raw = documents::by_id(db, id)?.ok_or(StoreError::Stale)?;
-    let intent = intents::open_of(db, id)?;
-    let link = documents::link_of(db, &raw)?;
+    let id = raw.id;
+    let (open, link) = documents::ties(db, &raw)?;
+    let intent = if open { intents::open_of(db, id)? } else { None };
     let standing = Standing {
         state: documents::state_of(&raw)?,
         open_intent: intent.is_some(),

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::operate::audit;
 use super::rows::{instant, micros};
-use super::{Store, StoreError, known, schema};
+use super::{Store, StoreError, schema};
 use crate::domain::ids::ConnectionName;
 
 /// A sealed credential.
@@ -203,7 +203,13 @@ impl Store {
     /// The database's refusal.
     pub async fn look_up_before(&self, name: &ConnectionName) -> Result<Option<Timestamp>, StoreError> {
         let name = name.as_str().to_owned();
-        self.run(move |db| known::look_up_before(db, &name)).await
+        self.run(move |db| {
+            use schema::connections::dsl;
+            let row: Option<Option<i64>> =
+                dsl::connections.filter(dsl::name.eq(name)).select(dsl::look_up_before).first(db).optional()?;
+            Ok(row.flatten().map(instant))
+        })
+        .await
     }
 
     /// Marks that the database was restored: every order born before `now` is looked up before a create,

@@ -1,10 +1,10 @@
 //! Deletions of orders in Shopify: which were confirmed. The inbox's own rows remember them, so that a delivery which comes late
 //! does not bring a deleted order back.
 
+use diesel::dsl::{auto_type, exists};
 use diesel::prelude::*;
 
 use super::deliveries::{self, InboxState};
-use super::dialect::Db;
 use super::rows::{signed, unsigned};
 use super::{Store, StoreError, schema};
 use crate::domain::ids::{ConnectionName, InboxId};
@@ -81,18 +81,18 @@ impl Store {
     /// The database's refusal.
     pub async fn was_deleted(&self, name: &ConnectionName, order_id: u64) -> Result<bool, StoreError> {
         let (name, order) = (name.as_str().to_owned(), signed(order_id)?);
-        self.run(move |db| is_confirmed(db, &name, order)).await
+        self.run(move |db| Ok(diesel::select(exists(confirmed(&name, order))).get_result(db)?)).await
     }
 }
 
-/// Whether a deletion of this order was confirmed.
-pub(super) fn is_confirmed(db: &mut Db, name: &str, order: i64) -> Result<bool, StoreError> {
-    use schema::inbox::dsl;
-    let deleted = dsl::inbox
-        .filter(dsl::connection.eq(name))
-        .filter(dsl::order_id.eq(order))
-        .filter(dsl::topic.eq(DELETED))
-        .filter(dsl::state.eq(InboxState::Mapped.as_str()));
-    let found: Option<i64> = deleted.select(dsl::id).first(db).optional()?;
-    Ok(found.is_some())
+/// The deliveries of this order's deletion that were confirmed.
+#[auto_type(no_type_alias)]
+pub(super) fn confirmed<'a>(name: &'a str, order: i64) -> _ {
+    let topic: &'static str = DELETED;
+    let state: &'static str = InboxState::Mapped.as_str();
+    schema::inbox::table
+        .filter(schema::inbox::connection.eq(name))
+        .filter(schema::inbox::order_id.eq(order))
+        .filter(schema::inbox::topic.eq(topic))
+        .filter(schema::inbox::state.eq(state))
 }

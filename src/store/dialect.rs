@@ -80,7 +80,7 @@ impl CustomizeConnection<Db, diesel::r2d2::Error> for Pragmas {
         let settings = match db {
             Db::Lite(_) => format!(
                 "PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                 PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 2000;"
+                 PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 8000;"
             ),
             Db::Pg(_) => "SET synchronous_commit = on; SET TIME ZONE 'UTC'; SET lock_timeout = '10s'; \
                           SET idle_in_transaction_session_timeout = '60s'; SET statement_timeout = '30s'; \
@@ -237,28 +237,26 @@ pub(super) fn insert_deliveries(db: &mut Db, rows: &[NewInbox]) -> Result<Vec<Op
     Ok(rows.iter().map(|row| stored.remove(&key(row))).collect())
 }
 
-/// The ids of claimable documents, locked so that another claimer passes them by (`SKIP LOCKED`).
+/// Claimable documents, oldest first, locked so that another claimer passes them by (`SKIP LOCKED`).
 pub(super) fn lock_due(
     db: &mut Db,
     name: &str,
     kinds: &[DocumentKind],
     now: i64,
     limit: i64,
-) -> Result<Vec<i64>, StoreError> {
+) -> Result<Vec<Raw>, StoreError> {
     use schema::documents::dsl::{connection, documents, due_at, id};
     let due = documents
-        .select(id)
         .filter(connection.eq(name))
         .filter(of_kinds(kinds))
         .filter(claimable())
         .filter(due_document(now))
         .order((due_at, id))
         .limit(limit);
-    let ids = match db {
-        Db::Lite(lite) => due.load(lite)?,
-        Db::Pg(pg) => due.for_update().skip_locked().load(pg)?,
-    };
-    Ok(ids)
+    Ok(match db {
+        Db::Lite(lite) => due.select(Raw::as_select()).load(lite)?,
+        Db::Pg(pg) => due.select(Raw::as_select()).for_update().skip_locked().load(pg)?,
+    })
 }
 
 /// Locks a document's row until the transaction ends, so that what is read of it still holds when it is changed.

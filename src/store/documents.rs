@@ -1,5 +1,6 @@
 //! `documents` as people and other verbs read them, and what a person may do to one.
 
+use diesel::dsl::exists;
 use diesel::prelude::*;
 use jiff::Timestamp;
 
@@ -312,12 +313,23 @@ pub(super) fn standing(db: &mut Db, raw: &Raw) -> Result<Standing, StoreError> {
         }
         _ => None,
     };
-    Ok(Standing {
-        state: state_of(raw)?,
-        open_intent: super::intents::open_of(db, raw.id)?.is_some(),
-        linked: is_ours(link_of(db, raw)?.as_ref()),
-        parked,
-    })
+    let (open_intent, link) = ties(db, raw)?;
+    Ok(Standing { state: state_of(raw)?, open_intent, linked: is_ours(link.as_ref()), parked })
+}
+
+/// Whether an intent of a document is open, and the record that is linked to it with how it came to be, in one way to the database.
+pub(super) fn ties(db: &mut Db, raw: &Raw) -> Result<(bool, Option<(String, String)>), StoreError> {
+    use schema::intents::dsl::{closed_at, document_id, intents};
+    if raw.kind == DocumentKind::Customer.as_str() {
+        return Ok((super::intents::open_of(db, raw.id)?.is_some(), link_of(db, raw)?));
+    }
+    let open = exists(intents.filter(document_id.eq(raw.id)).filter(closed_at.is_null()));
+    let link = || schema::order_links::table.filter(schema::order_links::document_id.eq(raw.id));
+    let order_no = link().select(schema::order_links::order_no).single_value();
+    let origin = link().select(schema::order_links::origin).single_value();
+    let (open, order_no, origin): (bool, Option<String>, Option<String>) =
+        diesel::select((open, order_no, origin)).get_result(db)?;
+    Ok((open, order_no.zip(origin)))
 }
 
 /// Whether a link is to a record that is ours to change.

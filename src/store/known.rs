@@ -1,6 +1,7 @@
 //! What we know of an order when a delivery of it is judged, read in one go: each way to the database and back costs more than what
 //! is asked there.
 
+use diesel::dsl::exists;
 use diesel::prelude::*;
 use jiff::Timestamp;
 
@@ -53,22 +54,18 @@ impl Store {
 }
 
 fn known(db: &mut Db, name: &str, order: i64) -> Result<Known, StoreError> {
+    use schema::connections;
     let snapshot = snapshots_of(db, name, &[order])?.pop_first().map(|(_, snapshot)| snapshot);
     let document = documents::by_key(db, DocumentKind::CustomerOrder, name, &order.to_string())?;
     let standing = document.as_ref().map(|raw| documents::standing(db, raw)).transpose()?;
+    let mark = connections::table.filter(connections::name.eq(name)).select(connections::look_up_before).single_value();
+    let (look_up_before, deleted): (Option<i64>, bool) =
+        diesel::select((mark, exists(deletions::confirmed(name, order)))).get_result(db)?;
     Ok(Known {
         snapshot,
-        deleted: deletions::is_confirmed(db, name, order)?,
-        look_up_before: look_up_before(db, name)?,
+        deleted,
+        look_up_before: look_up_before.map(instant),
         standing,
         released: document.map(|raw| documents::words(&raw.released)).unwrap_or_default(),
     })
-}
-
-/// Orders of a connection that were born until then are looked up before a create.
-pub(super) fn look_up_before(db: &mut Db, name: &str) -> Result<Option<Timestamp>, StoreError> {
-    use schema::connections::dsl;
-    let row: Option<Option<i64>> =
-        dsl::connections.filter(dsl::name.eq(name)).select(dsl::look_up_before).first(db).optional()?;
-    Ok(row.flatten().map(instant))
 }

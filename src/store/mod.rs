@@ -4,6 +4,7 @@
 mod awaited;
 mod books;
 mod census;
+mod checkpoint;
 mod convergence;
 mod credentials;
 mod customers;
@@ -71,6 +72,7 @@ pub use steps::{Awaited, Claimed, FollowUp, JudgedAnew, Link, NOTED, Progress, S
 pub use strays::{Ended, Sighting, Stray, StrayCount, StrayRow};
 pub use wakes::{Listening, WakeUp};
 
+use checkpoint::Checkpoints;
 use dialect::{Db, Durable};
 
 /// The longest wait for one answer, the wait at the door included. The server itself gives up a statement after 30 s.
@@ -154,6 +156,7 @@ struct Inner {
     target: String,
     connections: Semaphore,
     writers: Semaphore,
+    checkpoints: Checkpoints,
     #[cfg(any(debug_assertions, feature = "failpoints"))]
     keeper: std::sync::OnceLock<Keeper>,
 }
@@ -191,6 +194,7 @@ impl Store {
             target,
             connections: Semaphore::new(size),
             writers: Semaphore::new(writers),
+            checkpoints: Checkpoints::default(),
             #[cfg(any(debug_assertions, feature = "failpoints"))]
             keeper: std::sync::OnceLock::new(),
         };
@@ -316,7 +320,11 @@ impl Store {
                 let mut db = pool.get().map_err(StoreError::Pool)?;
                 work(&mut db)
             });
-            blocking.await.map_err(|_| StoreError::CutOff)?
+            let done = blocking.await.map_err(|_| StoreError::CutOff)?;
+            if inner.backend == Backend::Sqlite {
+                checkpoint::after(&inner, door);
+            }
+            done
         });
         let done =
             timeout(ANSWER_WAIT_MAX, task).await.map_err(|_| StoreError::CutOff)?.map_err(|_| StoreError::CutOff)?;

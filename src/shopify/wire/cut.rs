@@ -45,18 +45,18 @@ fn secret_spans(body: &[u8]) -> Vec<Range<usize>> {
 }
 
 fn next_quote(body: &[u8], from: usize) -> Option<usize> {
-    body[from..].iter().position(|&byte| byte == b'"').map(|offset| from + offset)
+    memchr::memchr(b'"', &body[from..]).map(|offset| from + offset)
 }
 
 /// The text that begins at `start`, with its quotes; to the end of the body when it never closes.
 fn text_span(body: &[u8], start: usize) -> Range<usize> {
     let mut at = start + 1;
-    while at < body.len() {
-        match body[at] {
-            b'\\' => at += 2,
-            b'"' => return start..at + 1,
-            _ => at += 1,
+    while let Some(offset) = body.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+        at += offset;
+        if body[at] == b'"' {
+            return start..at + 1;
         }
+        at += 2;
     }
     start..body.len()
 }
@@ -68,7 +68,7 @@ fn skip_space(body: &[u8], from: usize) -> Option<usize> {
 
 /// Whether the quoted text is a secret's key, escapes (`\u0074oken`) and all.
 fn is_secret_key(quoted: &[u8]) -> bool {
-    if quoted.contains(&b'\\') {
+    if memchr::memchr(b'\\', quoted).is_some() {
         let key: Result<String, _> = serde_json::from_slice(quoted);
         return key.is_ok_and(|key| SECRET_KEYS.contains(&key.as_str()));
     }
