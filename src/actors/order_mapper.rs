@@ -102,9 +102,10 @@ async fn give_back(link: &Connection, received: &Received) {
     }
 }
 
-/// Whether the process may have died of one of them.
+/// Whether the process may have died of one of them. What was put back came to an end each time: those that wait for an answer of
+/// Shopify go beside each other.
 fn is_suspect(deliveries: &[Received]) -> bool {
-    deliveries.iter().any(|received| received.attempts >= SUSPECT_FROM)
+    deliveries.iter().any(|received| received.attempts >= SUSPECT_FROM && !received.put_back)
 }
 
 /// Groups deliveries by order, keeping their sequence; what names no order stands alone.

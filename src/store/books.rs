@@ -6,8 +6,9 @@ use diesel::prelude::*;
 use jiff::Timestamp;
 
 use super::dialect::Db;
-use super::documents::{DocumentRow, Raw, shown};
+use super::documents::{DocumentRow, Raw};
 use super::rows::{instant, micros, signed, unsigned};
+use super::shown::shown_all;
 use super::snapshots::{Snapshot, snapshots_of};
 use super::{Store, StoreError, schema};
 use crate::domain::document::DocumentKind;
@@ -51,8 +52,8 @@ impl Store {
             let mut known: BTreeMap<u64, KnownOrder> = orders.iter().map(|id| (*id, KnownOrder::default())).collect();
             let ids: Vec<i64> = orders.iter().map(|id| signed(*id)).collect::<Result<_, _>>()?;
             // 1. Documents.
-            for raw in documents_of(db, &connection, &ids)? {
-                let document = shown(db, raw)?;
+            let documents = documents_of(db, &connection, &ids)?;
+            for document in shown_all(db, documents)? {
                 if let Some(order) = known.get_mut(&document.order_id) {
                     order.documents.push(document);
                 }

@@ -138,6 +138,8 @@ pub struct Received {
     pub triggered_at: Option<String>,
     /// How often it was begun and came to no end.
     pub attempts: i64,
+    /// Whether its last attempt ended by putting it back: whatever ended the process since, it was not in hand then.
+    pub put_back: bool,
 }
 
 /// Whose trouble postponed a delivery.
@@ -284,11 +286,13 @@ impl Store {
     }
 }
 
-/// Counts an attempt; returns how many that makes.
+/// Counts an attempt; returns how many that makes. Why it was put back before is no longer said: if nothing is said at the next
+/// beginning, this attempt came to no end.
 pub(super) fn begin(db: &mut Db, id: InboxId) -> Result<i64, StoreError> {
     use schema::inbox::dsl;
     let row = diesel::update(dsl::inbox.filter(dsl::id.eq(id.get())));
-    Ok(row.set(dsl::attempts.eq(dsl::attempts + 1)).returning(dsl::attempts).get_result(db)?)
+    let begun = (dsl::attempts.eq(dsl::attempts + 1), dsl::reason.eq(None::<String>));
+    Ok(row.set(begun).returning(dsl::attempts).get_result(db)?)
 }
 
 /// Ends a delivery. The first end stands: the mapper of an owner that slept may come after another's.
@@ -356,16 +360,17 @@ fn due_of(db: &mut Db, name: &str, now: i64, limit: i64) -> Result<Vec<Received>
             dsl::origin,
             dsl::triggered_at,
             dsl::attempts,
+            dsl::reason.is_not_null(),
         ))
         .load(db)?;
-    let received = |(id, topic, body, at, trace_id, origin, triggered_at, attempts): DueRow| {
+    let received = |(id, topic, body, at, trace_id, origin, triggered_at, attempts, put_back): DueRow| {
         let (id, received_at, origin) = (InboxId::new(id), instant(at), Origin::parse(&origin)?);
-        Ok(Received { id, topic, body, received_at, trace_id, origin, triggered_at, attempts })
+        Ok(Received { id, topic, body, received_at, trace_id, origin, triggered_at, attempts, put_back })
     };
     rows.into_iter().map(received).collect()
 }
 
-type DueRow = (i64, String, Vec<u8>, i64, String, String, Option<String>, i64);
+type DueRow = (i64, String, Vec<u8>, i64, String, String, Option<String>, i64, bool);
 
 fn new_row(delivery: Delivery) -> NewInbox {
     let state = if delivery.claimed_topic { InboxState::Received } else { InboxState::Unclaimed };

@@ -5,9 +5,10 @@ use diesel::prelude::*;
 use jiff::Timestamp;
 
 use super::dialect::Db;
-use super::rows::{instant, unsigned};
+use super::rows::instant;
+use super::shown::{shown, shown_all};
 use super::steps::NOTED;
-use super::{Store, StoreError, schema};
+use super::{Store, StoreError, due, schema};
 use crate::domain::document::{DocumentKind, ParkKind, Standing, State};
 use crate::domain::ids::{ConnectionName, DocumentId};
 
@@ -166,12 +167,15 @@ impl Store {
             }
             if let Some(state) = filter.state {
                 query = query.filter(dsl::state.eq(state.as_str()));
+                if let Some(like) = due::like(state) {
+                    query = query.filter(like);
+                }
             }
             if let Some(after) = filter.after {
                 query = query.filter(dsl::id.gt(after));
             }
             let rows: Vec<Raw> = query.load(db)?;
-            rows.into_iter().map(|raw| shown(db, raw)).collect()
+            shown_all(db, rows)
         })
         .await
     }
@@ -245,9 +249,7 @@ impl Store {
             use diesel::dsl::count_star;
             use schema::documents::dsl;
             let rows: Vec<(String, String, i64)> = dsl::documents
-                .filter(diesel::dsl::sql::<diesel::sql_types::Bool>(
-                    "documents.state NOT IN ('written', 'superseded', 'skipped', 'resolved')",
-                ))
+                .filter(due::unfinished())
                 .group_by((dsl::connection, dsl::state))
                 .select((dsl::connection, dsl::state, count_star()))
                 .load(db)?;
@@ -355,53 +357,4 @@ pub(super) fn link_of(db: &mut Db, raw: &Raw) -> Result<Option<(String, String)>
         .first(db)
         .optional()?;
     Ok(link)
-}
-
-pub(super) fn shown(db: &mut Db, raw: Raw) -> Result<DocumentRow, StoreError> {
-    let state = state_of(&raw)?;
-    let link = link_of(db, &raw)?;
-    let open_intent = super::intents::open_of(db, raw.id)?.map(|intent| intent.kind.as_str());
-    let order_name = {
-        use schema::orders::dsl;
-        dsl::orders
-            .filter(dsl::connection.eq(&raw.connection))
-            .filter(dsl::order_id.eq(raw.order_id))
-            .select(dsl::name)
-            .first::<String>(db)
-            .optional()?
-    };
-    let reason = raw.reason_code.map(|code| Reason {
-        kind: raw.reason_kind.as_deref().and_then(ParkKind::parse),
-        code,
-        text: raw.reason_text.unwrap_or_default(),
-    });
-    let (order_no, origin) = link.unzip();
-    Ok(DocumentRow {
-        id: DocumentId::new(raw.id),
-        connection: raw.connection,
-        kind: raw.kind,
-        business_key: raw.business_key,
-        order_id: unsigned(raw.order_id),
-        order_name,
-        state,
-        reason,
-        desired: raw.desired,
-        desired_version: raw.desired_version,
-        written: raw.written,
-        written_version: raw.written_version,
-        order_no,
-        origin,
-        attempts: raw.attempts,
-        due_at: instant(raw.due_at),
-        held_since: raw.held_since.map(instant),
-        released: words(&raw.released),
-        waits_for: raw.waits_for.map(DocumentId::new),
-        claimed: raw.claim.is_some(),
-        open_intent,
-        look_up_first: raw.look_up_first != 0,
-        rules_revision: raw.rules_revision,
-        trace_id: raw.trace_id,
-        created_at: instant(raw.created_at),
-        updated_at: instant(raw.updated_at),
-    })
 }

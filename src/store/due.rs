@@ -9,7 +9,7 @@ use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types;
 
 use super::schema;
-use crate::domain::document::DocumentKind;
+use crate::domain::document::{DocumentKind, State};
 
 /// A condition in fixed words. To diesel any SQL text is one that may be another at each call, and a statement that holds some is made
 /// ready anew each time: a way to PostgreSQL and back, and its planning.
@@ -39,6 +39,24 @@ impl<DB: diesel::backend::Backend> QueryFragment<DB> for Words {
 /// query repeats its condition, and a bound value repeats nothing.
 pub(super) fn claimable() -> Words {
     Words(Cow::Borrowed("documents.state IN ('planned', 'retry', 'unknown', 'held') AND documents.claim IS NULL"))
+}
+
+/// Documents that something is still to become of, in the words of the partial index `documents_open`.
+pub(super) fn unfinished() -> Words {
+    Words(Cow::Borrowed("documents.state NOT IN ('written', 'superseded', 'skipped', 'resolved')"))
+}
+
+/// Documents in a state, by the index that holds those of its like; what is written has none: it is most of them all.
+pub(super) fn like(state: State) -> Option<Words> {
+    match state {
+        State::Written => None,
+        State::Superseded | State::Skipped | State::Resolved => {
+            Some(Words(Cow::Borrowed("documents.state IN ('superseded', 'skipped', 'resolved')")))
+        }
+        State::Planned | State::Writing | State::Retry | State::Unknown | State::Held | State::Parked => {
+            Some(unfinished())
+        }
+    }
 }
 
 /// What a mapper may take, in the words of the partial index `inbox_due`.

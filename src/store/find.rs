@@ -3,8 +3,9 @@
 use diesel::prelude::*;
 
 use super::dialect::Db;
-use super::documents::{DocumentRow, by_id, shown};
+use super::documents::{DocumentRow, by_id};
 use super::rows::signed;
+use super::shown::shown;
 use super::{Store, StoreError, schema};
 use crate::domain::document::DocumentKind;
 use crate::domain::ids::ConnectionName;

@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use super::dialect::{self, Db};
 use super::documents::{self, DocumentRow, Raw};
 use super::mapped::Cause;
+use super::shown::shown;
 use super::steps::FollowUp;
 use super::{Store, StoreError, schema};
 use crate::domain::document::{DocumentKind, Event, Standing, State, Wanted, next_state};
@@ -23,8 +24,7 @@ impl Store {
         key: &str,
     ) -> Result<Option<DocumentRow>, StoreError> {
         let (name, key) = (name.as_str().to_owned(), key.to_owned());
-        self.run(move |db| documents::by_key(db, kind, &name, &key)?.map(|raw| documents::shown(db, raw)).transpose())
-            .await
+        self.run(move |db| documents::by_key(db, kind, &name, &key)?.map(|raw| shown(db, raw)).transpose()).await
     }
 }
 

@@ -47,7 +47,7 @@ impl IntentKind {
         }
     }
 
-    fn parse(word: &str) -> Result<Self, StoreError> {
+    pub(super) fn parse(word: &str) -> Result<Self, StoreError> {
         [Self::Create, Self::Amend, Self::Cancel, Self::Row, Self::Remove, Self::Release, Self::WriteBack]
             .into_iter()
             .find(|kind| kind.as_str() == word)

@@ -31,6 +31,7 @@ mod remap;
 mod rows;
 mod schedule;
 pub mod schema;
+mod shown;
 mod snapshots;
 mod steps;
 mod strays;

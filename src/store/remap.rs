@@ -4,10 +4,11 @@ use diesel::prelude::*;
 use jiff::Timestamp;
 
 use super::dialect;
-use super::documents::{Attempt, Raw, by_id, record, shown, standing};
+use super::documents::{Attempt, Raw, by_id, record, standing};
 use super::mapped::{put_content, put_judged};
 use super::operate::{Anew, audit};
 use super::rows::micros;
+use super::shown::shown_all;
 use super::steps::NOTED;
 use super::{DocumentRow, Store, StoreError, schema};
 use crate::domain::document::{DocumentKind, Event, State, next_state};
@@ -85,7 +86,7 @@ impl Store {
                 .limit(limit)
                 .select(Raw::as_select())
                 .load(db)?;
-            rows.into_iter().map(|raw| shown(db, raw)).collect()
+            shown_all(db, rows)
         })
         .await
     }

@@ -103,8 +103,10 @@ CREATE TABLE documents (
 );
 CREATE INDEX documents_due ON documents (connection, due_at, id)
     WHERE state IN ('planned', 'retry', 'unknown', 'held') AND claim IS NULL;
-CREATE INDEX documents_open ON documents (connection, state)
+CREATE INDEX documents_open ON documents (state, id, connection)
     WHERE state NOT IN ('written', 'superseded', 'skipped', 'resolved');
+CREATE INDEX documents_ended ON documents (state, id, connection)
+    WHERE state IN ('superseded', 'skipped', 'resolved');
 CREATE INDEX documents_claimed ON documents (connection) WHERE claim IS NOT NULL;
 CREATE INDEX documents_waiting ON documents (waits_for) WHERE state = 'held';
 CREATE INDEX documents_order ON documents (connection, order_id);

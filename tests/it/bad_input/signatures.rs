@@ -97,7 +97,7 @@ async fn ten_thousand_forged_signatures_are_answered_401_and_leave_no_row() {
     let (secret, webhook) = (world.shop().webhook_secret(), Webhook::of_new_order(&world, Story::Plain));
     let body: Vec<u8> = webhook.body.to_vec();
     let right = signature(&secret, &body);
-    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().expect("a client");
     let send = |forged: Forged| {
         let mut request = client.post(&url).header("X-Shopify-Topic", "orders/create").body(forged.body);
         for text in &forged.signatures {

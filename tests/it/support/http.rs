@@ -33,7 +33,7 @@ pub async fn get(url: &str, token: Option<&str>) -> Answer {
 }
 
 fn client() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().expect("a client")
+    reqwest::Client::builder().no_proxy().tls_certs_only([]).timeout(Duration::from_secs(20)).build().expect("a client")
 }
 
 async fn answer(request: reqwest::RequestBuilder) -> Answer {

@@ -22,7 +22,13 @@ pub fn fresh_database() -> Option<String> {
 #[expect(clippy::print_stderr, reason = "whoever runs the tests must see what they leave out")]
 fn started() -> Option<Server> {
     let server = start().expect("a server starts where it is installed");
-    if server.is_none() {
+    if let Some(server) = &server {
+        // It lives as long as the tests: what is lost when the machine goes down is lost with them.
+        for setting in ["fsync = off", "full_page_writes = off"] {
+            super::database::execute_postgres(&server.url("postgres"), &format!("ALTER SYSTEM SET {setting}"));
+        }
+        super::database::execute_postgres(&server.url("postgres"), "SELECT pg_reload_conf()");
+    } else {
         eprintln!(
             "PostgreSQL (initdb, pg_ctl) is not installed: these tests run on SQLite only, nothing is shown for PostgreSQL"
         );
