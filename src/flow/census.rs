@@ -264,7 +264,7 @@ async fn gone(
         go_on(link)?;
         let answer = match in_the_background(link).order_by_id(order.order_id).await {
             // One order's trouble keeps nobody from learning of the others.
-            Err(error) if matches!(error.verdict(), Verdict::Retry { scope: Scope::Record, .. }) => {
+            Err(error) if matches!(error.verdict(), Verdict::Reject | Verdict::Retry { scope: Scope::Record, .. }) => {
                 tracing::warn!(
                     connection = %link.name, order_id = order.order_id, %error,
                     "whether an order is gone in Shopify could not be read: the census passes it over"

@@ -36,10 +36,11 @@ pub(super) fn is_wish_of_deleted(wish: &Wish) -> bool {
     }
 }
 
-/// The park of a document of a deleted order: a person decides what becomes of it in IFS.
+/// The park of a document of a deleted order: a person decides what becomes of it in IFS. Should Shopify have the order after all, what
+/// it becomes opens the park as new content; while the deletion stands, what comes late asks for the same park.
 pub(super) fn parked() -> Wish {
     Wish::Park {
-        kind: ParkKind::Conflict.as_str().to_owned(),
+        kind: ParkKind::Mapping.as_str().to_owned(),
         code: DELETED.to_owned(),
         text: "the order was deleted in Shopify, as far as the app may see, and may stand in IFS: cancel it there or keep it, then run \
                `documents resolve`"

@@ -65,7 +65,7 @@ pub(super) async fn re_read(case: &Case<'_>, why: &'static str) -> Result<ReRead
         Err(error) => return case.failed(&error, why).await.map(ReRead::Ended),
     };
     let Some(bytes) = answer else {
-        return case.again_or_give_up("Shopify does not know the order").await.map(ReRead::Ended);
+        return case.not_there().await.map(ReRead::Ended);
     };
     let mut fresh = match decode_re_read(&bytes) {
         Ok(fresh) => fresh,
@@ -115,6 +115,15 @@ impl Case<'_> {
         }
     }
 
+    /// Shopify does not know the order: no wonder where its deletion is known.
+    async fn not_there(&self) -> Result<Ended, StoreError> {
+        if self.attempts >= ATTEMPTS_MAX && self.link.store.was_deleted(&self.link.name, self.order_id).await? {
+            self.link.store.supersede_delivery(self.received.id, self.order_id, "the order was deleted").await?;
+            return Ok(Ended::Superseded);
+        }
+        self.again_or_give_up("Shopify does not know the order").await
+    }
+
     async fn again_or_give_up(&self, reason: &str) -> Result<Ended, StoreError> {
         if self.attempts >= ATTEMPTS_MAX {
             self.give_up(reason).await
@@ -128,10 +137,6 @@ impl Case<'_> {
     ///
     /// What only names its order stays to be read: its row ends quarantined beside the parked order, and is taken up again.
     async fn give_up(&self, reason: &str) -> Result<Ended, StoreError> {
-        if self.link.store.was_deleted(&self.link.name, self.order_id).await? {
-            self.link.store.supersede_delivery(self.received.id, self.order_id, "the order was deleted").await?;
-            return Ok(Ended::Superseded);
-        }
         let Some(trigger) = self.trigger else {
             let reason = format!("{reason}; nothing is known of order {} but its number", self.order_id);
             return quarantine(self.link, self.received, reason).await;

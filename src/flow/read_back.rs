@@ -83,11 +83,15 @@ pub async fn read_rows_from(ifs: &IfsClient, order_no: &str) -> Result<ReadOrder
     read(ifs, &parts).await
 }
 
-/// Reads several orders without their addresses, in as few calls as may be; none for one that IFS does not know.
+/// Reads several orders without their addresses, in as few calls as may be; none for one that IFS does not know, and what is wrong with
+/// one alone in its own place.
 ///
 /// # Errors
-/// As [`read_order`].
-pub async fn read_many(ifs: &IfsClient, order_nos: &[String]) -> Result<Vec<Option<ReadOrder>>, IfsError> {
+/// As [`read_order`], where a call as a whole failed.
+pub async fn read_many(
+    ifs: &IfsClient,
+    order_nos: &[String],
+) -> Result<Vec<Result<Option<ReadOrder>, IfsError>>, IfsError> {
     let urls =
         order_nos.iter().flat_map(|order_no| [key::order(order_no), key::lines(order_no), key::charges(order_no)]);
     let parts: Vec<PartRequest> = urls.map(PartRequest::get).collect();
@@ -96,9 +100,10 @@ pub async fn read_many(ifs: &IfsClient, order_nos: &[String]) -> Result<Vec<Opti
     for _ in order_nos {
         let mut next = || answers.next().unwrap_or(Err(IfsError::NotReached));
         let (header, lines, charges) = (next(), next(), next());
-        read.push(match header {
-            Err(IfsError::NotFound { .. }) => None,
-            header => Some(put_together(ifs, header?, (lines?, charges?), None).await?),
+        read.push(match (header, lines, charges) {
+            (Err(IfsError::NotFound { .. }), ..) => Ok(None),
+            (Ok(header), Ok(lines), Ok(charges)) => put_together(ifs, header, (lines, charges), None).await.map(Some),
+            (Err(error), ..) | (_, Err(error), _) | (_, _, Err(error)) => Err(error),
         });
     }
     Ok(read)

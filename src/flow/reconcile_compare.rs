@@ -15,6 +15,8 @@ use super::reconcile::{Asked, Books, Depth, ReconcileError};
 use super::reconcile_listing::{Chunk, Item};
 use super::reconcile_order::{CANCELLED_IN_IFS, Case};
 use super::rejudge::version_of;
+use crate::domain::verdict::{Scope, Verdict};
+use crate::ifs::error::IfsError;
 use crate::mapping::inbound::confirms;
 use crate::mapping::read::ReadOrder;
 use crate::shopify::ShopifyError;
@@ -23,6 +25,11 @@ use crate::store::{KnownOrder, NOTED};
 
 /// Orders of one chunk that are read from Shopify beside each other; its own rate holds them back.
 const READS_AT_ONCE: usize = 2;
+
+/// What IFS holds, by number; none where it has no such order.
+type Held = BTreeMap<String, Option<ReadOrder>>;
+/// Why IFS's answer of an order could not be read, by number.
+type Unread = BTreeMap<String, String>;
 
 /// What came of a chunk.
 pub(super) struct Compared {
@@ -67,7 +74,11 @@ impl Books<'_> {
         }
         versions.extend(self.fresh(&unsure).await?);
         // 2.
-        let held = self.held(&known).await?;
+        let (held, unread) = self.held(&known).await?;
+        let unread_of = |id: u64| {
+            let numbers = known_of(id).documents.iter().filter_map(|document| document.order_no.as_ref());
+            numbers.filter_map(|number| unread.get(number)).next()
+        };
         // 3.
         let mut entries = Vec::with_capacity(items.len());
         for item in &items {
@@ -75,9 +86,10 @@ impl Books<'_> {
             if stands_elsewhere(item, version, asked.span) {
                 continue;
             }
-            let entry = match version {
-                Some(Err(reason)) => unreadable(id, reason),
-                Some(Ok(_)) | None => {
+            let entry = match (version, unread_of(id)) {
+                (Some(Err(reason)), _) => unreadable(id, format!("what Shopify answered cannot be read: {reason}")),
+                (_, Some(reason)) => unreadable(id, reason.clone()),
+                (Some(Ok(_)) | None, None) => {
                     let fresh = version.and_then(|version| version.as_ref().ok());
                     let case = Case {
                         order_id: id,
@@ -135,23 +147,40 @@ impl Books<'_> {
         let answers: Vec<(u64, Result<Option<Bytes>, ShopifyError>)> = reads.collect().await;
         let mut fresh = BTreeMap::new();
         for (id, answer) in answers {
-            if let Some(bytes) = answer? {
-                fresh.insert(id, decode_re_read(&bytes));
+            match answer {
+                Ok(Some(bytes)) => {
+                    fresh.insert(id, decode_re_read(&bytes));
+                }
+                Ok(None) => {}
+                Err(error) if is_its_own(error.verdict()) => {
+                    fresh.insert(id, Err(error.to_string()));
+                }
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(fresh)
     }
 
-    /// What IFS holds of their linked records, by number; none for those that are gone.
-    async fn held(
-        &self,
-        known: &BTreeMap<u64, KnownOrder>,
-    ) -> Result<BTreeMap<String, Option<ReadOrder>>, ReconcileError> {
+    /// What IFS holds of their linked records, by number; none for those that are gone. And why some could not be read.
+    async fn held(&self, known: &BTreeMap<u64, KnownOrder>) -> Result<(Held, Unread), ReconcileError> {
         let documents = known.values().flat_map(|order| &order.documents);
         let ours = documents.filter(|document| document.origin.as_deref() != Some(NOTED));
         let numbers: Vec<String> = ours.filter_map(|document| document.order_no.clone()).collect();
         let read = read_many(self.ifs, &numbers).await?;
-        Ok(numbers.into_iter().zip(read).collect())
+        let (mut held, mut unread) = (Held::new(), Unread::new());
+        for (number, read) in numbers.into_iter().zip(read) {
+            match read {
+                Ok(read) => {
+                    held.insert(number, read);
+                }
+                Err(error) if is_its_own(error.verdict()) || matches!(error, IfsError::Undecodable(_)) => {
+                    let reason = format!("what IFS answered of {number} cannot be read: {error}");
+                    unread.insert(number, reason);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok((held, unread))
     }
 
     /// That a person cancelled an order in IFS is known where a step has met it, and nobody has done anything about it in Shopify.
@@ -200,8 +229,13 @@ fn stands_elsewhere(
     }
 }
 
-/// What Shopify answered is no order that we can read.
-fn unreadable(order_id: u64, reason: &str) -> Entry {
+/// Whether an error is of one record, so that the others can be read.
+fn is_its_own(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::Reject | Verdict::Retry { scope: Scope::Record, .. })
+}
+
+/// What a remote answered is no order that we can read.
+fn unreadable(order_id: u64, text: String) -> Entry {
     let difference = Difference {
         order_id: Some(order_id),
         order_name: None,
@@ -209,7 +243,7 @@ fn unreadable(order_id: u64, reason: &str) -> Entry {
         document: None,
         code: "unreadable".to_owned(),
         standing: Standing::Unexplained,
-        text: format!("what Shopify answered cannot be read: {reason}"),
+        text,
         currency: None,
         gaps: Vec::new(),
     };

@@ -119,7 +119,7 @@ impl<'a> Listing<'a> {
         }
         // 1.
         if let Some(id) = place.bulk.take()
-            && listing.open_file(&id, 0).await?
+            && listing.open_file(&id, place.counted).await?
         {
             place.bulk = Some(id);
             return Ok(listing);
@@ -134,10 +134,10 @@ impl<'a> Listing<'a> {
         if !place.by_pages && count.is_none_or(|count| count >= asked.bulk_from) {
             match books.shopify.start_bulk_figures(&search).await {
                 Ok(id) => {
-                    place.bulk = Some(id.clone());
+                    (place.bulk, place.counted) = (Some(id.clone()), count);
                     place.keep(books, asked, account).await?;
                     listing.note("Shopify collects them in a bulk operation".to_owned());
-                    if listing.open_file(&id, count.unwrap_or_default()).await? {
+                    if listing.open_file(&id, count).await? {
                         return Ok(listing);
                     }
                     place.bulk = None;
@@ -270,6 +270,9 @@ impl<'a> Listing<'a> {
                 Err(ShopifyError::Lost(_) | ShopifyError::NotConnected(_)) if file.openings < OPENINGS_MAX => {
                     file.reader = None;
                 }
+                Err(ShopifyError::Undecodable(_) | ShopifyError::NotWhole { .. }) => {
+                    return Err(ReconcileError::File("has a line that cannot be read"));
+                }
                 Err(error) => return Err(error.into()),
             }
         };
@@ -304,11 +307,13 @@ impl<'a> Listing<'a> {
         self.road = Road::Pages(Pages { begin: self.mark, after: None, size, listed: 0 });
     }
 
-    /// Waits for a bulk operation and opens its file; false where there is none, or one of fewer orders than Shopify counted.
-    async fn open_file(&mut self, id: &str, counted: u64) -> Result<bool, ReconcileError> {
+    /// Waits for a bulk operation and opens its file; false where there is none, or one of fewer orders than Shopify counted. That there
+    /// is nothing in it is believed only of what was counted.
+    async fn open_file(&mut self, id: &str, counted: Option<u64>) -> Result<bool, ReconcileError> {
         let state = done(self.books.shopify, id, &|objects| self.note(collected(objects))).await?;
         match state {
-            BulkState::Done { objects, .. } if objects < counted => {
+            BulkState::Done { objects, ref url } if is_short(objects, url.is_some(), counted) => {
+                let counted = counted.map_or_else(|| "an unknown number".to_owned(), |counted| counted.to_string());
                 self.note(format!("Shopify's bulk operation has {objects} orders of {counted}: by pages instead"));
                 Ok(false)
             }
@@ -360,4 +365,22 @@ impl From<Unsorted> for ReconcileError {
 
 fn search(from: Timestamp, until: Timestamp) -> OrderSearch {
     OrderSearch::all().created_from(from).created_before(until).of_every_status()
+}
+
+/// Whether a bulk operation's file has fewer orders than Shopify counted; that it has none is believed only of what was counted.
+fn is_short(objects: u64, has_file: bool, counted: Option<u64>) -> bool {
+    objects < counted.unwrap_or(u64::from(!has_file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_held_against_what_was_counted_also_by_the_run_that_goes_on() {
+        assert!(is_short(99, true, Some(100)) && is_short(0, false, Some(1)));
+        assert!(!is_short(100, true, Some(100)) && !is_short(101, true, Some(100)) && !is_short(0, false, Some(0)));
+        // A place that an earlier version kept says no count.
+        assert!(is_short(0, false, None) && !is_short(5, true, None));
+    }
 }

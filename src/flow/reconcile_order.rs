@@ -152,10 +152,10 @@ impl Case<'_> {
 
     fn why(&self, shopify: Option<&Components>, ours: Option<&Components>, ifs: Option<&Components>) -> Option<Why> {
         let Some(first) = self.first() else { return self.unknown_to_us() };
-        if self.fresh.is_some() && first.state == State::Skipped && self.is_deleted(first) {
+        if self.fresh.is_some() && matches!(first.state, State::Skipped | State::Parked) && self.is_deleted(first) {
             return Why::unexplained(
                 "deleted_and_back",
-                "it is skipped since Shopify deleted it, and Shopify holds it: have it told again (change its note there)",
+                "it is kept out or parked since Shopify deleted it, and Shopify holds it: have it told again (`orders sync --id`, or change its note there)",
             );
         }
         // The least settled of two documents speaks; what is settled of the second hides nothing of the first.

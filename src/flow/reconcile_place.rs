@@ -29,6 +29,8 @@ pub(super) struct Place {
     pub(super) about: Option<u64>,
     /// The bulk operation that lists them.
     pub(super) bulk: Option<String>,
+    /// Orders that Shopify counted before it, where it said.
+    pub(super) counted: Option<u64>,
     /// No file of a bulk operation is of use.
     pub(super) by_pages: bool,
     /// Orders without a document of ours of which somebody has to know. They are differences, so that they are few.
@@ -52,6 +54,8 @@ struct KeptPlace {
     orders: u64,
     about: Option<u64>,
     bulk: Option<String>,
+    #[serde(default)]
+    counted: Option<u64>,
     by_pages: bool,
     unlinked: BTreeSet<u64>,
     account: KeptAccount,
@@ -65,6 +69,7 @@ impl Place {
             orders: 0,
             about: None,
             bulk: None,
+            counted: None,
             by_pages: false,
             unlinked: BTreeSet::new(),
             began: books.clock.now().as_second(),
@@ -97,12 +102,12 @@ impl Place {
             note("an earlier request of these words is too old to go on with: it begins anew");
             return Ok(Self::beginning(books, asked));
         }
-        let KeptPlace { began, mark, orders, about, bulk, by_pages, unlinked, account, .. } = kept;
+        let KeptPlace { began, mark, orders, about, bulk, counted, by_pages, unlinked, account, .. } = kept;
         let (Some(account), Ok(mark)) = (account.into_account(), Timestamp::from_microsecond(mark)) else {
             return Ok(Self::beginning(books, asked));
         };
         note(&format!("going on behind {orders} orders"));
-        Ok((Self { mark, orders, about, bulk, by_pages, unlinked, began, kept: orders }, account))
+        Ok((Self { mark, orders, about, bulk, counted, by_pages, unlinked, began, kept: orders }, account))
     }
 
     /// When the first run of it began.
@@ -137,6 +142,7 @@ impl Place {
             orders: self.orders,
             about: self.about,
             bulk: self.bulk.clone(),
+            counted: self.counted,
             by_pages: self.by_pages,
             unlinked: self.unlinked.clone(),
             account: KeptAccount::of(account),

@@ -23,7 +23,12 @@ struct Writer {
 
 impl Writer {
     async fn of(sandbox: &Sandbox) -> Self {
-        let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).timeout(Duration::from_millis(700)).build().expect("a client");
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .tls_certs_only([])
+            .timeout(Duration::from_millis(700))
+            .build()
+            .expect("a client");
         let url = format!("{}/auth/realms/sandbox/protocol/openid-connect/token", sandbox.ifs_base_url());
         let form = [
             ("grant_type", "client_credentials"),

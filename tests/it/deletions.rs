@@ -314,6 +314,46 @@ on_both!(an_order_that_was_never_gone_comes_back_with_a_change_of_its_note, Setu
     assert_it_came_back(world, order).await;
 });
 
+on_both!(
+    a_written_order_that_was_never_gone_comes_back_with_a_change_of_its_note,
+    Setup::default(),
+    async |world: &World| {
+        let (steps, shop) = (begin(world).await, world.shop());
+        let order = shop.place(Story::NoteChanged);
+        arrive(&steps, "orders/create", &shop.webhook_body(order).expect("a body")).await;
+        shop.hide_order(order);
+        arrive(&steps, DELETED, format!("{{\"id\":{order}}}").as_bytes()).await;
+        assert_state(&world.document().await, State::Parked);
+        shop.show_order(order);
+        steps.advance(world, 5);
+        shop.change(order, Change::Note);
+        arrive(&steps, "orders/updated", &shop.webhook_body(order).expect("a body")).await;
+        // Its note stands in IFS by now.
+        assert_it_came_back(world, order).await;
+    }
+);
+
+on_both!(what_shopify_answers_and_nobody_can_read_is_no_deletion, Setup::default(), async |world: &World| {
+    let steps = begin(world).await;
+    let order = believed_gone(world, &steps).await;
+    world.shop().change(order, Change::Note);
+    steps.deliver(steps.link(), "orders/updated", &world.shop().webhook_body(order).expect("a body")).await;
+    for _ in 0..6 {
+        world.sandbox.faults().once(Class::GraphQl, Fault::Plain(200, "<html>busy</html>".into()));
+        steps.advance(world, 6);
+        steps.run(steps.link()).await;
+    }
+    // A person is told that it could not be asked, and not that it is gone.
+    let document = world.document().await;
+    assert_eq!((document.state, code(&document)), (State::Parked, "not_confirmed_by_shopify"));
+    // It is well once Shopify's answers are.
+    world.sandbox.faults().clear();
+    ask_again(&steps.store, &steps.link().name, order, steps.clock.now()).await.expect("asks");
+    steps.advance(world, 60);
+    steps.run(steps.link()).await;
+    assert_it_came_back(world, order).await;
+});
+
 on_both!(an_order_that_was_never_gone_comes_back_when_a_person_asks, Setup::default(), async |world: &World| {
     let steps = begin(world).await;
     let order = believed_gone(world, &steps).await;

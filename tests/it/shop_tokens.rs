@@ -201,7 +201,8 @@ on_both!(a_pair_that_is_worth_nothing_gives_way_to_the_one_before_it, expiring()
     let form =
         [("client_id", &*id), ("client_secret", &*secret), ("grant_type", "refresh_token"), ("refresh_token", &*first)];
     let answer = reqwest::Client::builder()
-        .no_proxy().tls_certs_only([])
+        .no_proxy()
+        .tls_certs_only([])
         .build()
         .expect("a client")
         .post(url)

@@ -391,7 +391,8 @@ impl Shop {
 /// The client that webhooks are sent with. It never speaks TLS, so that it reads no root certificates.
 pub(super) fn webhook_client() -> reqwest::Result<reqwest::Client> {
     reqwest::Client::builder()
-        .no_proxy().tls_certs_only([])
+        .no_proxy()
+        .tls_certs_only([])
         .connect_timeout(Duration::from_secs(1))
         .redirect(reqwest::redirect::Policy::none())
         .pool_max_idle_per_host(DELIVERIES_AT_ONCE)
