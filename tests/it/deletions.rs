@@ -348,9 +348,9 @@ on_both!(what_shopify_answers_and_nobody_can_read_is_no_deletion, Setup::default
     assert_eq!((document.state, code(&document)), (State::Parked, "not_confirmed_by_shopify"));
     // It is well once Shopify's answers are.
     world.sandbox.faults().clear();
-    ask_again(&steps.store, &steps.link().name, order, steps.clock.now()).await.expect("asks");
-    steps.advance(world, 60);
-    steps.run(steps.link()).await;
+    world.shop().change(order, Change::Note);
+    steps.advance(world, 5);
+    arrive(&steps, "orders/updated", &world.shop().webhook_body(order).expect("a body")).await;
     assert_it_came_back(world, order).await;
 });
 
