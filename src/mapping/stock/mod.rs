@@ -16,6 +16,14 @@ pub mod rows;
 pub mod unwritten;
 
 pub mod fewer;
+pub mod target;
+
+pub mod out;
 
 pub use rules::StockRules;
 pub use settings::{PriceSettings, StockSettings};
+
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod tests;
