@@ -20,6 +20,8 @@ pub mod target;
 
 pub mod out;
 
+pub mod prices;
+
 pub use rules::StockRules;
 pub use settings::{PriceSettings, StockSettings};
 
