@@ -9,4 +9,5 @@ pub mod money;
 pub mod order;
 pub mod personal;
 pub mod refund;
+pub mod stock;
 pub mod verdict;

@@ -3,6 +3,8 @@
 //!
 //! One order's way: [`inbound`] → [`judge`] ([`identities`], [`current`], [`price`], [`tax`]) → [`desired`] → [`create`]
 //! → [`written`] → [`gate`]; a later version: [`judge`] → [`merge`]; under changed rules: [`judge`] → [`carry`] → [`merge`].
+//!
+//! The other way round, what IFS has of a part becomes what a shop may sell of it: [`stock`].
 
 pub mod inbound;
 
@@ -25,6 +27,7 @@ mod note;
 mod packages;
 mod rows;
 mod sku;
+pub mod stock;
 pub mod tax;
 
 pub mod desired;

@@ -36,15 +36,8 @@ pub(super) fn part_for(line: &Line, order: &Order, rules: &Rules) -> Result<Part
         return Ok(part(picked.value, &picked.because));
     }
     let variant = line.variant_id.map(|id| id.to_string());
-    let maps = [
-        ("sku_map", &settings.sku_map, sku),
-        ("variant_map", &settings.variant_map, variant.as_deref()),
-        ("barcode_map", &settings.barcode_map, line.barcode.as_deref()),
-    ];
-    for (key, map, name) in maps {
-        if let Some((name, catalog_no)) = name.and_then(|name| map.get_key_value(name)) {
-            return Ok(part(catalog_no, &Because::Setting(format!("{key}.{name}"))));
-        }
+    if let Some(part) = written_down(sku, variant.as_deref(), line.barcode.as_deref(), rules) {
+        return Ok(part);
     }
     // 2. A bundle is a part of its own or none: a part that stands for many things would lose its components.
     if let Some(group) = package_of(line) {
@@ -86,6 +79,25 @@ pub(super) fn part_for(line: &Line, order: &Order, rules: &Rules) -> Result<Part
         None => "was typed in and has no SKU, and neither custom_part nor default_part is set: name a non-inventory sales part there".to_owned(),
     };
     Err(none(line, "line_without_sku", &what))
+}
+
+/// The part of a row of `sku_map`, `variant_map` or `barcode_map`.
+pub(super) fn written_down(
+    sku: Option<&str>,
+    variant: Option<&str>,
+    barcode: Option<&str>,
+    rules: &Rules,
+) -> Option<Part> {
+    let settings = rules.settings();
+    let maps = [
+        ("sku_map", &settings.sku_map, sku),
+        ("variant_map", &settings.variant_map, variant),
+        ("barcode_map", &settings.barcode_map, barcode),
+    ];
+    maps.into_iter().find_map(|(key, map, name)| {
+        let (name, catalog_no) = map.get_key_value(name?)?;
+        Some(part(catalog_no, &Because::Setting(format!("{key}.{name}"))))
+    })
 }
 
 fn part(catalog_no: &str, because: &Because<'_>) -> Part {

@@ -291,10 +291,10 @@ pub enum Territory {
 }
 
 /// Collects what is wrong.
-struct Checks(Vec<RuleError>);
+pub(super) struct Checks(pub(super) Vec<RuleError>);
 
 impl Checks {
-    fn refuse(&mut self, key: impl Into<String>, found: &str, expected: impl Into<String>) {
+    pub(super) fn refuse(&mut self, key: impl Into<String>, found: &str, expected: impl Into<String>) {
         let found = if found.is_empty() { "nothing".to_owned() } else { format!("\"{found}\"") };
         self.0.push(RuleError { key: key.into(), found, expected: expected.into() });
     }

@@ -1,0 +1,297 @@
+//! What levels come to, with every figure on the way, and what becomes of products that have run out.
+
+use rust_decimal::Decimal;
+
+use super::out::{OutEnd, OutRow, OutStep, ProductReading, UnitsLeft, VariantReading, decide, not_standing};
+use super::rows::{LocationStock, PartStock, PartSums};
+use super::rules::StockRules;
+use super::settings::{Levels, OutPolicy, StockSettings};
+use super::target::{Books, Demand, Goods, Left, Pool, Target, Terms, plan};
+use super::unwritten::SkuOrders;
+use crate::domain::stock::{InventoryPolicy, LevelKey, LevelReading, OutAct, OutState, ProductStatus};
+
+/// Two locations of one site, one warehouse each.
+const TWO: &str = r#"
+    locations = [{ location = "1", warehouses = ["A"] }, { location = "2", warehouses = ["B"] }]
+"#;
+
+fn rules(text: &str) -> StockRules {
+    let settings: StockSettings = toml::from_str(text).expect("the shape is right");
+    StockRules::new(settings, "S10").expect("legal")
+}
+
+fn two(more: &str) -> StockRules {
+    rules(&format!("{TWO}{more}"))
+}
+
+fn level(item: u64, location: u64, available: i64, committed: i64) -> LevelReading {
+    LevelReading { key: LevelKey { item, location }, available, committed, pending: None }
+}
+
+/// One SKU with some on hand and reserved at each location.
+fn pool(stock: &[(i64, i64)], demand: i64, levels: Vec<LevelReading>, rules: &StockRules) -> Pool {
+    let locations: Vec<LocationStock> = (1..)
+        .zip(stock)
+        .map(|(location, &(on_hand, reserved))| LocationStock {
+            location,
+            on_hand: on_hand.into(),
+            reserved: reserved.into(),
+        })
+        .collect();
+    let reserved: Decimal = locations.iter().map(|sum| sum.reserved).sum();
+    let demand = Decimal::from(demand);
+    Pool {
+        stock: PartStock::Read(PartSums { locations, reserved }),
+        demand: Demand { unreserved_before: demand, unreserved_after: demand, open_after: demand + reserved },
+        goods: vec![goods("CUP", levels, rules)],
+        books: Books::Current,
+    }
+}
+
+fn goods(catalog_no: &str, levels: Vec<LevelReading>, rules: &StockRules) -> Goods {
+    Goods {
+        catalog_no: catalog_no.into(),
+        conversion: Decimal::ONE,
+        rule: rules.of_sku(catalog_no),
+        orders: SkuOrders::default(),
+        levels,
+    }
+}
+
+fn planned(pool: &Pool, rules: &StockRules) -> Vec<Target> {
+    plan(pool, rules).unwrap_or_else(|left| panic!("{}", left.text("CUP")))
+}
+
+/// What each level is set to now, and what it comes to.
+fn figures(pool: &Pool, rules: &StockRules) -> Vec<(i64, i64)> {
+    planned(pool, rules).iter().map(|target| (target.quantity, target.wanted)).collect()
+}
+
+#[test]
+fn everything_that_is_promised_is_taken_away_and_the_terms_say_what() {
+    let rules = two("safety = 2\ncap = 50");
+    let mut pool = pool(&[(20, 3), (4, 0)], 5, vec![level(7, 1, 0, 0), level(7, 2, 0, 0)], &rules);
+    pool.goods[0].orders = SkuOrders { unwritten_here: 4, known_committed: 0, committed: 1 };
+    let targets = planned(&pool, &rules);
+    // 20 - 3 reserved - 5 open lines - 5 of orders that IFS does not hold - 2 kept back.
+    assert_eq!(targets.iter().map(|target| target.wanted).collect::<Vec<_>>(), [5, 2]);
+    let figure = Decimal::from;
+    let Terms { on_hand, reserved, demand, unwritten, safety, short, whole, .. } = targets[0].terms.clone();
+    assert_eq!([on_hand, reserved, demand, unwritten, safety, short], [20, 3, 5, 5, 2, 0].map(figure));
+    assert_eq!(targets[0].terms.steps().iter().map(|(_, units)| *units).sum::<Decimal>(), figure(whole));
+    let stored = serde_json::to_string(&targets[0].terms).expect("plain data");
+    assert_eq!(serde_json::from_str::<Terms>(&stored).expect("what we wrote"), targets[0].terms);
+}
+
+#[test]
+fn a_site_never_shows_more_at_one_location_because_another_owes() {
+    let rules = two("");
+    let both = || vec![level(7, 1, 0, 0), level(7, 2, 0, 0)];
+    assert_eq!(figures(&pool(&[(3, 0), (10, 0)], 5, both(), &rules), &rules), [(0, 0), (8, 8)]);
+    let owing = pool(&[(3, 5), (10, 0)], 0, both(), &rules);
+    assert_eq!(figures(&owing, &rules), [(0, 0), (8, 8)], "more reserved than there");
+    let short = pool(&[(3, 0), (4, 0)], 9, both(), &rules);
+    assert_eq!(figures(&short, &rules), [(0, 0), (0, 0)]);
+    assert_eq!(planned(&short, &rules)[0].terms.short, Decimal::TWO);
+    // What Shopify has promised at a location is taken from there.
+    let promised = vec![level(7, 1, 0, 0), level(7, 2, 0, 4)];
+    assert_eq!(figures(&pool(&[(10, 0), (10, 0)], 5, promised, &rules), &rules), [(9, 9), (6, 6)]);
+}
+
+#[test]
+fn a_level_rises_only_into_the_room_that_the_others_leave() {
+    let rules = two("");
+    // Five units were moved from the second location to the first.
+    let moved = pool(&[(5, 0), (0, 0)], 0, vec![level(7, 1, 0, 0), level(7, 2, 5, 0)], &rules);
+    let targets = planned(&moved, &rules);
+    assert_eq!(figures(&moved, &rules), [(0, 5), (0, 0)], "the other one is lowered first");
+    assert!(targets[0].waits() && !targets[0].differs() && targets[1].differs());
+    let after = pool(&[(5, 0), (0, 0)], 0, vec![level(7, 1, 0, 0), level(7, 2, 0, 0)], &rules);
+    assert_eq!(figures(&after, &rules), [(5, 5), (0, 0)]);
+    // A call under way may still raise the second one.
+    let mut under_way = after;
+    under_way.goods[0].levels[1].pending = Some(3);
+    assert_eq!(figures(&under_way, &rules), [(2, 5), (0, 0)]);
+}
+
+#[test]
+fn books_that_are_behind_raise_nothing() {
+    let rules = two("");
+    let mut pool = pool(&[(5, 0), (2, 0)], 0, vec![level(7, 1, 1, 0), level(7, 2, 4, 0)], &rules);
+    pool.books = Books::Behind;
+    assert_eq!(figures(&pool, &rules), [(1, 5), (2, 2)]);
+}
+
+#[test]
+fn what_was_not_read_or_is_not_known_leaves_the_levels_alone() {
+    let rules = two("");
+    let mut pool = pool(&[(5, 0), (2, 0)], 0, vec![level(7, 1, 9, 0)], &rules);
+    pool.stock = PartStock::NotRead;
+    assert_eq!(plan(&pool, &rules), Err(Left::NotRead));
+    pool.stock = PartStock::Unclear("odd".into());
+    assert_eq!(plan(&pool, &rules), Err(Left::Unclear("odd".into())));
+    let nothing = |location| LocationStock { location, on_hand: Decimal::ZERO, reserved: Decimal::ZERO };
+    pool.stock = PartStock::Read(PartSums { locations: vec![nothing(1), nothing(2)], reserved: Decimal::ZERO });
+    assert_eq!(figures(&pool, &rules), [(0, 0)], "read to the end, and nothing there");
+    pool.goods[0].conversion = Decimal::ZERO;
+    assert!(matches!(plan(&pool, &rules), Err(Left::Unclear(_))));
+}
+
+#[test]
+fn units_are_whole_and_capped_and_what_is_oversold_shows_nothing() {
+    let rules = two("groups = [{ name = \"boxes\", sku = [\"CUP\"], units = \"12\", cap = 3 }]");
+    assert_eq!(figures(&pool(&[(35, 0), (0, 0)], 0, vec![level(7, 1, 0, 0)], &rules), &rules), [(2, 2)]);
+    assert_eq!(figures(&pool(&[(95, 0), (0, 0)], 0, vec![level(7, 1, 0, 0)], &rules), &rules), [(3, 3)]);
+    assert_eq!(figures(&pool(&[(0, 0), (0, 0)], 0, vec![level(7, 1, -3, 3)], &rules), &rules), [(0, 0)]);
+}
+
+#[test]
+fn what_may_be_sold_before_it_is_there_exists_once() {
+    let rules = two("groups = [{ name = \"early\", sku = [\"CUP\"], pre_order = 10 }]");
+    let both = vec![level(7, 1, 0, 0), level(7, 2, 0, 0)];
+    assert_eq!(figures(&pool(&[(0, 0), (1, 0)], 4, both, &rules), &rules), [(6, 6), (1, 1)]);
+}
+
+#[test]
+fn several_skus_of_one_part_share_it_only_where_that_is_asked_for() {
+    let park = two("");
+    let mut shared = pool(&[(20, 0), (0, 0)], 0, vec![level(7, 1, 0, 0)], &park);
+    shared.goods.push(Goods { conversion: Decimal::from(6), ..goods("CUPS-6", vec![level(8, 1, 0, 0)], &park) });
+    let left = plan(&shared, &park).expect_err("no rule");
+    assert_eq!(left, Left::SharedPart(vec!["CUP".into(), "CUPS-6".into()]));
+    let mut left_alone = shared.clone();
+    left_alone.goods[1].rule.levels = Levels::Leave;
+    assert_eq!(figures(&left_alone, &park), [(20, 20)], "somebody else keeps the box");
+    let divide = two("shared_part = \"divide\"");
+    assert_eq!(figures(&shared, &divide), [(10, 10), (1, 1)]);
+}
+
+fn product(status: ProductStatus, variants: &[(InventoryPolicy, UnitsLeft)]) -> ProductReading {
+    let variants = (1..).zip(variants).map(|(variant_id, (policy, left))| VariantReading {
+        variant_id,
+        is_tracked: true,
+        is_bundle: false,
+        policy: policy.clone(),
+        left: *left,
+    });
+    ProductReading { status, published: vec![50, 51], variants: variants.collect() }
+}
+
+fn active(left: &[i64]) -> ProductReading {
+    let variants: Vec<_> = left.iter().map(|left| (InventoryPolicy::Deny, UnitsLeft::Known(*left))).collect();
+    product(ProductStatus::Active, &variants)
+}
+
+fn drafted(left: &[i64]) -> ProductReading {
+    ProductReading { status: ProductStatus::Draft, ..active(left) }
+}
+
+fn row(state: OutState) -> OutRow {
+    OutRow { state, acts: vec![OutAct::Draft] }
+}
+
+/// What is done under `draft` with a threshold of hysteresis.
+fn drafting(product: &ProductReading, row: Option<&OutRow>) -> OutStep {
+    decide(product, row, OutPolicy::Draft, &rules("out = { policy = \"draft\", out_at = 1, back_at = 4 }"), true)
+}
+
+#[test]
+fn a_product_has_run_out_when_none_of_its_variants_is_left() {
+    let draft = || OutStep::Disable(vec![OutAct::Draft]);
+    assert_eq!(drafting(&active(&[1, 0]), None), draft());
+    assert_eq!(drafting(&active(&[2, 0]), None), OutStep::Nothing, "above the threshold");
+    assert_eq!(drafting(&active(&[]), None), OutStep::Nothing);
+    let known = (InventoryPolicy::Deny, UnitsLeft::Known(0));
+    let unknown = (InventoryPolicy::Deny, UnitsLeft::Unknown);
+    assert_eq!(drafting(&product(ProductStatus::Active, &[known.clone(), unknown]), None), OutStep::Nothing);
+    let sold_on = (InventoryPolicy::Continue, UnitsLeft::Known(0));
+    assert_eq!(drafting(&product(ProductStatus::Active, &[known.clone(), sold_on]), None), OutStep::Nothing);
+    let mut untracked = active(&[0, 0]);
+    untracked.variants[1].is_tracked = false;
+    assert_eq!(drafting(&untracked, None), OutStep::Nothing);
+    let mut bundle = active(&[0]);
+    bundle.variants[0].is_bundle = true;
+    assert_eq!(drafting(&bundle, None), OutStep::Nothing);
+}
+
+#[test]
+fn what_a_merchant_disabled_is_left_alone_for_good() {
+    for status in [ProductStatus::Draft, ProductStatus::Archived, ProductStatus::Unlisted] {
+        for left in [0, 9] {
+            let product = ProductReading { status: status.clone(), ..active(&[left]) };
+            assert_eq!(drafting(&product, None), OutStep::Nothing, "{status:?}");
+        }
+    }
+}
+
+#[test]
+fn what_we_did_is_undone_when_enough_is_there_again() {
+    let disabled = row(OutState::Disabled);
+    assert_eq!(drafting(&drafted(&[3]), Some(&disabled)), OutStep::Nothing, "it does not flap");
+    assert_eq!(drafting(&drafted(&[4]), Some(&disabled)), OutStep::Enable(vec![OutAct::Draft]));
+    let enabling = row(OutState::Enabling);
+    assert_eq!(drafting(&drafted(&[4]), Some(&enabling)), OutStep::Enable(vec![OutAct::Draft]), "the call was lost");
+    assert_eq!(drafting(&active(&[4]), Some(&enabling)), OutStep::Close(OutEnd::Enabled));
+}
+
+#[test]
+fn a_lost_call_is_seen_by_the_next_reading() {
+    let disabling = row(OutState::Disabling);
+    assert_eq!(drafting(&drafted(&[0]), Some(&disabling)), OutStep::Become(OutState::Disabled));
+    assert_eq!(drafting(&active(&[0]), Some(&disabling)), OutStep::Disable(vec![OutAct::Draft]));
+    // It may come yet: what we may have done is taken back before the row ends.
+    assert_eq!(drafting(&active(&[4]), Some(&disabling)), OutStep::Enable(vec![OutAct::Draft]));
+}
+
+#[test]
+fn a_merchant_who_enables_it_again_is_respected_until_it_was_there_again() {
+    let disabled = row(OutState::Disabled);
+    assert_eq!(drafting(&active(&[0]), Some(&disabled)), OutStep::Become(OutState::Respected));
+    let respected = row(OutState::Respected);
+    assert_eq!(drafting(&active(&[0]), Some(&respected)), OutStep::Nothing);
+    assert_eq!(drafting(&drafted(&[0]), Some(&respected)), OutStep::Nothing, "and so is a draft of the merchant's");
+    assert_eq!(drafting(&active(&[4]), Some(&respected)), OutStep::Close(OutEnd::Restocked));
+    for state in OutState::ALL {
+        let archived = ProductReading { status: ProductStatus::Archived, ..active(&[4]) };
+        assert_eq!(drafting(&archived, Some(&row(state))), OutStep::Close(OutEnd::Overtaken), "{state:?}");
+    }
+}
+
+#[test]
+fn a_product_leaves_only_channels_that_it_is_on_and_comes_back_to_those() {
+    let rules = rules("out = { policy = \"unpublish\", channels = [\"51\", \"52\"] }");
+    let unpublish =
+        |product: &ProductReading, row: Option<&OutRow>| decide(product, row, OutPolicy::Unpublish, &rules, true);
+    assert_eq!(unpublish(&active(&[0]), None), OutStep::Disable(vec![OutAct::Unpublish(51)]));
+    let row = OutRow { state: OutState::Disabled, acts: vec![OutAct::Unpublish(51), OutAct::Unpublish(50)] };
+    // A merchant brought it back to channel 50.
+    let off = ProductReading { published: vec![50], ..active(&[3]) };
+    assert_eq!(unpublish(&off, Some(&row)), OutStep::Enable(vec![OutAct::Unpublish(51)]));
+    assert_eq!(not_standing(&row.acts, &off), [OutAct::Unpublish(50)]);
+}
+
+#[test]
+fn selling_on_is_switched_off_and_on_again_for_the_variants_that_had_it() {
+    let rules = rules("out = { policy = \"deny\" }");
+    let deny = |product: &ProductReading, row: Option<&OutRow>| decide(product, row, OutPolicy::Deny, &rules, true);
+    let of = |policy: &InventoryPolicy, left| {
+        product(
+            ProductStatus::Active,
+            &[(policy.clone(), UnitsLeft::Known(left)), (InventoryPolicy::Deny, UnitsLeft::Known(left))],
+        )
+    };
+    let acts = vec![OutAct::Deny(1)];
+    assert_eq!(deny(&of(&InventoryPolicy::Continue, 0), None), OutStep::Disable(acts.clone()));
+    assert_eq!(deny(&of(&InventoryPolicy::Deny, 0), None), OutStep::Nothing);
+    let row = OutRow { state: OutState::Disabled, acts: acts.clone() };
+    assert_eq!(deny(&of(&InventoryPolicy::Deny, 1), Some(&row)), OutStep::Enable(acts));
+    assert_eq!(deny(&of(&InventoryPolicy::Continue, 0), Some(&row)), OutStep::Become(OutState::Respected));
+}
+
+#[test]
+fn a_product_rests_between_two_changes_of_ours() {
+    let rules = rules("out = { policy = \"draft\" }");
+    assert_eq!(decide(&active(&[0]), None, OutPolicy::Draft, &rules, false), OutStep::Nothing);
+    let disabled = row(OutState::Disabled);
+    assert_eq!(decide(&drafted(&[9]), Some(&disabled), OutPolicy::Draft, &rules, false), OutStep::Nothing);
+}
