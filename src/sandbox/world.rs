@@ -130,6 +130,15 @@ pub(super) fn inventory_part(catalog_no: &str) -> Option<(&str, Decimal)> {
     }
 }
 
+/// Numbers of all sales parts, sorted, with so many beyond the catalogue.
+pub(super) fn catalog_nos(bulk: usize) -> Vec<String> {
+    let own = NON_INVENTORY_PARTS.iter().chain(&DESK_PARTS).chain([&BOXED_PART.0]).map(|no| (*no).to_owned());
+    let packages = PACKAGES.iter().map(|(package, _)| (*package).to_owned());
+    let mut all: Vec<String> = skus().into_iter().chain(own).chain(packages).chain((0..bulk).map(bulk_sku)).collect();
+    all.sort();
+    all
+}
+
 /// One variant of the catalogue. The SKU is the IFS part number too.
 #[derive(Clone, Debug)]
 pub(super) struct Variant {
