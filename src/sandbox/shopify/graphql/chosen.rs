@@ -8,12 +8,11 @@ pub(super) fn chosen(owner: &Value, field: &str, given: &dyn Fn(&str) -> Option<
     let rows = |name: &str| owner.get(name).and_then(Value::as_array).into_iter().flatten();
     match field {
         "inventoryLevel" => {
-            let (end, id) = match given("locationId") {
-                Some(id) => ("location", id),
-                None => ("item", given("inventoryItemId")?),
-            };
+            let location = given("locationId")?;
             let with_inactive = is_given("includeInactive");
-            let fits = |level: &&Value| level[end]["id"] == id && (with_inactive || level["isActive"] == true);
+            let fits = |level: &&Value| {
+                level["location"]["id"] == location && (with_inactive || level["isActive"] == true)
+            };
             Some(rows("inventoryLevels").find(fits).cloned().unwrap_or_default())
         }
         "inventoryLevels" => {
