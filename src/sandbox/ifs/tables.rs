@@ -145,7 +145,7 @@ impl<T: Clone> Table<T> {
     }
 
     /// The records from this number on, in the order of their numbers.
-    pub(super) fn from<'a>(&'a self, number: &str) -> impl Iterator<Item = (&'a String, &'a T)> + use<'a, T> {
+    pub(super) fn starting_at<'a>(&'a self, number: &str) -> impl Iterator<Item = (&'a String, &'a T)> + use<'a, T> {
         self.records.range(number.to_owned()..)
     }
 
@@ -208,7 +208,7 @@ impl Tables {
 
     /// The orders from this number on.
     pub(super) fn orders_from(&self, order_no: &str) -> impl Iterator<Item = (&String, &Order)> {
-        self.orders.from(order_no)
+        self.orders.starting_at(order_no)
     }
 
     pub(super) fn order(&self, order_no: &str) -> Option<&Order> {

@@ -96,7 +96,7 @@ pub(super) async fn handle(shop: Shop, request: Request<Incoming>) -> Reply {
         method: parts.method.as_str().to_owned(),
         path: path.clone(),
         class,
-        keys: asked["variables"]["id"].as_str().map(str::to_owned).into_iter().collect(),
+        keys: ["id", "key"].iter().filter_map(|name| asked["variables"][name].as_str().map(str::to_owned)).collect(),
         if_match: Vec::new(),
         parts: 1,
     });

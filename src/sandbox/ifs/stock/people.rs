@@ -176,7 +176,7 @@ impl Ifs {
     pub fn stock_figures(&self, contract: &str) -> BTreeMap<String, StockFigures> {
         let tables = lock(&self.core.tables);
         let mut all = BTreeMap::new();
-        for (site_part, stock) in tables.stock.parts.from(&key(contract, "")) {
+        for (site_part, stock) in tables.stock.parts.starting_at(&key(contract, "")) {
             let (site, part_no) = unkey(site_part);
             if site != contract {
                 break;

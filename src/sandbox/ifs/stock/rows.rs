@@ -92,7 +92,7 @@ fn parts<'a>(
     from: &'a str,
 ) -> impl Iterator<Item = (&'a str, &'a str, &'a PartStock)> {
     let first = contract.map(|contract| key(contract, from)).unwrap_or_default();
-    let parts = tables.stock.parts.from(&first).map(|(key, stock)| (unkey(key), stock));
+    let parts = tables.stock.parts.starting_at(&first).map(|(key, stock)| (unkey(key), stock));
     parts
         .map(|((contract, part_no), stock)| (contract, part_no, stock))
         .take_while(move |(site, ..)| contract.is_none_or(|contract| contract == *site))

@@ -179,7 +179,8 @@ impl Shop {
 
     /// Staff delete a variant.
     pub fn staff_delete(&self, sku: &str) {
-        let stock = &mut self.lock().stock;
+        let mut state = self.lock();
+        let stock = &mut state.stock;
         if let Some(id) = stock.by_sku(sku) {
             stock.delete(id);
         }
@@ -231,7 +232,8 @@ impl Shop {
     }
 
     fn edit_sku(&self, sku: &str, edit: impl FnOnce(&mut Variant)) {
-        let stock = &mut self.lock().stock;
+        let mut state = self.lock();
+        let stock = &mut state.stock;
         if let Some(variant) = stock.by_sku(sku).and_then(|id| stock.variants.get_mut(&id)) {
             edit(variant);
         }
