@@ -22,7 +22,7 @@ pub enum StockMove {
         /// `PartNo`.
         part_no: String,
         /// Where, and how much.
-        place: StockPlace,
+        place: Box<StockPlace>,
     },
     /// A place was counted: so much of a part lies there, whatever was believed.
     Count {
@@ -244,7 +244,7 @@ impl Stock {
 
     fn carry_out(&mut self, one: &StockMove) -> Result<(), OdataError> {
         match one {
-            StockMove::Receive { contract, part_no, place } => self.part(contract, part_no)?.lay_in(place.clone()),
+            StockMove::Receive { contract, part_no, place } => self.part(contract, part_no)?.lay_in((**place).clone()),
             StockMove::Count { contract, part_no, location_no, on_hand } => {
                 let place = self.place(contract, part_no, location_no)?;
                 if *on_hand < place.reserved {

@@ -78,7 +78,7 @@ impl RowSet {
                 Box::new(orders.flat_map(|order| {
                     let mut lines: Vec<&Row> = order.lines.iter().collect();
                     lines.sort_by_key(|line| (line.text("LineNo"), line.text("RelNo"), line.int("LineItemNo")));
-                    lines.into_iter().map(|line| Row::shown(order_line(order, line)))
+                    lines.into_iter().map(move |line| Row::shown(order_line(order, line)))
                 }))
             }
         }

@@ -91,37 +91,37 @@ impl Shop {
                 ids.map(|id| node(&state, id.as_str().unwrap_or(""))).collect()
             }
             "productVariantsCount" | "productsCount" => {
-                let sort = if field == "productsCount" { Listed::Products } else { Listed::Variants };
+                let listed = if field == "productsCount" { Listed::Products } else { Listed::Variants };
                 let wanted = Wanted::read(arguments)?;
-                let count = sort.ids(stock, 0).filter(|id| wanted.finds(stock, sort, *id)).count() as u64;
+                let count = listed.ids(stock, 0).filter(|id| wanted.finds(stock, listed, *id)).count() as u64;
                 let limit = arguments.get("limit").map_or(10_000, |limit| limit.as_u64().unwrap_or(u64::MAX));
                 let precision = if count > limit { "AT_LEAST" } else { "EXACT" };
                 json!({"count": count.min(limit), "precision": precision})
             }
             _ => match Listed::of(field) {
-                Some(sort) => page(stock, sort, arguments)?,
+                Some(listed) => page(stock, listed, arguments)?,
                 None => Value::Null,
             },
         })
     }
 
     /// The ids that a query of a bulk operation finds, in its order.
-    pub(in super::super) fn stock_in_bulk(&self, sort: Listed, arguments: &Arguments) -> Result<Vec<u64>, Refused> {
+    pub(in super::super) fn stock_in_bulk(&self, listed: Listed, arguments: &Arguments) -> Result<Vec<u64>, Refused> {
         let wanted = Wanted::read(arguments)?;
         let state = self.lock();
-        let found = sort.ids(&state.stock, 0).filter(|id| wanted.finds(&state.stock, sort, *id));
+        let found = listed.ids(&state.stock, 0).filter(|id| wanted.finds(&state.stock, listed, *id));
         Ok(found.collect())
     }
 
     /// These as one page.
-    pub(in super::super) fn page_of_stock(&self, sort: Listed, ids: &[u64]) -> Value {
+    pub(in super::super) fn page_of_stock(&self, listed: Listed, ids: &[u64]) -> Value {
         let state = self.lock();
-        paged(ids.iter().map(|id| (*id, sort.show(&state.stock, *id))).collect(), false, false)
+        paged(ids.iter().map(|id| (*id, listed.show(&state.stock, *id))).collect(), false, false)
     }
 }
 
 /// One page of a list.
-fn page(stock: &Stock, sort: Listed, arguments: &Arguments) -> Result<Value, Refused> {
+fn page(stock: &Stock, listed: Listed, arguments: &Arguments) -> Result<Value, Refused> {
     let first = arguments.get("first").and_then(Value::as_u64).and_then(|first| usize::try_from(first).ok());
     let Some(first) = first else { return Err(Refused::BadRequest("only `first` is answered here".to_owned())) };
     if arguments.get("reverse") == Some(&Value::Bool(true)) {
@@ -129,15 +129,15 @@ fn page(stock: &Stock, sort: Listed, arguments: &Arguments) -> Result<Value, Ref
     }
     let wanted = Wanted::read(arguments)?;
     let after = arguments.get("after").and_then(Value::as_str).map(read_cursor).transpose()?;
-    let is_found = |id: &u64| wanted.finds(stock, sort, *id);
+    let is_found = |id: &u64| wanted.finds(stock, listed, *id);
     if let Some(after) = after {
-        let before = sort.ids(stock, 0).take_while(|id| *id <= after).filter(is_found).count();
+        let before = listed.ids(stock, 0).take_while(|id| *id <= after).filter(is_found).count();
         if before >= PAGED_MAX {
             return Err(Refused::BadRequest(format!("paging ends at {PAGED_MAX} objects")));
         }
     }
-    let mut ids = sort.ids(stock, after.map_or(0, |after| after + 1)).filter(is_found);
-    let shown: Vec<(u64, Value)> = ids.by_ref().take(first).map(|id| (id, sort.show(stock, id))).collect();
+    let mut ids = listed.ids(stock, after.map_or(0, |after| after + 1)).filter(is_found);
+    let shown: Vec<(u64, Value)> = ids.by_ref().take(first).map(|id| (id, listed.show(stock, id))).collect();
     Ok(paged(shown, ids.next().is_some(), after.is_some()))
 }
 
@@ -214,8 +214,8 @@ impl Wanted {
         Ok(Self { terms: terms.collect::<Result<_, _>>()? })
     }
 
-    fn finds(&self, stock: &Stock, sort: Listed, id: u64) -> bool {
-        self.terms.is_empty() || self.terms.iter().any(|term| term.finds(stock, sort, id))
+    fn finds(&self, stock: &Stock, listed: Listed, id: u64) -> bool {
+        self.terms.is_empty() || self.terms.iter().any(|term| term.finds(stock, listed, id))
     }
 }
 
@@ -233,9 +233,9 @@ impl Term {
         }
     }
 
-    fn finds(&self, stock: &Stock, sort: Listed, id: u64) -> bool {
+    fn finds(&self, stock: &Stock, listed: Listed, id: u64) -> bool {
         let variants = || -> Vec<&Variant> {
-            match sort {
+            match listed {
                 Listed::Variants => stock.variants.get(&id).into_iter().collect(),
                 Listed::Items => stock.variant_of_item(id).map(|(_, variant)| variant).into_iter().collect(),
                 Listed::Products => {
