@@ -14,6 +14,7 @@ use super::ifs::Ifs;
 use super::ledger::{Ledger, Remote};
 use super::listen::{Reply, json as json_answer, read_body};
 use super::shopify::{Play, PlaySettings, Shop};
+use super::stock::{self, StockUp};
 
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
@@ -47,6 +48,8 @@ impl Control {
             (Method::GET, "/_sandbox/ledger") => (StatusCode::OK, self.requests()),
             (Method::POST, "/_sandbox/play") => self.play(&body),
             (Method::POST, "/_sandbox/ifs") => self.bid(&body),
+            (Method::POST, "/_sandbox/stock") => self.stock_up(&body),
+            (Method::GET, "/_sandbox/stock") => (StatusCode::OK, self.stock()),
             (Method::POST, "/_sandbox/release-held") => (StatusCode::OK, json!({"released": self.ifs.release_held()})),
             (Method::POST, "/_sandbox/revoke-tokens") => {
                 self.ifs.revoke_tokens();
@@ -58,7 +61,7 @@ impl Control {
             }
             _ => (
                 StatusCode::NOT_FOUND,
-                json!({"error": "GET status, books, ledger; POST play, ifs, release-held, revoke-tokens, clear-faults"}),
+                json!({"error": "GET status, books, ledger, stock; POST play, ifs, stock, release-held, revoke-tokens, clear-faults"}),
             ),
         };
         json_answer(status, &answer).into()
@@ -104,6 +107,31 @@ impl Control {
             Ok(()) => (StatusCode::OK, json!({})),
             Err(refused) => (StatusCode::CONFLICT, json!({"error": refused.to_string()})),
         }
+    }
+
+    /// `{"bulk", "units", "available"}`, whole numbers, 0 where they are not given.
+    fn stock_up(&self, body: &[u8]) -> (StatusCode, Value) {
+        let Ok(wanted) = serde_json::from_slice::<Value>(body) else {
+            return (StatusCode::BAD_REQUEST, json!({"error": "the body is not JSON"}));
+        };
+        let number = |name: &str| wanted[name].as_u64().unwrap_or(0);
+        let numbers = (usize::try_from(number("bulk")), u32::try_from(number("units")), i64::try_from(number("available")));
+        let (Ok(bulk @ 0..=100_000), Ok(units), Ok(available)) = numbers else {
+            return (StatusCode::BAD_REQUEST, json!({"error": "more than 100000 parts, or more units than there can be"}));
+        };
+        stock::stock_up(&self.ifs, &self.shops, StockUp { bulk, units, available });
+        (StatusCode::OK, json!({}))
+    }
+
+    /// Each SKU of each shop, and what IFS can sell of it.
+    fn stock(&self) -> Value {
+        let of_shop = |(settings, shop): &(ShopSettings, Shop)| {
+            let lines = stock::lines(&self.ifs, settings, shop).into_iter().map(|line| {
+                json!({"sku": line.sku, "part_no": line.part_no, "available": line.available, "sellable": line.sellable})
+            });
+            json!({"shop": settings.domain, "lines": lines.collect::<Vec<_>>()})
+        };
+        json!({"items": self.shops.iter().map(of_shop).collect::<Vec<_>>()})
     }
 
     /// `{"webhook_url", "orders", "faults": "none"|"usual"|"harsh", "shop": 0}`.

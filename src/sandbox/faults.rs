@@ -203,8 +203,16 @@ impl FaultPlan {
             self.chance(class, Fault::Reset, 10);
             self.chance(class, Fault::Unauthorized, 8);
         }
+        self.chance(Class::Stock, Fault::TooMany(one_sec()), 30);
+        self.chance(Class::Stock, Fault::BusyHtml, 30);
+        self.chance(Class::Stock, Fault::Slow(slow), 20);
+        self.chance(Class::Stock, Fault::Reset, 30);
+        self.chance(Class::Stock, Fault::Unauthorized, 15);
         self.chance(Class::GraphQl, Fault::Throttled, 80);
         self.chance(Class::GraphQl, Fault::TooMany(one_sec()), 50);
+        self.chance(Class::ShopStock, Fault::Throttled, 80);
+        self.chance(Class::ShopStock, Fault::DropAnswer, 60);
+        self.chance(Class::ShopStock, Fault::TooMany(one_sec()), 30);
     }
 
     /// A number below `most`, by the seed.

@@ -54,6 +54,15 @@ impl FaultPlan {
             self.chance(class, Fault::TooMany(odd(0)), 5);
             self.chance(class, Fault::Busy(odd(4)), 5);
         }
+        for class in [Class::Stock, Class::ShopStock] {
+            self.chance(class, Fault::Torn(TORN_WITHIN), 30);
+            self.chance(class, Fault::CutBody, 20);
+            self.chance(class, Fault::Endless, 4);
+            self.chance(class, Fault::Reset, 20);
+            self.chance(class, Fault::GatewayTimeout, 20);
+            self.chance(class, Fault::GatewayTimeoutDone, 10);
+            self.chance(class, page(), 8);
+        }
         self.chance(Class::Token, page(), 150);
         self.chance(Class::Token, Fault::BusyHtml, 60);
         self.chance(Class::Token, Fault::Reset, 40);
@@ -163,7 +172,9 @@ mod tests {
             Class::Lookup,
             Class::Read,
             Class::Token,
+            Class::Stock,
             Class::GraphQl,
+            Class::ShopStock,
             Class::Connection,
         ];
         let faults = sandbox.faults();

@@ -37,8 +37,12 @@ pub enum Class {
     Lookup,
     /// Any other read, also a `$batch` of reads.
     Read,
-    /// Shopify's GraphQL endpoint.
+    /// Anything about stock, parts, prices or the lines of all orders in IFS.
+    Stock,
+    /// Shopify's GraphQL endpoint, but for what `ShopStock` counts.
     GraphQl,
+    /// A mutation of stock, of a product's standing or of prices in a shop.
+    ShopStock,
     /// A shop's token endpoint.
     ShopToken,
     /// A webhook try of ours.

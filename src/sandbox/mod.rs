@@ -11,6 +11,7 @@ pub mod ifs;
 pub mod ledger;
 mod listen;
 pub mod shopify;
+mod stock;
 mod torn;
 pub mod world;
 
@@ -28,6 +29,7 @@ pub use books::{
     Book, BookedCustomers, BookedMoney, BookedRelease, BookedTelling, Books, Difference, ExpectedParked, Parked,
 };
 pub use clock::SandboxClock;
+pub use stock::{STOCK_LOCATION, STOCK_WAREHOUSE, StockLine, StockUp};
 
 use control::Control;
 use faults::{FaultPlan, FaultPreset};
@@ -271,9 +273,22 @@ impl Sandbox {
 
     /// Compares what the shops sold with what IFS holds. `parked`: what the service says it parked.
     pub fn books(&self, parked: &[Parked]) -> Books {
-        let shops: Vec<(ShopSettings, Shop)> =
-            self.shops.iter().map(|(settings, shop, _)| (settings.clone(), shop.clone())).collect();
-        books::compare(&self.ifs, &shops, &self.ledger, parked)
+        books::compare(&self.ifs, &self.settled_shops(), &self.ledger, parked)
+    }
+
+    /// Stocks up IFS and all shops: from now on orders move what both of them have.
+    pub fn stock_up(&self, wanted: StockUp) {
+        stock::stock_up(&self.ifs, &self.settled_shops(), wanted);
+    }
+
+    /// How each SKU of a shop stands to its part in IFS; `index` as in the settings.
+    pub fn stock_lines(&self, index: usize) -> Vec<StockLine> {
+        let shop = self.shops.get(index);
+        shop.map(|(settings, shop, _)| stock::lines(&self.ifs, settings, shop)).unwrap_or_default()
+    }
+
+    fn settled_shops(&self) -> Vec<(ShopSettings, Shop)> {
+        self.shops.iter().map(|(settings, shop, _)| (settings.clone(), shop.clone())).collect()
     }
 
     /// Stops serving and waits for the thread.

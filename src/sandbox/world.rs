@@ -87,6 +87,12 @@ pub(super) const PACKAGES: [(&str, &[(&str, u32)]); 2] = [
     ("SET-HOME", &[("CHAIR-003", 1), ("RUG-005", 1), ("PILLOW-006", 4)]),
 ];
 
+/// A part that is sold by the box: what is sold, what lies in the stock, and how much of that one box holds.
+pub const BOXED_PART: (&str, &str, u32) = ("CANDLE-BOX", "CANDLE-001", 6);
+
+/// Parts beyond the catalogue begin so; there are as many as a world is asked for.
+const BULK_PREFIX: &str = "BULK-";
+
 /// Number of variants in the shop's catalogue.
 pub(super) const CATALOGUE_LEN: usize = 60;
 
@@ -108,6 +114,29 @@ const FAMILIES: [(&str, &str); 12] = [
 /// SKUs of the catalogue, which are IFS part numbers too.
 pub fn skus() -> Vec<String> {
     (0..CATALOGUE_LEN).map(|index| variant(index).sku).collect()
+}
+
+/// The SKU of a part beyond the catalogue, from 0. It is the IFS part number too.
+pub fn bulk_sku(index: usize) -> String {
+    format!("{BULK_PREFIX}{:06}", index + 1)
+}
+
+/// What lies in the stock for a part that is sold: its number there, and how many units of it one that is sold takes. Nothing of
+/// services, custom parts and packages lies there.
+pub(super) fn inventory_part(catalog_no: &str) -> Option<(&str, Decimal)> {
+    match BOXED_PART {
+        (sold, part, units) if sold == catalog_no => Some((part, Decimal::from(units))),
+        _ => (sales_part(catalog_no)?.kind == PartKind::Inventory).then_some((catalog_no, Decimal::ONE)),
+    }
+}
+
+/// Numbers of all sales parts, sorted, with so many beyond the catalogue.
+pub(super) fn catalog_nos(bulk: usize) -> Vec<String> {
+    let own = NON_INVENTORY_PARTS.iter().chain(&DESK_PARTS).chain([&BOXED_PART.0]).map(|no| (*no).to_owned());
+    let packages = PACKAGES.iter().map(|(package, _)| (*package).to_owned());
+    let mut all: Vec<String> = skus().into_iter().chain(own).chain(packages).chain((0..bulk).map(bulk_sku)).collect();
+    all.sort();
+    all
 }
 
 /// One variant of the catalogue. The SKU is the IFS part number too.
@@ -152,6 +181,13 @@ pub(super) fn sales_part(catalog_no: &str) -> Option<SalesPart> {
     }
     if NON_INVENTORY_PARTS.contains(&catalog_no) {
         return Some(SalesPart { kind: PartKind::NonInventory, list_price: Decimal::new(777, 2) });
+    }
+    if let Some(number) = catalog_no.strip_prefix(BULK_PREFIX) {
+        let cents = number.parse::<i64>().ok().filter(|_| number.len() == 6)?;
+        return Some(SalesPart { kind: PartKind::Inventory, list_price: Decimal::new(500 + cents % 5_000, 2) });
+    }
+    if catalog_no == BOXED_PART.0 {
+        return Some(SalesPart { kind: PartKind::Inventory, list_price: Decimal::new(1_800, 2) });
     }
     if package(catalog_no).is_some() {
         return Some(SalesPart { kind: PartKind::Package, list_price: Decimal::new(5555, 2) });
@@ -210,6 +246,16 @@ mod tests {
         assert_eq!(skus.len(), CATALOGUE_LEN);
         assert!((0..CATALOGUE_LEN).all(|index| variant(index).price >= Decimal::ONE));
         assert_eq!(sales_part("NO-SUCH-PART"), None);
+    }
+
+    #[test]
+    fn a_box_takes_its_units_from_the_stock_and_a_service_none() {
+        assert_eq!(inventory_part("CANDLE-BOX"), Some(("CANDLE-001", Decimal::from(6))));
+        assert_eq!(inventory_part(&bulk_sku(99_999)), Some(("BULK-100000", Decimal::ONE)));
+        assert_eq!(inventory_part("MUG-001"), Some(("MUG-001", Decimal::ONE)));
+        for nothing in ["CUSTOM", "SET-TEA", "BULK-1", "NO-SUCH-PART"] {
+            assert_eq!(inventory_part(nothing), None, "{nothing}");
+        }
     }
 
     #[test]

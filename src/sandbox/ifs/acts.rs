@@ -21,17 +21,17 @@ impl Ifs {
     /// deliver all, `Invoiced` invoices all.
     ///
     /// # Errors
-    /// No such order or state, or one unit that should be delivered in part.
+    /// No such order or state, one unit that should be delivered in part, or not so much in stock.
     pub fn set_state(&self, order_no: &str, objstate: &str) -> Result<(), PersonRefused> {
-        Ok(warehouse::set_state(&mut lock(&self.core.tables), order_no, objstate)?)
+        self.at_once(|tables| warehouse::set_state(tables, order_no, objstate))
     }
 
     /// Reserves some of a line of a released order.
     ///
     /// # Errors
-    /// No such line, not so much left, or the order's state does not allow it.
+    /// No such line, not so much left of it or in stock, or the order's state does not allow it.
     pub fn reserve(&self, order_no: &str, line_no: &str, qty: Decimal) -> Result<(), PersonRefused> {
-        Ok(warehouse::reserve(&mut lock(&self.core.tables), order_no, line_no, qty)?)
+        self.at_once(|tables| warehouse::reserve(tables, order_no, line_no, qty))
     }
 
     /// Puts what is reserved for a line on a pick list.
@@ -45,9 +45,9 @@ impl Ifs {
     /// Delivers some of a line of a released order.
     ///
     /// # Errors
-    /// No such line, not so much left, or the order's state does not allow it.
+    /// No such line, not so much left of it or in stock, or the order's state does not allow it.
     pub fn deliver(&self, order_no: &str, line_no: &str, qty: Decimal) -> Result<(), PersonRefused> {
-        Ok(warehouse::deliver(&mut lock(&self.core.tables), order_no, line_no, qty)?)
+        self.at_once(|tables| warehouse::deliver(tables, order_no, line_no, qty))
     }
 
     /// Invoices what is delivered of an order, with its charges.
@@ -99,7 +99,7 @@ impl Ifs {
     /// # Errors
     /// The order's state does not allow it.
     pub fn person_cancels(&self, order_no: &str) -> Result<(), PersonRefused> {
-        Ok(rules::cancel(&mut lock(&self.core.tables), order_no, "WEB")?)
+        self.at_once(|tables| rules::cancel(tables, order_no, "WEB"))
     }
 
     /// A person adds a line to an order, taxed at 19 %.

@@ -1,5 +1,7 @@
 //! How operations are answered: rows, pages of rows, links to the next page.
 
+use std::cmp::Ordering;
+
 use hyper::StatusCode;
 use serde_json::{Map, Value, json};
 
@@ -21,32 +23,62 @@ pub(super) fn page(
     query: &Query,
     operation: &Operation,
 ) -> Result<Done, OdataError> {
-    let root = engine.root(operation.projection);
-    check_select(entity, query)?;
-    if query.skip > 0 && query.order_by.is_none() && !operation.url.contains("skiptoken") {
-        return Err(OdataError::bad_request("'$skip' needs '$orderby'"));
-    }
+    check_options(entity, query, operation)?;
     if let Some(text) = &query.filter {
         let filter = Filter::parse(text, entity)?;
         rows.retain(|row| filter.matches(&|name| row.cell(name)));
     }
-    if let Some((name, direction)) = &query.order_by {
-        if entity.field(name).is_none() {
-            return Err(OdataError::bad_request(format!("The property '{name}' in '$orderby' is not defined")));
-        }
-        rows.sort_by(|a, b| order_of(a.cell(name), b.cell(name)));
-        if *direction == Direction::Down {
-            rows.reverse();
-        }
-    }
+    rows.sort_by(|a, b| by_fields(a, b, &query.order_by));
     let total = rows.len();
+    let here = query.top.unwrap_or(usize::MAX).min(PAGE_ROWS);
+    let page: Vec<&Row> = rows.into_iter().skip(query.skip).take(here).collect();
+    let more = query.top.unwrap_or(usize::MAX) > PAGE_ROWS && total > query.skip + PAGE_ROWS;
+    Ok(list(engine, entity, &page, (total, more), PAGE_ROWS, query, operation))
+}
+
+/// One page of rows that are made as they are looked at, in the order of the key. Only as many are made as the page needs, unless
+/// another order or their number is asked for.
+pub(super) fn stream(
+    engine: &Engine<'_>,
+    entity: &'static Entity,
+    rows: impl Iterator<Item = Row>,
+    page_rows: usize,
+    query: &Query,
+    operation: &Operation,
+) -> Result<Done, OdataError> {
+    check_options(entity, query, operation)?;
+    let filter = query.filter.as_ref().map(|text| Filter::parse(text, entity)).transpose()?;
+    let fits = |row: &Row| filter.as_ref().is_none_or(|filter| filter.matches(&|name| row.cell(name)));
+    let mut rows = rows.filter(fits);
     let wanted = query.top.unwrap_or(usize::MAX);
-    let here = wanted.min(PAGE_ROWS);
-    let more = wanted > PAGE_ROWS && total > query.skip + PAGE_ROWS;
+    let here = wanted.min(page_rows);
+    if !query.count && is_order_of_key(entity, query, filter.as_ref()) {
+        let page: Vec<Row> = rows.by_ref().skip(query.skip).take(here).collect();
+        let more = wanted > page_rows && rows.next().is_some();
+        let page: Vec<&Row> = page.iter().collect();
+        return Ok(list(engine, entity, &page, (0, more), page_rows, query, operation));
+    }
+    let mut all: Vec<Row> = rows.collect();
+    all.sort_by(|a, b| by_fields(a, b, &query.order_by));
+    let page: Vec<&Row> = all.iter().skip(query.skip).take(here).collect();
+    let more = wanted > page_rows && all.len() > query.skip + page_rows;
+    Ok(list(engine, entity, &page, (all.len(), more), page_rows, query, operation))
+}
+
+/// The body of a page: its rows, how many there are in all, and the link to the next.
+fn list(
+    engine: &Engine<'_>,
+    entity: &'static Entity,
+    page: &[&Row],
+    (total, more): (usize, bool),
+    page_rows: usize,
+    query: &Query,
+    operation: &Operation,
+) -> Done {
+    let root = engine.root(operation.projection);
     let full = operation.accept.contains("odata.metadata=full");
     let form = DecimalForm::of(&operation.accept);
-    let value: Vec<Value> =
-        rows.iter().skip(query.skip).take(here).map(|row| represent(entity, row, query, form, full)).collect();
+    let value = page.iter().map(|row| represent(entity, row, query, form, full)).collect();
     let mut body = Map::new();
     body.insert("@odata.context".into(), Value::String(format!("{}$metadata#{}", root, entity.set)));
     if query.count {
@@ -54,9 +86,38 @@ pub(super) fn page(
     }
     body.insert("value".into(), Value::Array(value));
     if more {
-        body.insert("@odata.nextLink".into(), Value::String(format!("{}{}", root, next_page(&operation.url, query))));
+        let next = next_page(&operation.url, query, page_rows);
+        body.insert("@odata.nextLink".into(), Value::String(format!("{root}{next}")));
     }
-    Ok(Done { status: StatusCode::OK, etag: None, location: None, body: Some(Value::Object(body)) })
+    Done { status: StatusCode::OK, etag: None, location: None, body: Some(Value::Object(body)) }
+}
+
+fn check_options(entity: &Entity, query: &Query, operation: &Operation) -> Result<(), OdataError> {
+    check_select(entity, query)?;
+    if query.skip > 0 && query.order_by.is_empty() && !operation.url.contains("skiptoken") {
+        return Err(OdataError::bad_request("'$skip' needs '$orderby'"));
+    }
+    match query.order_by.iter().find(|(name, _)| entity.field(name).is_none()) {
+        Some((name, _)) => Err(OdataError::bad_request(format!("The property '{name}' in '$orderby' is not defined"))),
+        None => Ok(()),
+    }
+}
+
+fn by_fields(a: &Row, b: &Row, fields: &[(String, Direction)]) -> Ordering {
+    let ordering = |(name, direction): &(String, Direction)| {
+        let ordering = order_of(a.cell(name), b.cell(name));
+        if *direction == Direction::Down { ordering.reverse() } else { ordering }
+    };
+    fields.iter().map(ordering).find(|ordering| ordering.is_ne()).unwrap_or(Ordering::Equal)
+}
+
+/// Whether rows in the order of their key are in the order that is asked for: fields of the key that all rows share do not count.
+fn is_order_of_key(entity: &Entity, query: &Query, filter: Option<&Filter>) -> bool {
+    let is_shared = |name: &str| filter.is_some_and(|filter| filter.demanded(name).is_some());
+    let mut key = entity.key.iter();
+    query.order_by.iter().all(|(name, direction)| {
+        *direction == Direction::Up && key.by_ref().find(|own| *own == name || !is_shared(own)) == Some(&name.as_str())
+    })
 }
 
 /// One row.
@@ -106,7 +167,7 @@ pub(super) fn check_content_type(operation: &Operation) -> Result<(), OdataError
     }
 }
 
-fn order_of(a: Option<&Cell>, b: Option<&Cell>) -> std::cmp::Ordering {
+fn order_of(a: Option<&Cell>, b: Option<&Cell>) -> Ordering {
     match (a, b) {
         (Some(Cell::Text(a)), Some(Cell::Text(b))) => a.cmp(b),
         (Some(Cell::Decimal(a)), Some(Cell::Decimal(b))) => a.cmp(b),
@@ -116,7 +177,7 @@ fn order_of(a: Option<&Cell>, b: Option<&Cell>) -> std::cmp::Ordering {
     }
 }
 
-fn next_page(url: &str, query: &Query) -> String {
+fn next_page(url: &str, query: &Query, page_rows: usize) -> String {
     let kept: Vec<&str> = url.split_once('?').map_or("", |(_, options)| options).split('&').collect();
     let kept: Vec<&str> = kept
         .into_iter()
@@ -127,9 +188,9 @@ fn next_page(url: &str, query: &Query) -> String {
     let path = url.split('?').next().unwrap_or(url);
     let mut options: Vec<String> = kept.into_iter().map(str::to_owned).collect();
     if let Some(top) = query.top {
-        options.push(format!("$top={}", top - PAGE_ROWS));
+        options.push(format!("$top={}", top - page_rows));
     }
-    options.push(format!("$skiptoken={}", query.skip + PAGE_ROWS));
+    options.push(format!("$skiptoken={}", query.skip + page_rows));
     format!("{path}?{}", options.join("&"))
 }
 

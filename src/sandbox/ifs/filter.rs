@@ -61,6 +61,19 @@ impl Filter {
         }
     }
 
+    /// The text that `field` must be or follow for a row to fit, if the filter says so.
+    pub(super) fn at_least(&self, field: &str) -> Option<&str> {
+        match self {
+            Self::And(left, right) => left.at_least(field).max(right.at_least(field)),
+            Self::Compare {
+                field: name,
+                operator: Operator::Eq | Operator::Gt | Operator::Ge,
+                literal: Some(Cell::Text(text)),
+            } if *name == field => Some(text),
+            Self::Or(..) | Self::Compare { .. } => None,
+        }
+    }
+
     /// The values that `field` is compared with by `eq`.
     pub(super) fn wanted(&self, field: &str) -> Vec<String> {
         match self {
@@ -251,6 +264,8 @@ mod tests {
     fn wanted_values_of_a_field_are_listed() {
         let filter = Filter::parse("CustomerPoNo eq '7' and Contract eq 'S10'", &HEADER).expect("parses");
         assert_eq!((filter.wanted("CustomerPoNo"), filter.demanded("CustomerPoNo")), (vec!["7".to_owned()], Some("7")));
+        let behind = Filter::parse("Contract eq 'S10' and CustomerPoNo gt '7'", &HEADER).expect("parses");
+        assert_eq!((behind.at_least("CustomerPoNo"), behind.at_least("OrderNo")), (Some("7"), None));
         let either = Filter::parse("CustomerPoNo eq '7' or Contract eq 'S10'", &HEADER).expect("parses");
         assert_eq!(either.demanded("CustomerPoNo"), None);
     }

@@ -18,6 +18,7 @@ mod rules;
 mod run;
 mod schema;
 mod service;
+mod stock;
 mod tables;
 mod token;
 mod view;
@@ -36,6 +37,7 @@ pub use customer::{CustomerCounts, CustomerRowOf, Writing};
 pub use people::RowOf;
 pub use rules::CreditCheck;
 pub use run::NewRows;
+pub use stock::{PlaceText, SalesTerms, StockFigures, StockMove, StockPlace};
 pub use view::{CustomerView, OrderView, RowView};
 
 use super::clock::SandboxClock;

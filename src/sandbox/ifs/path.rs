@@ -7,6 +7,8 @@ use super::error::OdataError;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Target {
     Orders,
+    /// `CustomerOrderLineSet`: the lines of all orders.
+    AllLines,
     Order(String),
     Lines(String),
     Line(String, LineKey),
@@ -21,7 +23,7 @@ pub(super) enum Target {
 }
 
 /// Key of a line within its order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct LineKey {
     pub(super) line_no: String,
     pub(super) rel_no: String,
@@ -33,7 +35,8 @@ pub(super) struct LineKey {
 pub(super) struct Query {
     pub(super) filter: Option<String>,
     pub(super) select: Option<Vec<String>>,
-    pub(super) order_by: Option<(String, Direction)>,
+    /// In the order in which they count.
+    pub(super) order_by: Vec<(String, Direction)>,
     pub(super) top: Option<usize>,
     pub(super) skip: usize,
     pub(super) count: bool,
@@ -86,6 +89,9 @@ pub(super) fn quote(text: &str) -> String {
 
 fn target(segments: &[String]) -> Result<Target, OdataError> {
     let (set, keys) = segment(segments.first().map_or("", String::as_str))?;
+    if set == "CustomerOrderLineSet" && keys.is_none() && segments.len() == 1 {
+        return Ok(Target::AllLines);
+    }
     if set != "CustomerOrderSet" {
         return Err(OdataError::not_found(format!(
             "Cannot find EntitySet, Singleton, ActionImport or FunctionImport with name '{set}'"
@@ -210,7 +216,7 @@ fn parse_query(text: &str) -> Result<Query, OdataError> {
         match name.as_str() {
             "$filter" => query.filter = Some(value),
             "$select" => query.select = Some(value.split(',').map(|field| field.trim().to_owned()).collect()),
-            "$orderby" => query.order_by = Some(order_by(&value)?),
+            "$orderby" => query.order_by = value.split(',').map(order_by).collect::<Result<_, _>>()?,
             "$top" => query.top = Some(number()?),
             "$skip" => query.skip = number()?,
             "$skiptoken" => query.skip = number()?,
@@ -229,7 +235,7 @@ fn order_by(text: &str) -> Result<(String, Direction), OdataError> {
     match words.as_slice() {
         [field] | [field, "asc"] => Ok(((*field).to_owned(), Direction::Up)),
         [field, "desc"] => Ok(((*field).to_owned(), Direction::Down)),
-        _ => Err(OdataError::bad_request("'$orderby' wants one field and a direction")),
+        _ => Err(OdataError::bad_request("'$orderby' wants fields and their directions")),
     }
 }
 
@@ -301,6 +307,16 @@ mod tests {
         ] {
             assert!(parse(url).is_err(), "{url} must be refused");
         }
+    }
+
+    #[test]
+    fn several_fields_may_order_a_list() {
+        let (target, query) =
+            parse("CustomerOrderLineSet?$orderby=OrderNo,LineNo%20desc").expect("parses");
+        let by = |name: &str, direction| (name.to_owned(), direction);
+        assert_eq!(target, Target::AllLines);
+        assert_eq!(query.order_by, [by("OrderNo", Direction::Up), by("LineNo", Direction::Down)]);
+        assert!(parse("CustomerOrderLineSet?$orderby=OrderNo,").is_err());
     }
 
     #[test]

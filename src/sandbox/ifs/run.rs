@@ -16,6 +16,7 @@ use super::filter::Filter;
 use super::path::{LineKey, Query, Target, parse, quote};
 use super::rules::{self, CreditCheck};
 use super::schema::{ADDRESS, CHARGE, Entity, HEADER, LINE};
+use super::stock::RowSet;
 use super::tables::{Order, Row, Tables};
 
 const ORDER_ACTIONS: &str = "IfsApp.CustomerOrderHandling.CustomerOrder_";
@@ -28,15 +29,38 @@ pub(super) enum Projection {
     Orders,
     /// `CustomerHandling`.
     Customers,
+    /// `InventoryPartInStockHandling`.
+    InStock,
+    /// `InventoryPartHandling`.
+    Parts,
+    /// `SalesPartHandling`.
+    SalesParts,
+    /// `CustomerOrderLinesHandling`.
+    OrderLines,
+    /// `PriceQueryHandling`.
+    PriceQueries,
 }
 
 impl Projection {
-    pub(super) const ALL: [Self; 2] = [Self::Orders, Self::Customers];
+    pub(super) const ALL: [Self; 7] = [
+        Self::Orders,
+        Self::Customers,
+        Self::InStock,
+        Self::Parts,
+        Self::SalesParts,
+        Self::OrderLines,
+        Self::PriceQueries,
+    ];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Orders => "CustomerOrderHandling",
             Self::Customers => "CustomerHandling",
+            Self::InStock => "InventoryPartInStockHandling",
+            Self::Parts => "InventoryPartHandling",
+            Self::SalesParts => "SalesPartHandling",
+            Self::OrderLines => "CustomerOrderLinesHandling",
+            Self::PriceQueries => "PriceQueryHandling",
         }
     }
 }
@@ -130,6 +154,11 @@ impl Engine<'_> {
         match operation.projection {
             Projection::Orders => self.run_on_orders(operation),
             Projection::Customers => self.run_on_customers(operation),
+            Projection::InStock
+            | Projection::Parts
+            | Projection::SalesParts
+            | Projection::OrderLines
+            | Projection::PriceQueries => self.run_on_stock(operation),
         }
     }
 
@@ -141,6 +170,7 @@ impl Engine<'_> {
     fn run_on_orders(&mut self, operation: &Operation) -> Result<Done, OdataError> {
         let (target, query) = parse(&operation.url)?;
         match operation.method.as_str() {
+            "GET" if target == Target::AllLines => self.all_of(RowSet::OrderLines, &query, operation),
             "GET" => self.get(&target, &query, operation),
             "POST" => self.post(&target, operation),
             "PATCH" => self.patch(&target, operation),

@@ -10,6 +10,7 @@ use rust_decimal::Decimal;
 use super::customer::{self, Customer};
 use super::path::LineKey;
 use super::schema::Cell;
+use super::stock::{Stock, Taken};
 
 /// One stored row.
 #[derive(Clone, Debug)]
@@ -20,6 +21,11 @@ pub(super) struct Row {
 }
 
 impl Row {
+    /// A row that is kept nowhere: it is made to be shown.
+    pub(super) fn shown(cells: BTreeMap<&'static str, Cell>) -> Self {
+        Self { cells, objid: 0, objversion: 0 }
+    }
+
     pub(super) fn cell(&self, name: &str) -> Option<&Cell> {
         self.cells.get(name)
     }
@@ -78,6 +84,8 @@ pub(super) struct Order {
     pub(super) charges: Vec<Row>,
     /// Highest `SequenceNo` ever given, deleted charges included.
     pub(super) charges_ever: i64,
+    /// What its lines have of the stock.
+    pub(super) taken: BTreeMap<LineKey, Taken>,
 }
 
 impl Order {
@@ -136,7 +144,34 @@ impl<T: Clone> Table<T> {
         self.records.insert(number, record);
     }
 
-    fn roll_back(&mut self) {
+    /// The records from this number on, in the order of their numbers.
+    pub(super) fn starting_at<'a>(&'a self, number: &str) -> impl Iterator<Item = (&'a String, &'a T)> + use<'a, T> {
+        self.records.range(number.to_owned()..)
+    }
+
+    /// Takes a record away; what it was is kept for the undo.
+    pub(super) fn remove(&mut self, number: &str) {
+        let before = self.records.remove(number);
+        if let (Some(undo), Some(record)) = (&mut self.undo, before) {
+            undo.entry(number.to_owned()).or_insert(Some(record));
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// From here on changes can be taken back.
+    pub(super) fn begin(&mut self) {
+        self.undo = Some(BTreeMap::new());
+    }
+
+    pub(super) fn commit(&mut self) {
+        self.undo = None;
+    }
+
+    /// Takes back everything since `begin`.
+    pub(super) fn roll_back(&mut self) {
         for (number, before) in self.undo.take().unwrap_or_default() {
             match before {
                 Some(record) => self.records.insert(number, record),
@@ -146,11 +181,12 @@ impl<T: Clone> Table<T> {
     }
 }
 
-/// All orders and customers.
+/// All orders and customers, and the stock.
 #[derive(Debug, Default)]
 pub(super) struct Tables {
     orders: Table<Order>,
     pub(super) customers: Table<Customer>,
+    pub(super) stock: Stock,
     /// Numbers of the orders that ever carried a `CustomerPoNo`; what they carry now is in the orders.
     by_po: BTreeMap<String, BTreeSet<String>>,
     series: BTreeMap<String, u64>,
@@ -168,6 +204,11 @@ impl Tables {
 
     pub(super) fn orders(&self) -> impl Iterator<Item = (&String, &Order)> {
         self.orders.iter()
+    }
+
+    /// The orders from this number on.
+    pub(super) fn orders_from(&self, order_no: &str) -> impl Iterator<Item = (&String, &Order)> {
+        self.orders.starting_at(order_no)
     }
 
     pub(super) fn order(&self, order_no: &str) -> Option<&Order> {
@@ -227,19 +268,22 @@ impl Tables {
 
     /// From here on changes can be taken back.
     pub(super) fn begin(&mut self) {
-        self.orders.undo = Some(BTreeMap::new());
-        self.customers.undo = Some(BTreeMap::new());
+        self.orders.begin();
+        self.customers.begin();
+        self.stock.parts.begin();
     }
 
     pub(super) fn commit(&mut self) {
-        self.orders.undo = None;
-        self.customers.undo = None;
+        self.orders.commit();
+        self.customers.commit();
+        self.stock.parts.commit();
     }
 
     /// Takes back everything since `begin`.
     pub(super) fn roll_back(&mut self) {
         self.orders.roll_back();
         self.customers.roll_back();
+        self.stock.parts.roll_back();
     }
 }
 

@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 use super::error::OdataError;
 use super::rules::{self, derive_line_state, derive_state, existing, follow, is_component, live, refused};
 use super::schema::{Cell, OBJSTATES};
+use super::stock;
 use super::tables::{Order, Row, Tables};
 
 /// Moves an order to a state as the ordinary course of things would: quantities of its lines fit the state.
@@ -59,7 +60,7 @@ pub(super) fn set_state(tables: &mut Tables, order_no: &str, state: &str) -> Res
         _ => order.header.remove("BlockedReason"),
     }
     order.header.touch(version);
-    Ok(())
+    stock::follow(tables, order_no)
 }
 
 /// Reserves some of a line.
@@ -156,7 +157,7 @@ fn work(
     line.touch(version);
     follow(order, version)?;
     derive_state(order, version);
-    Ok(())
+    stock::follow(tables, order_no)
 }
 
 fn qty(row: &Row, name: &str) -> Decimal {

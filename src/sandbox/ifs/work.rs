@@ -64,6 +64,9 @@ impl Work {
         if operations.is_empty() {
             return Class::Other;
         }
+        if operations.iter().all(|operation| is_of_stock(operation)) {
+            return Class::Stock;
+        }
         let posts_to = |set: &str| writes.iter().any(|operation| operation.method == "POST" && operation.url == set);
         if posts_to(HEADER.set) {
             return Class::Create;
@@ -93,6 +96,11 @@ impl Work {
             match operation.projection {
                 Projection::Orders => order_keys(operation, tables, &mut keys),
                 Projection::Customers => customer_keys(operation, tables, &mut keys),
+                Projection::InStock
+                | Projection::Parts
+                | Projection::SalesParts
+                | Projection::OrderLines
+                | Projection::PriceQueries => {}
             }
         }
         keys.sort();
@@ -133,6 +141,12 @@ impl Work {
                 Projection::Customers => {
                     customer::parse(&operation.url).map(|(target, _)| customer::disturb(tables, &target))
                 }
+                // Nothing there has a version that a person could move on.
+                Projection::InStock
+                | Projection::Parts
+                | Projection::SalesParts
+                | Projection::OrderLines
+                | Projection::PriceQueries => continue,
             };
             left -= u32::from(disturbed.is_ok());
         }
@@ -145,6 +159,19 @@ impl Work {
             Self::One(operation) => one(operation, engine),
             Self::Batch { sections, continue_on_error } => many(sections, *continue_on_error, engine),
         }
+    }
+}
+
+/// Whether an operation is about stock, parts, prices, or the lines of all orders.
+fn is_of_stock(operation: &Operation) -> bool {
+    match operation.projection {
+        Projection::Orders => operation.url.starts_with("CustomerOrderLineSet"),
+        Projection::Customers => false,
+        Projection::InStock
+        | Projection::Parts
+        | Projection::SalesParts
+        | Projection::OrderLines
+        | Projection::PriceQueries => true,
     }
 }
 
@@ -172,7 +199,7 @@ fn customer_keys(operation: &Operation, tables: &Tables, keys: &mut Vec<String>)
 
 fn order_no(target: &Target) -> Option<&str> {
     match target {
-        Target::Orders => None,
+        Target::Orders | Target::AllLines => None,
         Target::Order(no)
         | Target::Lines(no)
         | Target::Line(no, _)

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::Shop;
 use super::graphql;
+use super::stock::Listed;
 use super::rest::gid;
 
 /// Operations of one app at a time (five since 2026-01).
@@ -105,27 +106,36 @@ impl Shop {
 
     /// The rows of a query of one list, which has no page size.
     fn rows_of(&self, query: &str) -> Result<Vec<String>, String> {
-        let paged = query.replacen("orders(", "orders(first: 250, ", 1);
-        if paged == query || query.contains("first:") {
-            return Err("Bulk queries must contain one list, without a page size".to_owned());
-        }
+        let paged = paged(query).ok_or("Bulk queries must contain one list, without a page size")?;
         let prepared = graphql::prepare(&paged, Map::new(), None).map_err(|errors| json!(errors).to_string())?;
-        // Which orders, then what is selected of them, some at a time: the graph of an order is far larger than its row.
-        let found = RefCell::new(Vec::new());
+        // Which ones, then what is selected of them, some at a time: the graph of an order is far larger than its row.
+        let found = RefCell::new((String::new(), Vec::new()));
         let find = |field: &str, arguments: &Map<String, Value>| {
-            if field == "orders" {
-                found.replace(self.orders_in_bulk(arguments).unwrap_or_default());
-            }
-            self.page_of_orders(&[])
+            let ids = match Listed::of(field) {
+                Some(listed) => self.stock_in_bulk(listed, arguments),
+                None if field == "orders" => self.orders_in_bulk(arguments),
+                None => Ok(Vec::new()),
+            };
+            found.replace((field.to_owned(), ids.unwrap_or_default()));
+            self.page_in_bulk(field, &[])
         };
         graphql::answer(&prepared, &find)?;
+        let (list, ids) = found.into_inner();
         let mut rows = Vec::new();
-        for some in found.into_inner().chunks(ROWS_AT_ONCE) {
-            let data = graphql::answer(&prepared, &|_, _| self.page_of_orders(some))?;
-            let edges = data["orders"]["edges"].as_array().ok_or("Bulk queries want edges { node }")?;
+        for some in ids.chunks(ROWS_AT_ONCE) {
+            let data = graphql::answer(&prepared, &|field, _| self.page_in_bulk(field, some))?;
+            let edges = data[&list]["edges"].as_array().ok_or("Bulk queries want edges { node }")?;
             rows.extend(edges.iter().map(|edge| edge["node"].to_string()));
         }
         Ok(rows)
+    }
+
+    /// These of a list as one page.
+    fn page_in_bulk(&self, field: &str, ids: &[u64]) -> Value {
+        match Listed::of(field) {
+            Some(listed) => self.page_of_stock(listed, ids),
+            None => self.page_of_orders(ids),
+        }
     }
 
     /// `bulkOperation(id:)`: a look, and a step further.
@@ -164,6 +174,23 @@ impl Shop {
             None => BulkReply::Gone,
         }
     }
+}
+
+/// The query with a page size at its one list; `None` where it has no such list, or a page size already.
+fn paged(query: &str) -> Option<String> {
+    if query.contains("first:") {
+        return None;
+    }
+    let list = ["orders", "productVariants", "inventoryItems", "products"].into_iter().find(|list| {
+        let behind = query.split_once(list).map(|(_, rest)| rest.trim_start());
+        behind.is_some_and(|rest| rest.starts_with(['(', '{']))
+    })?;
+    let (before, behind) = query.split_once(list)?;
+    let behind = behind.trim_start();
+    Some(match behind.strip_prefix('(') {
+        Some(arguments) => format!("{before}{list}(first: 250, {arguments}"),
+        None => format!("{before}{list}(first: 250) {behind}"),
+    })
 }
 
 fn shown(host: &str, id: u64, operation: &Operation) -> Value {

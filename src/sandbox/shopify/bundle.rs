@@ -72,6 +72,7 @@ impl Shop {
             order.lines.push(line);
         }
         tax(order);
+        state.follow_stock(id, self.core.clock.now());
         Some(id)
     }
 
@@ -85,11 +86,12 @@ impl Shop {
         let components = next.lines.iter_mut().filter(|line| line.bundle.is_some());
         components.zip(left).for_each(|(line, left)| line.current_quantity = *left);
         sold.versions.push(next);
+        state.follow_stock(order_id, now);
     }
 }
 
 /// One ordinary line, no discounts, one currency, German tax on top.
-fn plain_euros(order: &mut OrderVersion) {
+pub(super) fn plain_euros(order: &mut OrderVersion) {
     one_currency(order);
     order.taxes = Taxes::OnTop;
     order.lines.truncate(1);

@@ -52,7 +52,7 @@ impl Default for Listing {
 /// Why a listing is refused.
 #[derive(Debug)]
 pub(super) enum Refused {
-    /// The arguments make no sense.
+    /// The arguments make no sense, or something that must be there is not.
     BadRequest(String),
     /// It broke off.
     Internal,
@@ -124,7 +124,10 @@ impl Shop {
 
     /// Staff delete an order; gives the body of its `orders/delete`.
     pub fn delete(&self, order_id: u64) -> bytes::Bytes {
-        self.lock().orders.remove(&order_id);
+        let now = self.core.clock.now();
+        let mut state = self.lock();
+        state.orders.remove(&order_id);
+        state.follow_stock(order_id, now);
         bytes::Bytes::from(json!({ "id": order_id }).to_string())
     }
 

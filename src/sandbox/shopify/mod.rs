@@ -23,6 +23,7 @@ mod rest;
 mod ruled;
 mod search;
 mod service;
+mod stock;
 mod story;
 mod subscriptions;
 mod tokens;
@@ -50,6 +51,10 @@ pub use moved::Moved;
 pub use play::{Play, PlayProgress, PlaySettings};
 pub use receipts::{Receipt, Receipts};
 pub use ruled::Ruled;
+pub use stock::{
+    LevelView, LevelWrite, ONLINE_STORE, POINT_OF_SALE, ProductView, SWEDISH_PRICES, Standing, StandingWrite, StockCounts,
+    TILL, WAREHOUSE, WhenOut,
+};
 pub use story::{Change, Expected, Planted, Story};
 pub use subscriptions::Subscribed;
 pub use tokens::AppAuth;
@@ -70,6 +75,7 @@ use generate::Ids;
 use listing::Listing;
 use ruled::Buyers;
 use service::Bucket;
+use stock::Stock;
 use subscriptions::Subscriptions;
 use tokens::Tokens;
 use write_back::Subscriber;
@@ -112,6 +118,7 @@ struct State {
     webhook_secret: String,
     listing: Listing,
     bulk: Bulk,
+    stock: Stock,
 }
 
 /// What a shop is set up with.
@@ -176,6 +183,7 @@ impl Shop {
             webhook_secret: setup.webhook_secret,
             listing: Listing::default(),
             bulk: Bulk::default(),
+            stock: Stock::default(),
         };
         let core = Core {
             domain: setup.domain,
@@ -219,8 +227,12 @@ impl Shop {
 
     /// A buyer places an order of this story; gives its id. Nothing is delivered.
     pub fn place(&self, story: Story) -> u64 {
+        self.place_in(&mut self.lock(), story, |_| {})
+    }
+
+    /// As `place`, with a last word on the order.
+    fn place_in(&self, state: &mut State, story: Story, last_word: impl FnOnce(&mut OrderVersion)) -> u64 {
         let now = self.core.clock.now();
-        let mut state = self.lock();
         let State { random, ids, next_number, orders, buyers, .. } = &mut *state;
         let at = play::placed_at(story, random, now);
         let mut order = generate::order(random, ids, *next_number, at);
@@ -234,8 +246,10 @@ impl Shop {
             tracing::error!(%error, "a person of the sandbox could not key a customer");
             None
         });
+        last_word(&mut order);
         let id = order.id;
         orders.insert(id, Sold { story, versions: vec![order], known_customer, desk_edits: Vec::new() });
+        state.follow_stock(id, now);
         id
     }
 
@@ -259,7 +273,9 @@ impl Shop {
         if let Some(last) = sold.versions.last() {
             let mut random = StdRng::seed_from_u64(self.core.seed ^ order_id ^ (version << 56));
             let next = story::change(&mut random, last, change, at(last));
+            let now = next.updated_at;
             sold.versions.push(next);
+            state.follow_stock(order_id, now);
         }
     }
 

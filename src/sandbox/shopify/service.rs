@@ -17,10 +17,20 @@ use super::bulk::BulkReply;
 use super::graphql::{self, COST_MAX};
 use super::listing::Refused;
 use super::rest::gid;
+use super::stock::Publishing;
 use super::{API_VERSION, Shop, graph};
 
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 const TOKEN_PATH: &str = "/admin/oauth/access_token";
+/// The mutations of stock, of a product's standing and of prices.
+const STOCK_MUTATIONS: [&str; 6] = [
+    "inventorySetQuantities",
+    "productUpdate",
+    "publishablePublish",
+    "publishableUnpublish",
+    "productVariantsBulkUpdate",
+    "priceListFixedPricesAdd",
+];
 
 /// The leaky bucket of query costs, in points.
 #[derive(Debug)]
@@ -76,16 +86,17 @@ pub(super) async fn handle(shop: Shop, request: Request<Incoming>) -> Reply {
         Err(why) => return why.into(),
     };
     let asked: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    let class = match path.as_str() {
+        TOKEN_PATH => Class::ShopToken,
+        path if path.ends_with("/graphql.json") => class_of(asked["query"].as_str().unwrap_or("")),
+        _ => Class::Other,
+    };
     let open = shop.core.ledger.open(Arrival {
         remote: Remote::Shopify,
         method: parts.method.as_str().to_owned(),
         path: path.clone(),
-        class: match path.as_str() {
-            TOKEN_PATH => Class::ShopToken,
-            path if path.ends_with("/graphql.json") => Class::GraphQl,
-            _ => Class::Other,
-        },
-        keys: asked["variables"]["id"].as_str().map(str::to_owned).into_iter().collect(),
+        class,
+        keys: ["id", "key"].iter().filter_map(|name| asked["variables"][name].as_str().map(str::to_owned)).collect(),
         if_match: Vec::new(),
         parts: 1,
     });
@@ -109,10 +120,16 @@ pub(super) async fn handle(shop: Shop, request: Request<Incoming>) -> Reply {
     if let Some(refused) = refused_at_the_door(&shop, &parts, &open) {
         return refused;
     }
-    match shop.core.faults.draw(Class::GraphQl) {
+    match shop.core.faults.draw(class) {
         None => send(&open, shop.query(version, &asked)),
         Some(fault) => faulty(&shop, version, &asked, &open, fault).await,
     }
+}
+
+/// What a document is about, by the mutation that stands in it.
+fn class_of(query: &str) -> Class {
+    let is_of_stock = STOCK_MUTATIONS.iter().any(|mutation| query.contains(mutation));
+    if is_of_stock { Class::ShopStock } else { Class::GraphQl }
 }
 
 /// The token endpoint. What was granted counts, also when its answer is lost.
@@ -193,13 +210,23 @@ async fn faulty(shop: &Shop, version: &str, asked: &Value, open: &OpenEntry, fau
             ),
         ),
         Fault::Busy(_) | Fault::BusyHtml => plain(503, "<html>503</html>"),
-        Fault::GatewayTimeout | Fault::GatewayTimeoutDone => plain(504, "<html>504</html>"),
+        Fault::GatewayTimeout => plain(504, "<html>504</html>"),
+        Fault::GatewayTimeoutDone => {
+            drop(shop.query(version, asked));
+            plain(504, "<html>504</html>")
+        }
         Fault::Plain(status, body) => plain(status, &body),
         Fault::Hold => {
             std::future::pending::<()>().await;
             close(open)
         }
         Fault::Late(delay) => {
+            // What is done late must not depend on the caller's patience, so it runs as its own task.
+            let (late, version, asked) = (shop.clone(), version.to_owned(), asked.clone());
+            tokio::spawn(async move {
+                tokio::time::sleep(delay).await;
+                drop(late.query(&version, &asked));
+            });
             tokio::time::sleep(delay).await;
             close(open)
         }
@@ -266,7 +293,7 @@ impl Shop {
             (None, Ok(data)) => json!({"data": data}),
             (None, Err(error)) => json!({"data": null, "errors": [graphql::problem(&error, "INTERNAL_SERVER_ERROR")]}),
         };
-        let actual = graphql::actual_cost(&body["data"]).clamp(1, cost);
+        let actual = (graphql::actual_cost(&body["data"]) + prepared.base_cost).clamp(1, cost);
         let mut state = self.lock();
         state.bucket.give_back(cost - actual);
         body["extensions"] = json!({"cost": {
@@ -290,11 +317,7 @@ impl Shop {
             _ => {}
         }
         let value = match field {
-            "shop" => json!({
-                "id": gid("Shop", 548_380_009), "name": "Sandbox", "myshopifyDomain": self.core.domain, "currencyCode": "EUR",
-                "ianaTimezone": "Europe/Berlin", "taxesIncluded": true, "taxShipping": true,
-                "enabledPresentmentCurrencies": ["EUR", "SEK", "USD", "GBP", "NOK", "JPY"],
-            }),
+            "shop" => self.show_shop(),
             "order" => {
                 let id =
                     arguments.get("id").and_then(Value::as_str).and_then(|id| id.strip_prefix("gid://shopify/Order/"));
@@ -317,9 +340,24 @@ impl Shop {
             "webhookSubscriptionCreate" => self.create_subscription(arguments),
             "webhookSubscriptionUpdate" => self.update_subscription(arguments),
             "webhookSubscriptionDelete" => self.delete_subscription(arguments),
-            _ => Value::Null,
+            "inventorySetQuantities" => self.set_quantities(arguments)?,
+            "productUpdate" => self.update_product(arguments)?,
+            "publishablePublish" => self.publish(arguments, Publishing::On),
+            "publishableUnpublish" => self.publish(arguments, Publishing::Off),
+            "productVariantsBulkUpdate" => self.update_variants(arguments)?,
+            "priceListFixedPricesAdd" => self.add_fixed_prices(arguments),
+            _ => self.read_stock(field, arguments)?,
         };
         Ok((value, Vec::new()))
+    }
+
+    /// The shop itself.
+    pub(super) fn show_shop(&self) -> Value {
+        json!({
+            "id": gid("Shop", 548_380_009), "name": "Sandbox", "myshopifyDomain": self.core.domain, "currencyCode": "EUR",
+            "ianaTimezone": "Europe/Berlin", "taxesIncluded": true, "taxShipping": true,
+            "enabledPresentmentCurrencies": ["EUR", "SEK", "USD", "GBP", "NOK", "JPY"],
+        })
     }
 
     /// THROTTLED inside a 200, as Shopify answers when the bucket is empty.

@@ -53,7 +53,14 @@ pub(in super::super) fn insert_header(
     let header = tables.new_row(cells);
     tables.insert(
         order_no.clone(),
-        Order { header, address: None, lines: Vec::new(), charges: Vec::new(), charges_ever: 0 },
+        Order {
+            header,
+            address: None,
+            lines: Vec::new(),
+            charges: Vec::new(),
+            charges_ever: 0,
+            taken: BTreeMap::new(),
+        },
     );
     Ok(order_no)
 }

@@ -7,6 +7,7 @@ use super::super::body::Fields;
 use super::super::compute::{compute_line, default_tax, total};
 use super::super::error::OdataError;
 use super::super::schema::Cell;
+use super::super::stock;
 use super::super::tables::{Order, Row, Tables};
 use super::border::{self, Act};
 use super::order::{derive_line_state, derive_state};
@@ -128,7 +129,7 @@ pub(in super::super) fn cancel_line(
     package::follow(order, version)?;
     total(order);
     derive_state(order, version);
-    Ok(())
+    stock::follow(tables, order_no)
 }
 
 /// A line that a charge is connected to can not be cancelled before the charge is deleted (IFS's documentation).

@@ -4,6 +4,7 @@ use rust_decimal::Decimal;
 
 use super::super::error::OdataError;
 use super::super::schema::Cell;
+use super::super::stock;
 use super::super::tables::{Order, Row, Tables};
 use super::border::{self, Act};
 use super::line::{free_of_charges, strike};
@@ -58,7 +59,8 @@ pub(in super::super) fn cancel(tables: &mut Tables, order_no: &str, reason: &str
     for line in order.lines.iter_mut().filter(|line| line.text("OrderState") != "Cancelled") {
         strike(line, reason, version);
     }
-    follow(order, version)
+    follow(order, version)?;
+    stock::follow(tables, order_no)
 }
 
 /// The lines that are not cancelled; a package counts as its own line, without its components.

@@ -6,6 +6,7 @@ mod packages;
 mod rows;
 mod series;
 mod states;
+mod stock;
 
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
@@ -16,6 +17,16 @@ use super::Ifs;
 const SERVICES: &str = "/main/ifsapplications/projection/v1/";
 const JSON: &str = "application/json;IEEE754Compatible=true";
 const ACTION: &str = "IfsApp.CustomerOrderHandling.";
+
+/// Which sets belong to another projection than that of orders.
+const PROJECTIONS: [(&[&str], &str); 6] = [
+    (&["CustomerInfoSet", "CustOrdCustomerSet", "CopyExistingCustomer"], "CustomerHandling"),
+    (&["InventoryPartInStockSet"], "InventoryPartInStockHandling"),
+    (&["InventoryPartSet"], "InventoryPartHandling"),
+    (&["SalesPartSet"], "SalesPartHandling"),
+    (&["CustomerOrderJoinSet"], "CustomerOrderLinesHandling"),
+    (&["PriceQuerySet", "CleanPriceQuery"], "PriceQueryHandling"),
+];
 
 /// A caller of IFS with a token.
 struct Caller {
@@ -48,9 +59,8 @@ impl Caller {
 
     /// One request to the projection that knows the path; gives status and body (null when there is none).
     async fn ask(&self, method: &str, path: &str, if_match: Option<&str>, body: Option<Value>) -> (u16, Value) {
-        let of_customers = ["CustomerInfoSet", "CustOrdCustomerSet", "CopyExistingCustomer"];
-        let of_customers = of_customers.iter().any(|set| path.starts_with(set));
-        let projection = if of_customers { "CustomerHandling" } else { "CustomerOrderHandling" };
+        let knows = |(sets, _): &&(&[&str], &str)| sets.iter().any(|set| path.starts_with(set));
+        let projection = PROJECTIONS.iter().find(knows).map_or("CustomerOrderHandling", |(_, name)| *name);
         let url = format!("{}{SERVICES}{projection}.svc/{path}", self.sandbox.ifs_base_url());
         let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
         let mut request = self.http.request(method, url).bearer_auth(&self.token).header("accept", JSON);

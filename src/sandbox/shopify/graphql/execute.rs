@@ -3,9 +3,10 @@
 use graphql_parser::query::{Field, Selection, SelectionSet, Type, TypeCondition, Value as Literal};
 use serde_json::{Map, Value, json};
 
-use super::Prepared;
+use super::chosen::chosen;
 use super::schema::{Schema, core};
-use super::validate::argument;
+use super::validate::{argument, idempotency_key};
+use super::{IDEMPOTENCY_KEY, Prepared};
 
 /// Runs the chosen operation.
 pub(super) fn run(
@@ -23,6 +24,9 @@ pub(super) fn run(
         // A null that is written says something: no limit, where leaving it out means the default.
         let nulls = field.arguments.iter().filter(|(_, literal)| matches!(literal, Literal::Null));
         arguments.extend(nulls.map(|(name, _)| (name.clone(), Value::Null)));
+        if let Some(key) = idempotency_key(prepared, field) {
+            arguments.insert(IDEMPOTENCY_KEY.to_owned(), key);
+        }
         let value = resolve(&field.name, &arguments);
         data.insert(answer_name(field), executor.complete(&declared.field_type, &value, field)?);
     }
@@ -99,11 +103,14 @@ impl<'a> Executor<'a> {
             }
             let declared =
                 self.schema.field(concrete, &inner.name).ok_or_else(|| format!("{concrete} has no {}", inner.name))?;
-            let chosen;
+            let by_arguments;
             let mut own = value.get(&inner.name).unwrap_or(&Value::Null);
             if core(&declared.field_type) == "Metafield" {
-                chosen = self.metafield(value, inner);
-                own = &chosen;
+                by_arguments = self.metafield(value, inner);
+                own = &by_arguments;
+            } else if let Some(found) = chosen(value, &inner.name, &|name| argument(self.prepared, inner, name)) {
+                by_arguments = found;
+                own = &by_arguments;
             }
             let completed = self
                 .complete(&declared.field_type, own, inner)

@@ -1,6 +1,7 @@
 //! A small GraphQL engine for the simulated Admin API: a document is checked against the declared schema,
 //! costed, and answered with exactly the fields that it selects. Knows nothing of orders.
 
+mod chosen;
 mod execute;
 mod schema;
 mod validate;
@@ -11,6 +12,9 @@ use graphql_parser::query::{
 use serde_json::{Map, Value, json};
 
 use schema::{MUTATION, ROOT, Schema};
+
+/// Under this name the key of a mutation's `@idempotent` stands among its arguments.
+pub(super) const IDEMPOTENCY_KEY: &str = "@idempotent";
 
 /// The largest requested cost of one query.
 pub(super) const COST_MAX: u64 = 1000;
@@ -23,6 +27,8 @@ pub(super) struct Prepared {
     variables: Map<String, Value>,
     /// What the query may cost at most, in points.
     pub(super) requested_cost: u64,
+    /// What it costs whatever it is answered, in points.
+    pub(super) base_cost: u64,
 }
 
 /// Parses and checks a document; the error is the list for `errors`.
@@ -35,7 +41,7 @@ pub(super) fn prepare(
         .map_err(|error| vec![problem(&format!("syntax error: {error}"), "parseError")])?
         .into_static();
     let operation = choose(&document, operation_name).map_err(|text| vec![problem(text, "operationNotFound")])?;
-    let mut prepared = Prepared { document, operation, variables, requested_cost: 0 };
+    let mut prepared = Prepared { document, operation, variables, requested_cost: 0, base_cost: 0 };
     let errors = validate::check(&mut prepared, Schema::official());
     if errors.is_empty() { Ok(prepared) } else { Err(errors) }
 }
@@ -176,6 +182,15 @@ mod tests {
         for (topic, expected) in [("ORDERS_CREATE", &[][..]), ("ORDERS_CREATED", &["INVALID_VARIABLE"][..])] {
             assert_eq!(codes(subscribe, json!({"t": topic, "s": {"uri": "https://x"}})), expected, "{topic}");
         }
+        let once = |directive: &str| {
+            let call = "tagsAdd(id: $id, tags: [\"a\"])";
+            codes(&format!("mutation($id: ID!) {{ {call} {directive} {{ node {{ id }} }} }}"), json!({"id": "x"}))
+        };
+        assert_eq!(once("@idempotent(key: \"k\")"), [""; 0]);
+        assert_eq!(once("@idempotent"), ["missingRequiredArguments"]);
+        assert_eq!(once("@skip(if: true)"), ["undefinedDirective"], "it is not answered here");
+        let many: Vec<String> = (0..251).map(|tag| tag.to_string()).collect();
+        assert_eq!(codes(tags, json!({"id": "x", "tags": many})), ["MAX_INPUT_SIZE_EXCEEDED"]);
         let mismatch = "mutation($id: ID!, $tags: String!) { tagsAdd(id: $id, tags: $tags) { node { id } } }";
         assert_eq!(codes(mismatch, json!({"id": "x", "tags": "a"})), [""; 0], "one value stands for a list of one");
     }

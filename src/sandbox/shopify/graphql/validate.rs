@@ -6,18 +6,36 @@ use graphql_parser::query::{Field, Selection, SelectionSet, Type, TypeCondition,
 use serde_json::{Value, json};
 
 use super::schema::{Schema, TypeDef, core};
-use super::{Prepared, problem};
+use super::{MUTATION, Prepared, ROOT, problem};
+
+/// The directive by which a mutation is told from its own repetition.
+const IDEMPOTENT: &str = "idempotent";
+/// The most entries of a list that is given as an argument.
+const INPUT_ITEMS_MAX: usize = 250;
+/// What a mutation costs by itself.
+const MUTATION_COST: u64 = 10;
+/// Mutations that are charged so. Those that the sandbox knew before count their answers alone: days that are played with small
+/// buckets stay what they were.
+const CHARGED_MUTATIONS: [&str; 6] = [
+    "inventorySetQuantities",
+    "priceListFixedPricesAdd",
+    "productUpdate",
+    "productVariantsBulkUpdate",
+    "publishablePublish",
+    "publishableUnpublish",
+];
 
 /// All problems of a prepared document; sets its requested cost.
 pub(super) fn check(prepared: &mut Prepared, schema: &'static Schema) -> Vec<Value> {
-    let mut checker = Checker { prepared, schema, errors: Vec::new(), used: BTreeSet::new(), depth: 0 };
+    let mut checker = Checker { prepared, schema, errors: Vec::new(), used: BTreeSet::new(), depth: 0, base_cost: 0 };
     let cost = match prepared.selection() {
         Some(selection) => checker.selection(selection, prepared.root()),
         None => 0,
     };
     checker.variables();
-    let errors = checker.errors;
-    prepared.requested_cost = cost.max(1);
+    let (errors, base_cost) = (checker.errors, checker.base_cost);
+    prepared.base_cost = base_cost;
+    prepared.requested_cost = (cost + base_cost).max(1);
     errors
 }
 
@@ -27,6 +45,8 @@ struct Checker<'a> {
     errors: Vec<Value>,
     used: BTreeSet<String>,
     depth: u32,
+    /// What the mutations cost before anything of their answer is counted.
+    base_cost: u64,
 }
 
 impl Checker<'_> {
@@ -97,6 +117,8 @@ impl Checker<'_> {
                 self.report(&text, "missingRequiredArguments");
             }
         }
+        self.directives(field, type_name);
+        self.sizes(field, type_name);
         let inner = core(&declared.field_type);
         if self.schema.is_leaf(inner) {
             if !field.selection_set.items.is_empty() {
@@ -117,8 +139,44 @@ impl Checker<'_> {
         if inner.ends_with("Connection") {
             return self.page_cost(field, below);
         }
+        if type_name == ROOT && field.name == "nodes" {
+            let asked = argument(self.prepared, field, "ids").and_then(|ids| ids.as_array().map(Vec::len));
+            return asked.unwrap_or(1) as u64 * (below + 1);
+        }
         below
             + u64::from(self.schema.costs(inner) && !type_name.ends_with("Connection") && !type_name.ends_with("Edge"))
+    }
+
+    /// `@idempotent` with its key, on a mutation, is the one directive that is answered here.
+    fn directives(&mut self, field: &Field<'static, String>, type_name: &str) {
+        for directive in &field.directives {
+            directive.arguments.iter().for_each(|(_, literal)| self.literal(literal));
+            let with_key = matches!(directive.arguments.as_slice(), [(name, _)] if name == "key");
+            match directive.name.as_str() {
+                IDEMPOTENT if type_name != MUTATION => self
+                    .report(&format!("Field '{}' takes no @idempotent", field.name), "BAD_REQUEST"),
+                IDEMPOTENT if with_key => 0,
+                IDEMPOTENT => {
+                    self.report("Directive 'idempotent' is missing required arguments: key", "missingRequiredArguments")
+                }
+                other => self.report(&format!("Directive @{other} is not defined"), "undefinedDirective"),
+            };
+        }
+    }
+
+    /// Lists that are too long, and what a mutation costs by itself.
+    fn sizes(&mut self, field: &Field<'static, String>, type_name: &str) {
+        for (name, _) in &field.arguments {
+            let longest = argument(self.prepared, field, name).map_or(0, |value| longest_list(&value));
+            if longest > INPUT_ITEMS_MAX {
+                let text =
+                    format!("The input array size of {longest} is greater than the maximum allowed of {INPUT_ITEMS_MAX}.");
+                self.report(&text, "MAX_INPUT_SIZE_EXCEEDED");
+            }
+        }
+        if type_name == MUTATION && CHARGED_MUTATIONS.contains(&field.name.as_str()) {
+            self.base_cost += MUTATION_COST;
+        }
     }
 
     /// A connection costs 2, and for each row of the page at least 1.
@@ -224,6 +282,22 @@ fn leaf_fits(value: &Value, type_name: &str) -> bool {
         "Float" => value.is_number(),
         _ => value.is_string(),
     }
+}
+
+/// How many entries the longest list in a value has.
+fn longest_list(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => items.iter().map(longest_list).max().unwrap_or(0).max(items.len()),
+        Value::Object(fields) => fields.values().map(longest_list).max().unwrap_or(0),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+    }
+}
+
+/// The key of a field's `@idempotent`, variables put in.
+pub(super) fn idempotency_key(prepared: &Prepared, field: &Field<'static, String>) -> Option<Value> {
+    let directive = field.directives.iter().find(|directive| directive.name == IDEMPOTENT)?;
+    let (_, literal) = directive.arguments.iter().find(|(name, _)| name == "key")?;
+    valued(prepared, literal).filter(|value| !value.is_null())
 }
 
 /// An argument's value, variables put in; `None` when it is not given or null.
