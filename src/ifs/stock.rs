@@ -8,7 +8,7 @@ use super::client::IfsClient;
 use super::error::{IfsError, Undecodable};
 use super::projection::Projection;
 use super::stock_listing::{KeyField, Listing};
-use super::wire::{PartRequest, Row, RowError, key, names, stock};
+use super::wire::{Row, RowError, key, names, stock};
 
 /// One row of the stock: a lot, a serial number, a place. In the units in which IFS counts the part.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -190,7 +190,7 @@ impl IfsClient {
             not_closed(),
             names::ORDER_NO,
         );
-        match self.at(Projection::Orders).query(&PartRequest::get(probe).url).await {
+        match self.at(Projection::Orders).query(&probe).await {
             Ok(_) => Ok(LineFilter::ByState),
             Err(IfsError::Refused { .. }) => Ok(LineFilter::ByUs),
             Err(other) => Err(other),

@@ -125,11 +125,12 @@ impl IfsClient {
             return Ok(ListingPage { parts, next: None });
         }
         let cut = parts.pop();
-        match (parts.last(), cut) {
+        let last = parts.last().map(|(last, _)| last.clone());
+        match (last, cut) {
             // The last part may be cut: the next page has it whole.
-            (Some((last, _)), _) => {
-                let next = Some(last.clone());
-                Ok(ListingPage { parts: parts.into_iter().map(|(part, rows)| (part, Some(rows))).collect(), next })
+            (Some(last), _) => {
+                let parts = parts.into_iter().map(|(part, rows)| (part, Some(rows))).collect();
+                Ok(ListingPage { parts, next: Some(last) })
             }
             (None, Some((part, _))) => {
                 let rows = self.long_part(listing, &part).await?;
