@@ -224,7 +224,8 @@ impl RawLevel {
 }
 
 impl Store {
-    /// Keeps what is planned; gives how many levels took it. One that changed since its reading does not, and one with a call under way
+    /// Keeps what is planned; gives how many levels took it. One that changed since its reading, or is to be read again, does not; nor does one
+    /// with a call under way, which
     /// keeps that.
     ///
     /// # Errors
@@ -262,7 +263,7 @@ impl Store {
                      FROM told WHERE stock_levels.connection = $3 \
                      AND stock_levels.item_id = CAST(told.value->>'i' AS BIGINT) \
                      AND stock_levels.location_id = CAST(told.value->>'l' AS BIGINT) \
-                     AND stock_levels.revision = CAST(told.value->>'r' AS BIGINT) AND stock_levels.state <> 'writing'"
+                     AND stock_levels.revision = CAST(told.value->>'r' AS BIGINT) AND stock_levels.state NOT IN ('writing', 'stale')"
                 ))
                 .bind::<Text, _>(piece)
                 .bind::<BigInt, _>(now)
