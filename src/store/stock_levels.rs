@@ -224,9 +224,8 @@ impl RawLevel {
 }
 
 impl Store {
-    /// Keeps what is planned; gives how many levels took it. One that changed since its reading, or is to be read again, does not; nor does one
-    /// with a call under way, which
-    /// keeps that.
+    /// Keeps what is planned; gives how many levels took it. Not one that changed since its reading or is to be read again, nor one with a
+    /// call under way.
     ///
     /// # Errors
     /// [`StoreError::Fenced`] when the lease is no longer ours: nothing was changed.

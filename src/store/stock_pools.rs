@@ -201,12 +201,12 @@ impl Store {
         self.run(move |db| {
             // Zero is nobody's number.
             let number: i64 = text.parse().unwrap_or(0);
-            let by_word = dsl::sku.eq(&text).or(dsl::catalog_no.eq(&text)).assume_not_null();
-            let by_number = dsl::variant_id.eq(number).or(dsl::item_id.eq(number));
-            let ours = dsl::stock_variants.filter(dsl::connection.eq(&name)).order(dsl::variant_id).limit(50);
-            let mut rows: Vec<RawVariant> = ours.filter(by_word).select(RawVariant::as_select()).load(db)?;
+            let ours = || dsl::stock_variants.filter(dsl::connection.eq(&name)).order(dsl::variant_id).limit(50);
+            let by_word = dsl::sku.eq(&text).or(dsl::catalog_no.eq(&text));
+            let mut rows: Vec<RawVariant> = ours().filter(by_word).select(RawVariant::as_select()).load(db)?;
             if rows.is_empty() {
-                rows = ours.filter(by_number).select(RawVariant::as_select()).load(db)?;
+                let by_number = dsl::variant_id.eq(number).or(dsl::item_id.eq(number));
+                rows = ours().filter(by_number).select(RawVariant::as_select()).load(db)?;
             }
             with_levels(db, &name, rows)
         })
