@@ -302,6 +302,15 @@ pub(super) fn share_lease(db: &mut Db, lease: &str) -> Result<Option<(String, i6
     })
 }
 
+/// The beginning of a statement over many rows at once: its first bind is a JSON list of objects, and `told` has each of them as
+/// `value`. One statement for hundreds of rows is one way to the database and back.
+pub(super) fn told(db: &Db) -> &'static str {
+    match db {
+        Db::Lite(_) => "WITH told AS (SELECT value FROM json_each($1)) ",
+        Db::Pg(_) => "WITH told (value) AS (SELECT * FROM jsonb_array_elements(CAST($1 AS jsonb))) ",
+    }
+}
+
 /// Where replicas tell each other that there is work.
 const CHANNEL: &str = "ml_connector_wake";
 
