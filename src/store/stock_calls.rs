@@ -268,18 +268,18 @@ fn claim(db: &mut Db, name: &str, call: i64, content: &Content, (mark, now): (i6
     let rows = content.iter().map(|(item, location, quantity, _)| json!({ "i": item, "l": location, "q": quantity }));
     for piece in in_pieces(rows) {
         sql_query(format!(
-            "{told} UPDATE stock_levels SET state = 'writing', call_id = $2, moved = $3, revision = revision + 1, \
+            "{told} UPDATE stock_levels SET state = 'writing', call_id = $3, moved = $4, revision = revision + 1, \
              pending = CASE WHEN pending > CAST(told.value->>'q' AS BIGINT) THEN pending \
-             ELSE CAST(told.value->>'q' AS BIGINT) END, updated_at = $4 \
-             FROM told WHERE stock_levels.connection = $5 \
+             ELSE CAST(told.value->>'q' AS BIGINT) END, updated_at = $5 \
+             FROM told WHERE stock_levels.connection = told.connection \
              AND stock_levels.item_id = CAST(told.value->>'i' AS BIGINT) \
              AND stock_levels.location_id = CAST(told.value->>'l' AS BIGINT)"
         ))
+        .bind::<Text, _>(name)
         .bind::<Text, _>(piece)
         .bind::<BigInt, _>(call)
         .bind::<BigInt, _>(mark)
         .bind::<BigInt, _>(now)
-        .bind::<Text, _>(name)
         .execute(db)?;
     }
     Ok(())
@@ -330,21 +330,21 @@ fn settle(
     let told = dialect::told(db);
     for piece in in_pieces(rows.iter().cloned()) {
         sql_query(format!(
-            "{told} UPDATE stock_levels SET state = told.value->>'state', call_id = NULL, moved = $2, \
+            "{told} UPDATE stock_levels SET state = told.value->>'state', call_id = NULL, moved = $3, \
              revision = revision + 1, due_at = CAST(told.value->>'due' AS BIGINT), \
              batch_max = CAST(told.value->>'batch' AS BIGINT), \
              reason_code = told.value->>'code', reason_text = told.value->>'text', \
              available = COALESCE(CAST(told.value->>'q' AS BIGINT), available), \
              written = COALESCE(CAST(told.value->>'q' AS BIGINT), written), \
-             written_at = CASE WHEN told.value->>'q' IS NULL THEN written_at ELSE $3 END, updated_at = $3 \
-             FROM told WHERE stock_levels.connection = $4 \
+             written_at = CASE WHEN told.value->>'q' IS NULL THEN written_at ELSE $4 END, updated_at = $4 \
+             FROM told WHERE stock_levels.connection = told.connection \
              AND stock_levels.item_id = CAST(told.value->>'i' AS BIGINT) \
              AND stock_levels.location_id = CAST(told.value->>'l' AS BIGINT) AND stock_levels.call_id = $5"
         ))
+        .bind::<Text, _>(name)
         .bind::<Text, _>(piece)
         .bind::<BigInt, _>(mark)
         .bind::<BigInt, _>(now)
-        .bind::<Text, _>(name)
         .bind::<BigInt, _>(call)
         .execute(db)?;
     }

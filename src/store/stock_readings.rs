@@ -227,7 +227,7 @@ fn put_variants(db: &mut Db, name: &str, reading: &StockReading) -> Result<(), S
         sql_query(format!(
             "{told} INSERT INTO stock_variants (connection, variant_id, run, product_id, item_id, sku, barcode, catalog_no, \
              price, policy, status, is_tracked, is_bundle, sellable) \
-             SELECT $2, CAST(value->>'v' AS BIGINT), $3, CAST(value->>'p' AS BIGINT), CAST(value->>'i' AS BIGINT), \
+             SELECT connection, CAST(value->>'v' AS BIGINT), $3, CAST(value->>'p' AS BIGINT), CAST(value->>'i' AS BIGINT), \
              value->>'sku', value->>'bar', value->>'cat', value->>'price', value->>'policy', value->>'status', \
              CAST(value->>'tracked' AS BIGINT), CAST(value->>'bundle' AS BIGINT), CAST(value->>'sellable' AS BIGINT) \
              FROM told WHERE true \
@@ -237,8 +237,8 @@ fn put_variants(db: &mut Db, name: &str, reading: &StockReading) -> Result<(), S
              status = excluded.status, is_tracked = excluded.is_tracked, is_bundle = excluded.is_bundle, \
              sellable = excluded.sellable"
         ))
-        .bind::<Text, _>(piece)
         .bind::<Text, _>(name)
+        .bind::<Text, _>(piece)
         .bind::<BigInt, _>(reading.run)
         .execute(db)?;
     }
@@ -257,7 +257,7 @@ fn put_levels(db: &mut Db, name: &str, reading: &StockReading, now: i64) -> Resu
         sql_query(format!(
             "{told} INSERT INTO stock_levels (connection, item_id, location_id, run, revision, available, committed, \
              read_from, read_until, state, batch_max, updated_at) \
-             SELECT $2, CAST(value->>'i' AS BIGINT), CAST(value->>'l' AS BIGINT), $3, 1, CAST(value->>'a' AS BIGINT), \
+             SELECT connection, CAST(value->>'i' AS BIGINT), CAST(value->>'l' AS BIGINT), $3, 1, CAST(value->>'a' AS BIGINT), \
              CAST(value->>'c' AS BIGINT), $4, $5, 'read', {batch}, $6 \
              FROM told WHERE true \
              ON CONFLICT (connection, item_id, location_id) DO UPDATE SET run = excluded.run, \
@@ -268,8 +268,8 @@ fn put_levels(db: &mut Db, name: &str, reading: &StockReading, now: i64) -> Resu
              state = CASE WHEN stock_levels.state IN ('writing', 'parked') THEN stock_levels.state ELSE 'read' END",
             batch = super::stock_levels::BATCH_MAX,
         ))
-        .bind::<Text, _>(piece)
         .bind::<Text, _>(name)
+        .bind::<Text, _>(piece)
         .bind::<BigInt, _>(reading.run)
         .bind::<Nullable<BigInt>, _>(reading.read_from.map(micros))
         .bind::<Nullable<BigInt>, _>(reading.read_until.map(micros))
