@@ -70,7 +70,7 @@ impl Stage {
     }
 
     async fn call(&self) -> Option<StockCall> {
-        self.store.open_stock_call(&self.lease, &self.name, 250, at(3)).await.expect("announces")
+        self.store.open_stock_call(&self.lease, &self.name, 250, at(4)).await.expect("announces")
     }
 
     async fn end(&self, call: &StockCall, end: CallEnd) -> Result<(), StoreError> {
