@@ -5,7 +5,7 @@
 //! every settle; a reading is asked for after looking at it. A level that moved since keeps, as `pending`, the most that it may have been
 //! set to, until a later reading that nothing crossed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::prelude::*;
 use diesel::sql_query;
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::dialect::{self, Db};
 use super::hints::{Cursor, put_cursor};
 use super::leases::{self, Lease};
-use super::rows::{micros, signed};
+use super::rows::{micros, signed, unsigned};
 use super::{Store, StoreError, schema};
 use crate::domain::ids::ConnectionName;
 
@@ -65,6 +65,15 @@ pub struct ReadLevel {
     pub committed: i64,
 }
 
+/// Whether a reading tells all levels of its variants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LevelsTold {
+    /// It does: one that it does not tell is gone, as where a location was switched off.
+    All,
+    /// Variants and levels come apart, as in a file: only the end of the reading tells what is gone.
+    Apart,
+}
+
 /// A part of a reading.
 #[derive(Debug, Clone)]
 pub struct StockReading {
@@ -80,6 +89,8 @@ pub struct StockReading {
     pub variants: Vec<ReadVariant>,
     /// The levels, of whichever variants.
     pub levels: Vec<ReadLevel>,
+    /// Whether that is all of them.
+    pub told: LevelsTold,
     /// How far the reading has come.
     pub cursor: Option<Cursor>,
 }
@@ -125,6 +136,9 @@ impl Store {
             next_mark(db, &name)?;
             put_variants(db, &name, &reading)?;
             put_levels(db, &name, &reading, now)?;
+            if reading.told == LevelsTold::All {
+                forget_untold(db, &name, &reading)?;
+            }
             match &reading.cursor {
                 Some(cursor) => put_cursor(db, &name, cursor, now),
                 None => Ok(()),
@@ -276,6 +290,23 @@ fn put_levels(db: &mut Db, name: &str, reading: &StockReading, now: i64) -> Resu
         .bind::<BigInt, _>(now)
         .bind::<BigInt, _>(reading.mark)
         .execute(db)?;
+    }
+    Ok(())
+}
+
+/// Levels of the variants that the reading does not tell.
+fn forget_untold(db: &mut Db, name: &str, reading: &StockReading) -> Result<(), StoreError> {
+    use schema::stock_levels::dsl;
+    let items: Vec<i64> = reading.variants.iter().map(|variant| signed(variant.item_id)).collect::<Result<_, _>>()?;
+    let told: BTreeSet<(u64, u64)> = reading.levels.iter().map(|level| (level.item_id, level.location_id)).collect();
+    let known = dsl::stock_levels.filter(dsl::connection.eq(name)).filter(dsl::item_id.eq_any(items));
+    let known: Vec<(i64, i64)> =
+        known.filter(dsl::call_id.is_null()).select((dsl::item_id, dsl::location_id)).load(db)?;
+    for (item, location) in known {
+        if !told.contains(&(unsigned(item), unsigned(location))) {
+            let level = dsl::stock_levels.filter(dsl::connection.eq(name)).filter(dsl::item_id.eq(item));
+            diesel::delete(level.filter(dsl::location_id.eq(location))).execute(db)?;
+        }
     }
     Ok(())
 }

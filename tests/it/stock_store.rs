@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use ml_connector::domain::ids::ConnectionName;
 use ml_connector::store::{
-    CallEnd, Cursor, GoneStock, Lease, LevelFate, LevelFilter, LevelOutcome, LevelPlan, LevelRow, LevelState, LeaseState,
+    CallEnd, Cursor, GoneStock, Lease, LevelFate, LevelFilter, LevelOutcome, LevelPlan, LevelRow, LevelState, LevelsTold, LeaseState,
     ReadLevel, ReadVariant, StockCall, StockReading, Store, StoreError, Takeover,
 };
 
@@ -33,8 +33,8 @@ impl Stage {
     pub async fn read(&self, run: i64, mark: i64, items: &[(u64, i64)]) {
         let variants = items.iter().map(|(item, _)| variant(*item)).collect();
         let levels = items.iter().map(|(item, available)| level(*item, *available)).collect();
-        let reading =
-            StockReading { run, mark, read_from: None, read_until: Some(at(7)), variants, levels, cursor: None };
+        let (read_until, told) = (Some(at(7)), LevelsTold::All);
+        let reading = StockReading { run, mark, read_from: None, read_until, variants, levels, told, cursor: None };
         self.store.put_stock_reading(&self.lease, &self.name, reading, at(1)).await.expect("keeps");
     }
 
@@ -295,6 +295,10 @@ async fn what_a_whole_reading_lacks_is_gone_but_for_what_is_under_way() {
         stage.end(&call, CallEnd::Done).await.expect("settles");
         let gone = stage.store.end_stock_reading(&stage.lease, &stage.name, 2).await.expect("ends");
         assert_eq!(gone, GoneStock { variants: 0, levels: 1 });
+        // Of a variant that is told whole, a level that is not told is gone: its location was switched off.
+        stage.database.execute("UPDATE stock_levels SET location_id = 8");
+        stage.read_now(2, &[(1, 4)]).await;
+        assert_eq!(stage.level(1).await.location_id, 9);
         stage.store.forget_variants(&stage.lease, &stage.name, &[1_001]).await.expect("forgets");
         assert_eq!(stage.database.number("SELECT COUNT(*) FROM stock_levels"), 0);
         assert_eq!(stage.database.number("SELECT COUNT(*) FROM stock_variants"), 0);
@@ -310,8 +314,9 @@ async fn a_long_reading_is_kept_in_pieces_with_the_cursor_behind_it() {
         let mut levels: Vec<ReadLevel> = items.iter().map(|item| level(*item, 1)).collect();
         levels.push(level(7, 5));
         let variants = items.iter().map(|item| variant(*item)).collect();
+        let (told, cursor) = (LevelsTold::Apart, Some(cursor));
         let reading =
-            StockReading { run: 1, mark: 0, read_from: None, read_until: None, variants, levels, cursor: Some(cursor) };
+            StockReading { run: 1, mark: 0, read_from: None, read_until: None, variants, levels, told, cursor };
         stage.store.put_stock_reading(&stage.lease, &stage.name, reading.clone(), at(1)).await.expect("keeps");
         assert_eq!(stage.database.number("SELECT COUNT(*) FROM stock_levels"), 1_203);
         assert_eq!(stage.level(7).await.available, 5, "told twice: the last one counts");

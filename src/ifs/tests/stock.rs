@@ -22,6 +22,11 @@ fn rows(parts: &[(&str, usize)]) -> Vec<Value> {
     parts.iter().flat_map(|(part, places)| (0..*places).map(|place| row(part, place, 5))).collect()
 }
 
+/// The requests behind the tokens, their quotes as they were written.
+fn heads(server: &Scripted) -> Vec<String> {
+    calls(server).into_iter().map(|asked| asked.head.replace("%27", "'")).collect()
+}
+
 fn list(rows: &[Value]) -> Reply {
     Reply::json(200, &json!({ "value": rows }).to_string())
 }
@@ -40,8 +45,8 @@ async fn scripted(script: impl Fn(&Asked, usize) -> Reply + Send + Sync + 'stati
 
 #[tokio::test]
 async fn a_full_page_leaves_its_last_part_to_the_next_one() {
-    let pages = [rows(&[("A", 1), ("B", 3_000), ("C", 999)]), rows(&[("C", 1_200), ("D", 1)])];
-    let server = scripted(move |_, n| list(&pages[n])).await;
+    let pages = [list(&rows(&[("A", 1), ("B", 3_000), ("C", 999)])), list(&rows(&[("C", 1_200), ("D", 1)]))];
+    let server = scripted(move |_, n| pages[n].clone()).await;
     let client = client_of(&server.url, clock());
     let first = client.stock_page("S10", None).await.expect("a page");
     let told = |page: &crate::ifs::StockPage| {
@@ -55,8 +60,8 @@ async fn a_full_page_leaves_its_last_part_to_the_next_one() {
     let second = client.stock_page("S10", first.next.as_deref()).await.expect("a page");
     assert_eq!(told(&second), [("C".to_owned(), Some(1_200)), ("D".to_owned(), Some(1))]);
     assert_eq!(second.next, None);
-    let asked = calls(&server);
-    assert!(asked[0].head.contains(STOCK) && asked[1].head.contains("PartNo%20gt%20'B'"), "{}", asked[1].head);
+    let asked = heads(&server);
+    assert!(asked[0].contains(STOCK) && asked[1].contains("PartNo%20gt%20'B'"), "{}", asked[1]);
 }
 
 #[tokio::test]
@@ -71,23 +76,25 @@ async fn a_link_of_ifs_makes_a_page_a_full_one() {
 async fn a_part_that_fills_a_page_is_read_by_its_rows_until_two_readings_agree() {
     let whole = |on_hand: i64| {
         let rows: Vec<Value> = (0..4_002).map(|place| row("A", place, on_hand)).collect();
-        [rows[..4_000].to_vec(), rows[4_000..].to_vec()]
+        [list(&rows[..4_000]), list(&rows[4_000..])]
     };
     let [first, rest] = whole(5);
     let [moved, moved_rest] = whole(6);
     let pages = [first.clone(), first, rest.clone(), moved.clone(), moved_rest.clone(), moved, moved_rest];
-    let server = scripted(move |_, n| list(&pages[n])).await;
+    let server = scripted(move |_, n| pages[n].clone()).await;
     let page = client_of(&server.url, clock()).stock_page("S10", None).await.expect("a page");
     let rows = page.parts[0].rows.as_ref().expect("two agree");
     assert_eq!((rows.len(), rows[0].on_hand, page.next.as_deref()), (4_002, Decimal::from(6), Some("A")));
-    let asked = calls(&server);
+    let asked = heads(&server);
     assert_eq!(asked.len(), 7);
-    assert!(asked[2].head.contains("LocationNo%20gt%20'A03999'"), "behind the whole key of the last row");
+    assert!(asked[2].contains("LocationNo%20gt%20'A03999'"), "behind the whole key of the last row");
 }
 
 #[tokio::test]
 async fn a_part_that_changes_each_time_is_not_taken_for_read() {
-    let server = scripted(|_, n| list(&(0..4_000).map(|place| row("A", place, 1)).take(if n == 0 { 4_000 } else { n }).collect::<Vec<_>>())).await;
+    let all = rows(&[("A", 4_000)]);
+    let pages = [list(&all), list(&all[..1]), list(&all[..2]), list(&all[..3]), list(&all[..4])];
+    let server = scripted(move |_, n| pages[n].clone()).await;
     let page = client_of(&server.url, clock()).stock_page("S10", None).await.expect("a page");
     assert_eq!((page.parts[0].rows.as_ref(), page.next.as_deref()), (None, Some("A")));
 }
@@ -142,7 +149,7 @@ async fn lines_are_filtered_by_ifs_where_it_can_and_by_us_where_not() {
     assert_eq!(client.line_filter("S10").await.expect("an answer"), LineFilter::ByState);
     let found = client.demand_of_parts("S10", LineFilter::ByState, &["A"]).await.expect("an answer");
     assert_eq!(found[0].lines.as_deref(), Some(&[][..]));
-    assert!(calls(&server)[1].head.contains("CustomerOrderLineState'Cancelled'"));
+    assert!(heads(&server)[1].contains("CustomerOrderLineState'Cancelled'"));
 }
 
 #[tokio::test]

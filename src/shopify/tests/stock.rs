@@ -133,11 +133,13 @@ async fn variants_by_their_numbers_are_asked_for_in_pieces_and_the_gone_ones_are
 
 #[tokio::test]
 async fn levels_are_set_with_what_they_were_under_a_key_and_refusals_name_theirs() {
-    let levels = [
-        SetLevel { item_id: 6, location_id: 9, quantity: 3, from: -1 },
-        SetLevel { item_id: 7, location_id: 9, quantity: 0, from: 5 },
-    ];
-    let set = async |client: ShopifyClient| client.set_available(&levels, "key-1", "gid://ml-connector/Run/1").await;
+    async fn set(client: ShopifyClient) -> Result<SetOutcome, ShopifyError> {
+        let levels = [
+            SetLevel { item_id: 6, location_id: 9, quantity: 3, from: -1 },
+            SetLevel { item_id: 7, location_id: 9, quantity: 0, from: 5 },
+        ];
+        client.set_available(&levels, "key-1", "gid://ml-connector/Run/1").await
+    }
     let payload = |errors: Value| {
         json!({ "data": { "inventorySetQuantities": { "inventoryAdjustmentGroup": null, "userErrors": errors } } })
     };
