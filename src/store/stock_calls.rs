@@ -84,8 +84,8 @@ impl CallEnd {
     }
 }
 
-/// The rows of the call's content: item, location, quantity, from.
-type Content = Vec<(i64, i64, i64, i64)>;
+/// One row of a call's content: item, location, quantity, from.
+type Entry = (i64, i64, i64, i64);
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = schema::stock_calls)]
@@ -99,7 +99,7 @@ struct RawCall {
 
 impl RawCall {
     fn told(self) -> Result<StockCall, StoreError> {
-        let level = |(item, location, quantity, from)| CallLevel {
+        let level = |(item, location, quantity, from): Entry| CallLevel {
             item_id: unsigned(item),
             location_id: unsigned(location),
             quantity,
@@ -150,7 +150,7 @@ impl Store {
             let Some(most) = levels.first().map(|level| level.batch_max) else { return Ok(None) };
             levels.retain(|level| level.batch_max == most);
             levels.truncate(usize::try_from(most).unwrap_or(1));
-            let content: Content =
+            let content: Vec<Entry> =
                 levels.iter().map(|level| (level.item_id, level.location_id, level.quantity, level.available)).collect();
             let call = announce(db, &lease, &name, &content, now)?;
             claim(db, &name, call.id, &content, (mark, now))?;
@@ -243,7 +243,7 @@ fn due(db: &mut Db, name: &str, now: i64, limit: i64) -> Result<Vec<Due>, StoreE
     Ok(due.bind::<Text, _>(name).bind::<BigInt, _>(now).bind::<BigInt, _>(limit).load(db)?)
 }
 
-fn announce(db: &mut Db, lease: &Lease, name: &str, content: &Content, now: i64) -> Result<RawCall, StoreError> {
+fn announce(db: &mut Db, lease: &Lease, name: &str, content: &[Entry], now: i64) -> Result<RawCall, StoreError> {
     use schema::stock_calls::dsl;
     // Not the row's number: after a restored backup that would be given a second time, and Shopify answer the first one's result.
     let idempotency_key = Uuid::new_v4().to_string();
@@ -263,7 +263,7 @@ fn announce(db: &mut Db, lease: &Lease, name: &str, content: &Content, now: i64)
     Ok(RawCall { id, idempotency_key, content: text, sent: 1, opened_at: now })
 }
 
-fn claim(db: &mut Db, name: &str, call: i64, content: &Content, (mark, now): (i64, i64)) -> Result<(), StoreError> {
+fn claim(db: &mut Db, name: &str, call: i64, content: &[Entry], (mark, now): (i64, i64)) -> Result<(), StoreError> {
     let told = dialect::told(db);
     let rows = content.iter().map(|(item, location, quantity, _)| json!({ "i": item, "l": location, "q": quantity }));
     for piece in in_pieces(rows) {
@@ -286,7 +286,7 @@ fn claim(db: &mut Db, name: &str, call: i64, content: &Content, (mark, now): (i6
 }
 
 /// Where each level of a call goes.
-fn settled(content: &Content, end: &CallEnd, now: i64) -> Vec<serde_json::Value> {
+fn settled(content: &[Entry], end: &CallEnd, now: i64) -> Vec<serde_json::Value> {
     let half = i64::try_from(content.len() / 2).unwrap_or(1).max(1);
     let levels = content.iter().enumerate();
     let rows = levels.map(|(index, (item, location, quantity, _))| {
@@ -351,6 +351,6 @@ fn settle(
     Ok(())
 }
 
-fn content_of(text: &str) -> Result<Content, StoreError> {
+fn content_of(text: &str) -> Result<Vec<Entry>, StoreError> {
     serde_json::from_str(text).map_err(|_| StoreError::Corrupt { table: "stock_calls", column: "content" })
 }
