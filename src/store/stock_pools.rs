@@ -147,14 +147,16 @@ impl Store {
         let name = name.as_str().to_owned();
         self.run(move |db| {
             let numbers: Vec<Word> = sql_query(
-                "SELECT word FROM (SELECT catalog_no AS word FROM stock_variants WHERE connection = $1 AND catalog_no > $2 \
-                 UNION SELECT catalog_no AS word FROM stock_sales_parts \
-                 WHERE connection = $1 AND site = $3 AND catalog_no > $2) both_halves ORDER BY word LIMIT $4",
+                "SELECT word FROM (SELECT word FROM (SELECT DISTINCT catalog_no AS word FROM stock_variants \
+                 WHERE connection = $1 AND catalog_no > $2 ORDER BY catalog_no LIMIT $3) shown \
+                 UNION SELECT word FROM (SELECT catalog_no AS word FROM stock_sales_parts \
+                 WHERE connection = $1 AND site = $4 AND catalog_no > $2 ORDER BY catalog_no LIMIT $3) sold) both_halves \
+                 ORDER BY word LIMIT $3",
             )
             .bind::<Text, _>(&name)
             .bind::<Text, _>(after.unwrap_or_default())
-            .bind::<Text, _>(&site)
             .bind::<BigInt, _>(limit)
+            .bind::<Text, _>(&site)
             .load(db)?;
             let numbers: Vec<String> = numbers.into_iter().map(|number| number.word).collect();
             let mut parts: BTreeMap<String, SalesPart> =

@@ -13,6 +13,7 @@ pub mod rules;
 
 pub mod part;
 pub mod rows;
+pub mod orders;
 pub mod unwritten;
 
 pub mod fewer;
