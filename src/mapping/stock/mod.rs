@@ -11,9 +11,9 @@ pub mod settings;
 
 pub mod rules;
 
+pub mod orders;
 pub mod part;
 pub mod rows;
-pub mod orders;
 pub mod unwritten;
 
 pub mod fewer;
