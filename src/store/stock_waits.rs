@@ -12,8 +12,8 @@ use super::stock_readings::next_mark;
 use super::{Store, StoreError};
 use crate::domain::ids::ConnectionName;
 
-/// Levels at rest that do not show what is wanted.
-const WAITING: &str = "connection = $1 AND state IN ('quiet', 'written') AND wanted <> quantity AND planned_at < $2";
+/// What the rows of levels at rest look like that do not show what is wanted.
+const WAITING: &str = "state IN ('quiet', 'written') AND wanted <> quantity";
 
 impl Store {
     /// Has levels read again that were planned before `before` and show less or more than is wanted, unless they are more than
@@ -37,7 +37,9 @@ impl Store {
         let counted = name.clone();
         let waiting = self
             .run(move |db| {
-                let count = sql_query(format!("SELECT COUNT(*) AS count FROM stock_levels WHERE {WAITING}"));
+                let count = sql_query(format!(
+                    "SELECT COUNT(*) AS count FROM stock_levels WHERE connection = $1 AND planned_at < $2 AND {WAITING}"
+                ));
                 let count = count.bind::<Text, _>(counted).bind::<BigInt, _>(micros(before));
                 Ok(count.get_result::<Count>(db)?.count)
             })
@@ -48,9 +50,13 @@ impl Store {
         self.write(move |db| {
             leases::hold(db, &lease)?;
             next_mark(db, &name)?;
-            let again = sql_query(format!("UPDATE stock_levels SET state = 'stale', updated_at = $3 WHERE {WAITING}"));
-            let again = again.bind::<Text, _>(&name).bind::<BigInt, _>(micros(before));
-            again.bind::<BigInt, _>(micros(now)).execute(db)?;
+            // Binds stand in the order in which SQLite meets them.
+            let again = sql_query(format!(
+                "UPDATE stock_levels SET state = 'stale', updated_at = $1 \
+                 WHERE connection = $2 AND planned_at < $3 AND {WAITING}"
+            ));
+            let again = again.bind::<BigInt, _>(micros(now)).bind::<Text, _>(&name);
+            again.bind::<BigInt, _>(micros(before)).execute(db)?;
             Ok(waiting)
         })
         .await
