@@ -123,24 +123,21 @@ enum Stepped {
 /// # Errors
 /// The store's; [`StoreError::Fenced`] when another process owns the tenant.
 pub async fn poll(link: &Connection) -> Result<Polled, StoreError> {
-    let mut place = Place::stored(link).await?;
+    let stored = Place::stored(link).await?;
+    let under_way = stored.as_ref().filter(|place| place.is_under_way());
     // 1. What was read long ago, or under other rules, is not planned from.
-    let is_stale = |place: &Place| {
-        place.rules != rules_of(link) || link.clock.now().duration_since(place.began_at()) > RUN_MAX
+    let is_good = |place: &&Place| {
+        place.rules == rules_of(link) && link.clock.now().duration_since(place.began_at()) <= RUN_MAX
     };
-    if place.as_ref().is_some_and(|place| place.is_under_way() && is_stale(place)) {
-        place = None;
-    }
+    let is_lost = under_way.is_some_and(|place| !is_good(&place));
     // 2. What is due.
-    let mut place = match place {
-        Some(place) if place.is_under_way() => place,
-        at_rest => {
-            let asked = asked(link).await?;
-            match wait(link, asked).await? {
-                None => begin(link, at_rest.as_ref(), asked).await?,
-                Some(wait) => return rest(link, at_rest, wait).await,
-            }
-        }
+    let mut place = match under_way.filter(is_good) {
+        Some(place) => place.clone(),
+        None => match due(link).await? {
+            Due::Now { accepts_fewer } => begin(link, stored.as_ref(), accepts_fewer).await?,
+            Due::In(_) if is_lost => begin(link, stored.as_ref(), false).await?,
+            Due::In(wait) => return rest(link, stored, wait).await,
+        },
     };
     // 3. Step by step.
     if place.number == 0 && place.parts.is_none() {
@@ -220,7 +217,7 @@ async fn done(link: &Connection, place: &mut Place) -> Result<Polled, StoreError
 
 /// The run could not go on: where it may, it stays where it is.
 async fn failed(link: &Connection, mut place: Place, error: &StockError) -> Result<Polled, StoreError> {
-    let message = super::stock::told(error);
+    let message = told(error);
     tracing::warn!(
         connection = %link.name, error = %message,
         "the stock could not be read to its end: the shop keeps what it shows; it is tried again by itself"
@@ -271,17 +268,28 @@ async fn end(
     link.store.end_run(number, RunEnd { outcome, message, figures }, now).await
 }
 
-/// How long no run is due; none where one is. A run that failed and cannot go on waits like one that was done.
-async fn wait(link: &Connection, asked: Option<Asked>) -> Result<Option<Duration>, StoreError> {
+/// When a run is due.
+enum Due {
+    Now {
+        /// Whether far fewer parts than at the last reading are taken for the truth, as a person says.
+        accepts_fewer: bool,
+    },
+    In(Duration),
+}
+
+/// A run that failed and cannot go on waits for its time like one that was done.
+async fn due(link: &Connection) -> Result<Due, StoreError> {
     let every = Duration::from_secs(link.stock.settings().every_secs);
     let (latest, _) = link.store.latest_runs(&link.name, STOCK).await?;
-    let Some(latest) = latest else { return Ok(None) };
-    if asked.is_some_and(|asked| asked.at > latest.started_at.as_microsecond()) {
-        return Ok(None);
-    }
-    // None also for one of the future: the wall clock was set back since.
-    let since = Duration::try_from(link.clock.now().duration_since(latest.started_at)).ok();
-    Ok(since.and_then(|since| every.checked_sub(since)).filter(|wait| !wait.is_zero()))
+    let began = latest.map(|run| run.started_at);
+    let asked = asked(link).await?;
+    let asked = asked.filter(|asked| began.is_none_or(|began| asked.at > began.as_microsecond()));
+    let accepts_fewer = asked.is_some_and(|asked| asked.accepts_fewer);
+    let Some(began) = began.filter(|_| asked.is_none()) else { return Ok(Due::Now { accepts_fewer }) };
+    // Due also where the last one is of the future: the wall clock was set back since.
+    let since = Duration::try_from(link.clock.now().duration_since(began)).ok();
+    let wait = since.and_then(|since| every.checked_sub(since)).filter(|wait| !wait.is_zero());
+    Ok(wait.map_or(Due::Now { accepts_fewer }, Due::In))
 }
 
 /// No run is due: levels that were changed meanwhile are read again.
@@ -290,34 +298,32 @@ async fn rest(link: &Connection, place: Option<Place>, wait: Duration) -> Result
     if place.rules != rules_of(link) {
         return Ok(Polled::Waits(wait.min(LOOK)));
     }
-    match mend::begin(link, &mut place).await {
-        Ok(false) => Ok(Polled::Waits(wait.min(LOOK))),
-        Ok(true) => match steps(link, &mut place).await {
-            Ok(polled) => Ok(polled),
-            Err(StockError::Store(error)) => Err(error),
-            Err(error) => failed(link, place, &error).await,
-        },
+    let mended = match mend::begin(link, &mut place).await {
+        Ok(false) => return Ok(Polled::Waits(wait.min(LOOK))),
+        Ok(true) => steps(link, &mut place).await,
+        Err(error) => Err(error),
+    };
+    match mended {
+        Ok(polled) => Ok(polled),
         Err(StockError::Store(error)) => Err(error),
         Err(error) => failed(link, place, &error).await,
     }
 }
 
 /// A new run. What the one before has planned is told on.
-async fn begin(link: &Connection, before: Option<&Place>, asked: Option<Asked>) -> Result<Place, StoreError> {
+async fn begin(link: &Connection, before: Option<&Place>, accepts_fewer: bool) -> Result<Place, StoreError> {
     let (lease, now) = (&link.tenant.lease, link.clock.now());
     let number = link.store.begin_run(lease, &link.name, STOCK, now).await?;
     let mut place = Place::begun(number, rules_of(link), now);
+    place.accepts_fewer = accepts_fewer;
     if let Some(before) = before {
         place.planned = before.planned;
         place.parts_before.clone_from(&before.parts_before);
         if before.rules != place.rules {
+            // Another line may be another part now.
             link.store.weigh_again(lease, &link.name).await?;
         }
     }
-    let (latest, done) = link.store.latest_runs(&link.name, STOCK).await?;
-    let since_last = done.or(latest).map(|run| run.started_at.as_microsecond());
-    place.accepts_fewer =
-        asked.is_some_and(|asked| asked.accepts_fewer && since_last.is_none_or(|last| asked.at > last.min(now.as_microsecond() - 1)));
     keep(link, &place).await?;
     Ok(place)
 }
