@@ -130,6 +130,21 @@ impl Store {
         .await
     }
 
+    /// Whether a delivery of a connection that was received until then is not mapped yet, put back ones too.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn has_unmapped(&self, name: &ConnectionName, until: Timestamp) -> Result<bool, StoreError> {
+        use schema::inbox::dsl;
+        let name = name.as_str().to_owned();
+        self.run(move |db| {
+            let waiting = dsl::inbox.filter(dsl::connection.eq(name)).filter(due::received());
+            let waiting = waiting.filter(dsl::received_at.le(micros(until))).select(dsl::id).limit(1);
+            Ok(waiting.first::<i64>(db).optional()?.is_some())
+        })
+        .await
+    }
+
     /// When the oldest delivery that still waits was received.
     ///
     /// # Errors

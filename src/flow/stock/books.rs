@@ -15,7 +15,6 @@ pub async fn are_current(link: &Connection, since: Timestamp) -> Result<bool, St
     let (_, done) = link.store.latest_runs(&link.name, SWEEP).await?;
     let Some(swept) = done.filter(|run| run.started_at >= since) else { return Ok(false) };
     let swept_until = swept.ended_at.unwrap_or(swept.started_at);
-    // What came later is a change that came later. Put back deliveries wait too.
-    let waiting = link.store.due_deliveries(&link.name, Timestamp::MAX, 1).await?;
-    Ok(waiting.iter().all(|delivery| delivery.received_at > swept_until))
+    // What was received later tells of a later change, or of what the sweep found too.
+    Ok(!link.store.has_unmapped(&link.name, swept_until).await?)
 }

@@ -112,6 +112,8 @@ pub struct Asked {
 enum Stepped {
     /// There is more.
     Further,
+    /// It has to wait for the remote.
+    Later(Duration),
     /// Every order is waited for.
     Waits,
     /// The run is at its end.
@@ -170,6 +172,7 @@ async fn steps(link: &Connection, place: &mut Place) -> Result<Polled, StockErro
         };
         match stepped {
             Stepped::Further => {}
+            Stepped::Later(wait) => return Ok(Polled::Waits(wait)),
             Stepped::Waits => return Ok(Polled::Sweep(BOOKS_LOOK)),
             Stepped::Done => return Ok(done(link, place).await?),
         }

@@ -1,5 +1,7 @@
 //! The first reading of a run: the shop's variants and their levels, page by page, or from the file of a bulk operation.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::place::{Place, Step};
@@ -14,6 +16,8 @@ use crate::store::{LevelsTold, ReadLevel, ReadVariant, StockReading};
 
 /// Lines of a file that are stored at once.
 const LINES_AT_ONCE: usize = 1_000;
+/// Time between two looks whether the file is there.
+const FILE_LOOK: Duration = Duration::from_secs(2);
 
 /// Stock is read and written behind the orders.
 pub(super) fn behind_orders(link: &Connection) -> ShopifyClient {
@@ -58,10 +62,10 @@ pub(super) async fn page(link: &Connection, place: &mut Place, after: Option<Str
 /// Reads the file of a bulk operation, once it is there.
 pub(super) async fn file(link: &Connection, place: &mut Place, id: &str, lines: u64) -> Result<Stepped, StockError> {
     let shopify = behind_orders(link);
-    let (url, objects) = match crate::flow::sync::done(&shopify, id, &|_| ()).await? {
+    let (url, objects) = match shopify.bulk_state(id).await? {
         BulkState::Done { url, objects } => (url, objects),
         BulkState::Ended { why } => return Err(StockError::Bulk(why)),
-        BulkState::Running { .. } => return Ok(Stepped::Further),
+        BulkState::Running { .. } => return Ok(Stepped::Later(FILE_LOOK)),
     };
     // Not after this: the operation was done by now.
     let until = shopify.shop_time();
