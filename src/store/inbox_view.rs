@@ -6,8 +6,8 @@ use diesel::sql_types::Bool;
 use jiff::Timestamp;
 
 use super::deliveries::InboxState;
-use super::rows::{instant, signed, unsigned};
-use super::{Store, StoreError, schema};
+use super::rows::{instant, micros, signed, unsigned};
+use super::{Store, StoreError, due, schema};
 use crate::domain::ids::{ConnectionName, InboxId};
 
 /// Rows of the inbox by state, for metrics.

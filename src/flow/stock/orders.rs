@@ -12,7 +12,7 @@ use crate::flow::Connection;
 use crate::flow::rejudge::version_of;
 use crate::mapping::stock::orders::{held, taken};
 use crate::mapping::written::WrittenOrder;
-use crate::shopify::wire::open::{open_units_of_graphql, open_units_of_rest};
+use crate::shopify::wire::open::{OpenUnits, open_units_of_graphql, open_units_of_rest};
 use crate::store::{OpenOrder, OrderDocument, Snapshot, StoreError, WeighedOrder, WrittenUnits};
 
 /// Orders that are weighed or looked at at once.
@@ -53,7 +53,7 @@ fn weigh(link: &Connection, order_id: u64, snapshot: &Snapshot) -> WeighedOrder 
     WeighedOrder { order_id, revision: snapshot.revision, changed_at: snapshot.updated_at, units }
 }
 
-fn open_units_of(snapshot: &Snapshot) -> Option<crate::shopify::wire::open::OpenUnits> {
+fn open_units_of(snapshot: &Snapshot) -> Option<OpenUnits> {
     let open = match snapshot.road.as_str() {
         "rest" => open_units_of_rest(&snapshot.payload),
         _ => open_units_of_graphql(&snapshot.payload),
@@ -160,7 +160,7 @@ mod tests {
     }
 
     const BASE: &str = r#"{"version":1,"order_no":"7","header":{},"address":null,"rows":[{"key":"line:1",
-        "target":{"line":{"order_no":"7","line_no":"1","rel_no":"1","line_item_no":0}},"fields":{
+        "target":{"line":{"line_no":"1","rel_no":"1","line_item_no":0}},"fields":{
         "CatalogNo":{"sent":{"text":"CUP"},"answered":null},"Contract":{"sent":{"text":"S10"},"answered":{"text":"S10"}},
         "BuyQtyDue":{"sent":{"decimal":"5"},"answered":{"decimal":"2"}}}}]}"#;
 
