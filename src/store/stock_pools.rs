@@ -135,6 +135,26 @@ impl Store {
         self.run(move |db| pools(db, &name, &site, run, parts)).await
     }
 
+    /// The parts of these sales parts of a site, each once.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn parts_of_numbers(
+        &self,
+        name: &ConnectionName,
+        site: String,
+        numbers: Vec<String>,
+    ) -> Result<Vec<String>, StoreError> {
+        use schema::stock_sales_parts::dsl;
+        let name = name.as_str().to_owned();
+        self.run(move |db| {
+            let sold = dsl::stock_sales_parts.filter(dsl::connection.eq(name)).filter(dsl::site.eq(site));
+            let sold = sold.filter(dsl::catalog_no.eq_any(numbers)).select(dsl::part_no).distinct();
+            Ok(sold.order(dsl::part_no).load::<Option<String>>(db)?.into_iter().flatten().collect())
+        })
+        .await
+    }
+
     /// Numbers of variants and sales parts of a site behind one, with both halves, `limit` at most.
     ///
     /// # Errors

@@ -119,6 +119,8 @@ pub struct Place {
     pub planned: i64,
     /// Parts with stock at the last reading that was used, by site.
     pub parts_before: BTreeMap<String, u64>,
+    /// Whether the tenant filters lines by their state.
+    pub filters_lines: bool,
     /// Whether far fewer parts than that are taken for the truth.
     pub accepts_fewer: bool,
     /// What it has seen.

@@ -75,7 +75,7 @@ pub(super) async fn demand_before(
         keep(link, place).await?;
         return Ok(Stepped::Further);
     };
-    let page = demand_page(link, &contract, after).await?;
+    let page = demand_page(link, place, &contract, after).await?;
     place.go_to(match &page.next {
         Some(next) => Step::DemandBefore { site, after: Some(next.clone()) },
         None => Step::DemandBefore { site: site + 1, after: None },
@@ -95,7 +95,7 @@ pub(super) async fn demand_after(
         keep(link, place).await?;
         return Ok(Stepped::Further);
     };
-    let page = demand_page(link, &contract, after).await?;
+    let page = demand_page(link, place, &contract, after).await?;
     place.go_to(match &page.next {
         Some(next) => Step::DemandAfter { site, after: Some(next.clone()) },
         None => Step::DemandAfter { site: site + 1, after: None },
@@ -151,16 +151,19 @@ struct Page {
     next: Option<String>,
 }
 
-async fn demand_page(link: &Connection, contract: &str, after: Option<String>) -> Result<Page, StockError> {
+async fn demand_page(
+    link: &Connection,
+    place: &mut Place,
+    contract: &str,
+    after: Option<String>,
+) -> Result<Page, StockError> {
     let ifs = &link.tenant.ifs;
-    let filter = line_filter(link, contract).await?;
+    if after.is_none() {
+        place.filters_lines = ifs.line_filter(contract).await? == LineFilter::ByState;
+    }
+    let filter = if place.filters_lines { LineFilter::ByState } else { LineFilter::ByUs };
     let page = ifs.demand_page(contract, filter, after.as_deref()).await?;
     Ok(Page { figures: page.parts.into_iter().map(demand_figures).collect(), next: page.next })
-}
-
-/// How lines that are closed are left out. Asked anew for each page: that costs one row, and no place has to remember it.
-pub(super) async fn line_filter(link: &Connection, contract: &str) -> Result<LineFilter, StockError> {
-    Ok(link.tenant.ifs.line_filter(contract).await?)
 }
 
 pub(super) fn demand_figures(part: PartWithDemand) -> PartFigures {
