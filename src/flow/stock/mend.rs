@@ -41,29 +41,20 @@ pub(super) async fn begin(link: &Connection, place: &mut Place) -> Result<bool, 
     if variants.is_empty() {
         return Ok(false);
     }
-    let mark = store.stock_mark(&link.name).await?;
-    let known = variants_of(link, &variants).await?;
-    let named = behind_orders(link).variants_by_id(&variants).await?;
-    if !named.gone.is_empty() {
-        store.forget_variants(lease, &link.name, &named.gone).await?;
-    }
-    let (read, levels) = split(link, named.variants);
-    let numbers: BTreeSet<String> =
-        read.iter().filter_map(|variant| variant.catalog_no.clone()).chain(known).collect();
-    let reading = StockReading {
-        run: place.run,
-        mark,
-        read_from: named.read.from,
-        read_until: named.read.until,
-        told: LevelsTold::All,
-        variants: read,
-        levels,
-        cursor: None,
-    };
-    store.put_stock_reading(lease, &link.name, reading, link.clock.now()).await?;
-    let read_at = link.clock.now();
+    let mut numbers: BTreeSet<String> = numbers_of(link, &variants).await?;
+    numbers.extend(read_variants(link, place, &variants).await?);
     // 3.
     let parts = parts_of(link, &numbers).await?;
+    let mut others = BTreeSet::new();
+    for (contract, parts) in &parts {
+        let pools = store.stock_pools_of(&link.name, (contract.clone(), place.run), parts.clone()).await?;
+        let sold = pools.into_iter().flat_map(|pool| pool.goods).flat_map(|(_, variants)| variants);
+        others.extend(sold.map(|variant| variant.variant_id).filter(|id| !variants.contains(id)));
+    }
+    if !others.is_empty() {
+        read_variants(link, place, &others.into_iter().collect::<Vec<_>>()).await?;
+    }
+    let read_at = link.clock.now();
     // 4.
     orders::weigh_all(link).await?;
     orders::look_at_all(link).await?;
@@ -78,9 +69,33 @@ pub(super) async fn begin(link: &Connection, place: &mut Place) -> Result<bool, 
     Ok(true)
 }
 
+/// Reads variants of the shop and keeps them; gives the sales parts that they are.
+async fn read_variants(link: &Connection, place: &Place, variants: &[u64]) -> Result<Vec<String>, StockError> {
+    let (store, lease) = (&link.store, &link.tenant.lease);
+    let mark = store.stock_mark(&link.name).await?;
+    let named = behind_orders(link).variants_by_id(variants).await?;
+    if !named.gone.is_empty() {
+        store.forget_variants(lease, &link.name, &named.gone).await?;
+    }
+    let (read, levels) = split(link, named.variants);
+    let numbers = read.iter().filter_map(|variant| variant.catalog_no.clone()).collect();
+    let reading = StockReading {
+        run: place.run,
+        mark,
+        read_from: named.read.from,
+        read_until: named.read.until,
+        told: LevelsTold::All,
+        variants: read,
+        levels,
+        cursor: None,
+    };
+    store.put_stock_reading(lease, &link.name, reading, link.clock.now()).await?;
+    Ok(numbers)
+}
+
 /// The sales parts that some variants were until now.
-async fn variants_of(link: &Connection, variants: &[u64]) -> Result<Vec<String>, StockError> {
-    let mut numbers = Vec::new();
+async fn numbers_of(link: &Connection, variants: &[u64]) -> Result<BTreeSet<String>, StockError> {
+    let mut numbers = BTreeSet::new();
     for variant in variants {
         let found = link.store.variants_named(&link.name, variant.to_string()).await?;
         let own = found.into_iter().filter(|one: &StockVariant| one.variant_id == *variant);

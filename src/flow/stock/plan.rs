@@ -88,11 +88,12 @@ impl Planner<'_> {
             let standing = coverage(&variants.iter().map(variant_of).collect::<Vec<_>>(), Some(&sold(part)));
             if let Some(text) = explain(&part.catalog_no, &standing) {
                 let left = || LevelOutcome::Left { code: standing.code(), text: text.clone() };
-                self.leave(pool, &part.catalog_no, variants, left, (plans, seen));
+                self.leave(pool, &part.catalog_no, variants, left, (&mut *plans, &mut *seen));
             }
             goods.push(self.goods(part, variants, &standing));
         }
-        let levels: BTreeMap<LevelKey, (&str, &LevelRow)> = followed(pool, &goods, rules.places_of(self.site).map(|place| place.location).collect());
+        let places = rules.places_of(self.site).map(|place| place.location).collect();
+        let levels = followed(pool, &goods, places);
         if levels.is_empty() {
             return Ok(());
         }
@@ -154,21 +155,19 @@ impl Planner<'_> {
     /// What a SKU's orders take.
     fn orders(&self, catalog_no: &str, levels: &[&LevelRow]) -> SkuOrders {
         let first = first_read(levels);
-        let known = |here: bool| -> KnownUnits {
-            let orders = self.orders.get(catalog_no).map_or(&[][..], Vec::as_slice);
-            let ours = orders.iter().filter(|units| !here || units.site == self.site);
-            ours.map(|units| {
-                let count = |units: i64| u32::try_from(units.max(0)).unwrap_or(u32::MAX);
-                // Changed in the second in which it was read, it may be in the reading or not.
-                let is_newer = first.is_none_or(|first| units.changed_at >= first);
-                let written = units.written.map(count);
-                Units { current: count(units.units), open: count(units.open), written, is_newer }.known()
-            })
-            .sum()
+        let known = |units: &OrderUnits| {
+            let count = |units: i64| u32::try_from(units.max(0)).unwrap_or(u32::MAX);
+            // Changed in the second in which it was read, it may be in the reading or not.
+            let is_newer = first.is_none_or(|first| units.changed_at >= first);
+            let written = units.written.map(count);
+            Units { current: count(units.units), open: count(units.open), written, is_newer }.known()
         };
+        let orders = self.orders.get(catalog_no).map_or(&[][..], Vec::as_slice);
+        let here: KnownUnits = orders.iter().filter(|units| units.site == self.site).map(known).sum();
+        let everywhere: KnownUnits = orders.iter().map(known).sum();
         SkuOrders {
-            unwritten_here: known(true).unwritten,
-            known_committed: known(false).committed,
+            unwritten_here: here.unwritten,
+            known_committed: everywhere.committed,
             committed: levels.iter().map(|level| level.committed).sum(),
         }
     }
@@ -183,7 +182,7 @@ impl Planner<'_> {
         }
         let part_no = &pool.part_no;
         let stock = match stock {
-            Some(text) => read::<StockFigures>(part_no, text)?.into(),
+            Some(text) => PartStock::from(read::<StockFigures>(part_no, text)?),
             None => {
                 let today = self.link.rules.local(self.link.clock.now()).date();
                 sum(&[], self.site, &self.link.stock, today)
@@ -270,7 +269,7 @@ fn reading_of(row: &LevelRow) -> LevelReading {
 }
 
 /// A variant as the rules take it.
-pub(crate) fn variant_of(variant: &StockVariant) -> Variant {
+pub(super) fn variant_of(variant: &StockVariant) -> Variant {
     Variant {
         product_id: variant.product_id,
         variant_id: variant.variant_id,
@@ -282,7 +281,7 @@ pub(crate) fn variant_of(variant: &StockVariant) -> Variant {
 }
 
 /// A sales part as the rules take it; a figure that IFS does not tell is none that can be meant.
-pub(crate) fn sold(part: &SalesPart) -> SoldPart {
+pub(super) fn sold(part: &SalesPart) -> SoldPart {
     let price = |text: &Option<String>| text.as_deref().and_then(|text| Decimal::from_str_exact(text).ok());
     SoldPart {
         catalog_no: part.catalog_no.clone(),
