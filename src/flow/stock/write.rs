@@ -11,7 +11,7 @@ use crate::failpoint;
 use crate::flow::Connection;
 use crate::shopify::ShopifyError;
 use crate::shopify::stock_write::{FieldError, LEVELS_MAX, LevelRefusal, SetLevel, SetOutcome};
-use crate::store::{CallEnd, LevelFate, LevelFilter, LevelState, StockCall, StoreError};
+use crate::store::{CallEnd, CallLevel, LevelFate, LevelFilter, LevelState, StockCall, StoreError};
 use crate::telemetry::metric;
 
 /// A plan that is older does not go out any more: what IFS has may be another by now.
@@ -19,7 +19,7 @@ const PLAN_AGE_MAX: SignedDuration = SignedDuration::from_mins(30);
 /// A call that is older is not sent again: Shopify may not remember its key any more.
 const CALL_AGE_MAX: SignedDuration = SignedDuration::from_hours(1);
 /// How often a call whose answer cannot be read is sent before its levels are read instead.
-const SENT_MAX: i64 = 8;
+const SENT_MAX: i64 = 5;
 /// The pause after trouble of Shopify as a whole, when it did not name one.
 const REMOTE_PAUSE: Duration = Duration::from_secs(5);
 /// The pause while Shopify works on an earlier call of the same key.
@@ -50,7 +50,7 @@ pub async fn drain(link: &Connection) -> Result<Option<Duration>, StoreError> {
         if is_held_back(link) {
             return Ok(Some(REMOTE_PAUSE));
         }
-        if call.opened_at < ago(link, CALL_AGE_MAX) || call.sent >= SENT_MAX {
+        if call.opened_at < ago(link, CALL_AGE_MAX) {
             tracing::warn!(connection = %link.name, call = call.id, "a call that sets levels got no answer: its levels are read again");
             end(link, &call, CallEnd::GivenUp).await?;
             continue;
@@ -91,7 +91,7 @@ fn ago(link: &Connection, age: SignedDuration) -> Timestamp {
 
 /// Sends a call and settles what came of it.
 async fn send(link: &Connection, call: &StockCall) -> Result<Sent, StoreError> {
-    let level = |level: &crate::store::CallLevel| SetLevel {
+    let level = |level: &CallLevel| SetLevel {
         item_id: level.item_id,
         location_id: level.location_id,
         quantity: level.quantity,
@@ -110,7 +110,7 @@ async fn send(link: &Connection, call: &StockCall) -> Result<Sent, StoreError> {
             CallEnd::Refused((0..levels.len()).map(|index| (index, LevelFate::Again(at))).collect())
         }
         Ok(SetOutcome::Refused { named, whole }) => refused(link, levels.len(), named, &whole),
-        Err(error) => match failed(link, &error, levels.len()) {
+        Err(error) => match failed(link, call, &error) {
             Ok(ended) => ended,
             Err(pause) => return Ok(Sent::Open(pause)),
         },
@@ -153,11 +153,12 @@ fn code_of(error: &FieldError) -> String {
 }
 
 /// What becomes of a call that failed: how it ended, or how long until it goes again.
-fn failed(link: &Connection, error: &ShopifyError, levels: usize) -> Result<CallEnd, Duration> {
+fn failed(link: &Connection, call: &StockCall, error: &ShopifyError) -> Result<CallEnd, Duration> {
     match error.verdict() {
         // Nothing was done, and nothing ever will be of it.
-        Verdict::Reject if levels > 1 => Ok(CallEnd::Split),
+        Verdict::Reject if call.levels.len() > 1 => Ok(CallEnd::Split),
         Verdict::Reject => Ok(CallEnd::Refused(vec![(0, parked(link, "refused".to_owned(), &error.to_string()))])),
+        Verdict::Retry { scope: Scope::Record, .. } if call.sent >= SENT_MAX => Ok(CallEnd::GivenUp),
         Verdict::Retry { after, scope: Scope::Remote | Scope::Record } => {
             tracing::warn!(connection = %link.name, %error, "levels were not set: the call goes again as it was");
             Err(after.unwrap_or(REMOTE_PAUSE))
