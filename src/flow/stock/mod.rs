@@ -14,6 +14,7 @@ mod place;
 mod plan;
 mod read_ifs;
 mod read_shop;
+pub mod told;
 pub mod write;
 
 use std::time::Duration;

@@ -341,13 +341,16 @@ fn left_of(link: &Connection, variants: &[StockVariant]) -> BTreeMap<u64, UnitsL
 }
 
 /// What is left of a variant; of a bundle what Shopify says where the settings want that.
-fn left(link: &Connection, known: &BTreeMap<u64, UnitsLeft>, variant: u64, bundle: Option<Option<i64>>) -> UnitsLeft {
-    match bundle {
-        Some(sellable) if link.stock.out().bundle == BundleStock::ByShopify => {
-            sellable.map_or(UnitsLeft::Unknown, UnitsLeft::Known)
-        }
-        Some(_) | None => known.get(&variant).copied().unwrap_or(UnitsLeft::Unknown),
+fn left(
+    link: &Connection,
+    known: &BTreeMap<u64, UnitsLeft>,
+    variant: u64,
+    (is_bundle, sellable): (bool, Option<i64>),
+) -> UnitsLeft {
+    if is_bundle && link.stock.out().bundle == BundleStock::ByShopify {
+        return sellable.map_or(UnitsLeft::Unknown, UnitsLeft::Known);
     }
+    known.get(&variant).copied().unwrap_or(UnitsLeft::Unknown)
 }
 
 /// A product as it was read for the plan. Where it is published was not: it passes for being on every channel.
@@ -358,7 +361,7 @@ fn known_product(link: &Connection, variants: &[StockVariant], known: &BTreeMap<
         is_tracked: variant.is_tracked,
         is_bundle: variant.is_bundle,
         policy: InventoryPolicy::from_word(&variant.policy),
-        left: left(link, known, variant.variant_id, variant.is_bundle.then_some(variant.sellable)),
+        left: left(link, known, variant.variant_id, (variant.is_bundle, variant.sellable)),
     };
     ProductReading {
         status: ProductStatus::from_word(status),
@@ -374,7 +377,7 @@ fn read_product(link: &Connection, shown: &ShownProduct, known: &BTreeMap<u64, U
         is_tracked: variant.is_tracked,
         is_bundle: variant.is_bundle,
         policy: InventoryPolicy::from_word(&variant.policy),
-        left: left(link, known, variant.variant_id, variant.is_bundle.then_some(variant.sellable)),
+        left: left(link, known, variant.variant_id, (variant.is_bundle, variant.sellable)),
     });
     ProductReading {
         status: ProductStatus::from_word(&shown.status),
