@@ -4,11 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::flow::stock::{outs, write};
+use crate::flow::stock::outs::{self, Looked};
+use crate::flow::stock::write;
 use crate::flow::{Connection, write_back};
 use crate::store::StoreError;
 use crate::supervision::{Pace, Step};
 
+/// Calls that set levels between two looks at orders.
+const CALLS_AT_ONCE: usize = 4;
 /// Time between two looks while the shop cannot be asked about products.
 const OUTS_PAUSE: Duration = Duration::from_secs(10);
 
@@ -21,6 +24,7 @@ pub struct ShopifyWriter {
 impl Step for ShopifyWriter {
     async fn run(&self) -> Pace {
         match self.write().await {
+            Ok(Some(wait)) if wait.is_zero() => Pace::More,
             Ok(Some(wait)) => Pace::Due(wait),
             Ok(None) => Pace::Idle,
             Err(StoreError::Fenced) => {
@@ -43,8 +47,15 @@ impl ShopifyWriter {
         if link.stock.settings().every_secs == 0 {
             return Ok(told);
         }
-        let set = write::drain(link).await?;
-        let out = (!outs::drain(link).await?).then_some(OUTS_PAUSE);
+        let set = write::drain(link, CALLS_AT_ONCE).await?;
+        if set.is_some_and(|wait| wait.is_zero()) {
+            return Ok(set);
+        }
+        let out = match outs::look(link).await? {
+            Looked::Done => None,
+            Looked::More => Some(Duration::ZERO),
+            Looked::Held => Some(OUTS_PAUSE),
+        };
         Ok([told, set, out].into_iter().flatten().min())
     }
 }

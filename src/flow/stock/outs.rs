@@ -41,6 +41,17 @@ struct Look {
     is_done: bool,
 }
 
+/// How a look ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Looked {
+    /// Every product of the plan was looked at.
+    Done,
+    /// There are more.
+    More,
+    /// The shop cannot be asked now, or the service stops.
+    Held,
+}
+
 /// Why a product was not dealt with.
 #[derive(Debug, thiserror::Error)]
 enum OutError {
@@ -50,42 +61,44 @@ enum OutError {
     Store(#[from] StoreError),
 }
 
-/// Looks at the products of the latest plan; gives whether it came to the end.
+/// Looks at the next products of the latest plan.
 ///
 /// # Errors
 /// The store's; [`StoreError::Fenced`] when another process owns the tenant.
-pub async fn drain(link: &Connection) -> Result<bool, StoreError> {
+pub async fn look(link: &Connection) -> Result<Looked, StoreError> {
     // 1. Which plan, and how far.
-    let Some(place) = Place::stored(link).await?.filter(|place| place.planned != 0) else { return Ok(true) };
+    let Some(place) = Place::stored(link).await?.filter(|place| place.planned != 0) else {
+        return Ok(Looked::Done);
+    };
     let mut look = stored(link).await?;
     if look.run != place.planned {
         look = Look { run: place.planned, ..Look::default() };
     }
     // 2. Its products, as the shop was read for it.
-    while !look.is_done {
-        if link.is_stopping() || link.shopify.is_left_alone() || !link.tenant.tenure.holds() {
-            return Ok(false);
-        }
-        let products = link.store.stock_products(&link.name, look.after, PRODUCTS_AT_ONCE).await?;
-        match products.last().copied() {
-            Some(last) => {
-                if !piece(link, products).await? {
-                    return Ok(false);
-                }
-                look.after = last;
-            }
-            None => {
-                if !gone(link).await? {
-                    return Ok(false);
-                }
-                look.is_done = true;
-            }
-        }
-        let value = serde_json::to_string(&look).expect("numbers are JSON");
-        let cursor = Cursor { name: OUTS.to_owned(), value };
-        link.store.keep_own_cursor(&link.tenant.lease, &link.name, cursor, link.clock.now()).await?;
+    if look.is_done {
+        return Ok(Looked::Done);
     }
-    Ok(true)
+    if link.is_stopping() || link.shopify.is_left_alone() || !link.tenant.tenure.holds() {
+        return Ok(Looked::Held);
+    }
+    let products = link.store.stock_products(&link.name, look.after, PRODUCTS_AT_ONCE).await?;
+    let came_through = match products.last().copied() {
+        Some(last) => {
+            look.after = last;
+            piece(link, products).await?
+        }
+        None => {
+            look.is_done = true;
+            gone(link).await?
+        }
+    };
+    if !came_through {
+        return Ok(Looked::Held);
+    }
+    let value = serde_json::to_string(&look).expect("numbers are JSON");
+    let cursor = Cursor { name: OUTS.to_owned(), value };
+    link.store.keep_own_cursor(&link.tenant.lease, &link.name, cursor, link.clock.now()).await?;
+    Ok(if look.is_done { Looked::Done } else { Looked::More })
 }
 
 async fn stored(link: &Connection) -> Result<Look, StoreError> {

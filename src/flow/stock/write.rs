@@ -35,7 +35,8 @@ enum Sent {
     Open(Duration),
 }
 
-/// Sets what is due until nothing is. Returns how long until a call goes again.
+/// Sets what is due, by `calls_max` calls at most, so that orders are told between them. Returns how long until there is something to do
+/// again; no time at all where there is more.
 ///
 /// 1. Calls that are open go again, oldest first: nothing is known of them.
 /// 2. Plans that are too old are none any more.
@@ -43,7 +44,7 @@ enum Sent {
 ///
 /// # Errors
 /// The store's; [`StoreError::Fenced`] when another process owns the tenant.
-pub async fn drain(link: &Connection) -> Result<Option<Duration>, StoreError> {
+pub async fn drain(link: &Connection, calls_max: usize) -> Result<Option<Duration>, StoreError> {
     let (store, lease) = (&link.store, &link.tenant.lease);
     // 1.
     for call in store.open_stock_calls(&link.name).await? {
@@ -67,7 +68,10 @@ pub async fn drain(link: &Connection) -> Result<Option<Duration>, StoreError> {
     }
     store.age_stock_plans(lease, &link.name, ago(link, PLAN_AGE_MAX), link.clock.now()).await?;
     // 3.
-    while !is_held_back(link) {
+    for _ in 0..calls_max {
+        if is_held_back(link) {
+            return Ok(Some(REMOTE_PAUSE));
+        }
         let most = i64::try_from(LEVELS_MAX).unwrap_or(1);
         let Some(call) = store.open_stock_call(lease, &link.name, most, link.clock.now()).await? else {
             return Ok(None);
@@ -77,7 +81,7 @@ pub async fn drain(link: &Connection) -> Result<Option<Duration>, StoreError> {
             return Ok(Some(pause));
         }
     }
-    Ok(Some(REMOTE_PAUSE))
+    Ok(Some(Duration::ZERO))
 }
 
 /// Whether nothing may be sent now.
