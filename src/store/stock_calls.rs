@@ -159,6 +159,15 @@ impl Store {
         .await
     }
 
+    /// Whether a level is due to be set.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn has_due_levels(&self, name: &ConnectionName, now: Timestamp) -> Result<bool, StoreError> {
+        let (name, now) = (name.as_str().to_owned(), micros(now));
+        self.run(move |db| Ok(!due(db, &name, now, 1)?.is_empty())).await
+    }
+
     /// The calls of a connection that have not ended, oldest first: each goes again, or is given up.
     ///
     /// # Errors

@@ -29,8 +29,10 @@ const WAITING_PAUSE: SignedDuration = SignedDuration::from_secs(60);
 pub(super) async fn begin(link: &Connection, place: &mut Place) -> Result<bool, StockError> {
     let (store, lease, now) = (&link.store, &link.tenant.lease, link.clock.now());
     // 1.
-    let before = now.checked_sub(WAITING_PAUSE).unwrap_or(now);
-    store.read_waiting_levels_again(lease, &link.name, (before, WAITING_MAX), now).await?;
+    if place.seen.waiting > 0 {
+        let before = now.checked_sub(WAITING_PAUSE).unwrap_or(now);
+        store.read_waiting_levels_again(lease, &link.name, (before, WAITING_MAX), now).await?;
+    }
     let stale = store.stale_levels(&link.name, LEVELS_AT_ONCE).await?;
     if stale.is_empty() {
         return Ok(false);

@@ -1,9 +1,9 @@
 //! Stock: what IFS can still sell reaches the shop's levels, and what happens to products that have run out.
 //!
-//! A run reads the shop first ([`read_shop`]), then IFS ([`read_ifs`]), with what orders take between both ([`orders`]); then every order
-//! has to be known ([`books`]); then it plans ([`plan`]). Each page is one transaction with the run's [`Place`], so that a run that broke
-//! off goes on where it was. Nothing of that writes to the shop: [`write`] does, and [`outs`], in another actor. Levels that somebody
-//! changed meanwhile are read and planned again by themselves ([`mend`]).
+//! A run reads the shop first (`read_shop`), then IFS (`read_ifs`), with what orders take between both (`orders`); then every order has to
+//! be known ([`books`]); then it plans (`plan`). Each page is one transaction with the run's [`Place`], so that a run that broke off goes
+//! on where it was. Nothing of that writes to the shop: [`write`] does, and [`outs`], in another actor. Levels that somebody changed
+//! meanwhile are read and planned again by themselves (`mend`).
 
 pub mod books;
 mod figures;
@@ -29,6 +29,7 @@ use crate::shopify::ShopifyError;
 use crate::store::{Cursor, RunEnd, RunOutcome, StoreError};
 use crate::telemetry::metric;
 
+use books::Known;
 pub use place::{Place, Seen, Step};
 
 /// What runs, in `schedule_runs`, and the name of its cursor.
@@ -115,8 +116,8 @@ enum Stepped {
     Further,
     /// It has to wait for the remote.
     Later(Duration),
-    /// Every order is waited for.
-    Waits,
+    /// A sweep is waited for.
+    Sweep,
     /// The run is at its end.
     Done,
 }
@@ -174,7 +175,7 @@ async fn steps(link: &Connection, place: &mut Place) -> Result<Polled, StockErro
         match stepped {
             Stepped::Further => {}
             Stepped::Later(wait) => return Ok(Polled::Waits(wait)),
-            Stepped::Waits => return Ok(Polled::Sweep(BOOKS_LOOK)),
+            Stepped::Sweep => return Ok(Polled::Sweep(BOOKS_LOOK)),
             Stepped::Done => return Ok(done(link, place).await?),
         }
     }
@@ -182,10 +183,13 @@ async fn steps(link: &Connection, place: &mut Place) -> Result<Polled, StockErro
 
 /// Waits until every order is known that was placed or changed before the shop was read; after a while it goes on without.
 async fn books_are_current(link: &Connection, place: &mut Place) -> Result<Stepped, StockError> {
-    place.is_current = books::are_current(link, place.read_at()).await?;
+    let known = books::look(link, place.read_at()).await?;
+    place.is_current = known == Known::All;
     let waited = link.clock.now().duration_since(place.waits_from());
-    if !place.is_current && waited < BOOKS_WAIT {
-        return Ok(Stepped::Waits);
+    match known {
+        Known::Unswept if waited < BOOKS_WAIT => return Ok(Stepped::Sweep),
+        Known::Unmapped if waited < BOOKS_WAIT => return Ok(Stepped::Later(BOOKS_LOOK)),
+        Known::All | Known::Unswept | Known::Unmapped => {}
     }
     if !place.is_current {
         tracing::warn!(
@@ -221,7 +225,7 @@ async fn done(link: &Connection, place: &mut Place) -> Result<Polled, StoreError
 
 /// The run could not go on: where it may, it stays where it is.
 async fn failed(link: &Connection, mut place: Place, error: &StockError) -> Result<Polled, StoreError> {
-    let message = told(error);
+    let message = in_one_line(error);
     tracing::warn!(
         connection = %link.name, error = %message,
         "the stock could not be read to its end: the shop keeps what it shows; it is tried again by itself"
@@ -244,7 +248,7 @@ async fn failed(link: &Connection, mut place: Place, error: &StockError) -> Resu
 }
 
 /// An error with what caused it, in one line.
-fn told(error: &StockError) -> String {
+fn in_one_line(error: &StockError) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
