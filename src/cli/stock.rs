@@ -207,6 +207,7 @@ fn doing(place: &Place) -> String {
         Step::Orders => "what orders take".to_owned(),
         Step::DemandBefore { .. } | Step::DemandAfter { .. } => "IFS: open lines".to_owned(),
         Step::Stock { .. } => format!("IFS: stock of {} parts", seen.parts.values().sum::<u64>()),
+        Step::Mend { .. } => "levels that somebody changed".to_owned(),
         Step::Books => "waits until every order is known".to_owned(),
         Step::Plan { .. } => format!("plans: {} to set, {} as they should be", seen.to_set, seen.quiet),
         Step::Rest => "at its end".to_owned(),

@@ -168,6 +168,7 @@ async fn steps(link: &Connection, place: &mut Place) -> Result<Polled, StockErro
             Step::DemandBefore { site, after } => read_ifs::demand_before(link, place, site, after).await?,
             Step::Stock { site, after } => read_ifs::stock(link, place, site, after).await?,
             Step::DemandAfter { site, after } => read_ifs::demand_after(link, place, site, after).await?,
+            Step::Mend { variants } => mend::read(link, place, &variants).await?,
             Step::Books => books_are_current(link, place).await?,
             Step::Plan { site, after } => plan::piece(link, place, site, after).await?,
             Step::Rest => Stepped::Done,
@@ -234,8 +235,7 @@ async fn failed(link: &Connection, mut place: Place, error: &StockError) -> Resu
         metrics::counter!(metric::STOCK_GUARDED_TOTAL, "connection" => link.name.as_str().to_owned()).increment(1);
     }
     let number = std::mem::take(&mut place.number);
-    let is_mending = place.parts.is_some();
-    if is_mending || !error.goes_on() {
+    if !error.goes_on() {
         place.parts = None;
         place.go_to(Step::Rest);
     }
