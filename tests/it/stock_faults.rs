@@ -66,7 +66,7 @@ on_both!(a_sku_on_two_variants_is_left_alone_and_both_are_named, levels(), async
     an_hour_later(world, &steps);
     synced(&steps).await;
     let left = rows(&steps, LevelState::Left).await;
-    let told: Vec<&str> = left.iter().filter_map(|level| level.reason.as_ref().map(|(_, text)| text.as_str())).collect();
+    let told: Vec<String> = left.into_iter().filter_map(|level| level.reason).map(|(_, text)| text).collect();
     assert!(told.iter().any(|text| text.contains(&twin.to_string())), "{told:?}");
 });
 
