@@ -1,5 +1,5 @@
 //! Orders by a bulk operation: Shopify runs the search by itself and lays one line for each order down in a file, which is read
-//! line by line through the egress guard. For lists longer than may be paged.
+//! line by line through the egress guard. For lists longer than may be paged. What other lists need of it is here too.
 
 use std::time::Duration;
 
@@ -69,7 +69,8 @@ impl ShopifyClient {
         self.start_bulk(bulk_query(search, FIGURE_FIELDS)).await
     }
 
-    async fn start_bulk(&self, query: String) -> Result<String, ShopifyError> {
+    /// Starts one over any query without variables.
+    pub(super) async fn start_bulk(&self, query: String) -> Result<String, ShopifyError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Data {
@@ -173,7 +174,8 @@ impl BulkFile {
         self.next_of(most, listed_of).await
     }
 
-    async fn next_of<T>(
+    /// The next lines, each read so.
+    pub(super) async fn next_of<T>(
         &mut self,
         most: usize,
         read: impl Fn(&[u8]) -> Result<T, ShopifyError>,

@@ -40,6 +40,12 @@ pub const LINE_PAGES_MAX: usize = 60;
 /// Pages of 100 webhook subscriptions: an app has a few for each topic.
 pub const SUBSCRIPTION_PAGES_MAX: usize = 25;
 
+/// Pages of 250 locations of a shop, or levels of an item: Shopify allows 1,000 locations.
+pub const LOCATION_PAGES_MAX: usize = 8;
+
+/// Pages of 250 variants of a product: Shopify allows 2,048.
+pub const VARIANT_PAGES_MAX: usize = 12;
+
 /// How often an order is read anew because it changed between two of its pages.
 pub const READINGS_MAX: usize = 3;
 

@@ -66,7 +66,7 @@ impl SortKey {
     }
 }
 
-/// How many orders a page holds; it shrinks where Shopify finds it too costly, and stays so.
+/// How many orders, or other things, a page holds; it shrinks where Shopify finds it too costly, and stays so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageSize(u32);
 
@@ -76,7 +76,13 @@ impl PageSize {
         Self(orders.clamp(1, PAGE_MAX))
     }
 
-    fn halve(&mut self) -> bool {
+    /// How many that is.
+    pub(super) fn get(self) -> u32 {
+        self.0
+    }
+
+    /// Half of it next time; false at the floor.
+    pub(super) fn halve(&mut self) -> bool {
         let shrinks = self.0 > PAGE_MIN;
         if shrinks {
             self.0 = (self.0 / 2).max(PAGE_MIN);

@@ -9,6 +9,7 @@ pub mod graphql;
 pub mod refund;
 pub mod rest;
 mod scalar;
+pub mod stock;
 
 pub use decode::{
     DecodeError, decode_graphql_order, decode_order_deleted, decode_order_edited, decode_refund_created,
