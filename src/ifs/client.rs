@@ -14,6 +14,7 @@ use super::auth::{AccessToken, TokenKeeper};
 use super::batch::{self, ChangeSetAnswer, Encoded, PartAnswer};
 use super::error::{IfsError, Undecodable};
 use super::limits::{ANSWER_BYTES_MAX, READ_RETRIES};
+use super::projection::{Projection, Services};
 use super::sending::{Mark, send};
 pub use super::settings::{IfsSettings, IfsSetupError};
 use super::wire::PartRequest;
@@ -25,10 +26,6 @@ use crate::remote::{
 };
 use crate::telemetry::metric;
 
-/// The projection that holds customer orders.
-const ORDERS_SERVICE: &str = "CustomerOrderHandling.svc";
-/// The projection that holds customers.
-const CUSTOMERS_SERVICE: &str = "CustomerHandling.svc";
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 /// How long reads keep an idle connection.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -41,17 +38,9 @@ const PAUSE_UNSAID: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct IfsClient(Arc<Inner>, Projection);
 
-/// Which projection a client's paths belong to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Projection {
-    Orders,
-    Customers,
-}
-
 struct Inner {
     name: String,
-    orders: Url,
-    customers: Url,
+    services: Services,
     /// Opens a connection for each call, so that a write never meets a connection that died while idle.
     fresh: Client,
     pooled: Client,
@@ -80,11 +69,9 @@ impl IfsClient {
     /// The settings do not allow one.
     pub fn new(settings: IfsSettings, egress: &Egress, clock: Clock) -> Result<Self, IfsSetupError> {
         let base = settings.base_url.as_str().trim_end_matches('/');
-        let service = |prefix: &str, service: &str| format!("{base}/{}/{service}/", prefix.trim_matches('/')).parse();
-        let orders: Url = service(&settings.projection_prefix, ORDERS_SERVICE)?;
-        let customers: Url = service(&settings.customers_prefix, CUSTOMERS_SERVICE)?;
+        let services = Services::new(&settings)?;
         let token: Url = format!("{base}/auth/realms/{}/protocol/openid-connect/token", settings.realm).parse()?;
-        let client = || Ok::<_, IfsSetupError>(egress.client(&orders)?.timeout(settings.request_timeout));
+        let client = || Ok::<_, IfsSetupError>(egress.client(services.folder())?.timeout(settings.request_timeout));
         let fresh = client()?.pool_max_idle_per_host(0).http1_only().build()?;
         let pooled = client()?.pool_idle_timeout(IDLE_TIMEOUT).build()?;
         let keeper = TokenKeeper::new(token, settings.credentials, pooled.clone(), clock.clone(), &settings.name);
@@ -93,8 +80,7 @@ impl IfsClient {
             breaker: Breaker::new(&settings.name, settings.breaker, clock.clone()),
             tenure: settings.tenure,
             name: settings.name,
-            orders,
-            customers,
+            services,
             fresh,
             pooled,
             keeper,
@@ -109,14 +95,12 @@ impl IfsClient {
     /// The same tenant's projection of customers: same token, rate and connections, other paths.
     #[must_use]
     pub fn customers(&self) -> Self {
-        Self(Arc::clone(&self.0), Projection::Customers)
+        self.at(Projection::Customers)
     }
 
-    fn service(&self) -> &Url {
-        match self.1 {
-            Projection::Orders => &self.0.orders,
-            Projection::Customers => &self.0.customers,
-        }
+    /// The same tenant's other projection.
+    pub(super) fn at(&self, projection: Projection) -> Self {
+        Self(Arc::clone(&self.0), projection)
     }
 
     /// Makes sure of a token that is not due for refresh; says when to come again.
@@ -203,11 +187,11 @@ impl IfsClient {
     /// # Errors
     /// A page could not be read, or there were more than any order has.
     pub async fn whole_list(&self, mut first: Answer) -> Result<Answer, IfsError> {
-        let mut next = next_page(&first.body, ORDERS_SERVICE)?;
+        let mut next = next_page(&first.body, Projection::Orders.service())?;
         for _ in 0..PAGES_MAX {
             let Some(path) = next.take() else { return Ok(first) };
             let mut page = self.query(&path).await?;
-            next = next_page(&page.body, ORDERS_SERVICE)?;
+            next = next_page(&page.body, Projection::Orders.service())?;
             let more = page.body.get_mut("value").and_then(Value::as_array_mut).map(std::mem::take);
             let (Some(more), Some(rows)) = (more, first.body.get_mut("value").and_then(Value::as_array_mut)) else {
                 return Err(Undecodable::new("a page of a list holds no rows").into());
@@ -259,6 +243,14 @@ impl IfsClient {
     /// It failed. It was repeated where that is of use.
     pub async fn query(&self, path_and_query: &str) -> Result<Answer, IfsError> {
         self.read("read", async |token| self.read_one(token, path_and_query).await).await
+    }
+
+    /// A question that IFS takes as a POST: nothing stays of it, so it is repeated as a read is.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub(super) async fn ask(&self, operation: &'static str, part: &PartRequest) -> Result<Answer, IfsError> {
+        self.read(operation, async |token| self.write_one(token, part, Mark::Nothing).await).await
     }
 
     async fn write_changes(
@@ -328,8 +320,7 @@ impl IfsClient {
     }
 
     fn request(&self, client: &Client, method: reqwest::Method, token: &AccessToken, path: &str) -> RequestBuilder {
-        // Appended, not joined: no path can leave the projection's host.
-        let request = client.request(method, format!("{}{path}", self.service())).bearer_auth(token.reveal());
+        let request = client.request(method, self.0.services.address(self.1, path)).bearer_auth(token.reveal());
         if path == "$batch" { request } else { request.header(ACCEPT, batch::ACCEPT) }
     }
 

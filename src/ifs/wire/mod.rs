@@ -6,6 +6,7 @@ pub mod names;
 mod objstate;
 mod part;
 mod row;
+pub mod stock;
 
 pub use objstate::Objstate;
 pub use part::{Method, PartRequest};
