@@ -267,7 +267,8 @@ fn take_up_again(db: &mut Db, page: &HintPage, hint: &Hint) -> Result<(), StoreE
     Ok(())
 }
 
-fn put_cursor(db: &mut Db, connection: &str, cursor: &Cursor, now: i64) -> Result<(), StoreError> {
+/// Keeps where a reading stands.
+pub(super) fn put_cursor(db: &mut Db, connection: &str, cursor: &Cursor, now: i64) -> Result<(), StoreError> {
     diesel::sql_query(
         "INSERT INTO cursors (connection, name, value, updated_at) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (connection, name) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at",

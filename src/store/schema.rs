@@ -64,6 +64,7 @@ diesel::table! {
         location_id -> Nullable<BigInt>,
         staff_id -> Nullable<BigInt>,
         first_received_at -> BigInt,
+        weighed -> BigInt,
     }
 }
 
@@ -211,6 +212,164 @@ diesel::table! {
         outcome -> Nullable<Text>,
         message -> Nullable<Text>,
         figures -> Text,
+    }
+}
+
+diesel::table! {
+    stock_marks (connection) {
+        connection -> Text,
+        mark -> BigInt,
+    }
+}
+
+diesel::table! {
+    stock_variants (connection, variant_id) {
+        connection -> Text,
+        variant_id -> BigInt,
+        run -> BigInt,
+        product_id -> BigInt,
+        item_id -> BigInt,
+        sku -> Nullable<Text>,
+        barcode -> Nullable<Text>,
+        catalog_no -> Nullable<Text>,
+        price -> Text,
+        policy -> Text,
+        status -> Text,
+        is_tracked -> BigInt,
+        is_bundle -> BigInt,
+        sellable -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    stock_levels (connection, item_id, location_id) {
+        connection -> Text,
+        item_id -> BigInt,
+        location_id -> BigInt,
+        run -> BigInt,
+        revision -> BigInt,
+        available -> BigInt,
+        committed -> BigInt,
+        read_from -> Nullable<BigInt>,
+        read_until -> Nullable<BigInt>,
+        moved -> BigInt,
+        pending -> Nullable<BigInt>,
+        state -> Text,
+        site -> Nullable<Text>,
+        part_no -> Nullable<Text>,
+        catalog_no -> Nullable<Text>,
+        quantity -> Nullable<BigInt>,
+        wanted -> Nullable<BigInt>,
+        terms -> Nullable<Text>,
+        reason_code -> Nullable<Text>,
+        reason_text -> Nullable<Text>,
+        planned_at -> Nullable<BigInt>,
+        due_at -> BigInt,
+        batch_max -> BigInt,
+        call_id -> Nullable<BigInt>,
+        written -> Nullable<BigInt>,
+        written_at -> Nullable<BigInt>,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    stock_calls (id) {
+        id -> BigInt,
+        connection -> Text,
+        idempotency_key -> Text,
+        content -> Text,
+        levels -> BigInt,
+        generation -> BigInt,
+        sent -> BigInt,
+        opened_at -> BigInt,
+        ended_at -> Nullable<BigInt>,
+        outcome -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    stock_sales_parts (connection, site, catalog_no) {
+        connection -> Text,
+        site -> Text,
+        catalog_no -> Text,
+        run -> BigInt,
+        part_no -> Nullable<Text>,
+        conversion -> Nullable<Text>,
+        price_conversion -> Nullable<Text>,
+        is_active -> BigInt,
+        list_price -> Nullable<Text>,
+        list_price_incl_tax -> Nullable<Text>,
+        currency -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    stock_parts (connection, site, part_no) {
+        connection -> Text,
+        site -> Text,
+        part_no -> Text,
+        stock -> Nullable<Text>,
+        stock_run -> Nullable<BigInt>,
+        demand_before -> Nullable<Text>,
+        demand_before_run -> Nullable<BigInt>,
+        demand_after -> Nullable<Text>,
+        demand_after_run -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    stock_orders (connection, order_id) {
+        connection -> Text,
+        order_id -> BigInt,
+        changed_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    stock_order_units (connection, order_id, catalog_no, site) {
+        connection -> Text,
+        order_id -> BigInt,
+        catalog_no -> Text,
+        site -> Text,
+        units -> BigInt,
+        open -> BigInt,
+        written -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    stock_outs (id) {
+        id -> BigInt,
+        connection -> Text,
+        product_id -> BigInt,
+        state -> Text,
+        acts -> Text,
+        revision -> BigInt,
+        opened_at -> BigInt,
+        changed_at -> BigInt,
+        ended_at -> Nullable<BigInt>,
+        ended -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    prices (connection, price_list, variant_id) {
+        connection -> Text,
+        price_list -> BigInt,
+        variant_id -> BigInt,
+        product_id -> BigInt,
+        catalog_no -> Text,
+        run -> BigInt,
+        state -> Text,
+        shown -> Nullable<Text>,
+        wanted -> Nullable<Text>,
+        currency -> Text,
+        valid_from -> Nullable<Text>,
+        accepted -> Nullable<Text>,
+        reason_code -> Nullable<Text>,
+        reason_text -> Nullable<Text>,
+        updated_at -> BigInt,
     }
 }
 

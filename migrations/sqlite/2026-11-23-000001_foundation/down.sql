@@ -1,5 +1,15 @@
 DROP TABLE audit;
 DROP TABLE leases;
+DROP TABLE prices;
+DROP TABLE stock_outs;
+DROP TABLE stock_order_units;
+DROP TABLE stock_orders;
+DROP TABLE stock_parts;
+DROP TABLE stock_sales_parts;
+DROP TABLE stock_calls;
+DROP TABLE stock_levels;
+DROP TABLE stock_variants;
+DROP TABLE stock_marks;
 DROP TABLE strays;
 DROP TABLE schedule_runs;
 DROP TABLE heard;

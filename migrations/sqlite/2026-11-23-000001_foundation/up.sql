@@ -63,10 +63,12 @@ CREATE TABLE orders (
     location_id BIGINT,
     staff_id BIGINT,
     first_received_at BIGINT NOT NULL,
+    weighed BIGINT NOT NULL DEFAULT 0,
     UNIQUE (connection, order_id)
 );
 CREATE INDEX orders_name ON orders (name);
 CREATE INDEX orders_placed ON orders (connection, created_at);
+CREATE INDEX orders_unweighed ON orders (connection, order_id) WHERE weighed <> revision;
 
 CREATE TABLE documents (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -218,6 +220,166 @@ CREATE TABLE schedule_runs (
 );
 CREATE INDEX schedule_runs_latest ON schedule_runs (connection, what, id);
 CREATE INDEX schedule_runs_started ON schedule_runs (started_at);
+
+CREATE TABLE stock_marks (
+    connection TEXT PRIMARY KEY,
+    mark BIGINT NOT NULL
+);
+
+CREATE TABLE stock_variants (
+    connection TEXT NOT NULL,
+    variant_id BIGINT NOT NULL,
+    run BIGINT NOT NULL,
+    product_id BIGINT NOT NULL,
+    item_id BIGINT NOT NULL,
+    sku TEXT,
+    barcode TEXT,
+    catalog_no TEXT,
+    price TEXT NOT NULL,
+    policy TEXT NOT NULL,
+    status TEXT NOT NULL,
+    is_tracked BIGINT NOT NULL,
+    is_bundle BIGINT NOT NULL,
+    sellable BIGINT,
+    PRIMARY KEY (connection, variant_id)
+);
+CREATE INDEX stock_variants_part ON stock_variants (connection, catalog_no);
+CREATE INDEX stock_variants_product ON stock_variants (connection, product_id);
+CREATE INDEX stock_variants_item ON stock_variants (connection, item_id);
+
+CREATE TABLE stock_levels (
+    connection TEXT NOT NULL,
+    item_id BIGINT NOT NULL,
+    location_id BIGINT NOT NULL,
+    run BIGINT NOT NULL,
+    revision BIGINT NOT NULL,
+    available BIGINT NOT NULL,
+    committed BIGINT NOT NULL,
+    read_from BIGINT,
+    read_until BIGINT,
+    moved BIGINT NOT NULL DEFAULT 0,
+    pending BIGINT,
+    state TEXT NOT NULL CHECK (state IN ('read', 'left', 'quiet', 'planned', 'writing', 'written', 'stale', 'parked')),
+    site TEXT,
+    part_no TEXT,
+    catalog_no TEXT,
+    quantity BIGINT,
+    wanted BIGINT,
+    terms TEXT,
+    reason_code TEXT,
+    reason_text TEXT,
+    planned_at BIGINT,
+    due_at BIGINT NOT NULL DEFAULT 0,
+    batch_max BIGINT NOT NULL,
+    call_id BIGINT,
+    written BIGINT,
+    written_at BIGINT,
+    updated_at BIGINT NOT NULL,
+    PRIMARY KEY (connection, item_id, location_id)
+);
+CREATE INDEX stock_levels_due ON stock_levels (connection, due_at, item_id, location_id) WHERE state = 'planned';
+CREATE INDEX stock_levels_stale ON stock_levels (connection, item_id) WHERE state = 'stale';
+CREATE INDEX stock_levels_parked ON stock_levels (connection, item_id) WHERE state = 'parked';
+CREATE INDEX stock_levels_call ON stock_levels (call_id) WHERE call_id IS NOT NULL;
+
+CREATE TABLE stock_calls (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    connection TEXT NOT NULL,
+    idempotency_key TEXT NOT NULL UNIQUE,
+    content TEXT NOT NULL,
+    levels BIGINT NOT NULL,
+    generation BIGINT NOT NULL,
+    sent BIGINT NOT NULL,
+    opened_at BIGINT NOT NULL,
+    ended_at BIGINT,
+    outcome TEXT
+);
+CREATE INDEX stock_calls_open ON stock_calls (connection, id) WHERE ended_at IS NULL;
+CREATE INDEX stock_calls_ended ON stock_calls (ended_at) WHERE ended_at IS NOT NULL;
+
+CREATE TABLE stock_sales_parts (
+    connection TEXT NOT NULL,
+    site TEXT NOT NULL,
+    catalog_no TEXT NOT NULL,
+    run BIGINT NOT NULL,
+    part_no TEXT,
+    conversion TEXT,
+    price_conversion TEXT,
+    is_active BIGINT NOT NULL,
+    list_price TEXT,
+    list_price_incl_tax TEXT,
+    currency TEXT,
+    PRIMARY KEY (connection, site, catalog_no)
+);
+CREATE INDEX stock_sales_parts_part ON stock_sales_parts (connection, site, part_no);
+
+CREATE TABLE stock_parts (
+    connection TEXT NOT NULL,
+    site TEXT NOT NULL,
+    part_no TEXT NOT NULL,
+    stock TEXT,
+    stock_run BIGINT,
+    demand_before TEXT,
+    demand_before_run BIGINT,
+    demand_after TEXT,
+    demand_after_run BIGINT,
+    PRIMARY KEY (connection, site, part_no)
+);
+
+CREATE TABLE stock_orders (
+    connection TEXT NOT NULL,
+    order_id BIGINT NOT NULL,
+    changed_at BIGINT NOT NULL,
+    PRIMARY KEY (connection, order_id)
+);
+
+CREATE TABLE stock_order_units (
+    connection TEXT NOT NULL,
+    order_id BIGINT NOT NULL,
+    catalog_no TEXT NOT NULL,
+    site TEXT NOT NULL,
+    units BIGINT NOT NULL,
+    open BIGINT NOT NULL,
+    written BIGINT,
+    PRIMARY KEY (connection, order_id, catalog_no, site)
+);
+CREATE INDEX stock_order_units_part ON stock_order_units (connection, catalog_no);
+
+CREATE TABLE stock_outs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    connection TEXT NOT NULL,
+    product_id BIGINT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('disabling', 'disabled', 'respected', 'enabling')),
+    acts TEXT NOT NULL,
+    revision BIGINT NOT NULL,
+    opened_at BIGINT NOT NULL,
+    changed_at BIGINT NOT NULL,
+    ended_at BIGINT,
+    ended TEXT CHECK (ended IN ('enabled', 'restocked', 'overtaken', 'gone'))
+);
+CREATE UNIQUE INDEX stock_outs_one_open ON stock_outs (connection, product_id) WHERE ended_at IS NULL;
+CREATE INDEX stock_outs_product ON stock_outs (connection, product_id, id);
+
+CREATE TABLE prices (
+    connection TEXT NOT NULL,
+    price_list BIGINT NOT NULL,
+    variant_id BIGINT NOT NULL,
+    product_id BIGINT NOT NULL,
+    catalog_no TEXT NOT NULL,
+    run BIGINT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('planned', 'written', 'parked', 'later')),
+    shown TEXT,
+    wanted TEXT,
+    currency TEXT NOT NULL,
+    valid_from TEXT,
+    accepted TEXT,
+    reason_code TEXT,
+    reason_text TEXT,
+    updated_at BIGINT NOT NULL,
+    PRIMARY KEY (connection, price_list, variant_id)
+);
+CREATE INDEX prices_planned ON prices (connection, price_list, product_id, variant_id) WHERE state = 'planned';
+CREATE INDEX prices_parked ON prices (connection, price_list, variant_id) WHERE state = 'parked';
 
 CREATE TABLE leases (
     name TEXT PRIMARY KEY,
