@@ -277,7 +277,6 @@ impl Store {
 fn pools(db: &mut Db, name: &str, site: &str, run: i64, parts: Vec<String>) -> Result<Vec<StockPool>, StoreError> {
     use schema::stock_sales_parts::dsl;
     let sold = dsl::stock_sales_parts.filter(dsl::connection.eq(name)).filter(dsl::site.eq(site));
-<<<<<<< ours
     let sold: Vec<(RawSalesPart, i64)> = sold
         .filter(dsl::part_no.eq_any(&parts))
         .order(dsl::catalog_no)
@@ -285,11 +284,6 @@ fn pools(db: &mut Db, name: &str, site: &str, run: i64, parts: Vec<String>) -> R
         .load(db)?;
     let numbers: Vec<String> = sold.iter().map(|(part, _)| part.catalog_no.clone()).collect();
     let others = read_by_other_runs(db, name, run, &numbers)?;
-=======
-    let sold: Vec<RawSalesPart> =
-        sold.filter(dsl::part_no.eq_any(&parts)).order(dsl::catalog_no).select(RawSalesPart::as_select()).load(db)?;
-    let numbers: Vec<String> = sold.iter().map(|part| part.catalog_no.clone()).collect();
->>>>>>> theirs
     let mut variants = variants_by_number(db, name, &numbers)?;
     let mut figures = figures(db, name, site, run, &parts)?;
     let mut goods: BTreeMap<String, Vec<(SalesPart, Vec<StockVariant>)>> = BTreeMap::new();
