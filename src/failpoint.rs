@@ -230,7 +230,11 @@ mod armed {
                 Some(_) => return None,
             };
             let left = count.parse().ok().filter(|count| *count > 0)?;
-            (super::ALL.contains(&name) || super::STOCK.contains(&name)).then(|| Self { name: name.to_owned(), left: AtomicU32::new(left), manner })
+            (super::ALL.contains(&name) || super::STOCK.contains(&name)).then(|| Self {
+                name: name.to_owned(),
+                left: AtomicU32::new(left),
+                manner,
+            })
         }
 
         /// Counts one passage of `name`; true at the one that was asked for.

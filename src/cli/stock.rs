@@ -57,7 +57,9 @@ pub(super) enum StockCommand {
         shown: Shown,
     },
     /// Lists levels, or what was done to products that have run out.
-    #[command(after_help = "Examples:\n  ml-connector stock list acme --state parked\n  ml-connector stock list acme --outs")]
+    #[command(
+        after_help = "Examples:\n  ml-connector stock list acme --state parked\n  ml-connector stock list acme --outs"
+    )]
     List {
         /// The connection.
         connection: String,
@@ -167,7 +169,11 @@ async fn sync(
             let cell = |key: &str| figures[key].to_string();
             say(&format!(
                 "{outcome}: {} variants, {} levels; {} to set, {} as they should be, {} left alone",
-                cell("variants"), cell("levels"), cell("to_set"), cell("quiet"), cell("left")
+                cell("variants"),
+                cell("levels"),
+                cell("to_set"),
+                cell("quiet"),
+                cell("left")
             ));
             if let Some(message) = &run.message {
                 say(message);
@@ -202,7 +208,9 @@ async fn follow(store: &Store, name: &ConnectionName, asked_at: Timestamp, clock
 fn doing(place: &Place) -> String {
     let seen = &place.seen;
     match &place.step {
-        Step::Variants { .. } | Step::File { .. } => format!("the shop: {} variants, {} levels", seen.variants, seen.levels),
+        Step::Variants { .. } | Step::File { .. } => {
+            format!("the shop: {} variants, {} levels", seen.variants, seen.levels)
+        }
         Step::SalesParts { .. } => format!("IFS: {} sales parts", seen.sales_parts),
         Step::Orders => "what orders take".to_owned(),
         Step::DemandBefore { .. } | Step::DemandAfter { .. } => "IFS: open lines".to_owned(),
@@ -222,7 +230,9 @@ async fn explain(store: &Store, name: &ConnectionName, sku: &str, format: Format
         )));
     }
     match format {
-        Format::Json => say_json(&json!({"items": variants.iter().map(variant_json).collect::<Vec<_>>(), "next": null})),
+        Format::Json => {
+            say_json(&json!({"items": variants.iter().map(variant_json).collect::<Vec<_>>(), "next": null}))
+        }
         Format::Text => variants.iter().for_each(tell_variant),
     }
     Ok(())
@@ -326,7 +336,10 @@ async fn tell_coverage(
             if !rows.is_empty() {
                 say(&table(&["site", "CatalogNo", "what", "text"], &rows.iter().map(cells).collect::<Vec<_>>()));
             }
-            say(&format!("{} covered, {} not kept in stock, {} to look at", counts.covered, counts.not_kept, counts.uncovered));
+            say(&format!(
+                "{} covered, {} not kept in stock, {} to look at",
+                counts.covered, counts.not_kept, counts.uncovered
+            ));
         }
     }
     Ok(())
@@ -355,7 +368,9 @@ async fn list(
                 .into_iter()
                 .map(|(state, count)| (state.as_str().to_owned(), json!(count)))
                 .collect();
-            say_json(&json!({"items": levels.iter().map(level_json).collect::<Vec<_>>(), "next": next, "counts": counts}));
+            say_json(
+                &json!({"items": levels.iter().map(level_json).collect::<Vec<_>>(), "next": next, "counts": counts}),
+            );
         }
         Format::Text => {
             for (state, count) in store.count_stock_levels(name).await? {

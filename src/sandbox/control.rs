@@ -115,9 +115,13 @@ impl Control {
             return (StatusCode::BAD_REQUEST, json!({"error": "the body is not JSON"}));
         };
         let number = |name: &str| wanted[name].as_u64().unwrap_or(0);
-        let numbers = (usize::try_from(number("bulk")), u32::try_from(number("units")), i64::try_from(number("available")));
+        let numbers =
+            (usize::try_from(number("bulk")), u32::try_from(number("units")), i64::try_from(number("available")));
         let (Ok(bulk @ 0..=100_000), Ok(units), Ok(available)) = numbers else {
-            return (StatusCode::BAD_REQUEST, json!({"error": "more than 100000 parts, or more units than there can be"}));
+            return (
+                StatusCode::BAD_REQUEST,
+                json!({"error": "more than 100000 parts, or more units than there can be"}),
+            );
         };
         stock::stock_up(&self.ifs, &self.shops, StockUp { bulk, units, available });
         (StatusCode::OK, json!({}))

@@ -182,7 +182,10 @@ on_both!(an_empty_answer_where_there_was_stock_is_not_believed, levels(), async 
     world.sandbox.ifs().empty_stock();
     an_hour_later(world, &steps);
     assert_eq!(polled(&steps).await, Polled::Failed);
-    assert_eq!(world.database.number("SELECT COUNT(*) FROM schedule_runs WHERE what = 'stock' AND outcome = 'failed'"), 1);
+    assert_eq!(
+        world.database.number("SELECT COUNT(*) FROM schedule_runs WHERE what = 'stock' AND outcome = 'failed'"),
+        1
+    );
     write::drain(steps.link(), usize::MAX).await.expect("the store works");
     assert_eq!(world.shop().level_writes().len(), writes, "nothing was sent");
     assert!(matches!(polled(&steps).await, Polled::Waits(_)), "not again at once");

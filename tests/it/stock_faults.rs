@@ -70,21 +70,25 @@ on_both!(a_sku_on_two_variants_is_left_alone_and_both_are_named, levels(), async
     assert!(told.iter().any(|text| text.contains(&twin.to_string())), "{told:?}");
 });
 
-on_both!(a_call_whose_answer_is_lost_goes_again_with_its_key_and_sets_nothing_twice, levels(), async |world: &World| {
-    let steps = begin(world).await;
-    planned(&steps).await;
-    world.sandbox.faults().once(Class::ShopStock, Fault::DropAnswer);
-    let wait = write::drain(steps.link(), usize::MAX).await.expect("the store works");
-    assert!(wait.is_some_and(|wait| wait > Duration::ZERO), "{wait:?}");
-    assert_eq!(world.database.number("SELECT COUNT(*) FROM stock_calls WHERE ended_at IS NULL"), 1);
-    let writes = world.shop().level_writes().len();
-    assert!(writes > 50, "it was done all the same");
-    assert_eq!(write::drain(steps.link(), usize::MAX).await.expect("the store works"), None);
-    assert_eq!(world.shop().level_writes().len(), writes, "once");
-    assert_eq!(world.database.number("SELECT sent FROM stock_calls"), 2);
-    assert!(kept(world).len() > 50);
-    assert_equal(world);
-});
+on_both!(
+    a_call_whose_answer_is_lost_goes_again_with_its_key_and_sets_nothing_twice,
+    levels(),
+    async |world: &World| {
+        let steps = begin(world).await;
+        planned(&steps).await;
+        world.sandbox.faults().once(Class::ShopStock, Fault::DropAnswer);
+        let wait = write::drain(steps.link(), usize::MAX).await.expect("the store works");
+        assert!(wait.is_some_and(|wait| wait > Duration::ZERO), "{wait:?}");
+        assert_eq!(world.database.number("SELECT COUNT(*) FROM stock_calls WHERE ended_at IS NULL"), 1);
+        let writes = world.shop().level_writes().len();
+        assert!(writes > 50, "it was done all the same");
+        assert_eq!(write::drain(steps.link(), usize::MAX).await.expect("the store works"), None);
+        assert_eq!(world.shop().level_writes().len(), writes, "once");
+        assert_eq!(world.database.number("SELECT sent FROM stock_calls"), 2);
+        assert!(kept(world).len() > 50);
+        assert_equal(world);
+    }
+);
 
 on_both!(a_shop_without_points_gets_the_same_call_later, levels(), async |world: &World| {
     let steps = begin(world).await;

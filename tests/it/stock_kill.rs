@@ -70,9 +70,12 @@ fn counts(world: &World, sku: &str, units: i64) {
 
 fn is_equal(world: &World) -> bool {
     let shared = ["CANDLE-001", "CANDLE-BOX"];
-    world.sandbox.stock_lines(0).into_iter().filter(|line| !shared.contains(&line.sku.as_str())).all(|line| {
-        line.available.is_none() || line.sellable.is_none() || line.available == line.sellable
-    })
+    world
+        .sandbox
+        .stock_lines(0)
+        .into_iter()
+        .filter(|line| !shared.contains(&line.sku.as_str()))
+        .all(|line| line.available.is_none() || line.sellable.is_none() || line.available == line.sellable)
 }
 
 async fn reached(served: Served, point: &'static str) -> Served {

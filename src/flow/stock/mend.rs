@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use super::place::Place;
 use super::read_ifs::{PARTS_AT_ONCE, demand_figures, stock_figures};
 use super::read_shop::{behind_orders, split};
-use super::{StockError, Stepped, keep, orders};
+use super::{Stepped, StockError, keep, orders};
 use crate::flow::Connection;
 use crate::ifs::LineFilter;
 use crate::store::{LevelsTold, PartReading, StockReading, StockVariant};
@@ -111,10 +111,7 @@ async fn numbers_of(link: &Connection, variants: &[u64]) -> Result<BTreeSet<Stri
 }
 
 /// The parts of some sales parts, by site.
-async fn parts_of(
-    link: &Connection,
-    numbers: &BTreeSet<String>,
-) -> Result<BTreeMap<String, Vec<String>>, StockError> {
+async fn parts_of(link: &Connection, numbers: &BTreeSet<String>) -> Result<BTreeMap<String, Vec<String>>, StockError> {
     let mut parts = BTreeMap::new();
     for site in link.stock.sites() {
         let found = link.store.parts_of_numbers(&link.name, site.to_owned(), numbers.iter().cloned().collect()).await?;
@@ -133,7 +130,9 @@ async fn read_again(link: &Connection, place: &Place, contract: &str, parts: &[S
     let which = |reading| (contract.to_owned(), place.run, reading);
     let lines = ifs.demand_of_parts(contract, filter, &parts).await?;
     let figures = lines.into_iter().map(demand_figures).collect();
-    store.put_part_figures(lease, &link.name, which(PartReading::DemandBefore), figures, None, link.clock.now()).await?;
+    store
+        .put_part_figures(lease, &link.name, which(PartReading::DemandBefore), figures, None, link.clock.now())
+        .await?;
     let stock = ifs.stock_of_parts(contract, &parts).await?;
     let figures = stock.into_iter().map(|part| stock_figures(link, contract, part)).collect();
     store.put_part_figures(lease, &link.name, which(PartReading::Stock), figures, None, link.clock.now()).await?;

@@ -132,9 +132,8 @@ pub async fn poll(link: &Connection) -> Result<Polled, StoreError> {
     let stored = Place::stored(link).await?;
     let under_way = stored.as_ref().filter(|place| place.is_under_way());
     // 1. What was read long ago, or under other rules, is not planned from.
-    let is_good = |place: &&Place| {
-        place.rules == rules_of(link) && link.clock.now().duration_since(place.began_at()) <= RUN_MAX
-    };
+    let is_good =
+        |place: &&Place| place.rules == rules_of(link) && link.clock.now().duration_since(place.began_at()) <= RUN_MAX;
     let is_lost = under_way.is_some_and(|place| !is_good(&place));
     // 2. What is due.
     let mut place = match under_way.filter(is_good) {

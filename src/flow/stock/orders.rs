@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::place::{Place, Step};
-use super::{StockError, Stepped, keep};
+use super::{Stepped, StockError, keep};
 use crate::domain::document::State;
 use crate::flow::Connection;
 use crate::flow::rejudge::version_of;

@@ -282,7 +282,9 @@ async fn call(link: &Connection, product: u64, acts: &[OutAct], way: Way) -> Res
             connection = %link.name, product, way = way.as_str(), %error,
             "Shopify does not take what is due to a product that has run out, or is there again: it is tried again with the next reading"
         ),
-        None => tracing::info!(connection = %link.name, product, way = way.as_str(), "a product has run out, or is there again"),
+        None => {
+            tracing::info!(connection = %link.name, product, way = way.as_str(), "a product has run out, or is there again")
+        }
     }
     Ok(())
 }

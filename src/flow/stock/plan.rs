@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use super::figures::{DemandFigures, StockFigures, read};
 use super::place::{Place, Seen, Step};
 use super::read_ifs::site_of;
-use super::{StockError, Stepped, keep};
+use super::{Stepped, StockError, keep};
 use crate::domain::stock::{LevelKey, LevelReading, SalesPart as SoldPart};
 use crate::failpoint;
 use crate::flow::Connection;

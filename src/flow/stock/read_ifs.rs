@@ -2,7 +2,7 @@
 
 use super::figures::{DemandFigures, StockFigures, kept, row_of};
 use super::place::{Place, Step};
-use super::{StockError, Stepped, cursor, keep, stored};
+use super::{Stepped, StockError, cursor, keep, stored};
 use crate::flow::Connection;
 use crate::ifs::{LineFilter, PartInStock, PartWithDemand, SalesPartRow};
 use crate::mapping::stock::rows::{PartStock, sum};

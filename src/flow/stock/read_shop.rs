@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::place::{Place, Step};
-use super::{StockError, Stepped, cursor, keep, stored};
+use super::{Stepped, StockError, cursor, keep, stored};
 use crate::flow::Connection;
 use crate::mapping::stock::part::{Variant, part_of};
 use crate::shopify::bulk::BulkState;

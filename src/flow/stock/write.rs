@@ -126,12 +126,7 @@ async fn send(link: &Connection, call: &StockCall) -> Result<Sent, StoreError> {
 
 /// What becomes of the levels of a call that Shopify did not take: those that it names each their own, the others go again. Where it
 /// names none, they go apart until the one that it means stands alone.
-fn refused(
-    link: &Connection,
-    levels: usize,
-    named: Vec<(usize, LevelRefusal)>,
-    whole: &[FieldError],
-) -> CallEnd {
+fn refused(link: &Connection, levels: usize, named: Vec<(usize, LevelRefusal)>, whole: &[FieldError]) -> CallEnd {
     let told = |errors: &[FieldError]| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
     if named.is_empty() {
         if levels > 1 {

@@ -148,10 +148,9 @@ fn stands(act: OutAct, product: &ProductReading) -> bool {
     match act {
         OutAct::Draft => product.status == ProductStatus::Draft,
         OutAct::Unpublish(channel) => !product.published.contains(&channel),
-        OutAct::Deny(id) => product
-            .variants
-            .iter()
-            .any(|variant| variant.variant_id == id && variant.policy == InventoryPolicy::Deny),
+        OutAct::Deny(id) => {
+            product.variants.iter().any(|variant| variant.variant_id == id && variant.policy == InventoryPolicy::Deny)
+        }
     }
 }
 

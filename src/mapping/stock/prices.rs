@@ -154,7 +154,8 @@ impl PriceRules {
         }
         if !self.is_small(current.amount(), wanted.amount()) {
             let bound = format!("more than {} % apart", self.change_percent_max);
-            let text = format!("{catalog_no} would cost {wanted} instead of {current}, {bound}: accept it, or mend it in IFS");
+            let text =
+                format!("{catalog_no} would cost {wanted} instead of {current}, {bound}: accept it, or mend it in IFS");
             return park("price_change", text);
         }
         PricePlan::Change(wanted)

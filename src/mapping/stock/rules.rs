@@ -338,7 +338,8 @@ mod tests {
 
     #[test]
     fn stock_that_two_locations_would_show_is_refused() {
-        let beside = |second: &str| read(&format!(r#"locations = [{{ location = "1", warehouses = ["A"] }}, {second}]"#));
+        let beside =
+            |second: &str| read(&format!(r#"locations = [{{ location = "1", warehouses = ["A"] }}, {second}]"#));
         assert!(beside(r#"{ location = "2", warehouses = ["B"] }"#).is_ok());
         for second in [r#"{ location = "2" }"#, r#"{ location = "2", warehouses = ["B", "A"] }"#] {
             assert_eq!(beside(second).expect_err("twice"), ["stock.locations[1].warehouses"]);

@@ -311,8 +311,7 @@ mod tests {
 
     #[test]
     fn several_fields_may_order_a_list() {
-        let (target, query) =
-            parse("CustomerOrderLineSet?$orderby=OrderNo,LineNo%20desc").expect("parses");
+        let (target, query) = parse("CustomerOrderLineSet?$orderby=OrderNo,LineNo%20desc").expect("parses");
         let by = |name: &str, direction| (name.to_owned(), direction);
         assert_eq!(target, Target::AllLines);
         assert_eq!(query.order_by, [by("OrderNo", Direction::Up), by("LineNo", Direction::Down)]);

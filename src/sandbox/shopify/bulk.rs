@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::Shop;
 use super::graphql;
-use super::stock::Listed;
 use super::rest::gid;
+use super::stock::Listed;
 
 /// Operations of one app at a time (five since 2026-01).
 const RUNNING_MAX: usize = 5;

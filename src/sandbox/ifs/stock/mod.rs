@@ -132,7 +132,12 @@ impl PartStock {
     /// A line that had so much of the stock has this much from now on.
     fn settle(&mut self, part: &str, before: Taken, after: Taken) -> Result<(), OdataError> {
         // What is given up is free for what is taken.
-        self.spread(part, before.assigned - after.assigned, |place| place.reserved, |place, qty| place.reserved -= qty)?;
+        self.spread(
+            part,
+            before.assigned - after.assigned,
+            |place| place.reserved,
+            |place, qty| place.reserved -= qty,
+        )?;
         self.spread(part, after.shipped - before.shipped, StockPlace::free, |place, qty| place.on_hand -= qty)?;
         self.spread(part, after.assigned - before.assigned, StockPlace::free, |place, qty| place.reserved += qty)?;
         if let (true, Some(first)) = (before.shipped > after.shipped, self.places.first_mut()) {

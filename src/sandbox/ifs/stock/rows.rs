@@ -71,9 +71,8 @@ impl RowSet {
                 }))
             }
             Self::OrderLines => {
-                let of_site = move |order: &&Order| {
-                    contract.is_none_or(|contract| order.header.text("Contract") == contract)
-                };
+                let of_site =
+                    move |order: &&Order| contract.is_none_or(|contract| order.header.text("Contract") == contract);
                 let orders = tables.orders_from(from).map(|(_, order)| order).filter(of_site);
                 Box::new(orders.flat_map(|order| {
                     let mut lines: Vec<&Row> = order.lines.iter().collect();
@@ -204,7 +203,9 @@ fn order_line(order: &Order, line: &Row) -> Cells {
         ("Objstate", text(line.text("OrderState"))),
         ("SupplyCode", text("IO")),
     ]);
-    for name in ["OrderNo", "LineNo", "RelNo", "Contract", "CatalogNo", "CatalogType", "BuyQtyDue", "WantedDeliveryDate"] {
+    for name in
+        ["OrderNo", "LineNo", "RelNo", "Contract", "CatalogNo", "CatalogType", "BuyQtyDue", "WantedDeliveryDate"]
+    {
         cells.extend(line.cell(name).map(|cell| (name, cell.clone())));
     }
     for name in ["PlannedDeliveryDate", "OrderState"] {

@@ -145,7 +145,9 @@ async fn sales_parts_and_price_queries_tell_what_a_part_costs() {
     caller.ifs().set_sales_terms("S10", "CANDLE-BOX", terms);
     let boxed = caller.get(path).await;
     assert_eq!((&boxed["ListPrice"], &boxed["Activeind"]), (&json!("20"), &json!(false)));
-    let listed = caller.get("SalesPartSet?$filter=Contract%20eq%20'S10'%20and%20CatalogNo%20gt%20'VASE'&$select=CatalogNo").await;
+    let listed = caller
+        .get("SalesPartSet?$filter=Contract%20eq%20'S10'%20and%20CatalogNo%20gt%20'VASE'&$select=CatalogNo")
+        .await;
     assert_eq!(listed["value"].as_array().map(Vec::len), Some(5), "{listed}");
     let query = json!({
         "CatalogNo": "CANDLE-BOX", "SalesQty": "1", "PriceQty": "1", "CustomerNo": "WEB-DEFAULT", "Contract": "S10",
@@ -171,7 +173,8 @@ async fn many_parts_are_read_in_pages_by_their_keys() {
     ifs.keep_stock("S10", parts);
     let (mut behind, mut pages, mut rows) = (String::new(), 0, 0);
     loop {
-        let path = format!("{ROWS}%20and%20PartNo%20gt%20'{behind}'&$orderby=PartNo&$top=4999&$select=PartNo,QtyOnhand");
+        let path =
+            format!("{ROWS}%20and%20PartNo%20gt%20'{behind}'&$orderby=PartNo&$top=4999&$select=PartNo,QtyOnhand");
         let page = caller.get(&path).await;
         let parts = parts_of(&page);
         pages += 1;

@@ -10,9 +10,8 @@ pub(super) fn chosen(owner: &Value, field: &str, given: &dyn Fn(&str) -> Option<
         "inventoryLevel" => {
             let location = given("locationId")?;
             let with_inactive = is_given("includeInactive");
-            let fits = |level: &&Value| {
-                level["location"]["id"] == location && (with_inactive || level["isActive"] == true)
-            };
+            let fits =
+                |level: &&Value| level["location"]["id"] == location && (with_inactive || level["isActive"] == true);
             Some(rows("inventoryLevels").find(fits).cloned().unwrap_or_default())
         }
         "inventoryLevels" => {

@@ -153,8 +153,9 @@ impl Checker<'_> {
             directive.arguments.iter().for_each(|(_, literal)| self.literal(literal));
             let with_key = matches!(directive.arguments.as_slice(), [(name, _)] if name == "key");
             match directive.name.as_str() {
-                IDEMPOTENT if type_name != MUTATION => self
-                    .report(&format!("Field '{}' takes no @idempotent", field.name), "BAD_REQUEST"),
+                IDEMPOTENT if type_name != MUTATION => {
+                    self.report(&format!("Field '{}' takes no @idempotent", field.name), "BAD_REQUEST")
+                }
                 IDEMPOTENT if with_key => 0,
                 IDEMPOTENT => {
                     self.report("Directive 'idempotent' is missing required arguments: key", "missingRequiredArguments")
@@ -169,8 +170,9 @@ impl Checker<'_> {
         for (name, _) in &field.arguments {
             let longest = argument(self.prepared, field, name).map_or(0, |value| longest_list(&value));
             if longest > INPUT_ITEMS_MAX {
-                let text =
-                    format!("The input array size of {longest} is greater than the maximum allowed of {INPUT_ITEMS_MAX}.");
+                let text = format!(
+                    "The input array size of {longest} is greater than the maximum allowed of {INPUT_ITEMS_MAX}."
+                );
                 self.report(&text, "MAX_INPUT_SIZE_EXCEEDED");
             }
         }

@@ -278,8 +278,7 @@ impl Stock {
     fn fill(&mut self, bulk: usize, available: i64, now: Timestamp) {
         self.locations.insert(WAREHOUSE, Location { name: "Lager", is_active: true, sells_online: true });
         self.locations.insert(TILL, Location { name: "Köln", is_active: true, sells_online: false });
-        self.price_lists
-            .insert(SWEDISH_PRICES, PriceList { name: "Sverige", currency: "SEK", fixed: BTreeMap::new() });
+        self.price_lists.insert(SWEDISH_PRICES, PriceList { name: "Sverige", currency: "SEK", fixed: BTreeMap::new() });
         let level = Level { available, committed: 0, at: now };
         let both = || vec![(WAREHOUSE, level), (TILL, level)];
         for index in 0..world::CATALOGUE_LEN {

@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 
 use super::super::{Shop, State};
-use super::{
-    ITEMS_FROM, Level, LevelWrite, Product, Standing, StandingWrite, Stock, StockCounts, Variant, WhenOut,
-};
+use super::{ITEMS_FROM, Level, LevelWrite, Product, Standing, StandingWrite, Stock, StockCounts, Variant, WhenOut};
 
 /// A level as staff see it.
 #[derive(Clone, Debug, PartialEq, Eq)]

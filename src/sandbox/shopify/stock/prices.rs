@@ -48,9 +48,8 @@ impl Shop {
         for (index, entry) in given.iter().enumerate() {
             match stock.edit_of(product, entry) {
                 Ok(edit) => edits.push(edit),
-                Err((code, field, message)) => errors.push(
-                    json!({"code": code, "field": ["variants", index.to_string(), field], "message": message}),
-                ),
+                Err((code, field, message)) => errors
+                    .push(json!({"code": code, "field": ["variants", index.to_string(), field], "message": message})),
             }
         }
         if !errors.is_empty() && !in_part {

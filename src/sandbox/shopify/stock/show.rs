@@ -14,16 +14,8 @@ use super::{
 pub(super) const PUBLICATIONS: [(u64, &str); 2] = [(ONLINE_STORE, "Online Store"), (POINT_OF_SALE, "Point of Sale")];
 
 /// Names of quantities; the sandbox counts only the first three, the others are always zero.
-const QUANTITIES: [&str; 8] = [
-    "available",
-    "committed",
-    "on_hand",
-    "incoming",
-    "reserved",
-    "damaged",
-    "quality_control",
-    "safety_stock",
-];
+const QUANTITIES: [&str; 8] =
+    ["available", "committed", "on_hand", "incoming", "reserved", "damaged", "quality_control", "safety_stock"];
 
 impl Stock {
     /// A product with its variants.
@@ -123,7 +115,8 @@ impl Stock {
 
     fn variant_alone(&self, id: u64, variant: &Variant) -> Map<String, Value> {
         let of = self.products.get(&variant.product);
-        let position = of.and_then(|product| product.variants.iter().position(|own| *own == id)).unwrap_or_default() + 1;
+        let position =
+            of.and_then(|product| product.variants.iter().position(|own| *own == id)).unwrap_or_default() + 1;
         let total = self.total(variant);
         let is_for_sale =
             !variant.is_tracked || variant.when_out == super::WhenOut::Continue || self.sellable(variant) > 0;

@@ -46,7 +46,8 @@ impl App {
 
     /// Sets levels at the warehouse: variant, quantity, what it was.
     async fn set(&self, key: &str, entries: &[(u64, i64, Value)]) -> Value {
-        let quantities: Vec<Value> = entries.iter().map(|(variant, quantity, from)| entry(*variant, *quantity, from)).collect();
+        let quantities: Vec<Value> =
+            entries.iter().map(|(variant, quantity, from)| entry(*variant, *quantity, from)).collect();
         let input = json!({"name": "available", "reason": "correction", "quantities": quantities});
         self.ask(SET, json!({"input": input, "key": key})).await["data"]["inventorySetQuantities"].clone()
     }
@@ -138,7 +139,10 @@ async fn a_wrong_entry_is_named_and_keeps_the_others_from_being_set() {
     assert_eq!(errors(&answer), expected);
     assert_eq!((&answer["inventoryAdjustmentGroup"], mug(&shop)), (&Value::Null, (4, 0)));
     shop.hide_culprits(true);
-    assert_eq!(errors(&app.set("k2", &entries[..2]).await), [named("CHANGE_FROM_QUANTITY_STALE", 0).0].map(|code| (code, "none".to_owned())));
+    assert_eq!(
+        errors(&app.set("k2", &entries[..2]).await),
+        [named("CHANGE_FROM_QUANTITY_STALE", 0).0].map(|code| (code, "none".to_owned()))
+    );
     shop.hide_culprits(false);
     shop.set_levels_in_part(true);
     app.set("k3", &entries).await;
@@ -236,7 +240,8 @@ async fn variants_are_listed_with_their_levels_a_page_at_a_time() {
 #[tokio::test]
 async fn variants_are_read_in_bulk() {
     let app = App::new(300, 2);
-    let run = "mutation($q: String!) { bulkOperationRunQuery(query: $q) { bulkOperation { id } userErrors { message } } }";
+    let run =
+        "mutation($q: String!) { bulkOperationRunQuery(query: $q) { bulkOperation { id } userErrors { message } } }";
     let level = format!("inventoryLevel(locationId: \"gid://shopify/Location/{WAREHOUSE}\")");
     let rows = format!(
         "{{ productVariants {{ edges {{ node {{ sku inventoryItem {{ id {level} {{ quantities(names: [\"available\"]) {{ quantity }} }} }} }} }} }} }}"
@@ -298,7 +303,8 @@ async fn variants_are_priced_one_by_one_or_not_at_all() {
     ]);
     let answer = app.ask(update, json!({"p": product, "v": entries, "part": false})).await;
     let answer = &answer["data"]["productVariantsBulkUpdate"];
-    let codes: Vec<&Value> = answer["userErrors"].as_array().expect("a list").iter().map(|error| &error["code"]).collect();
+    let codes: Vec<&Value> =
+        answer["userErrors"].as_array().expect("a list").iter().map(|error| &error["code"]).collect();
     assert_eq!(codes, ["MUST_BE_FOR_THIS_PRODUCT", "NEGATIVE_PRICE_VALUE"]);
     assert!(shop.standing_writes().is_empty());
     let answer = app.ask(update, json!({"p": product, "v": entries, "part": true})).await;
@@ -307,7 +313,8 @@ async fn variants_are_priced_one_by_one_or_not_at_all() {
     let add = "mutation($l: ID!, $p: [PriceListPriceInput!]!) { priceListFixedPricesAdd(priceListId: $l, prices: $p) { \
                prices { price { amount currencyCode } } userErrors { code field message } } }";
     let list = format!("gid://shopify/PriceList/{SWEDISH_PRICES}");
-    let price = |currency: &str| json!([{"variantId": variant(MUG), "price": {"amount": "120.00", "currencyCode": currency}}]);
+    let price =
+        |currency: &str| json!([{"variantId": variant(MUG), "price": {"amount": "120.00", "currencyCode": currency}}]);
     let answer = app.ask(add, json!({"l": list, "p": price("EUR")})).await;
     assert_eq!(answer["data"]["priceListFixedPricesAdd"]["userErrors"][0]["code"], "PRICE_LIST_CURRENCY_MISMATCH");
     let answer = app.ask(add, json!({"l": list, "p": price("SEK")})).await;
