@@ -23,11 +23,11 @@ use crate::support::world::{Setup, Steps, World, assert_state};
 const DELETED: &str = "orders/delete";
 const ORDERS: [DocumentKind; 1] = [DocumentKind::CustomerOrder];
 
-async fn begin(world: &World) -> Steps {
+pub async fn begin(world: &World) -> Steps {
     world.steps(&Clock::manual(Timestamp::now())).await
 }
 
-async fn arrive(steps: &Steps, topic: &str, body: &[u8]) {
+pub async fn arrive(steps: &Steps, topic: &str, body: &[u8]) {
     steps.deliver(steps.link(), topic, body).await;
     steps.run(steps.link()).await;
 }
@@ -212,7 +212,7 @@ on_both!(an_event_that_comes_after_the_deletion_parks_nothing, Setup::default(),
 });
 
 /// Additions that come after the delivery go to a second order.
-fn second() -> Setup {
+pub fn second() -> Setup {
     let wanted = "order_type = \"NO\"\nlate_additions = \"second_order\"";
     Setup { edits: vec![("order_type = \"NO\"", wanted)], ..Setup::default() }
 }
@@ -224,7 +224,7 @@ async fn delivered(world: &World, steps: &Steps, id: u64) -> Composed {
     order
 }
 
-async fn assert_both_are_parked(world: &World) {
+pub async fn assert_both_are_parked(world: &World) {
     let documents = world.documents().await;
     assert_eq!(documents.len(), 2, "{documents:?}");
     for document in documents {
@@ -282,7 +282,7 @@ on_both!(
 );
 
 /// An order that is known and not written, and whose deletion was believed: Shopify's answer lagged behind its own orders once.
-async fn believed_gone(world: &World, steps: &Steps) -> u64 {
+pub async fn believed_gone(world: &World, steps: &Steps) -> u64 {
     let shop = world.shop();
     let order = shop.place(Story::NoteChanged);
     steps.deliver(steps.link(), "orders/create", &shop.webhook_body(order).expect("a body")).await;
@@ -295,7 +295,7 @@ async fn believed_gone(world: &World, steps: &Steps) -> u64 {
     order
 }
 
-async fn assert_it_came_back(world: &World, order: u64) {
+pub async fn assert_it_came_back(world: &World, order: u64) {
     assert_state(&world.document().await, State::Written);
     assert_eq!(world.sandbox.ledger().creates_of(&order.to_string()), 1);
     assert_eq!(

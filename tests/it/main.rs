@@ -20,6 +20,7 @@ mod customer_shops;
 mod customer_tills;
 mod customers;
 mod deletions;
+mod deletions_back;
 mod events;
 mod fuzz_corpus;
 mod holds;
