@@ -33,6 +33,7 @@ mod proof;
 mod reconcile;
 mod reconcile_long;
 mod reconcile_moving;
+mod reconcile_unread;
 mod recovery;
 mod releases;
 mod remap;
