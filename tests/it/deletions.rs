@@ -20,8 +20,13 @@ use crate::support::composed::Composed;
 use crate::support::held::the_order;
 use crate::support::world::{Setup, Steps, World, assert_state};
 
-const DELETED: &str = "orders/delete";
+pub const DELETED: &str = "orders/delete";
 const ORDERS: [DocumentKind; 1] = [DocumentKind::CustomerOrder];
+
+/// What Shopify tells of an order that is gone.
+pub fn gone(order: u64) -> Vec<u8> {
+    format!("{{\"id\":{order}}}").into_bytes()
+}
 
 pub async fn begin(world: &World) -> Steps {
     world.steps(&Clock::manual(Timestamp::now())).await
@@ -172,7 +177,7 @@ on_both!(an_order_that_can_be_read_after_its_deletion_was_not_deleted, Setup::de
     steps.map(steps.link()).await;
     // Shopify's answer lags behind its own orders once: the deletion is believed.
     shop.hide_order(order);
-    arrive(&steps, DELETED, format!("{{\"id\":{order}}}").as_bytes()).await;
+    arrive(&steps, DELETED, &gone(order)).await;
     assert_state(&world.document().await, State::Skipped);
     shop.show_order(order);
     steps.advance(world, 5);
@@ -193,7 +198,7 @@ on_both!(
         steps.map(steps.link()).await;
         shop.hide_old_orders();
         world.sandbox.clock().advance(Duration::from_secs(61 * 86_400));
-        arrive(&steps, DELETED, format!("{{\"id\":{order}}}").as_bytes()).await;
+        arrive(&steps, DELETED, &gone(order)).await;
         assert_state(&world.document().await, State::Parked);
     }
 );
@@ -282,16 +287,30 @@ on_both!(
 );
 
 /// An order that is known and not written, and whose deletion was believed: Shopify's answer lagged behind its own orders once.
-pub async fn believed_gone(world: &World, steps: &Steps) -> u64 {
+async fn believed_gone(world: &World, steps: &Steps) -> u64 {
     let shop = world.shop();
     let order = shop.place(Story::NoteChanged);
     steps.deliver(steps.link(), "orders/create", &shop.webhook_body(order).expect("a body")).await;
     steps.map(steps.link()).await;
     shop.hide_order(order);
-    arrive(steps, DELETED, format!("{{\"id\":{order}}}").as_bytes()).await;
+    arrive(steps, DELETED, &gone(order)).await;
     assert_state(&world.document().await, State::Skipped);
     shop.show_order(order);
     steps.advance(world, 5);
+    order
+}
+
+/// The same of an order that stands in IFS; its note was changed since.
+pub async fn written_and_believed_gone(world: &World, steps: &Steps) -> u64 {
+    let shop = world.shop();
+    let order = shop.place(Story::NoteChanged);
+    arrive(steps, "orders/create", &shop.webhook_body(order).expect("a body")).await;
+    shop.hide_order(order);
+    arrive(steps, DELETED, &gone(order)).await;
+    assert_state(&world.document().await, State::Parked);
+    shop.show_order(order);
+    steps.advance(world, 5);
+    shop.change(order, Change::Note);
     order
 }
 
@@ -318,16 +337,9 @@ on_both!(
     a_written_order_that_was_never_gone_comes_back_with_a_change_of_its_note,
     Setup::default(),
     async |world: &World| {
-        let (steps, shop) = (begin(world).await, world.shop());
-        let order = shop.place(Story::NoteChanged);
-        arrive(&steps, "orders/create", &shop.webhook_body(order).expect("a body")).await;
-        shop.hide_order(order);
-        arrive(&steps, DELETED, format!("{{\"id\":{order}}}").as_bytes()).await;
-        assert_state(&world.document().await, State::Parked);
-        shop.show_order(order);
-        steps.advance(world, 5);
-        shop.change(order, Change::Note);
-        arrive(&steps, "orders/updated", &shop.webhook_body(order).expect("a body")).await;
+        let steps = begin(world).await;
+        let order = written_and_believed_gone(world, &steps).await;
+        arrive(&steps, "orders/updated", &world.shop().webhook_body(order).expect("a body")).await;
         // Its note stands in IFS by now.
         assert_it_came_back(world, order).await;
     }

@@ -11,15 +11,11 @@ use ml_connector::sandbox::ledger::Class;
 use ml_connector::sandbox::shopify::{Change, Moved, Story};
 
 use crate::changes::code;
-use crate::deletions::{arrive, assert_both_are_parked, assert_it_came_back, begin, second};
+use crate::deletions::{
+    DELETED, arrive, assert_both_are_parked, assert_it_came_back, begin, gone, second, written_and_believed_gone,
+};
 use crate::on_both;
 use crate::support::world::{Setup, Steps, World, assert_state};
-
-const DELETED: &str = "orders/delete";
-
-fn gone(order: u64) -> Vec<u8> {
-    format!("{{\"id\":{order}}}").into_bytes()
-}
 
 /// Somebody has the order read again, though no version of it is new.
 async fn ask(steps: &Steps, order: u64) {
@@ -61,14 +57,7 @@ on_both!(
     Setup::default(),
     async |world: &World| {
         let (steps, shop) = (begin(world).await, world.shop());
-        let order = shop.place(Story::NoteChanged);
-        arrive(&steps, "orders/create", &shop.webhook_body(order).expect("a body")).await;
-        shop.hide_order(order);
-        arrive(&steps, DELETED, &gone(order)).await;
-        assert_state(&world.document().await, State::Parked);
-        shop.show_order(order);
-        steps.advance(world, 5);
-        shop.change(order, Change::Note);
+        let order = written_and_believed_gone(world, &steps).await;
         // Shopify refuses to answer: that is no deletion.
         world.sandbox.faults().times(Class::GraphQl, Fault::Plain(400, String::new()), 4);
         arrive(&steps, "orders/updated", &shop.webhook_body(order).expect("a body")).await;

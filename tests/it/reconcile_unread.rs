@@ -49,12 +49,18 @@ on_both!(an_order_whose_lines_ifs_does_not_answer_is_told_and_no_other, Setup::d
 on_both!(what_is_of_ifs_as_a_whole_ends_the_run, Setup::default(), async |world: &World| {
     let steps = begin(world).await;
     sold(world, &steps, Story::Plain).await;
+    let until = steps.clock.now() + SignedDuration::from_hours(1);
+    let ended = async || reconcile(books(&steps, until), &everything(until), &|_| {}).await;
     // Pages instead of answers say nothing of one order.
     world.sandbox.faults().times(Class::Read, Fault::Plain(500, "<html>".into()), 100);
-    let until = steps.clock.now() + SignedDuration::from_hours(1);
-    let ended = reconcile(books(&steps, until), &everything(until), &|_| {}).await;
-    assert!(ended.is_err(), "{:#?}", ended.map(|ended| ended.account));
+    let failed = ended().await;
+    assert!(failed.is_err(), "{:#?}", failed.map(|ended| ended.account));
     world.sandbox.faults().clear();
+    // Nor does a grant that is missing.
+    world.sandbox.ifs().withdraw_grants();
+    let failed = ended().await;
+    assert!(failed.is_err(), "{:#?}", failed.map(|ended| ended.account));
+    world.sandbox.ifs().restore_grants();
 });
 
 on_both!(an_order_of_which_shopify_answers_nonsense_is_told_and_no_other, Setup::default(), async |world: &World| {
