@@ -9,8 +9,9 @@ use super::map_delivery::{ATTEMPTS_MAX, Ended, Given, PAUSE, commit, postpone, q
 use super::rejudge::version_of;
 use super::wish::{Footing, Wish};
 use crate::domain::document::{DocumentKind, ParkKind};
+use crate::domain::ids::ConnectionName;
 use crate::domain::verdict::{Scope, Verdict};
-use crate::store::{Blame, Hint, Received, StoreError};
+use crate::store::{Blame, DocumentRow, Hint, Received, Store, StoreError};
 use crate::telemetry::TraceId;
 
 /// The word for it: the reason of a parked document, and the rule of a skipped one.
@@ -20,11 +21,32 @@ pub(super) const DELETED: &str = "deleted_in_shopify";
 pub(super) const SEEN_FOR: SignedDuration = SignedDuration::from_hours(59 * 24);
 
 /// What a deleted order asks of its document: nothing of it is ever cancelled by itself.
-pub(super) fn wish(footing: &Footing) -> Wish {
+fn wish(footing: &Footing) -> Wish {
     match footing {
         Footing::InIfs => parked(),
         Footing::NotInIfs { .. } => Wish::Skip { rule: DELETED.to_owned(), look_up: false },
     }
+}
+
+/// The same, asked again while the deletion stands: one that was parked, as an old order is, stays a person's.
+///
+/// # Errors
+/// The store's.
+pub(super) async fn wish_again(
+    store: &Store,
+    name: &ConnectionName,
+    order_id: u64,
+    footing: &Footing,
+) -> Result<Wish, StoreError> {
+    let document = store.document_of(DocumentKind::CustomerOrder, name, &order_id.to_string()).await?;
+    let was_parked = document.and_then(|document| asked_as_deleted(&document));
+    Ok(if matches!(was_parked, Some(Wish::Park { .. })) { parked() } else { wish(footing) })
+}
+
+/// What the document was asked for when its order was deleted, where it asks for that still. Content that does not read asks for
+/// nothing of the kind.
+fn asked_as_deleted(document: &DocumentRow) -> Option<Wish> {
+    Wish::parse(&document.desired).ok().filter(is_wish_of_deleted)
 }
 
 /// Whether this is what a deleted order asks of its document.
@@ -49,14 +71,17 @@ pub(super) fn parked() -> Wish {
     }
 }
 
-/// Whether the order's document says that it was deleted, as it still does when its deletion was taken back and nothing judged it
-/// since: the process may have ended between the two.
+/// Whether the order's document says that it was deleted, or will as soon as what it is at has ended: as it still does when its
+/// deletion was taken back and nothing judged it since. The process may have ended between the two.
 ///
 /// # Errors
 /// The store's.
 pub(super) async fn is_marked(link: &Connection, order_id: u64) -> Result<bool, StoreError> {
     let document = link.store.document_of(DocumentKind::CustomerOrder, &link.name, &order_id.to_string()).await?;
-    Ok(document.and_then(|document| document.reason).is_some_and(|reason| reason.code == DELETED))
+    Ok(document.is_some_and(|document| {
+        let says = document.reason.as_ref().is_some_and(|reason| reason.code == DELETED);
+        says || asked_as_deleted(&document).is_some()
+    }))
 }
 
 /// The row of a deletion that the census found: the same one, however often.

@@ -144,7 +144,7 @@ pub async fn map_delivery(link: &Connection, received: &Received) -> Result<Ende
                 )
                 .await?
                 {
-                    ReRead::Newest(fresh) => Some(fresh),
+                    ReRead::Newest { fresh, .. } => Some(fresh),
                     ReRead::Ended(ended) => return Ok(ended),
                 }
             }
@@ -234,7 +234,9 @@ async fn commit_known(
     let footing = Footing::of(known);
     let (wish, unread) = match given {
         // A version that comes after its order was deleted brings nothing back.
-        Given::Nothing if known.deleted => (deletion::wish(&footing), None),
+        Given::Nothing if known.deleted => {
+            (deletion::wish_again(&link.store, &link.name, order.id.get(), &footing).await?, None)
+        }
         Given::Nothing => (wish::judge(order, &link.rules, &footing, link.clock.now()), None),
         Given::Wish(wish) => (wish, None),
         Given::Unread(wish, why) => (wish, Some(why)),

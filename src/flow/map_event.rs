@@ -24,8 +24,8 @@ pub(super) struct Event {
 ///
 /// 1. A refund that the newest known version holds already tells nothing new: Shopify sends `orders/updated` beside it. Nor does
 ///    a hint of a version that a webhook brought meanwhile.
-/// 2. Read the order by its id. An answer that is known already tells nothing new either, unless the order stands as deleted: it
-///    was read, so that it was not.
+/// 2. Read the order by its id. An answer that is known already tells nothing new either, unless the order's deletion was known or
+///    its document asks for what a deleted one does: it was read, so that it was not deleted.
 /// 3. Judge it and commit; if the snapshot moved meanwhile, begin again.
 ///
 /// # Errors
@@ -36,6 +36,8 @@ pub(super) async fn map_event(
     attempts: i64,
     event: Event,
 ) -> Result<Ended, StoreError> {
+    // Taken back once, and known no more when it is judged again.
+    let mut is_back = false;
     for _ in 0..3 {
         let snapshot = link.store.snapshot(&link.name, event.order_id).await?;
         // 1.
@@ -57,13 +59,16 @@ pub(super) async fn map_event(
         let (brought, trigger) = (Brought::News, known.as_ref());
         let case = Case { link, received, attempts, order_id, told_at, brought, trigger, snapshot };
         let fresh = match re_read(&case, "the delivery names an order without telling it").await? {
-            ReRead::Newest(fresh) => fresh,
+            ReRead::Newest { fresh, came_back } => {
+                is_back |= came_back;
+                fresh
+            }
             ReRead::Ended(ended) => return Ok(ended),
         };
         let has_facts = known.as_ref().is_some_and(|known| !known.order.lacks_facts(link.rules.needs()));
         let is_same =
             snapshot.is_some_and(|known| known.updated_at == fresh.order.updated_at && known.digest == fresh.digest);
-        if is_same && has_facts && !deletion::is_marked(link, event.order_id).await? {
+        if is_same && has_facts && !is_back && !deletion::is_marked(link, event.order_id).await? {
             return supersede(link, received, event, "this version is known").await;
         }
         // 3.

@@ -45,8 +45,13 @@ pub(super) enum Brought {
 
 /// What came of asking.
 pub(super) enum ReRead {
-    /// The version that Shopify holds.
-    Newest(Box<Version>),
+    /// Shopify has the order.
+    Newest {
+        /// The version that it holds.
+        fresh: Box<Version>,
+        /// Whether its deletion was known until now, and is taken back.
+        came_back: bool,
+    },
     /// The delivery ended otherwise.
     Ended(Ended),
 }
@@ -75,7 +80,8 @@ pub(super) async fn re_read(case: &Case<'_>, why: &'static str) -> Result<ReRead
         return case.give_up("Shopify answered another order").await.map(ReRead::Ended);
     }
     // An order that can be read was not deleted, whatever was told before.
-    if case.link.store.was_deleted(&case.link.name, case.order_id).await? {
+    let came_back = case.link.store.was_deleted(&case.link.name, case.order_id).await?;
+    if came_back {
         case.link.store.revoke_deletion(&case.link.name, case.order_id).await?;
     }
     let known = case.snapshot.map_or(Timestamp::MIN, |known| known.updated_at);
@@ -95,7 +101,7 @@ pub(super) async fn re_read(case: &Case<'_>, why: &'static str) -> Result<ReRead
     fresh.settled.extend(case.trigger.map(|trigger| trigger.digest.clone()));
     fresh.settled.sort();
     fresh.settled.dedup();
-    Ok(ReRead::Newest(Box::new(fresh)))
+    Ok(ReRead::Newest { fresh: Box::new(fresh), came_back })
 }
 
 impl Case<'_> {

@@ -173,6 +173,8 @@ impl Books<'_> {
                 Ok(read) => {
                     held.insert(number, read);
                 }
+                // A missing grant is of every order alike.
+                Err(error @ IfsError::Forbidden { .. }) => return Err(error.into()),
                 Err(error) if is_its_own(error.verdict()) || matches!(error, IfsError::Undecodable(_)) => {
                     let reason = format!("what IFS answered of {number} cannot be read: {error}");
                     unread.insert(number, reason);

@@ -78,6 +78,16 @@ enum Road {
     Ended,
 }
 
+/// What came of a bulk operation.
+enum Opened {
+    /// Its file is the road, or it found nothing, as Shopify had counted.
+    File,
+    /// It has fewer orders than Shopify counted.
+    Short,
+    /// It ended without its file.
+    Without,
+}
+
 struct Pages {
     begin: Timestamp,
     after: Option<String>,
@@ -118,14 +128,23 @@ impl<'a> Listing<'a> {
             return Ok(listing);
         }
         // 1.
-        if let Some(id) = place.bulk.take()
-            && listing.open_file(&id, place.counted).await?
-        {
-            place.bulk = Some(id);
-            return Ok(listing);
+        let search = search(mark, until);
+        if let Some(id) = place.bulk.take() {
+            // Where the place says no count: there are at least as many as are still to come.
+            let counted = match place.counted {
+                Some(counted) => Some(counted),
+                None => books.shopify.orders_count(&search).await?,
+            };
+            match listing.open_file(&id, counted).await? {
+                Opened::File => {
+                    (place.bulk, place.counted) = (Some(id), counted);
+                    return Ok(listing);
+                }
+                Opened::Short => place.by_pages = true,
+                Opened::Without => {}
+            }
         }
         // 2.
-        let search = search(mark, until);
         let count = books.shopify.orders_count(&search).await?;
         place.about = count.map(|count| place.orders + count);
         if let Some(about) = place.about {
@@ -137,8 +156,10 @@ impl<'a> Listing<'a> {
                     (place.bulk, place.counted) = (Some(id.clone()), count);
                     place.keep(books, asked, account).await?;
                     listing.note("Shopify collects them in a bulk operation".to_owned());
-                    if listing.open_file(&id, count).await? {
-                        return Ok(listing);
+                    match listing.open_file(&id, count).await? {
+                        Opened::File => return Ok(listing),
+                        Opened::Short => place.by_pages = true,
+                        Opened::Without => {}
                     }
                     place.bulk = None;
                 }
@@ -307,24 +328,23 @@ impl<'a> Listing<'a> {
         self.road = Road::Pages(Pages { begin: self.mark, after: None, size, listed: 0 });
     }
 
-    /// Waits for a bulk operation and opens its file; false where there is none, or one of fewer orders than Shopify counted. That there
-    /// is nothing in it is believed only of what was counted.
-    async fn open_file(&mut self, id: &str, counted: Option<u64>) -> Result<bool, ReconcileError> {
+    /// Waits for a bulk operation and opens its file.
+    async fn open_file(&mut self, id: &str, counted: Option<u64>) -> Result<Opened, ReconcileError> {
         let state = done(self.books.shopify, id, &|objects| self.note(collected(objects))).await?;
         match state {
-            BulkState::Done { objects, ref url } if is_short(objects, url.is_some(), counted) => {
+            BulkState::Done { objects, .. } if is_short(objects, counted) => {
                 let counted = counted.map_or_else(|| "an unknown number".to_owned(), |counted| counted.to_string());
                 self.note(format!("Shopify's bulk operation has {objects} orders of {counted}: by pages instead"));
-                Ok(false)
+                Ok(Opened::Short)
             }
             BulkState::Done { url: Some(url), objects } => {
                 self.road = Road::File(Box::new(File { reader: None, url, objects, read: 0, openings: 0 }));
-                Ok(true)
+                Ok(Opened::File)
             }
-            BulkState::Done { url: None, .. } | BulkState::Running { .. } => Ok(true),
+            BulkState::Done { url: None, .. } | BulkState::Running { .. } => Ok(Opened::File),
             BulkState::Ended { why } => {
                 self.note(format!("Shopify's bulk operation ended as {why}"));
-                Ok(false)
+                Ok(Opened::Without)
             }
         }
     }
@@ -368,8 +388,8 @@ fn search(from: Timestamp, until: Timestamp) -> OrderSearch {
 }
 
 /// Whether a bulk operation's file has fewer orders than Shopify counted; that it has none is believed only of what was counted.
-fn is_short(objects: u64, has_file: bool, counted: Option<u64>) -> bool {
-    objects < counted.unwrap_or(u64::from(!has_file))
+fn is_short(objects: u64, counted: Option<u64>) -> bool {
+    objects < counted.unwrap_or(1)
 }
 
 #[cfg(test)]
@@ -378,9 +398,9 @@ mod tests {
 
     #[test]
     fn a_file_is_held_against_what_was_counted_also_by_the_run_that_goes_on() {
-        assert!(is_short(99, true, Some(100)) && is_short(0, false, Some(1)));
-        assert!(!is_short(100, true, Some(100)) && !is_short(101, true, Some(100)) && !is_short(0, false, Some(0)));
-        // A place that an earlier version kept says no count.
-        assert!(is_short(0, false, None) && !is_short(5, true, None));
+        assert!(is_short(99, Some(100)) && is_short(0, Some(1)));
+        assert!(!is_short(100, Some(100)) && !is_short(101, Some(100)) && !is_short(0, Some(0)));
+        // Shopify's count is not exact beyond ten thousand: that there is nothing stays unbelieved.
+        assert!(is_short(0, None) && !is_short(5, None));
     }
 }

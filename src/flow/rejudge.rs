@@ -42,7 +42,7 @@ pub async fn wish_today(
     let Some(order) = known_order(store, connection, order_id).await? else { return Ok(None) };
     let footing = wish::footing(store, connection, &order.id.to_string()).await?;
     if store.was_deleted(connection, order_id).await? {
-        return Ok(Some(deletion::wish(&footing)));
+        return deletion::wish_again(store, connection, order_id, &footing).await.map(Some);
     }
     Ok(Some(wish::judge(&order, rules, &footing, now)))
 }

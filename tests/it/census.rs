@@ -133,18 +133,22 @@ on_both!(
     nightly(),
     async |world: &World| {
         let (steps, shop) = (begin(world).await, world.shop());
-        let orders: Vec<u64> = (0..3).map(|_| shop.place(Story::Plain)).collect();
+        let orders: Vec<u64> = (0..4).map(|_| shop.place(Story::Plain)).collect();
         swept(steps.link()).await;
         steps.run(steps.link()).await;
-        for order in &orders[..2] {
+        for order in &orders[..3] {
             shop.delete(*order);
         }
-        // The newest order, both lists and the count read well; the first order that is asked for by its id does not.
-        world.sandbox.faults().times(Class::GraphQl, Fault::Slow(Duration::ZERO), 4);
-        world.sandbox.faults().once(Class::GraphQl, Fault::Plain(200, "<html>".into()));
-        assert_eq!(counted(steps.link()).await.gone, 1);
-        steps.run(steps.link()).await;
-        assert_eq!(counted(steps.link()).await.gone, 1, "the other one is found by the next census");
+        // Nobody can read the one answer, and the other one is a refusal of this question.
+        for (answer, gone) in [(Fault::Plain(200, "<html>".into()), 2), (Fault::Plain(400, String::new()), 0)] {
+            // The newest order, both lists and the count read well; the first order that is asked for by its id does not.
+            world.sandbox.faults().times(Class::GraphQl, Fault::Slow(Duration::ZERO), 4);
+            world.sandbox.faults().once(Class::GraphQl, answer);
+            assert_eq!(counted(steps.link()).await.gone, gone);
+            assert_eq!(world.sandbox.faults().scripted_left(), 0);
+            steps.run(steps.link()).await;
+        }
+        assert_eq!(counted(steps.link()).await.gone, 1, "it is found by the next census");
     }
 );
 

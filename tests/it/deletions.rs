@@ -20,14 +20,19 @@ use crate::support::composed::Composed;
 use crate::support::held::the_order;
 use crate::support::world::{Setup, Steps, World, assert_state};
 
-const DELETED: &str = "orders/delete";
+pub const DELETED: &str = "orders/delete";
 const ORDERS: [DocumentKind; 1] = [DocumentKind::CustomerOrder];
 
-async fn begin(world: &World) -> Steps {
+/// What Shopify tells of an order that is gone.
+pub fn gone(order: u64) -> Vec<u8> {
+    format!("{{\"id\":{order}}}").into_bytes()
+}
+
+pub async fn begin(world: &World) -> Steps {
     world.steps(&Clock::manual(Timestamp::now())).await
 }
 
-async fn arrive(steps: &Steps, topic: &str, body: &[u8]) {
+pub async fn arrive(steps: &Steps, topic: &str, body: &[u8]) {
     steps.deliver(steps.link(), topic, body).await;
     steps.run(steps.link()).await;
 }
@@ -172,7 +177,7 @@ on_both!(an_order_that_can_be_read_after_its_deletion_was_not_deleted, Setup::de
     steps.map(steps.link()).await;
     // Shopify's answer lags behind its own orders once: the deletion is believed.
     shop.hide_order(order);
-    arrive(&steps, DELETED, format!("{{\"id\":{order}}}").as_bytes()).await;
+    arrive(&steps, DELETED, &gone(order)).await;
     assert_state(&world.document().await, State::Skipped);
     shop.show_order(order);
     steps.advance(world, 5);
@@ -193,7 +198,7 @@ on_both!(
         steps.map(steps.link()).await;
         shop.hide_old_orders();
         world.sandbox.clock().advance(Duration::from_secs(61 * 86_400));
-        arrive(&steps, DELETED, format!("{{\"id\":{order}}}").as_bytes()).await;
+        arrive(&steps, DELETED, &gone(order)).await;
         assert_state(&world.document().await, State::Parked);
     }
 );
@@ -212,7 +217,7 @@ on_both!(an_event_that_comes_after_the_deletion_parks_nothing, Setup::default(),
 });
 
 /// Additions that come after the delivery go to a second order.
-fn second() -> Setup {
+pub fn second() -> Setup {
     let wanted = "order_type = \"NO\"\nlate_additions = \"second_order\"";
     Setup { edits: vec![("order_type = \"NO\"", wanted)], ..Setup::default() }
 }
@@ -224,7 +229,7 @@ async fn delivered(world: &World, steps: &Steps, id: u64) -> Composed {
     order
 }
 
-async fn assert_both_are_parked(world: &World) {
+pub async fn assert_both_are_parked(world: &World) {
     let documents = world.documents().await;
     assert_eq!(documents.len(), 2, "{documents:?}");
     for document in documents {
@@ -288,14 +293,28 @@ async fn believed_gone(world: &World, steps: &Steps) -> u64 {
     steps.deliver(steps.link(), "orders/create", &shop.webhook_body(order).expect("a body")).await;
     steps.map(steps.link()).await;
     shop.hide_order(order);
-    arrive(steps, DELETED, format!("{{\"id\":{order}}}").as_bytes()).await;
+    arrive(steps, DELETED, &gone(order)).await;
     assert_state(&world.document().await, State::Skipped);
     shop.show_order(order);
     steps.advance(world, 5);
     order
 }
 
-async fn assert_it_came_back(world: &World, order: u64) {
+/// The same of an order that stands in IFS; its note was changed since.
+pub async fn written_and_believed_gone(world: &World, steps: &Steps) -> u64 {
+    let shop = world.shop();
+    let order = shop.place(Story::NoteChanged);
+    arrive(steps, "orders/create", &shop.webhook_body(order).expect("a body")).await;
+    shop.hide_order(order);
+    arrive(steps, DELETED, &gone(order)).await;
+    assert_state(&world.document().await, State::Parked);
+    shop.show_order(order);
+    steps.advance(world, 5);
+    shop.change(order, Change::Note);
+    order
+}
+
+pub async fn assert_it_came_back(world: &World, order: u64) {
     assert_state(&world.document().await, State::Written);
     assert_eq!(world.sandbox.ledger().creates_of(&order.to_string()), 1);
     assert_eq!(
@@ -318,16 +337,9 @@ on_both!(
     a_written_order_that_was_never_gone_comes_back_with_a_change_of_its_note,
     Setup::default(),
     async |world: &World| {
-        let (steps, shop) = (begin(world).await, world.shop());
-        let order = shop.place(Story::NoteChanged);
-        arrive(&steps, "orders/create", &shop.webhook_body(order).expect("a body")).await;
-        shop.hide_order(order);
-        arrive(&steps, DELETED, format!("{{\"id\":{order}}}").as_bytes()).await;
-        assert_state(&world.document().await, State::Parked);
-        shop.show_order(order);
-        steps.advance(world, 5);
-        shop.change(order, Change::Note);
-        arrive(&steps, "orders/updated", &shop.webhook_body(order).expect("a body")).await;
+        let steps = begin(world).await;
+        let order = written_and_believed_gone(world, &steps).await;
+        arrive(&steps, "orders/updated", &world.shop().webhook_body(order).expect("a body")).await;
         // Its note stands in IFS by now.
         assert_it_came_back(world, order).await;
     }

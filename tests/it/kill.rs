@@ -94,35 +94,20 @@ on_both!(
     patient(),
     async |world: &World| {
         // 1. Two deliveries, the first of them in hand at four deaths.
-        let steps = world.steps(&Clock::system()).await;
-        for _ in 0..2 {
-            let webhook = Webhook::of_new_order(world, Story::Plain);
-            let body = webhook.json().to_string();
-            steps.deliver(steps.link(), "orders/create", body.as_bytes()).await;
-        }
-        drop(steps);
+        two_deliveries(world).await;
         let first = "id = (SELECT MIN(id) FROM inbox)";
         world.database.execute(&format!("UPDATE inbox SET attempts = 4 WHERE {first}"));
         // 2. It is begun after the other one, so that the next death is not laid at its door.
         reached(world.serve(Some(failpoint::MAPPING_BEGUN)), failpoint::MAPPING_BEGUN).await.kill();
         assert_eq!(world.database.number(&format!("SELECT attempts FROM inbox WHERE {first}")), 4);
         // 3. Both become orders.
-        restarted(world, None).await;
-        let books = world.sandbox.books(&[]);
-        assert!(books.is_clean(), "{:#}", books.to_json());
-        assert_eq!((books.orders, books.ifs_orders), (2, 2));
+        assert_both_become_orders(world).await;
     }
 );
 
 on_both!(what_was_put_back_waits_for_nobody_until_a_process_dies_with_it, patient(), async |world: &World| {
     // 1. Two deliveries, the first of them put back twice, as while Shopify answers too old a version.
-    let steps = world.steps(&Clock::system()).await;
-    for _ in 0..2 {
-        let webhook = Webhook::of_new_order(world, Story::Plain);
-        let body = webhook.json().to_string();
-        steps.deliver(steps.link(), "orders/create", body.as_bytes()).await;
-    }
-    drop(steps);
+    two_deliveries(world).await;
     let first = "id = (SELECT MIN(id) FROM inbox)";
     let put_back = "attempts = 2, reason = 'Shopify answered an older version'";
     world.database.execute(&format!("UPDATE inbox SET {put_back} WHERE {first}"));
@@ -131,11 +116,25 @@ on_both!(what_was_put_back_waits_for_nobody_until_a_process_dies_with_it, patien
     let begun = format!("SELECT attempts FROM inbox WHERE {first} AND reason IS NULL");
     assert_eq!(world.database.number(&begun), 3);
     // 3. Both become orders.
+    assert_both_become_orders(world).await;
+});
+
+/// Two new orders, told while nobody maps them.
+async fn two_deliveries(world: &World) {
+    let steps = world.steps(&Clock::system()).await;
+    for _ in 0..2 {
+        let webhook = Webhook::of_new_order(world, Story::Plain);
+        let body = webhook.json().to_string();
+        steps.deliver(steps.link(), "orders/create", body.as_bytes()).await;
+    }
+}
+
+async fn assert_both_become_orders(world: &World) {
     restarted(world, None).await;
     let books = world.sandbox.books(&[]);
     assert!(books.is_clean(), "{:#}", books.to_json());
     assert_eq!((books.orders, books.ifs_orders), (2, 2));
-});
+}
 
 /// For points at which the order stands in IFS when the service comes back.
 fn patient() -> Setup {

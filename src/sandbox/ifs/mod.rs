@@ -208,6 +208,16 @@ impl Ifs {
         lock(&self.core.setup).grants_missing.clear();
     }
 
+    /// From now on a read of this order's lines ends in this error of the database, and everything else of it reads well.
+    pub fn break_lines_of(&self, order_no: &str, ora_number: u32) {
+        lock(&self.core.setup).broken_lines.insert(order_no.to_owned(), ora_number);
+    }
+
+    /// The lines of every order can be read again.
+    pub fn mend_lines(&self) {
+        lock(&self.core.setup).broken_lines.clear();
+    }
+
     /// Sets the ceiling of OData requests per second; over it IFS answers 429 and the ledger counts.
     pub fn set_rate_ceiling(&self, requests_per_sec_max: Option<u32>) {
         lock(&self.core.ceiling).per_sec_max = requests_per_sec_max;

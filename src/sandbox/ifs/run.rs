@@ -1,6 +1,8 @@
 //! Carries out one OData operation on the tables: preconditions, bodies, rules, representation. Knows no
 //! multipart and no connection.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use hyper::StatusCode;
 use jiff::Timestamp;
@@ -109,6 +111,8 @@ pub(super) struct Setup {
     pub(super) writings: Writings,
     /// The projections that the service user lacks the grant for: 403.
     pub(super) grants_missing: Vec<Projection>,
+    /// Orders whose lines cannot be read, and the number of the database's error.
+    pub(super) broken_lines: BTreeMap<String, u32>,
 }
 
 impl Setup {
@@ -185,7 +189,10 @@ impl Engine<'_> {
                 let rows = self.candidates(query);
                 page(self, &HEADER, rows, query, operation)
             }
-            Target::Lines(no) => page(self, &LINE, self.order(no)?.lines.iter().collect(), query, operation),
+            Target::Lines(no) => {
+                self.check_readable(no)?;
+                page(self, &LINE, self.order(no)?.lines.iter().collect(), query, operation)
+            }
             Target::Charges(no) => page(self, &CHARGE, self.order(no)?.charges.iter().collect(), query, operation),
             Target::Addresses(no) => page(self, &ADDRESS, self.order(no)?.address.iter().collect(), query, operation),
             Target::Action(..) | Target::LineAction(..) => Err(OdataError::method_not_allowed()),
@@ -351,6 +358,13 @@ impl Engine<'_> {
                 order.state()
             ))),
             NewRows::UntilPicking | NewRows::AfterPicking => Ok(()),
+        }
+    }
+
+    fn check_readable(&self, no: &str) -> Result<(), OdataError> {
+        match self.setup.broken_lines.get(no) {
+            Some(number) => Err(OdataError::database(*number, format!("the lines of order {no} cannot be read"))),
+            None => Ok(()),
         }
     }
 

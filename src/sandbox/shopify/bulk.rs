@@ -26,8 +26,14 @@ pub(super) struct Bulk {
     fails_with: Option<&'static str>,
     /// So many further readings of a file break off at once.
     files_broken: u32,
-    /// The next file lacks its last line, and nothing tells.
-    file_short: bool,
+    /// What the next file lacks, and nothing tells.
+    file_lacks: Option<Lack>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Lack {
+    LastLine,
+    HalfOfTheLastLine,
 }
 
 #[derive(Debug)]
@@ -62,7 +68,19 @@ impl Shop {
 
     /// The next bulk file lacks its last line.
     pub fn shorten_next_bulk_file(&self) {
-        self.lock().bulk.file_short = true;
+        self.lock().bulk.file_lacks = Some(Lack::LastLine);
+    }
+
+    /// The next bulk file ends inside its last line.
+    pub fn cut_next_bulk_file(&self) {
+        self.lock().bulk.file_lacks = Some(Lack::HalfOfTheLastLine);
+    }
+
+    /// Each bulk operation so far has missed the last order that it should have found: its file and its count lack it.
+    pub fn shorten_bulk_operations(&self) {
+        for operation in self.lock().bulk.operations.values_mut() {
+            operation.lines.pop();
+        }
     }
 
     /// Seven days have passed: the files of all operations are gone.
@@ -164,12 +182,17 @@ impl Shop {
             bulk.files_broken -= 1;
             return BulkReply::Broken;
         }
-        let short = usize::from(std::mem::take(&mut bulk.file_short));
+        let lacks = bulk.file_lacks.take();
         let id = name.strip_suffix(".jsonl").and_then(|id| id.parse::<u64>().ok());
         match id.and_then(|id| bulk.operations.get(&id)).filter(|operation| operation.status == "COMPLETED") {
             Some(operation) => {
-                let lines = &operation.lines[..operation.lines.len().saturating_sub(short)];
-                BulkReply::Whole(lines.iter().map(|line| format!("{line}\n")).collect())
+                let Some((last, lines)) = operation.lines.split_last() else { return BulkReply::Gone };
+                let last = match lacks {
+                    None => format!("{last}\n"),
+                    Some(Lack::LastLine) => String::new(),
+                    Some(Lack::HalfOfTheLastLine) => last.chars().take(last.chars().count() / 2).collect(),
+                };
+                BulkReply::Whole(lines.iter().map(|line| format!("{line}\n")).chain([last]).collect())
             }
             None => BulkReply::Gone,
         }
