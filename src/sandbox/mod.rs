@@ -29,7 +29,7 @@ pub use books::{
     Book, BookedCustomers, BookedMoney, BookedRelease, BookedTelling, Books, Difference, ExpectedParked, Parked,
 };
 pub use clock::SandboxClock;
-pub use stock::{STOCK_LOCATION, STOCK_WAREHOUSE, StockLine, StockUp};
+pub use stock::{STOCK_LOCATION, STOCK_WAREHOUSE, StockDay, StockEvent, StockLine, StockUp};
 
 use control::Control;
 use faults::{FaultPlan, FaultPreset};

@@ -47,7 +47,8 @@ pub(super) fn stream(
     operation: &Operation,
 ) -> Result<Done, OdataError> {
     check_options(entity, query, operation)?;
-    let filter = query.filter.as_ref().map(|text| Filter::parse(text, entity)).transpose()?;
+    let states = engine.setup.state_filters;
+    let filter = query.filter.as_ref().map(|text| Filter::parse_with(text, entity, states)).transpose()?;
     let fits = |row: &Row| filter.as_ref().is_none_or(|filter| filter.matches(&|name| row.cell(name)));
     let mut rows = rows.filter(fits);
     let wanted = query.top.unwrap_or(usize::MAX);

@@ -10,6 +10,16 @@ use super::error::OdataError;
 use super::path::quoted;
 use super::schema::{Cell, Entity, Kind};
 
+/// What becomes of a filter on a state, or on any other enumeration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StateFilters {
+    /// It is refused, as seen on a tenant.
+    #[default]
+    Refused,
+    /// It is taken; the member stands in quotes behind the full name of its type.
+    Taken,
+}
+
 /// A parsed filter.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Filter {
@@ -31,7 +41,12 @@ pub(super) enum Operator {
 impl Filter {
     /// Parses the decoded text of `$filter`.
     pub(super) fn parse(text: &str, entity: &'static Entity) -> Result<Self, OdataError> {
-        let mut reader = Reader { rest: text, entity, depth: 0 };
+        Self::parse_with(text, entity, StateFilters::Refused)
+    }
+
+    /// As `parse`, where states may be filters.
+    pub(super) fn parse_with(text: &str, entity: &'static Entity, states: StateFilters) -> Result<Self, OdataError> {
+        let mut reader = Reader { rest: text, entity, states, depth: 0 };
         let filter = reader.or()?;
         match reader.rest.trim_start() {
             "" => Ok(filter),
@@ -70,7 +85,22 @@ impl Filter {
                 operator: Operator::Eq | Operator::Gt | Operator::Ge,
                 literal: Some(Cell::Text(text)),
             } if *name == field => Some(text),
-            Self::Or(..) | Self::Compare { .. } => None,
+            Self::Or(left, right) => Some(left.at_least(field)?.min(right.at_least(field)?)),
+            Self::Compare { .. } => None,
+        }
+    }
+
+    /// The text that `field` must be or come before for a row to fit, if the filter says so.
+    pub(super) fn at_most(&self, field: &str) -> Option<&str> {
+        match self {
+            Self::And(left, right) => [left.at_most(field), right.at_most(field)].into_iter().flatten().min(),
+            Self::Compare {
+                field: name,
+                operator: Operator::Eq | Operator::Lt | Operator::Le,
+                literal: Some(Cell::Text(text)),
+            } if *name == field => Some(text),
+            Self::Or(left, right) => Some(left.at_most(field)?.max(right.at_most(field)?)),
+            Self::Compare { .. } => None,
         }
     }
 
@@ -110,6 +140,7 @@ fn compare(cell: Option<&Cell>, operator: Operator, literal: Option<&Cell>) -> b
 struct Reader<'a> {
     rest: &'a str,
     entity: &'static Entity,
+    states: StateFilters,
     depth: u32,
 }
 
@@ -149,7 +180,7 @@ impl<'a> Reader<'a> {
                 self.entity.name
             ))
         })?;
-        if matches!(field.kind, Kind::Enum(_)) {
+        if matches!(field.kind, Kind::Enum(_)) && self.states == StateFilters::Refused {
             return Err(OdataError::bad_request(format!("A filter on '{name}' is not supported")));
         }
         let operator = match self.word() {
@@ -178,6 +209,7 @@ impl<'a> Reader<'a> {
         let word = self.word();
         let cell = match kind {
             _ if word == "null" => return Ok(None),
+            Kind::Enum(members) => member(word).filter(|own| members.contains(own)).map(|own| Cell::Text(own.to_owned())),
             Kind::Bool => word.parse().ok().map(Cell::Bool),
             Kind::Decimal(_) | Kind::Int => Decimal::from_str_exact(word).ok().map(Cell::Decimal),
             Kind::Date if is_date(word) => Some(Cell::Text(word.to_owned())),
@@ -208,6 +240,12 @@ impl<'a> Reader<'a> {
         self.rest = &trimmed[end..];
         &trimmed[..end]
     }
+}
+
+/// The member of an enumeration, as a URL names it: `IfsApp.Projection.Type'Member'`.
+fn member(word: &str) -> Option<&str> {
+    let (type_name, quoted) = word.split_once('\'')?;
+    quoted.strip_suffix('\'').filter(|_| type_name.starts_with("IfsApp."))
 }
 
 fn bad(near: &str) -> OdataError {
@@ -261,11 +299,24 @@ mod tests {
     }
 
     #[test]
+    fn a_state_is_a_filter_where_it_is_taken() {
+        let text = "Objstate ne IfsApp.CustomerOrderHandling.CustomerOrderState'Planned'";
+        assert!(Filter::parse(text, &HEADER).is_err());
+        assert!(Filter::parse_with(text, &HEADER, StateFilters::Taken).is_ok());
+        for wrong in ["Objstate eq 'Planned'", "Objstate eq IfsApp.X.Y'Dreamt'", "Objstate eq Planned"] {
+            assert!(Filter::parse_with(wrong, &HEADER, StateFilters::Taken).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn wanted_values_of_a_field_are_listed() {
         let filter = Filter::parse("CustomerPoNo eq '7' and Contract eq 'S10'", &HEADER).expect("parses");
         assert_eq!((filter.wanted("CustomerPoNo"), filter.demanded("CustomerPoNo")), (vec!["7".to_owned()], Some("7")));
         let behind = Filter::parse("Contract eq 'S10' and CustomerPoNo gt '7'", &HEADER).expect("parses");
         assert_eq!((behind.at_least("CustomerPoNo"), behind.at_least("OrderNo")), (Some("7"), None));
+        let two = Filter::parse("(OrderNo eq '7' or OrderNo eq '5') and Contract eq 'S10'", &HEADER).expect("parses");
+        assert_eq!((two.at_least("OrderNo"), two.at_most("OrderNo")), (Some("5"), Some("7")));
+        assert_eq!((behind.at_most("CustomerPoNo"), behind.at_most("Contract")), (None, Some("S10")));
         let either = Filter::parse("CustomerPoNo eq '7' or Contract eq 'S10'", &HEADER).expect("parses");
         assert_eq!(either.demanded("CustomerPoNo"), None);
     }

@@ -34,6 +34,7 @@ use tokio::sync::Notify;
 
 pub use additions::{AddedCharge, Additions};
 pub use customer::{CustomerCounts, CustomerRowOf, Writing};
+pub use filter::StateFilters;
 pub use people::RowOf;
 pub use rules::CreditCheck;
 pub use run::NewRows;
@@ -186,6 +187,11 @@ impl Ifs {
     /// From now on orders take new rows after picking, or take none.
     pub fn set_new_rows(&self, new_rows: NewRows) {
         lock(&self.core.setup).new_rows = new_rows;
+    }
+
+    /// From now on filters on the states of lines are taken, or refused.
+    pub fn set_state_filters(&self, filters: StateFilters) {
+        lock(&self.core.setup).state_filters = filters;
     }
 
     /// From now on IFS writes this field of customers' records so; `None`: as it comes.

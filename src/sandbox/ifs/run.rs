@@ -14,7 +14,7 @@ use super::answer::{check_content_type, done, entity_answer, nothing_there, page
 use super::body::{DecimalForm, for_insert, for_update, parse_object};
 use super::customer::Writings;
 use super::error::OdataError;
-use super::filter::Filter;
+use super::filter::{Filter, StateFilters};
 use super::path::{LineKey, Query, Target, parse, quote};
 use super::rules::{self, CreditCheck};
 use super::schema::{ADDRESS, CHARGE, Entity, HEADER, LINE};
@@ -107,6 +107,7 @@ pub(super) struct Setup {
     /// What IFS adds by itself.
     pub(super) additions: Additions,
     pub(super) new_rows: NewRows,
+    pub(super) state_filters: StateFilters,
     /// How fields of customers are written.
     pub(super) writings: Writings,
     /// The projections that the service user lacks the grant for: 403.

@@ -50,10 +50,15 @@ impl Engine<'_> {
         if counts && let Some(left) = &mut self.tables.stock.bent.pages_left {
             *left = left.checked_sub(1).ok_or_else(OdataError::busy)?;
         }
-        let filter = query.filter.as_ref().map(|text| Filter::parse(text, set.entity())).transpose()?;
+        let states = self.setup.state_filters;
+        let filter = query.filter.as_ref().map(|text| Filter::parse_with(text, set.entity(), states)).transpose()?;
         let contract = filter.as_ref().and_then(|filter| filter.demanded("Contract"));
         let from = filter.as_ref().and_then(|filter| filter.at_least(set.leading())).unwrap_or("");
-        let rows = set.rows(self.tables, contract, from);
+        // Only of one site do the rows end with the last part that is asked for.
+        let last = filter.as_ref().filter(|_| contract.is_some() || set == RowSet::OrderLines);
+        let last = last.and_then(|filter| filter.at_most(set.leading()));
+        let is_within = |row: &Row| last.is_none_or(|last| row.text(set.leading()) <= last);
+        let rows = set.rows(self.tables, contract, from).take_while(is_within);
         let page = stream(self, set.entity(), rows, self.tables.stock.bent.page_rows, query, operation)?;
         if counts {
             self.tables.stock.turn_page()?;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::super::{SalesTerms, StockMove, StockPlace};
+use super::super::{SalesTerms, StateFilters, StockMove, StockPlace};
 use super::*;
 
 const ROWS: &str = "InventoryPartInStockSet?$filter=Contract%20eq%20'S10'";
@@ -39,6 +39,8 @@ async fn rows_come_in_the_order_of_their_keys_and_a_page_goes_on_behind_a_part()
     assert_eq!(parts_of(&behind), expected[1..2]);
     assert!(behind["@odata.nextLink"].is_null(), "no more was asked for");
     assert!(parts_of(&caller.get("InventoryPartInStockSet?$filter=Contract%20eq%20'S20'").await).is_empty());
+    let named = "(PartNo%20eq%20'LAMP-002'%20or%20PartNo%20eq%20'CHAIR-003')";
+    assert_eq!(parts_of(&caller.get(&format!("{ROWS}%20and%20{named}")).await), expected[..1]);
     let by_qty = caller.get(&format!("{ROWS}&$orderby=QtyOnhand%20desc&$count=true")).await;
     assert_eq!((parts_of(&by_qty)[0].clone(), &by_qty["@odata.count"]), (expected[0].clone(), &json!(3)));
     let (status, _) = caller.ask("GET", "InventoryPartInStockSet?$filter=NoSuch%20eq%20'1'", None, None).await;
@@ -132,6 +134,10 @@ async fn the_lines_of_all_orders_tell_what_is_open_in_units_of_the_stock() {
     }
     let (status, _) = caller.ask("GET", "CustomerOrderLineSet?$filter=OrderState%20eq%20'Released'", None, None).await;
     assert_eq!(status, 400, "states are no filter");
+    caller.ifs().set_state_filters(StateFilters::Taken);
+    let state = "IfsApp.CustomerOrderHandling.CustomerOrderLineState'Released'";
+    let open = caller.get(&format!("CustomerOrderLineSet?$filter=Objstate%20ne%20{state}")).await;
+    assert_eq!(open["value"], json!([]));
 }
 
 #[tokio::test]

@@ -91,7 +91,7 @@ impl Stock {
             .filter(|(publication, _)| product.published.contains(publication))
             .map(|(publication, title)| {
                 json!({
-                    "isPublished": product.standing == super::Standing::Active, "publishDate": time(product.at),
+                    "isPublished": true, "publishDate": time(product.at),
                     "publication": show_publication(*publication, title),
                 })
             })

@@ -1,8 +1,12 @@
 //! The stock of the sandbox's world: how both sides are stocked up, and how they stand to each other.
 
+mod day;
+
 use std::collections::BTreeSet;
 
 use rust_decimal::Decimal;
+
+pub use day::{StockDay, StockEvent};
 
 use super::ShopSettings;
 use super::ifs::{Ifs, StockPlace};
@@ -14,7 +18,8 @@ pub const STOCK_WAREHOUSE: &str = "W1";
 /// The place in it where everything lies at first.
 pub const STOCK_LOCATION: &str = "A-01";
 
-/// How both sides are stocked up.
+/// How both sides are stocked up. A day that is played (`PlaySettings`) wants enough of each SKU: its buyers are not asked whether there
+/// is enough, and persons in IFS can not pick what is not there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StockUp {
     /// SKUs beyond the catalogue (`world::bulk_sku`).
