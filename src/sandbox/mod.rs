@@ -27,7 +27,7 @@ use tokio::sync::oneshot;
 
 pub use books::{
     Book, BookedCustomers, BookedMoney, BookedRelease, BookedTelling, Books, Difference, ExpectedParked, Oversold, Parked,
-    ProductDifference, StockBooks, StockDifference,
+    ProductDifference, ShopStock, StockBooks, StockDifference,
 };
 pub use clock::SandboxClock;
 pub use stock::{STOCK_LOCATION, STOCK_WAREHOUSE, StockLine, StockUp};

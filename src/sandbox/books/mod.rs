@@ -20,7 +20,7 @@ use super::shopify::{Expected, OrderVersion, Shop, Sold};
 use customers::Customers;
 
 pub(super) use stock::compare as compare_stock;
-pub use stock::{Oversold, ProductDifference, StockBooks, StockDifference};
+pub use stock::{Oversold, ProductDifference, ShopStock, StockBooks, StockDifference};
 
 /// Which of an order's two currencies IFS is meant to hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

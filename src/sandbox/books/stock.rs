@@ -46,19 +46,30 @@ pub struct ProductDifference {
     pub wrong: &'static str,
 }
 
-/// The result of a comparison.
+/// Both sides of one shop, summed up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StockBooks {
+pub struct ShopStock {
+    /// The shop's domain.
+    pub shop: String,
     /// SKUs that were compared: those whose part IFS keeps in stock.
     pub skus: usize,
-    /// Units that the shops show.
+    /// Units that the shop shows.
     pub shown: i64,
     /// Units that can be sold.
     pub sellable: i64,
-    /// Of what IFS has to sell, units that are taken off for orders that it does not hold.
+    /// Units that were taken from IFS's figure for orders that it does not hold.
     pub unheld: i64,
+    /// SKUs that show nothing.
+    pub shown_out: usize,
     /// SKUs of which nothing is left.
     pub run_out: usize,
+}
+
+/// The result of a comparison.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StockBooks {
+    /// The shops, as far as they sell anything that IFS keeps in stock.
+    pub shops: Vec<ShopStock>,
     /// Every SKU that differs.
     pub differences: Vec<StockDifference>,
     /// Every SKU of which more was sold than is there.
@@ -69,6 +80,15 @@ pub struct StockBooks {
     pub disabled: usize,
     /// How often it brought back one that it had taken out.
     pub enabled_again: usize,
+}
+
+impl ShopStock {
+    fn to_json(&self) -> Value {
+        json!({
+            "shop": self.shop, "skus": self.skus, "shown": self.shown, "sellable": self.sellable, "unheld": self.unheld,
+            "shown_out": self.shown_out, "run_out": self.run_out,
+        })
+    }
 }
 
 impl StockBooks {
@@ -92,9 +112,9 @@ impl StockBooks {
             .map(|one| json!({"shop": one.shop, "product": one.product.to_string(), "wrong": one.wrong}))
             .collect();
         json!({
-            "skus": self.skus, "shown": self.shown, "sellable": self.sellable, "unheld": self.unheld, "run_out": self.run_out,
-            "differences": differences, "oversold": oversold, "products": products, "disabled": self.disabled,
-            "enabled_again": self.enabled_again, "clean": self.is_clean(),
+            "shops": self.shops.iter().map(ShopStock::to_json).collect::<Vec<_>>(), "differences": differences,
+            "oversold": oversold, "products": products, "disabled": self.disabled, "enabled_again": self.enabled_again,
+            "clean": self.is_clean(),
         })
     }
 }
@@ -109,11 +129,15 @@ pub(in super::super) fn compare(ifs: &Ifs, shops: &[(ShopSettings, Shop)]) -> St
         let left: BTreeMap<&str, i64> =
             taken.skus.values().filter_map(|sku| units_left(sku, &figures, &unheld)).collect();
         let shown = shop.available_at(WAREHOUSE);
+        let mut sums = ShopStock { shop: settings.domain.clone(), ..ShopStock::default() };
         for (sku, left) in &left {
             // What the online store does not send from there is not promised there.
             let Some(shown) = shown.get(*sku).copied() else { continue };
-            books.enter_sku(settings, sku, shown, *left);
-            books.unheld += unheld.get(*sku).copied().unwrap_or_default();
+            sums.unheld += unheld.get(*sku).copied().unwrap_or_default();
+            books.enter_sku(&mut sums, sku, shown, *left);
+        }
+        if sums.skus > 0 {
+            books.shops.push(sums);
         }
         let writes = shop.standing_writes();
         for product in shop.products() {
@@ -187,12 +211,13 @@ fn field<'a>(row: &'a RowView, name: &str) -> &'a str {
 }
 
 impl StockBooks {
-    fn enter_sku(&mut self, settings: &ShopSettings, sku: &str, shown: i64, left: i64) {
-        let (shop, sku, sellable) = (settings.domain.clone(), sku.to_owned(), left.max(0));
-        self.skus += 1;
-        self.shown += shown;
-        self.sellable += sellable;
-        self.run_out += usize::from(sellable == 0);
+    fn enter_sku(&mut self, sums: &mut ShopStock, sku: &str, shown: i64, left: i64) {
+        let (shop, sku, sellable) = (sums.shop.clone(), sku.to_owned(), left.max(0));
+        sums.skus += 1;
+        sums.shown += shown;
+        sums.sellable += sellable;
+        sums.shown_out += usize::from(shown <= 0);
+        sums.run_out += usize::from(sellable == 0);
         if left < 0 {
             self.oversold.push(Oversold { shop: shop.clone(), sku: sku.clone(), units: -left });
         }
@@ -286,6 +311,10 @@ mod tests {
         (sandbox, shop)
     }
 
+    fn unheld(sandbox: &Sandbox) -> i64 {
+        sandbox.stock_books().shops.iter().map(|shop| shop.unheld).sum()
+    }
+
     fn differences(sandbox: &Sandbox) -> Vec<(String, i64, i64)> {
         let differences = sandbox.stock_books().differences.into_iter();
         differences.map(|one| (one.sku, one.shown, one.sellable)).collect()
@@ -294,19 +323,22 @@ mod tests {
     #[test]
     fn an_order_takes_of_the_stock_once_whether_ifs_holds_it_or_not() {
         let (sandbox, shop) = stocked();
-        let (ifs, box_and_bulk) = (sandbox.ifs(), 2);
+        let ifs = sandbox.ifs();
         let books = sandbox.stock_books();
-        assert_eq!((books.skus, books.run_out, books.unheld), (world::CATALOGUE_LEN + box_and_bulk, 0, 0));
-        assert!(books.is_clean() && books.shown == 20 * 62, "{:#}", books.to_json());
+        assert!(books.is_clean(), "{:#}", books.to_json());
+        let shop_stock = &books.shops[0];
+        // The box and one part beyond the catalogue are among them.
+        assert_eq!((shop_stock.skus, shop_stock.shown, shop_stock.sellable), (62, 20 * 62, 20 * 62));
+        assert_eq!((shop_stock.unheld, shop_stock.run_out), (0, 0));
         let id = shop.buy("CANDLE-BOX", 3).expect("there are twenty");
-        assert_eq!((differences(&sandbox), sandbox.stock_books().unheld), (Vec::new(), 3));
+        assert_eq!((differences(&sandbox), unheld(&sandbox)), (Vec::new(), 3));
         let line = Some(("CANDLE-BOX", 3.into(), 5.into()));
         let no = ifs.add_foreign_order(&id.to_string(), "S10", line).expect("an order");
-        assert_eq!((differences(&sandbox), sandbox.stock_books().unheld), (Vec::new(), 0));
+        assert_eq!((differences(&sandbox), unheld(&sandbox)), (Vec::new(), 0));
         ifs.person_cancels(&no).expect("it is planned");
-        assert_eq!((differences(&sandbox), sandbox.stock_books().unheld), (Vec::new(), 3));
+        assert_eq!((differences(&sandbox), unheld(&sandbox)), (Vec::new(), 3));
         shop.change(id, Change::Cancelled);
-        assert_eq!((differences(&sandbox), sandbox.stock_books().unheld), (Vec::new(), 0));
+        assert_eq!((differences(&sandbox), unheld(&sandbox)), (Vec::new(), 0));
     }
 
     #[test]
@@ -325,7 +357,7 @@ mod tests {
         sandbox.ifs().move_stock(&[count]).expect("nothing is reserved");
         let books = sandbox.stock_books();
         let lacking: Vec<(&str, i64)> = books.oversold.iter().map(|one| (one.sku.as_str(), one.units)).collect();
-        assert_eq!((lacking, books.run_out), (vec![("MUG-001", 2)], 1));
+        assert_eq!((lacking, books.shops[0].run_out, books.shops[0].shown_out), (vec![("MUG-001", 2)], 1, 0));
         assert_eq!(differences(&sandbox), [("MUG-001".to_owned(), 1, 0)]);
     }
 
