@@ -83,6 +83,25 @@ pub const SWEEP_PAGE_READ: &str = "sweep_page_read";
 /// A page of a sweep and the cursor behind it are committed; the next page is still to come.
 pub const SWEEP_PAGE_STORED: &str = "sweep_page_stored";
 
+/// A page of a reading of stock was read; nothing of it is stored.
+pub const STOCK_PAGE_READ: &str = "stock_page_read";
+/// A page of a reading of stock and the cursor behind it are committed; the next page is still to come.
+pub const STOCK_PAGE_STORED: &str = "stock_page_stored";
+/// A piece of the plan is committed; the cursor behind it is not.
+pub const STOCK_PLANNED: &str = "stock_planned";
+/// A call that sets levels is committed; no byte left.
+pub const STOCK_CALL_COMMITTED: &str = "stock_call_committed";
+/// Shopify answered a call that sets levels; nothing of it is committed.
+pub const STOCK_CALL_ANSWERED: &str = "stock_call_answered";
+/// A call that sets levels is settled; the next one is still to come.
+pub const STOCK_CALL_SETTLED: &str = "stock_call_settled";
+/// What is about to be done to a product that has run out, or is there again, is committed; no byte left.
+pub const STOCK_OUT_COMMITTED: &str = "stock_out_committed";
+/// Shopify answered what was done to such a product; no reading has shown it.
+pub const STOCK_OUT_ANSWERED: &str = "stock_out_answered";
+/// A reading showed it, and its row says so; the next product is still to come.
+pub const STOCK_OUT_SHOWN: &str = "stock_out_shown";
+
 /// The shop took the tags; the settle is still to come.
 pub const WRITE_BACK_TAGGED: &str = "write_back_tagged";
 /// A step is settled; nothing that follows from it has begun.
@@ -132,6 +151,19 @@ pub const ALL: [&str; 42] = [
     SETTLED,
     SWEEP_PAGE_READ,
     SWEEP_PAGE_STORED,
+];
+
+/// Every point that stock passes on its way to the shop, in that order; no order passes them.
+pub const STOCK: [&str; 9] = [
+    STOCK_PAGE_READ,
+    STOCK_PAGE_STORED,
+    STOCK_PLANNED,
+    STOCK_CALL_COMMITTED,
+    STOCK_CALL_ANSWERED,
+    STOCK_CALL_SETTLED,
+    STOCK_OUT_COMMITTED,
+    STOCK_OUT_ANSWERED,
+    STOCK_OUT_SHOWN,
 ];
 
 #[cfg(any(debug_assertions, feature = "failpoints"))]
@@ -198,7 +230,7 @@ mod armed {
                 Some(_) => return None,
             };
             let left = count.parse().ok().filter(|count| *count > 0)?;
-            super::ALL.contains(&name).then(|| Self { name: name.to_owned(), left: AtomicU32::new(left), manner })
+            (super::ALL.contains(&name) || super::STOCK.contains(&name)).then(|| Self { name: name.to_owned(), left: AtomicU32::new(left), manner })
         }
 
         /// Counts one passage of `name`; true at the one that was asked for.

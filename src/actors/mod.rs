@@ -12,13 +12,15 @@
 //!  │           ├─ OrderMapper       inbox -> desired documents
 //!  │           ├─ IfsWriter         documents -> IFS
 //!  │           ├─ Reconciler        what no webhook told -> inbox; only where the sweep is switched on
-//!  │           ├─ ShopifyWriter     what the shop is told; only where the settings want it
+//!  │           ├─ InventoryPoller   IFS's stock and the shop's levels -> what they should show; only where it is switched on
+//!  │           ├─ ShopifyWriter     what the shop is told of orders, its levels and its products; only where the settings want it
 //!  │           ├─ StandingQuery     records in IFS with our key that no link explains
 //!  │           └─ SubscriptionKeeper  its webhook subscriptions; only where a public address is set
 //!  └─ WebhookIngress        started last, stopped first; on every replica
 //! ```
 
 pub mod ifs_writer;
+pub mod inventory_poller;
 pub mod janitor;
 pub mod lease_keeper;
 pub mod order_mapper;
@@ -46,6 +48,7 @@ use crate::supervision::{Branch, BranchSpec, Child, ChildSpec, Doorbell, Rhythm,
 use crate::telemetry::Metrics;
 
 use ifs_writer::IfsWriter;
+use inventory_poller::InventoryPoller;
 use janitor::Janitor;
 use lease_keeper::{CannotServe, LeaseKeeper, LeaseRules, Memory, Serve};
 use order_mapper::OrderMapper;
@@ -218,17 +221,20 @@ fn connection_child(link: &Arc<Connection>, mapper_bell: Doorbell) -> Child {
         });
         children.push(writer.into());
     }
-    if link.mode == Mode::Live && link.rules.writes_back() {
+    let teller_bell = Doorbell::new();
+    if link.mode == Mode::Live && (link.rules.writes_back() || keeps_stock(link)) {
         let link = Arc::clone(link);
-        let teller =
-            ChildSpec::worker("ShopifyWriter", Doorbell::new(), Rhythm::every(Duration::from_secs(1)), move || {
-                link.broke_off.store(true, Ordering::Release);
-                ShopifyWriter { link: Arc::clone(&link) }
-            });
+        let rhythm = Rhythm::every(Duration::from_secs(1));
+        let teller = ChildSpec::worker("ShopifyWriter", teller_bell.clone(), rhythm, move || {
+            link.broke_off.store(true, Ordering::Release);
+            ShopifyWriter { link: Arc::clone(&link) }
+        });
         children.push(teller.into());
     }
     children.extend(standing_child(link));
-    children.extend(reconciler_child(link, mapper_bell));
+    let reconciler_bell = Doorbell::new();
+    children.extend(poller_child(link, reconciler_bell.clone(), teller_bell));
+    children.extend(reconciler_child(link, mapper_bell, reconciler_bell));
     children.extend(subscription_child(link));
     TreeSpec::subtree(format!("connection {}", link.name), children).into()
 }
@@ -266,7 +272,29 @@ fn standing_child(link: &Arc<Connection>) -> Option<Child> {
     Some(query.into())
 }
 
-fn reconciler_child(link: &Arc<Connection>, mapper: Doorbell) -> Option<Child> {
+/// Whether the shop's levels follow IFS.
+fn keeps_stock(link: &Connection) -> bool {
+    link.stock.settings().every_secs > 0
+}
+
+/// The poller of the stock; under `mode = "observe"` too: what it plans can be looked at, and nothing is set.
+fn poller_child(link: &Arc<Connection>, reconciler: Doorbell, writer: Doorbell) -> Option<Child> {
+    if !keeps_stock(link) {
+        return None;
+    }
+    let link = Arc::clone(link);
+    // A remote that is down is no hurry: the shop keeps what it shows.
+    let (interval, pause_first) = (Duration::from_secs(60), AFTER_FAILURE);
+    let rhythm = Rhythm { interval, pause_first, pause_max: AFTER_FAILURES };
+    let poller = ChildSpec::worker("InventoryPoller", Doorbell::new(), rhythm, move || InventoryPoller {
+        link: Arc::clone(&link),
+        reconciler: reconciler.clone(),
+        writer: writer.clone(),
+    });
+    Some(poller.into())
+}
+
+fn reconciler_child(link: &Arc<Connection>, mapper: Doorbell, bell: Doorbell) -> Option<Child> {
     let every = match (link.sweep.every(), link.census.days) {
         (None, 0) => return None,
         (every, _) => every.unwrap_or(CENSUS_LOOK),
@@ -275,7 +303,7 @@ fn reconciler_child(link: &Arc<Connection>, mapper: Doorbell) -> Option<Child> {
     // A shop that is down or refuses is not asked every second.
     let rhythm =
         Rhythm { pause_first: every.min(AFTER_FAILURE), pause_max: every.min(AFTER_FAILURES), ..Rhythm::every(every) };
-    let reconciler = ChildSpec::worker("Reconciler", Doorbell::new(), rhythm, move || Reconciler {
+    let reconciler = ChildSpec::worker("Reconciler", bell, rhythm, move || Reconciler {
         link: Arc::clone(&link),
         mapper: mapper.clone(),
         every,

@@ -1,10 +1,19 @@
-//! ShopifyWriter: the only writer to the shop of its connection. Tells what is due, in batches.
+//! ShopifyWriter: the only writer to the shop of its connection. Tells what is due of orders, in batches; then sets levels, and deals with
+//! products that have run out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::flow::stock::outs::{self, Looked};
+use crate::flow::stock::write;
 use crate::flow::{Connection, write_back};
 use crate::store::StoreError;
 use crate::supervision::{Pace, Step};
+
+/// Calls that set levels between two looks at orders.
+const CALLS_AT_ONCE: usize = 4;
+/// Time between two looks while the shop cannot be asked about products.
+const OUTS_PAUSE: Duration = Duration::from_secs(10);
 
 /// The step of one connection's writer to its shop.
 pub struct ShopifyWriter {
@@ -14,7 +23,8 @@ pub struct ShopifyWriter {
 
 impl Step for ShopifyWriter {
     async fn run(&self) -> Pace {
-        match write_back::drain(&self.link).await {
+        match self.write().await {
+            Ok(Some(wait)) if wait.is_zero() => Pace::More,
             Ok(Some(wait)) => Pace::Due(wait),
             Ok(None) => Pace::Idle,
             Err(StoreError::Fenced) => {
@@ -26,5 +36,26 @@ impl Step for ShopifyWriter {
                 Pace::Failed
             }
         }
+    }
+}
+
+impl ShopifyWriter {
+    /// Orders first: what they tell is never behind a list of levels.
+    async fn write(&self) -> Result<Option<Duration>, StoreError> {
+        let link = &self.link;
+        let told = if link.rules.writes_back() { write_back::drain(link).await? } else { None };
+        if link.stock.settings().every_secs == 0 {
+            return Ok(told);
+        }
+        let set = write::drain(link, CALLS_AT_ONCE).await?;
+        if set.is_some_and(|wait| wait.is_zero()) {
+            return Ok(set);
+        }
+        let out = match outs::look(link).await? {
+            Looked::Done => None,
+            Looked::More => Some(Duration::ZERO),
+            Looked::Held => Some(OUTS_PAUSE),
+        };
+        Ok([told, set, out].into_iter().flatten().min())
     }
 }

@@ -86,6 +86,7 @@ pub async fn build(
             mode: connection.link.mode,
             sweep: connection.link.sweep.clone(),
             census: connection.link.census.clone(),
+            stock: connection.stock.clone(),
             secret_use: if connection.link.shared_app_secret { SecretUse::SharedApp } else { SecretUse::Own },
             store: store.clone(),
             clock: clock.clone(),

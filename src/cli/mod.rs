@@ -19,6 +19,7 @@ mod sandbox;
 mod serve;
 mod settings;
 mod steps;
+mod stock;
 mod strays;
 mod sync;
 mod webhooks;
@@ -94,6 +95,11 @@ enum Command {
     },
     /// Compares Shopify's orders of some days with our documents and with IFS, component by component; reads only.
     Reconcile(reconcile::ReconcileArgs),
+    /// What the shop shows of IFS's stock, how that came about, and what does not fit.
+    Stock {
+        #[command(subcommand)]
+        command: stock::StockCommand,
+    },
     /// Records in IFS with our key that no link explains.
     Strays {
         #[command(subcommand)]
@@ -182,6 +188,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Deliveries { command } => deliveries::deliveries(load(config)?, command).await,
         Command::Documents { command } => documents::documents(load(config)?, command).await,
         Command::Reconcile(args) => reconcile::reconcile(load(config)?, args).await,
+        Command::Stock { command } => stock::stock(load(config)?, command).await,
         Command::Strays { command } => strays::strays(load(config)?, command).await,
         Command::Webhooks { command } => webhooks::webhooks(load(config)?, command).await,
     }

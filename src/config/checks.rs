@@ -17,6 +17,7 @@ use super::settings::{
 use super::sources::{Sources, Written};
 use crate::domain::ids::{ConnectionName, TenantName};
 use crate::mapping::rules::{MappingSettings, RuleError, Rules};
+use crate::mapping::stock::StockRules;
 use crate::remote::Egress;
 
 /// Holds the master keys where no file is named.
@@ -222,11 +223,15 @@ fn check_connections(
             let problem = format!("is the shop of [connections.{other}] too");
             reader.refuse_with(&at("shop"), None, problem, "a shop stands in one connection only: take one out");
         }
+        let stock = StockRules::new(link.stock.clone(), &mapping.site);
+        let stock = stock.map_err(|wrong| refuse_rules(reader, &name, wrong));
         let rules = Rules::new(mapping).map_err(|wrong| refuse_rules(reader, &name, wrong));
-        match (ConnectionName::parse(&name), rules) {
-            (Ok(name), Ok(rules)) => drop(connections.insert(name, ConnectionSettings { link, rules })),
-            (Ok(_), Err(())) => {}
-            (Err(bad), _) => refuse_name(reader, "connections", &name, &bad.to_string()),
+        match (ConnectionName::parse(&name), rules, stock) {
+            (Ok(name), Ok(rules), Ok(stock)) => {
+                drop(connections.insert(name, ConnectionSettings { link, rules, stock }));
+            }
+            (Ok(_), ..) => {}
+            (Err(bad), ..) => refuse_name(reader, "connections", &name, &bad.to_string()),
         }
     }
     connections
@@ -275,6 +280,11 @@ fn check_link(reader: &mut Reader<'_>, egress: &Egress, name: &str, link: &LinkS
     within(reader, &at("at_hour"), link.census.at_hour, 0, 23);
     // A day that is still counted each night is not forgotten.
     within(reader, &at("keep_days"), link.census.keep_days, link.census.days.max(1), 3_650);
+    if link.stock.every_secs > 0 && link.sweep.every_secs == 0 {
+        // What may be sold is known only where every order is: without a sweep no level would ever rise.
+        let advice = "set sweep.every_secs: a level rises only after a sweep has found every order";
+        reader.refuse_with(&path(["connections", name, "stock", "every_secs"]), None, "wants the sweep", advice);
+    }
 }
 
 /// An address of a remote: one that may be called, without path or password.

@@ -14,6 +14,7 @@ use crate::domain::ids::{ConnectionName, TenantName};
 use crate::flow::StandingTimes;
 use crate::ifs::auth::TokenAuth;
 use crate::mapping::rules::Rules;
+use crate::mapping::stock::{StockRules, StockSettings};
 use crate::remote::Egress;
 use crate::shopify::auth::ShopifyAuth;
 use crate::telemetry::LogFormat;
@@ -207,6 +208,8 @@ pub struct ConnectionSettings {
     pub link: LinkSettings,
     /// What becomes what, and from when.
     pub rules: Rules,
+    /// What the shop shows of IFS's stock.
+    pub stock: StockRules,
 }
 
 /// The keys of `[connections.NAME]` that are not about mapping.
@@ -239,6 +242,8 @@ pub struct LinkSettings {
     pub sweep: SweepSettings,
     /// How it counts them once a night.
     pub census: CensusSettings,
+    /// How IFS's stock reaches the shop.
+    pub stock: StockSettings,
 }
 
 /// `webhook_watch`
@@ -266,6 +271,7 @@ impl LinkSettings {
         "webhook_watch_secs",
         "sweep",
         "census",
+        "stock",
     ];
 }
 

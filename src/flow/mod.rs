@@ -44,6 +44,7 @@ mod remove;
 pub mod rows;
 pub mod settling;
 pub mod standing;
+pub mod stock;
 mod stray;
 pub mod subscriptions;
 #[cfg(test)]
@@ -73,6 +74,7 @@ use crate::clock::{Clock, Tick};
 use crate::domain::ids::{ConnectionName, IntentId, TenantName};
 use crate::ifs::client::IfsClient;
 use crate::mapping::rules::Rules;
+use crate::mapping::stock::StockRules;
 use crate::remote::{RetryPolicy, Tenure};
 use crate::shopify::client::ShopifyClient;
 use crate::store::{Lease, Store};
@@ -214,6 +216,8 @@ pub struct Connection {
     pub sweep: SweepSettings,
     /// How it counts them once a night.
     pub census: CensusSettings,
+    /// What its shop shows of IFS's stock.
+    pub stock: StockRules,
     /// Whose the webhook secret is.
     pub secret_use: SecretUse,
     /// The store.

@@ -1,5 +1,7 @@
 //! The client against a local server that answers as scripted: each status, each way of breaking off, the token's life.
 
+mod stock;
+
 use std::time::Duration;
 
 use jiff::Timestamp;

@@ -1,6 +1,7 @@
 //! The client against a local server that answers as scripted: statuses, throttling, versions, partial data, pages.
 
 mod lists;
+mod stock;
 mod tokens;
 
 use std::time::{Duration, Instant};

@@ -302,12 +302,17 @@ pub(super) fn share_lease(db: &mut Db, lease: &str) -> Result<Option<(String, i6
     })
 }
 
-/// The beginning of a statement over many rows at once: its first bind is a JSON list of objects, and `told` has each of them as
-/// `value`. One statement for hundreds of rows is one way to the database and back.
+/// The beginning of a statement over many rows at once: its first bind is a connection, its second a JSON list of objects, and `told` has
+/// each of them as `value` beside the `connection`. One statement for hundreds of rows is one way to the database and back.
+///
+/// Laid down first, and with the connection in it: else SQLite walks through all rows of the connection, and through the list for each.
 pub(super) fn told(db: &Db) -> &'static str {
     match db {
-        Db::Lite(_) => "WITH told AS (SELECT value FROM json_each($1)) ",
-        Db::Pg(_) => "WITH told (value) AS (SELECT * FROM jsonb_array_elements(CAST($1 AS jsonb))) ",
+        Db::Lite(_) => "WITH told AS MATERIALIZED (SELECT $1 AS connection, value FROM json_each($2)) ",
+        Db::Pg(_) => {
+            "WITH told AS MATERIALIZED (SELECT CAST($1 AS text) AS connection, value \
+             FROM jsonb_array_elements(CAST($2 AS jsonb))) "
+        }
     }
 }
 

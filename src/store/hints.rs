@@ -146,6 +146,25 @@ impl Store {
         self.write(move |db| put_cursor(db, &connection, &cursor, micros(now))).await
     }
 
+    /// The same under the tenant's lease: what a later owner has kept is not overwritten.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] when the lease is no longer ours: nothing was changed.
+    pub async fn keep_own_cursor(
+        &self,
+        lease: &Lease,
+        connection: &ConnectionName,
+        cursor: Cursor,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (lease, connection) = (lease.clone(), connection.as_str().to_owned());
+        self.write(move |db| {
+            leases::hold(db, &lease)?;
+            put_cursor(db, &connection, &cursor, micros(now))
+        })
+        .await
+    }
+
     /// Forgets a reading that is over.
     ///
     /// # Errors

@@ -6,8 +6,8 @@ use diesel::sql_types::Bool;
 use jiff::Timestamp;
 
 use super::deliveries::InboxState;
-use super::rows::{instant, signed, unsigned};
-use super::{Store, StoreError, schema};
+use super::rows::{instant, micros, signed, unsigned};
+use super::{Store, StoreError, due, schema};
 use crate::domain::ids::{ConnectionName, InboxId};
 
 /// Rows of the inbox by state, for metrics.
@@ -126,6 +126,21 @@ impl Store {
             }
             let rows: Vec<Raw> = query.load(db)?;
             Ok(rows.into_iter().map(DeliveryView::from).collect())
+        })
+        .await
+    }
+
+    /// Whether a delivery of a connection that was received until then is not mapped yet, put back ones too.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn has_unmapped(&self, name: &ConnectionName, until: Timestamp) -> Result<bool, StoreError> {
+        use schema::inbox::dsl;
+        let name = name.as_str().to_owned();
+        self.run(move |db| {
+            let waiting = dsl::inbox.filter(dsl::connection.eq(name)).filter(due::received());
+            let waiting = waiting.filter(dsl::received_at.le(micros(until))).select(dsl::id).limit(1);
+            Ok(waiting.first::<i64>(db).optional()?.is_some())
         })
         .await
     }

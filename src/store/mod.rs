@@ -42,6 +42,7 @@ mod stock_parts;
 mod stock_pools;
 mod stock_prices;
 mod stock_readings;
+mod stock_waits;
 mod strays;
 mod take_over;
 mod wakes;
@@ -85,7 +86,7 @@ pub use stock_outs::{StockOut, StockOutFilter};
 pub use stock_parts::{PartFigures, PartReading, SalesPart, StockPart};
 pub use stock_pools::{PartCoverage, StockPool, StockVariant};
 pub use stock_prices::{PriceFilter, PriceOutcome, PricePlan, PriceRow};
-pub use stock_readings::{GoneStock, ReadLevel, ReadVariant, StockReading};
+pub use stock_readings::{GoneStock, LevelsTold, ReadLevel, ReadVariant, StockReading};
 pub use strays::{Ended, Sighting, Stray, StrayCount, StrayRow};
 pub use wakes::{Listening, WakeUp};
 

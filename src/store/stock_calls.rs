@@ -84,8 +84,8 @@ impl CallEnd {
     }
 }
 
-/// The rows of the call's content: item, location, quantity, from.
-type Content = Vec<(i64, i64, i64, i64)>;
+/// One row of a call's content: item, location, quantity, from.
+type Entry = (i64, i64, i64, i64);
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = schema::stock_calls)]
@@ -99,7 +99,7 @@ struct RawCall {
 
 impl RawCall {
     fn told(self) -> Result<StockCall, StoreError> {
-        let level = |(item, location, quantity, from)| CallLevel {
+        let level = |(item, location, quantity, from): Entry| CallLevel {
             item_id: unsigned(item),
             location_id: unsigned(location),
             quantity,
@@ -150,7 +150,7 @@ impl Store {
             let Some(most) = levels.first().map(|level| level.batch_max) else { return Ok(None) };
             levels.retain(|level| level.batch_max == most);
             levels.truncate(usize::try_from(most).unwrap_or(1));
-            let content: Content =
+            let content: Vec<Entry> =
                 levels.iter().map(|level| (level.item_id, level.location_id, level.quantity, level.available)).collect();
             let call = announce(db, &lease, &name, &content, now)?;
             claim(db, &name, call.id, &content, (mark, now))?;
@@ -243,7 +243,7 @@ fn due(db: &mut Db, name: &str, now: i64, limit: i64) -> Result<Vec<Due>, StoreE
     Ok(due.bind::<Text, _>(name).bind::<BigInt, _>(now).bind::<BigInt, _>(limit).load(db)?)
 }
 
-fn announce(db: &mut Db, lease: &Lease, name: &str, content: &Content, now: i64) -> Result<RawCall, StoreError> {
+fn announce(db: &mut Db, lease: &Lease, name: &str, content: &[Entry], now: i64) -> Result<RawCall, StoreError> {
     use schema::stock_calls::dsl;
     // Not the row's number: after a restored backup that would be given a second time, and Shopify answer the first one's result.
     let idempotency_key = Uuid::new_v4().to_string();
@@ -263,30 +263,30 @@ fn announce(db: &mut Db, lease: &Lease, name: &str, content: &Content, now: i64)
     Ok(RawCall { id, idempotency_key, content: text, sent: 1, opened_at: now })
 }
 
-fn claim(db: &mut Db, name: &str, call: i64, content: &Content, (mark, now): (i64, i64)) -> Result<(), StoreError> {
+fn claim(db: &mut Db, name: &str, call: i64, content: &[Entry], (mark, now): (i64, i64)) -> Result<(), StoreError> {
     let told = dialect::told(db);
     let rows = content.iter().map(|(item, location, quantity, _)| json!({ "i": item, "l": location, "q": quantity }));
     for piece in in_pieces(rows) {
         sql_query(format!(
-            "{told} UPDATE stock_levels SET state = 'writing', call_id = $2, moved = $3, revision = revision + 1, \
+            "{told} UPDATE stock_levels SET state = 'writing', call_id = $3, moved = $4, revision = revision + 1, \
              pending = CASE WHEN pending > CAST(told.value->>'q' AS BIGINT) THEN pending \
-             ELSE CAST(told.value->>'q' AS BIGINT) END, updated_at = $4 \
-             FROM told WHERE stock_levels.connection = $5 \
+             ELSE CAST(told.value->>'q' AS BIGINT) END, updated_at = $5 \
+             FROM told WHERE stock_levels.connection = told.connection \
              AND stock_levels.item_id = CAST(told.value->>'i' AS BIGINT) \
              AND stock_levels.location_id = CAST(told.value->>'l' AS BIGINT)"
         ))
+        .bind::<Text, _>(name)
         .bind::<Text, _>(piece)
         .bind::<BigInt, _>(call)
         .bind::<BigInt, _>(mark)
         .bind::<BigInt, _>(now)
-        .bind::<Text, _>(name)
         .execute(db)?;
     }
     Ok(())
 }
 
 /// Where each level of a call goes.
-fn settled(content: &Content, end: &CallEnd, now: i64) -> Vec<serde_json::Value> {
+fn settled(content: &[Entry], end: &CallEnd, now: i64) -> Vec<serde_json::Value> {
     let half = i64::try_from(content.len() / 2).unwrap_or(1).max(1);
     let levels = content.iter().enumerate();
     let rows = levels.map(|(index, (item, location, quantity, _))| {
@@ -330,27 +330,27 @@ fn settle(
     let told = dialect::told(db);
     for piece in in_pieces(rows.iter().cloned()) {
         sql_query(format!(
-            "{told} UPDATE stock_levels SET state = told.value->>'state', call_id = NULL, moved = $2, \
+            "{told} UPDATE stock_levels SET state = told.value->>'state', call_id = NULL, moved = $3, \
              revision = revision + 1, due_at = CAST(told.value->>'due' AS BIGINT), \
              batch_max = CAST(told.value->>'batch' AS BIGINT), \
              reason_code = told.value->>'code', reason_text = told.value->>'text', \
              available = COALESCE(CAST(told.value->>'q' AS BIGINT), available), \
              written = COALESCE(CAST(told.value->>'q' AS BIGINT), written), \
-             written_at = CASE WHEN told.value->>'q' IS NULL THEN written_at ELSE $3 END, updated_at = $3 \
-             FROM told WHERE stock_levels.connection = $4 \
+             written_at = CASE WHEN told.value->>'q' IS NULL THEN written_at ELSE $4 END, updated_at = $4 \
+             FROM told WHERE stock_levels.connection = told.connection \
              AND stock_levels.item_id = CAST(told.value->>'i' AS BIGINT) \
              AND stock_levels.location_id = CAST(told.value->>'l' AS BIGINT) AND stock_levels.call_id = $5"
         ))
+        .bind::<Text, _>(name)
         .bind::<Text, _>(piece)
         .bind::<BigInt, _>(mark)
         .bind::<BigInt, _>(now)
-        .bind::<Text, _>(name)
         .bind::<BigInt, _>(call)
         .execute(db)?;
     }
     Ok(())
 }
 
-fn content_of(text: &str) -> Result<Content, StoreError> {
+fn content_of(text: &str) -> Result<Vec<Entry>, StoreError> {
     serde_json::from_str(text).map_err(|_| StoreError::Corrupt { table: "stock_calls", column: "content" })
 }

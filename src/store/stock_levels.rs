@@ -258,15 +258,15 @@ impl Store {
                      state = CASE WHEN told.value->>'q' IS NULL THEN 'left' \
                      WHEN CAST(told.value->>'q' AS BIGINT) = available THEN 'quiet' \
                      WHEN state = 'parked' THEN 'parked' ELSE 'planned' END, \
-                     planned_at = $2, due_at = $2, updated_at = $2 \
-                     FROM told WHERE stock_levels.connection = $3 \
+                     planned_at = $3, due_at = $3, updated_at = $3 \
+                     FROM told WHERE stock_levels.connection = told.connection \
                      AND stock_levels.item_id = CAST(told.value->>'i' AS BIGINT) \
                      AND stock_levels.location_id = CAST(told.value->>'l' AS BIGINT) \
                      AND stock_levels.revision = CAST(told.value->>'r' AS BIGINT) AND stock_levels.state NOT IN ('writing', 'stale')"
                 ))
+                .bind::<Text, _>(&name)
                 .bind::<Text, _>(piece)
                 .bind::<BigInt, _>(now)
-                .bind::<Text, _>(&name)
                 .execute(db)?;
             }
             Ok(taken)
@@ -316,9 +316,9 @@ impl Store {
         let name = name.as_str().to_owned();
         self.run(move |db| {
             let rows: Vec<Row> = sql_query(
-                "SELECT l.item_id, l.location_id, (SELECT MIN(v.variant_id) FROM stock_variants v \
-                 WHERE v.connection = l.connection AND v.item_id = l.item_id) AS variant_id \
-                 FROM stock_levels l WHERE l.connection = $1 AND l.state = 'stale' ORDER BY l.item_id LIMIT $2",
+                "SELECT l.item_id, l.location_id, v.variant_id FROM stock_levels l \
+                 LEFT JOIN stock_variants v ON v.connection = l.connection AND v.item_id = l.item_id \
+                 WHERE l.connection = $1 AND l.state = 'stale' ORDER BY l.item_id LIMIT $2",
             )
             .bind::<Text, _>(name)
             .bind::<BigInt, _>(limit)

@@ -218,13 +218,13 @@ impl Store {
             for piece in in_pieces(rows.into_values()) {
                 sql_query(format!(
                     "{told} UPDATE stock_order_units SET written = CAST(told.value->>'w' AS BIGINT) FROM told \
-                     WHERE stock_order_units.connection = $2 \
+                     WHERE stock_order_units.connection = told.connection \
                      AND stock_order_units.order_id = CAST(told.value->>'o' AS BIGINT) \
                      AND stock_order_units.catalog_no = told.value->>'cat' \
                      AND stock_order_units.site = told.value->>'site'"
                 ))
-                .bind::<Text, _>(piece)
                 .bind::<Text, _>(&name)
+                .bind::<Text, _>(piece)
                 .execute(db)?;
             }
             let settled = settled_orders(db, &name, &orders)?;
@@ -275,12 +275,12 @@ fn mark_weighed(db: &mut Db, name: &str, orders: &[WeighedOrder]) -> Result<BTre
     let rows = versions.iter().map(|(id, revision)| json!({ "o": id, "r": revision }));
     for piece in in_pieces(rows) {
         sql_query(format!(
-            "{told} UPDATE orders SET weighed = revision FROM told WHERE orders.connection = $2 \
+            "{told} UPDATE orders SET weighed = revision FROM told WHERE orders.connection = told.connection \
              AND orders.order_id = CAST(told.value->>'o' AS BIGINT) \
              AND orders.revision = CAST(told.value->>'r' AS BIGINT)"
         ))
-        .bind::<Text, _>(piece)
         .bind::<Text, _>(name)
+        .bind::<Text, _>(piece)
         .execute(db)?;
     }
     let ids: Vec<i64> = versions.keys().copied().collect();
@@ -304,19 +304,19 @@ fn insert_units(db: &mut Db, name: &str, rows: Vec<serde_json::Value>) -> Result
     for piece in in_pieces(rows.into_iter()) {
         sql_query(format!(
             "{told} INSERT INTO stock_order_units (connection, order_id, catalog_no, site, units, open) \
-             SELECT $2, CAST(value->>'o' AS BIGINT), value->>'cat', value->>'site', CAST(value->>'units' AS BIGINT), \
+             SELECT connection, CAST(value->>'o' AS BIGINT), value->>'cat', value->>'site', CAST(value->>'units' AS BIGINT), \
              CAST(value->>'open' AS BIGINT) FROM told"
         ))
-        .bind::<Text, _>(&piece)
         .bind::<Text, _>(name)
+        .bind::<Text, _>(&piece)
         .execute(db)?;
         sql_query(format!(
             "{told} INSERT INTO stock_orders (connection, order_id, changed_at) \
-             SELECT DISTINCT $2, CAST(value->>'o' AS BIGINT), CAST(value->>'at' AS BIGINT) FROM told WHERE true \
+             SELECT DISTINCT connection, CAST(value->>'o' AS BIGINT), CAST(value->>'at' AS BIGINT) FROM told WHERE true \
              ON CONFLICT (connection, order_id) DO NOTHING"
         ))
-        .bind::<Text, _>(&piece)
         .bind::<Text, _>(name)
+        .bind::<Text, _>(&piece)
         .execute(db)?;
     }
     Ok(())

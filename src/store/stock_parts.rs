@@ -138,7 +138,7 @@ impl Store {
                 sql_query(format!(
                     "{told} INSERT INTO stock_sales_parts (connection, site, catalog_no, run, part_no, conversion, \
                      price_conversion, is_active, list_price, list_price_incl_tax, currency) \
-                     SELECT $2, $3, value->>'cat', $4, value->>'part', value->>'conv', value->>'pconv', \
+                     SELECT connection, $3, value->>'cat', $4, value->>'part', value->>'conv', value->>'pconv', \
                      CAST(value->>'active' AS BIGINT), value->>'net', value->>'gross', value->>'cur' \
                      FROM told WHERE true \
                      ON CONFLICT (connection, site, catalog_no) DO UPDATE SET run = excluded.run, \
@@ -147,8 +147,8 @@ impl Store {
                      list_price = excluded.list_price, list_price_incl_tax = excluded.list_price_incl_tax, \
                      currency = excluded.currency"
                 ))
-                .bind::<Text, _>(piece)
                 .bind::<Text, _>(&name)
+                .bind::<Text, _>(piece)
                 .bind::<Text, _>(&site)
                 .bind::<BigInt, _>(run)
                 .execute(db)?;
@@ -204,15 +204,15 @@ impl Store {
             for piece in in_pieces(rows.into_values()) {
                 sql_query(format!(
                     "{told} INSERT INTO stock_parts (connection, site, part_no, {column}, {column}_run) \
-                     SELECT $2, $3, value->>'part', value->>'figures', $4 FROM told \
-                     WHERE EXISTS (SELECT 1 FROM stock_sales_parts p JOIN stock_variants v \
-                     ON v.connection = p.connection AND v.catalog_no = p.catalog_no \
-                     WHERE p.connection = $2 AND p.site = $3 AND p.part_no = told.value->>'part') \
+                     SELECT connection, $3, value->>'part', value->>'figures', $4 FROM told \
+                     WHERE EXISTS (SELECT 1 FROM stock_sales_parts p WHERE p.connection = told.connection \
+                     AND p.site = $3 AND p.part_no = told.value->>'part' AND EXISTS (SELECT 1 FROM stock_variants v \
+                     WHERE v.connection = p.connection AND v.catalog_no = p.catalog_no)) \
                      ON CONFLICT (connection, site, part_no) DO UPDATE SET {column} = excluded.{column}, \
                      {column}_run = excluded.{column}_run"
                 ))
-                .bind::<Text, _>(piece)
                 .bind::<Text, _>(&name)
+                .bind::<Text, _>(piece)
                 .bind::<Text, _>(&site)
                 .bind::<BigInt, _>(run)
                 .execute(db)?;

@@ -1,7 +1,7 @@
 //! What is planned together: a part of a site with everything that the shop sells of it, in pieces by the parts' numbers, so that no
 //! more is held at once than a piece. Beside it what of shop and IFS does not find its other half. Reads only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::prelude::*;
 use diesel::sql_query;
@@ -52,6 +52,8 @@ pub struct StockPool {
     pub part_no: String,
     /// What the run told of it.
     pub part: StockPart,
+    /// Whether the run itself read its sales parts and variants: only then what the run's readings did not name is not there.
+    pub is_of_run: bool,
     /// Its sales parts by their numbers, each with the variants that it is: usually one.
     pub goods: Vec<(SalesPart, Vec<StockVariant>)>,
 }
@@ -133,6 +135,26 @@ impl Store {
         self.run(move |db| pools(db, &name, &site, run, parts)).await
     }
 
+    /// The parts of these sales parts of a site, each once.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn parts_of_numbers(
+        &self,
+        name: &ConnectionName,
+        site: String,
+        numbers: Vec<String>,
+    ) -> Result<Vec<String>, StoreError> {
+        use schema::stock_sales_parts::dsl;
+        let name = name.as_str().to_owned();
+        self.run(move |db| {
+            let sold = dsl::stock_sales_parts.filter(dsl::connection.eq(name)).filter(dsl::site.eq(site));
+            let sold = sold.filter(dsl::catalog_no.eq_any(numbers)).select(dsl::part_no).distinct();
+            Ok(sold.order(dsl::part_no).load::<Option<String>>(db)?.into_iter().flatten().collect())
+        })
+        .await
+    }
+
     /// Numbers of variants and sales parts of a site behind one, with both halves, `limit` at most.
     ///
     /// # Errors
@@ -147,14 +169,16 @@ impl Store {
         let name = name.as_str().to_owned();
         self.run(move |db| {
             let numbers: Vec<Word> = sql_query(
-                "SELECT word FROM (SELECT catalog_no AS word FROM stock_variants WHERE connection = $1 AND catalog_no > $2 \
-                 UNION SELECT catalog_no AS word FROM stock_sales_parts \
-                 WHERE connection = $1 AND site = $3 AND catalog_no > $2) both_halves ORDER BY word LIMIT $4",
+                "SELECT word FROM (SELECT word FROM (SELECT DISTINCT catalog_no AS word FROM stock_variants \
+                 WHERE connection = $1 AND catalog_no > $2 ORDER BY catalog_no LIMIT $3) shown \
+                 UNION SELECT word FROM (SELECT catalog_no AS word FROM stock_sales_parts \
+                 WHERE connection = $1 AND site = $4 AND catalog_no > $2 ORDER BY catalog_no LIMIT $3) sold) both_halves \
+                 ORDER BY word LIMIT $3",
             )
             .bind::<Text, _>(&name)
             .bind::<Text, _>(after.unwrap_or_default())
-            .bind::<Text, _>(&site)
             .bind::<BigInt, _>(limit)
+            .bind::<Text, _>(&site)
             .load(db)?;
             let numbers: Vec<String> = numbers.into_iter().map(|number| number.word).collect();
             let mut parts: BTreeMap<String, SalesPart> =
@@ -258,26 +282,41 @@ impl Store {
 fn pools(db: &mut Db, name: &str, site: &str, run: i64, parts: Vec<String>) -> Result<Vec<StockPool>, StoreError> {
     use schema::stock_sales_parts::dsl;
     let sold = dsl::stock_sales_parts.filter(dsl::connection.eq(name)).filter(dsl::site.eq(site));
-    let sold: Vec<RawSalesPart> = sold
+    let sold: Vec<(RawSalesPart, i64)> = sold
         .filter(dsl::part_no.eq_any(&parts))
         .order(dsl::catalog_no)
-        .select(RawSalesPart::as_select())
+        .select((RawSalesPart::as_select(), dsl::run))
         .load(db)?;
-    let numbers: Vec<String> = sold.iter().map(|part| part.catalog_no.clone()).collect();
+    let numbers: Vec<String> = sold.iter().map(|(part, _)| part.catalog_no.clone()).collect();
+    let others = read_by_other_runs(db, name, run, &numbers)?;
     let mut variants = variants_by_number(db, name, &numbers)?;
     let mut figures = figures(db, name, site, run, &parts)?;
     let mut goods: BTreeMap<String, Vec<(SalesPart, Vec<StockVariant>)>> = BTreeMap::new();
-    for part in sold {
+    let mut of_others = BTreeSet::new();
+    for (part, told) in sold {
         let (Some(part_no), Some(own)) = (part.part_no.clone(), variants.remove(&part.catalog_no)) else { continue };
+        if told != run || others.contains(&part.catalog_no) {
+            of_others.insert(part_no.clone());
+        }
         goods.entry(part_no).or_default().push((part.into(), own));
     }
     // In the sequence of the parts as they were asked for: the last one is where the next piece begins.
     let pool = |part_no: String| StockPool {
         part: figures.remove(&part_no).unwrap_or_default(),
         goods: goods.remove(&part_no).unwrap_or_default(),
+        is_of_run: !of_others.contains(&part_no),
         part_no,
     };
     Ok(parts.into_iter().map(pool).collect())
+}
+
+/// Those of some numbers whose variants another run read last.
+fn read_by_other_runs(db: &mut Db, name: &str, run: i64, numbers: &[String]) -> Result<BTreeSet<String>, StoreError> {
+    use schema::stock_variants::dsl;
+    let others = dsl::stock_variants.filter(dsl::connection.eq(name)).filter(dsl::run.ne(run));
+    let others = others.filter(dsl::catalog_no.eq_any(numbers)).select(dsl::catalog_no);
+    let others: Vec<Option<String>> = others.load(db)?;
+    Ok(others.into_iter().flatten().collect())
 }
 
 type RawFigures = (String, Option<String>, Option<i64>, Option<String>, Option<i64>, Option<String>, Option<i64>);

@@ -185,7 +185,7 @@ impl Store {
                 sql_query(format!(
                     "{told} INSERT INTO prices (connection, price_list, variant_id, product_id, catalog_no, run, state, \
                      shown, wanted, currency, valid_from, reason_code, reason_text, updated_at) \
-                     SELECT $2, $3, CAST(value->>'v' AS BIGINT), CAST(value->>'p' AS BIGINT), value->>'cat', $4, \
+                     SELECT connection, $3, CAST(value->>'v' AS BIGINT), CAST(value->>'p' AS BIGINT), value->>'cat', $4, \
                      value->>'state', value->>'shown', value->>'wanted', value->>'cur', value->>'from', value->>'code', \
                      value->>'text', $5 FROM told WHERE true \
                      ON CONFLICT (connection, price_list, variant_id) DO UPDATE SET product_id = excluded.product_id, \
@@ -194,8 +194,8 @@ impl Store {
                      valid_from = excluded.valid_from, reason_code = excluded.reason_code, \
                      reason_text = excluded.reason_text, updated_at = excluded.updated_at"
                 ))
-                .bind::<Text, _>(piece)
                 .bind::<Text, _>(&name)
+                .bind::<Text, _>(piece)
                 .bind::<BigInt, _>(list)
                 .bind::<BigInt, _>(run)
                 .bind::<BigInt, _>(now)

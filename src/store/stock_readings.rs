@@ -5,7 +5,7 @@
 //! every settle; a reading is asked for after looking at it. A level that moved since keeps, as `pending`, the most that it may have been
 //! set to, until a later reading that nothing crossed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::prelude::*;
 use diesel::sql_query;
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::dialect::{self, Db};
 use super::hints::{Cursor, put_cursor};
 use super::leases::{self, Lease};
-use super::rows::{micros, signed};
+use super::rows::{micros, signed, unsigned};
 use super::{Store, StoreError, schema};
 use crate::domain::ids::ConnectionName;
 
@@ -65,6 +65,15 @@ pub struct ReadLevel {
     pub committed: i64,
 }
 
+/// Whether a reading tells all levels of its variants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LevelsTold {
+    /// It does: one that it does not tell is gone, as where a location was switched off.
+    All,
+    /// Variants and levels come apart, as in a file: only the end of the reading tells what is gone.
+    Apart,
+}
+
 /// A part of a reading.
 #[derive(Debug, Clone)]
 pub struct StockReading {
@@ -80,6 +89,8 @@ pub struct StockReading {
     pub variants: Vec<ReadVariant>,
     /// The levels, of whichever variants.
     pub levels: Vec<ReadLevel>,
+    /// Whether that is all of them.
+    pub told: LevelsTold,
     /// How far the reading has come.
     pub cursor: Option<Cursor>,
 }
@@ -125,6 +136,9 @@ impl Store {
             next_mark(db, &name)?;
             put_variants(db, &name, &reading)?;
             put_levels(db, &name, &reading, now)?;
+            if reading.told == LevelsTold::All {
+                forget_untold(db, &name, &reading)?;
+            }
             match &reading.cursor {
                 Some(cursor) => put_cursor(db, &name, cursor, now),
                 None => Ok(()),
@@ -227,7 +241,7 @@ fn put_variants(db: &mut Db, name: &str, reading: &StockReading) -> Result<(), S
         sql_query(format!(
             "{told} INSERT INTO stock_variants (connection, variant_id, run, product_id, item_id, sku, barcode, catalog_no, \
              price, policy, status, is_tracked, is_bundle, sellable) \
-             SELECT $2, CAST(value->>'v' AS BIGINT), $3, CAST(value->>'p' AS BIGINT), CAST(value->>'i' AS BIGINT), \
+             SELECT connection, CAST(value->>'v' AS BIGINT), $3, CAST(value->>'p' AS BIGINT), CAST(value->>'i' AS BIGINT), \
              value->>'sku', value->>'bar', value->>'cat', value->>'price', value->>'policy', value->>'status', \
              CAST(value->>'tracked' AS BIGINT), CAST(value->>'bundle' AS BIGINT), CAST(value->>'sellable' AS BIGINT) \
              FROM told WHERE true \
@@ -237,8 +251,8 @@ fn put_variants(db: &mut Db, name: &str, reading: &StockReading) -> Result<(), S
              status = excluded.status, is_tracked = excluded.is_tracked, is_bundle = excluded.is_bundle, \
              sellable = excluded.sellable"
         ))
-        .bind::<Text, _>(piece)
         .bind::<Text, _>(name)
+        .bind::<Text, _>(piece)
         .bind::<BigInt, _>(reading.run)
         .execute(db)?;
     }
@@ -257,7 +271,7 @@ fn put_levels(db: &mut Db, name: &str, reading: &StockReading, now: i64) -> Resu
         sql_query(format!(
             "{told} INSERT INTO stock_levels (connection, item_id, location_id, run, revision, available, committed, \
              read_from, read_until, state, batch_max, updated_at) \
-             SELECT $2, CAST(value->>'i' AS BIGINT), CAST(value->>'l' AS BIGINT), $3, 1, CAST(value->>'a' AS BIGINT), \
+             SELECT connection, CAST(value->>'i' AS BIGINT), CAST(value->>'l' AS BIGINT), $3, 1, CAST(value->>'a' AS BIGINT), \
              CAST(value->>'c' AS BIGINT), $4, $5, 'read', {batch}, $6 \
              FROM told WHERE true \
              ON CONFLICT (connection, item_id, location_id) DO UPDATE SET run = excluded.run, \
@@ -268,14 +282,31 @@ fn put_levels(db: &mut Db, name: &str, reading: &StockReading, now: i64) -> Resu
              state = CASE WHEN stock_levels.state IN ('writing', 'parked') THEN stock_levels.state ELSE 'read' END",
             batch = super::stock_levels::BATCH_MAX,
         ))
-        .bind::<Text, _>(piece)
         .bind::<Text, _>(name)
+        .bind::<Text, _>(piece)
         .bind::<BigInt, _>(reading.run)
         .bind::<Nullable<BigInt>, _>(reading.read_from.map(micros))
         .bind::<Nullable<BigInt>, _>(reading.read_until.map(micros))
         .bind::<BigInt, _>(now)
         .bind::<BigInt, _>(reading.mark)
         .execute(db)?;
+    }
+    Ok(())
+}
+
+/// Levels of the variants that the reading does not tell.
+fn forget_untold(db: &mut Db, name: &str, reading: &StockReading) -> Result<(), StoreError> {
+    use schema::stock_levels::dsl;
+    let items: Vec<i64> = reading.variants.iter().map(|variant| signed(variant.item_id)).collect::<Result<_, _>>()?;
+    let told: BTreeSet<(u64, u64)> = reading.levels.iter().map(|level| (level.item_id, level.location_id)).collect();
+    let known = dsl::stock_levels.filter(dsl::connection.eq(name)).filter(dsl::item_id.eq_any(items));
+    let known: Vec<(i64, i64)> =
+        known.filter(dsl::call_id.is_null()).select((dsl::item_id, dsl::location_id)).load(db)?;
+    for (item, location) in known {
+        if !told.contains(&(unsigned(item), unsigned(location))) {
+            let level = dsl::stock_levels.filter(dsl::connection.eq(name)).filter(dsl::item_id.eq(item));
+            diesel::delete(level.filter(dsl::location_id.eq(location))).execute(db)?;
+        }
     }
     Ok(())
 }

@@ -53,6 +53,14 @@ pub const TOKEN_REFRESHES_TOTAL: &str = "ml_connector_token_refreshes_total";
 pub const SUBSCRIPTIONS_MISSING: &str = "ml_connector_webhook_subscriptions_missing";
 /// Webhook subscriptions that the watcher created, put right or took away. Label: `connection`.
 pub const SUBSCRIPTIONS_RESTORED_TOTAL: &str = "ml_connector_webhook_subscriptions_restored_total";
+/// Levels that a call has set. Label: `connection`.
+pub const STOCK_LEVELS_SET_TOTAL: &str = "ml_connector_stock_levels_set_total";
+/// Calls that set levels, by how they ended. Labels: `connection`, `outcome`.
+pub const STOCK_CALLS_TOTAL: &str = "ml_connector_stock_calls_total";
+/// Readings of stock that were not used, since IFS told far fewer parts than before: somebody has to look. Label: `connection`.
+pub const STOCK_GUARDED_TOTAL: &str = "ml_connector_stock_guarded_total";
+/// What was done to products that have run out, or are there again. Labels: `connection`, `act` (`disable`, `enable`), `outcome`.
+pub const STOCK_OUTS_TOTAL: &str = "ml_connector_stock_outs_total";
 /// Actors that ended when they should not. Label: `how`.
 pub const ACTOR_ENDS_TOTAL: &str = "ml_connector_actor_ends_total";
 /// Panics anywhere in the process.
@@ -122,6 +130,10 @@ fn describe() {
     describe_counter!(TOKEN_REFRESHES_TOTAL, "access tokens asked for by outcome");
     describe_gauge!(SUBSCRIPTIONS_MISSING, "webhook topics whose subscription is missing or wrong");
     describe_counter!(SUBSCRIPTIONS_RESTORED_TOTAL, "webhook subscriptions that the watcher restored");
+    describe_counter!(STOCK_LEVELS_SET_TOTAL, "levels of shops that were set");
+    describe_counter!(STOCK_CALLS_TOTAL, "calls that set levels by outcome");
+    describe_counter!(STOCK_GUARDED_TOTAL, "readings of stock that were not used since they told far fewer parts");
+    describe_counter!(STOCK_OUTS_TOTAL, "products disabled since they ran out, or enabled again");
     describe_counter!(ACTOR_ENDS_TOTAL, "actors that ended when they should not");
     describe_counter!(PANICS_TOTAL, "panics anywhere in the process");
 }

@@ -42,6 +42,8 @@ mod second_orders;
 mod shop_tokens;
 mod simulation;
 mod standing;
+mod stock_store;
+mod stock_store_orders;
 mod stopping;
 mod sweep;
 mod sync;

@@ -11,6 +11,7 @@ pub mod settings;
 
 pub mod rules;
 
+pub mod orders;
 pub mod part;
 pub mod rows;
 pub mod unwritten;

@@ -286,9 +286,6 @@ fn bounds(checks: &mut Checks, settings: &StockSettings) {
     if settings.every_secs != 0 && !(60..=86_400).contains(&settings.every_secs) {
         checks.refuse("stock.every_secs", &settings.every_secs.to_string(), "0, or 60 to 86400 (a day)");
     }
-    if settings.full_at_hour > 23 {
-        checks.refuse("stock.full_at_hour", &settings.full_at_hour.to_string(), "0 to 23");
-    }
     if !(1..=100).contains(&settings.fewer_percent_max) {
         checks.refuse("stock.fewer_percent_max", &settings.fewer_percent_max.to_string(), "1 to 100");
     }

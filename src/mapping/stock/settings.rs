@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StockSettings {
-    /// Seconds between two readings of IFS; 0 switches them off.
+    /// Seconds between two readings, each of which compares every level; 0 switches them off.
     pub every_secs: u64,
-    /// From which hour on, by the shop's time zone, one reading of the day compares every level, whether or not anything changed.
-    pub full_at_hour: u64,
+    /// From how many variants on a shop is read by a bulk operation.
+    pub bulk_variants_min: u64,
     /// The shop's locations that are kept up to date, and whose stock each shows. What is promised at no location in particular is
     /// taken from the first one first.
     pub locations: Vec<StockLocation>,
@@ -39,7 +39,7 @@ impl Default for StockSettings {
     fn default() -> Self {
         Self {
             every_secs: 0,
-            full_at_hour: 4,
+            bulk_variants_min: 2_000,
             locations: Vec::new(),
             rows: RowSettings::default(),
             safety: 0,

@@ -229,9 +229,10 @@ fn line(line: &Line, order: &OrderVersion, applications: &[Value]) -> Value {
         json!({"id": gid("ProductVariant", id), "legacyResourceId": id.to_string(), "sku": line.sku, "barcode": line.barcode})
     });
     let group = line.bundle.as_ref().map(bundle::group);
+    let unfulfilled = if order.fulfilled { 0 } else { line.current_quantity };
     json!({
         "id": gid("LineItem", line.id), "quantity": line.quantity, "currentQuantity": line.current_quantity,
-        "fulfillableQuantity": line.current_quantity, "unfulfilledQuantity": line.current_quantity, "nonFulfillableQuantity": 0,
+        "fulfillableQuantity": unfulfilled, "unfulfilledQuantity": unfulfilled, "nonFulfillableQuantity": 0,
         "refundableQuantity": line.current_quantity, "customAttributes": properties, "duties": duties, "isGiftCard": line.gift_card,
         "name": line.title, "title": line.title, "sku": line.sku, "taxable": !line.gift_card, "requiresShipping": !line.gift_card,
         "variantTitle": null, "vendor": line.vendor, "originalUnitPriceSet": bag(currencies, line.price),

@@ -221,9 +221,10 @@ fn line(line: &Line, order: &OrderVersion) -> Value {
         .collect();
     let properties: Vec<Value> =
         line.properties.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
+    let unfulfilled = if order.fulfilled { 0 } else { line.current_quantity };
     json!({
         "id": line.id, "admin_graphql_api_id": gid("LineItem", line.id), "attributed_staffs": [],
-        "current_quantity": line.current_quantity, "fulfillable_quantity": line.current_quantity, "fulfillment_service": "manual",
+        "current_quantity": line.current_quantity, "fulfillable_quantity": unfulfilled, "fulfillment_service": "manual",
         "fulfillment_status": null, "gift_card": line.gift_card, "grams": line.grams, "name": line.title, "title": line.title,
         "price": plain(currencies, line.price), "price_set": bag(currencies, line.price), "product_exists": line.product_id.is_some(),
         "product_id": line.product_id, "properties": properties, "quantity": line.quantity, "requires_shipping": !line.gift_card,

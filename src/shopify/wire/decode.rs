@@ -59,7 +59,7 @@ pub fn decode_refund_created(body: &[u8]) -> Result<event::RefundCreated, Decode
     decode(body)
 }
 
-fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let decoded = serde_path_to_error::deserialize(&mut reader).map_err(|error| explain(bytes, &error))?;
     reader.end().map_err(|error| broken_json(&error))?;

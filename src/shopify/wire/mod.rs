@@ -6,6 +6,7 @@ mod decode;
 pub mod event;
 pub mod figures;
 pub mod graphql;
+pub mod open;
 pub mod refund;
 pub mod rest;
 mod scalar;

@@ -102,6 +102,7 @@ impl Stage {
             mode: old.mode,
             sweep: old.sweep.clone(),
             census: old.census.clone(),
+            stock: old.stock.clone(),
             secret_use: old.secret_use,
             store: store.clone(),
             clock: old.clock.clone(),

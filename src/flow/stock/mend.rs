@@ -1,0 +1,138 @@
+//! Levels that have to be read again, since somebody changed them after they were read, or their plan grew too old, or they could not be
+//! set to what is wanted at once: they and everything that shares their parts are read and planned anew, between two runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::SignedDuration;
+
+use super::place::Place;
+use super::read_ifs::{PARTS_AT_ONCE, demand_figures, stock_figures};
+use super::read_shop::{behind_orders, split};
+use super::{StockError, keep, orders};
+use crate::flow::Connection;
+use crate::ifs::LineFilter;
+use crate::store::{LevelsTold, PartReading, StockReading, StockVariant};
+
+/// Levels that are read again at once.
+const LEVELS_AT_ONCE: i64 = 100;
+/// Waiting levels beyond this are left to the next run over all.
+const WAITING_MAX: i64 = 1_000;
+/// How long a level waits before it is looked at again.
+const WAITING_PAUSE: SignedDuration = SignedDuration::from_secs(60);
+
+/// Reads levels again; gives whether there were some. Where they are planned from is the place's.
+///
+/// 1. Levels that wait for others to fall are among them.
+/// 2. Their variants, from the shop. One that is gone goes.
+/// 3. The parts that they are, with all that is sold of them.
+/// 4. What orders take; then IFS: open lines, stock, open lines.
+pub(super) async fn begin(link: &Connection, place: &mut Place) -> Result<bool, StockError> {
+    let (store, lease, now) = (&link.store, &link.tenant.lease, link.clock.now());
+    // 1.
+    let before = now.checked_sub(WAITING_PAUSE).unwrap_or(now);
+    store.read_waiting_levels_again(lease, &link.name, (before, WAITING_MAX), now).await?;
+    let stale = store.stale_levels(&link.name, LEVELS_AT_ONCE).await?;
+    if stale.is_empty() {
+        return Ok(false);
+    }
+    // 2. A level without a variant that we know is the next run's, which forgets it.
+    let variants: BTreeSet<u64> = stale.iter().filter_map(|level| level.variant_id).collect();
+    let variants: Vec<u64> = variants.into_iter().collect();
+    if variants.is_empty() {
+        return Ok(false);
+    }
+    let mut numbers: BTreeSet<String> = numbers_of(link, &variants).await?;
+    numbers.extend(read_variants(link, place, &variants).await?);
+    // 3.
+    let parts = parts_of(link, &numbers).await?;
+    let mut others = BTreeSet::new();
+    for (contract, parts) in &parts {
+        let pools = store.stock_pools_of(&link.name, (contract.clone(), place.run), parts.clone()).await?;
+        let sold = pools.into_iter().flat_map(|pool| pool.goods).flat_map(|(_, variants)| variants);
+        others.extend(sold.map(|variant| variant.variant_id).filter(|id| !variants.contains(id)));
+    }
+    if !others.is_empty() {
+        read_variants(link, place, &others.into_iter().collect::<Vec<_>>()).await?;
+    }
+    let read_at = link.clock.now();
+    // 4.
+    orders::weigh_all(link).await?;
+    orders::look_at_all(link).await?;
+    for (contract, parts) in &parts {
+        for some in parts.chunks(PARTS_AT_ONCE) {
+            read_again(link, place, contract, some).await?;
+        }
+    }
+    place.was_read(read_at);
+    place.mends(parts.into_iter().collect(), link.clock.now());
+    keep(link, place).await?;
+    Ok(true)
+}
+
+/// Reads variants of the shop and keeps them; gives the sales parts that they are.
+async fn read_variants(link: &Connection, place: &Place, variants: &[u64]) -> Result<Vec<String>, StockError> {
+    let (store, lease) = (&link.store, &link.tenant.lease);
+    let mark = store.stock_mark(&link.name).await?;
+    let named = behind_orders(link).variants_by_id(variants).await?;
+    if !named.gone.is_empty() {
+        store.forget_variants(lease, &link.name, &named.gone).await?;
+    }
+    let (read, levels) = split(link, named.variants);
+    let numbers = read.iter().filter_map(|variant| variant.catalog_no.clone()).collect();
+    let reading = StockReading {
+        run: place.run,
+        mark,
+        read_from: named.read.from,
+        read_until: named.read.until,
+        told: LevelsTold::All,
+        variants: read,
+        levels,
+        cursor: None,
+    };
+    store.put_stock_reading(lease, &link.name, reading, link.clock.now()).await?;
+    Ok(numbers)
+}
+
+/// The sales parts that some variants were until now.
+async fn numbers_of(link: &Connection, variants: &[u64]) -> Result<BTreeSet<String>, StockError> {
+    let mut numbers = BTreeSet::new();
+    for variant in variants {
+        let found = link.store.variants_named(&link.name, variant.to_string()).await?;
+        let own = found.into_iter().filter(|one: &StockVariant| one.variant_id == *variant);
+        numbers.extend(own.filter_map(|one| one.catalog_no));
+    }
+    Ok(numbers)
+}
+
+/// The parts of some sales parts, by site.
+async fn parts_of(
+    link: &Connection,
+    numbers: &BTreeSet<String>,
+) -> Result<BTreeMap<String, Vec<String>>, StockError> {
+    let mut parts = BTreeMap::new();
+    for site in link.stock.sites() {
+        let found = link.store.parts_of_numbers(&link.name, site.to_owned(), numbers.iter().cloned().collect()).await?;
+        if !found.is_empty() {
+            parts.insert(site.to_owned(), found);
+        }
+    }
+    Ok(parts)
+}
+
+/// Open lines, stock and open lines once more of some parts, each of them, also one that has nothing.
+async fn read_again(link: &Connection, place: &Place, contract: &str, parts: &[String]) -> Result<(), StockError> {
+    let (store, lease, ifs) = (&link.store, &link.tenant.lease, &link.tenant.ifs);
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    let filter = if place.filters_lines { LineFilter::ByState } else { LineFilter::ByUs };
+    let which = |reading| (contract.to_owned(), place.run, reading);
+    let lines = ifs.demand_of_parts(contract, filter, &parts).await?;
+    let figures = lines.into_iter().map(demand_figures).collect();
+    store.put_part_figures(lease, &link.name, which(PartReading::DemandBefore), figures, None, link.clock.now()).await?;
+    let stock = ifs.stock_of_parts(contract, &parts).await?;
+    let figures = stock.into_iter().map(|part| stock_figures(link, contract, part)).collect();
+    store.put_part_figures(lease, &link.name, which(PartReading::Stock), figures, None, link.clock.now()).await?;
+    let lines = ifs.demand_of_parts(contract, filter, &parts).await?;
+    let figures = lines.into_iter().map(demand_figures).collect();
+    store.put_part_figures(lease, &link.name, which(PartReading::DemandAfter), figures, None, link.clock.now()).await?;
+    Ok(())
+}

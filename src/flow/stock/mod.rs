@@ -1,0 +1,361 @@
+//! Stock: what IFS can still sell reaches the shop's levels, and what happens to products that have run out.
+//!
+//! A run reads the shop first ([`read_shop`]), then IFS ([`read_ifs`]), with what orders take between both ([`orders`]); then every order
+//! has to be known ([`books`]); then it plans ([`plan`]). Each page is one transaction with the run's [`Place`], so that a run that broke
+//! off goes on where it was. Nothing of that writes to the shop: [`write`] does, and [`outs`], in another actor. Levels that somebody
+//! changed meanwhile are read and planned again by themselves ([`mend`]).
+
+pub mod books;
+mod figures;
+mod mend;
+mod orders;
+pub mod outs;
+mod place;
+mod plan;
+mod read_ifs;
+mod read_shop;
+pub mod told;
+pub mod write;
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Connection;
+use crate::failpoint;
+use crate::ifs::IfsError;
+use crate::mapping::stock::fewer::FarFewer;
+use crate::shopify::ShopifyError;
+use crate::store::{Cursor, RunEnd, RunOutcome, StoreError};
+use crate::telemetry::metric;
+
+pub use place::{Place, Seen, Step};
+
+/// What runs, in `schedule_runs`, and the name of its cursor.
+pub const STOCK: &str = "stock";
+/// The cursor by which a person asks for a run.
+pub const ASKED: &str = "stock_asked";
+/// A run that took longer is begun anew: what it read first may be another by now.
+const RUN_MAX: SignedDuration = SignedDuration::from_hours(2);
+/// How long every order is waited for before the plan is made without: then no level rises.
+const BOOKS_WAIT: SignedDuration = SignedDuration::from_secs(300);
+/// Time between two looks whether every order is known.
+const BOOKS_LOOK: Duration = Duration::from_secs(1);
+/// Time between two looks for levels to be read again, and whether a person asks for a run.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// How a poll ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Polled {
+    /// A run came to its end: the plan stands.
+    Planned(Seen),
+    /// Some levels were read and planned again.
+    Mended(usize),
+    /// A sweep has to find every order first: it is asked for, and the poll comes again.
+    Sweep(Duration),
+    /// Nothing is due before this time has passed.
+    Waits(Duration),
+    /// The service stops; the next poll goes on.
+    Stopped,
+    /// It could not; `schedule_runs` tells why, and the next poll goes on.
+    Failed,
+}
+
+/// Why a run did not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum StockError {
+    /// The shop could not be read.
+    #[error(transparent)]
+    Shopify(#[from] ShopifyError),
+    /// IFS could not be read.
+    #[error(transparent)]
+    Ifs(#[from] IfsError),
+    /// The store failed, or the lease is lost.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Parts are gone that were there: nothing is sent.
+    #[error("site {site}: {fewer}; if that is right, run `stock sync NAME --accept-fewer`")]
+    Fewer {
+        /// The site.
+        site: String,
+        /// How many.
+        #[source]
+        fewer: FarFewer,
+    },
+    /// The file of a bulk operation came to nothing: the next run begins another one.
+    #[error("Shopify's bulk operation ended as {0}: nothing of it was used")]
+    Bulk(String),
+    /// A stored figure is none that this version wrote.
+    #[error("stock_parts holds figures of {0} that this version does not know")]
+    Figures(String),
+}
+
+impl StockError {
+    /// Whether the run may go on where it is. Otherwise the next one begins anew.
+    fn goes_on(&self) -> bool {
+        match self {
+            Self::Shopify(ShopifyError::Refused { .. }) | Self::Fewer { .. } | Self::Bulk(_) | Self::Figures(_) => false,
+            Self::Shopify(_) | Self::Ifs(_) | Self::Store(_) => true,
+        }
+    }
+}
+
+/// What a person asked for, as it is kept in `cursors`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Asked {
+    /// When, in microseconds since 1970.
+    pub at: i64,
+    /// Whether a reading with far fewer parts than the last one is used.
+    pub accepts_fewer: bool,
+}
+
+/// How a step of a run ended.
+enum Stepped {
+    /// There is more.
+    Further,
+    /// It has to wait for the remote.
+    Later(Duration),
+    /// Every order is waited for.
+    Waits,
+    /// The run is at its end.
+    Done,
+}
+
+/// Goes on with the run under way, or begins one that is due; else reads levels again that somebody changed.
+///
+/// # Errors
+/// The store's; [`StoreError::Fenced`] when another process owns the tenant.
+pub async fn poll(link: &Connection) -> Result<Polled, StoreError> {
+    let stored = Place::stored(link).await?;
+    let under_way = stored.as_ref().filter(|place| place.is_under_way());
+    // 1. What was read long ago, or under other rules, is not planned from.
+    let is_good = |place: &&Place| {
+        place.rules == rules_of(link) && link.clock.now().duration_since(place.began_at()) <= RUN_MAX
+    };
+    let is_lost = under_way.is_some_and(|place| !is_good(&place));
+    // 2. What is due.
+    let mut place = match under_way.filter(is_good) {
+        Some(place) => place.clone(),
+        None => match due(link).await? {
+            Due::Now { accepts_fewer } => begin(link, stored.as_ref(), accepts_fewer).await?,
+            Due::In(_) if is_lost => begin(link, stored.as_ref(), false).await?,
+            Due::In(wait) => return rest(link, stored, wait).await,
+        },
+    };
+    // 3. Step by step.
+    if place.number == 0 && place.parts.is_none() {
+        place.number = link.store.begin_run(&link.tenant.lease, &link.name, STOCK, link.clock.now()).await?;
+        keep(link, &place).await?;
+    }
+    match steps(link, &mut place).await {
+        Ok(polled) => Ok(polled),
+        Err(StockError::Store(error)) => Err(error),
+        Err(error) => failed(link, place, &error).await,
+    }
+}
+
+async fn steps(link: &Connection, place: &mut Place) -> Result<Polled, StockError> {
+    loop {
+        if link.is_stopping() {
+            return Ok(Polled::Stopped);
+        }
+        let stepped = match place.step.clone() {
+            Step::Variants { after } => read_shop::page(link, place, after).await?,
+            Step::File { id, lines } => read_shop::file(link, place, &id, lines).await?,
+            Step::SalesParts { site, after } => read_ifs::sales_parts(link, place, site, after).await?,
+            Step::Orders => orders::look(link, place).await?,
+            Step::DemandBefore { site, after } => read_ifs::demand_before(link, place, site, after).await?,
+            Step::Stock { site, after } => read_ifs::stock(link, place, site, after).await?,
+            Step::DemandAfter { site, after } => read_ifs::demand_after(link, place, site, after).await?,
+            Step::Books => books_are_current(link, place).await?,
+            Step::Plan { site, after } => plan::piece(link, place, site, after).await?,
+            Step::Rest => Stepped::Done,
+        };
+        match stepped {
+            Stepped::Further => {}
+            Stepped::Later(wait) => return Ok(Polled::Waits(wait)),
+            Stepped::Waits => return Ok(Polled::Sweep(BOOKS_LOOK)),
+            Stepped::Done => return Ok(done(link, place).await?),
+        }
+    }
+}
+
+/// Waits until every order is known that was placed or changed before the shop was read; after a while it goes on without.
+async fn books_are_current(link: &Connection, place: &mut Place) -> Result<Stepped, StockError> {
+    place.is_current = books::are_current(link, place.read_at()).await?;
+    let waited = link.clock.now().duration_since(place.waits_from());
+    if !place.is_current && waited < BOOKS_WAIT {
+        return Ok(Stepped::Waits);
+    }
+    if !place.is_current {
+        tracing::warn!(
+            connection = %link.name,
+            "not every order is known yet, as no sweep came to its end or its finds wait: levels fall, and none rises, until they are"
+        );
+    }
+    orders::weigh_all(link).await?;
+    place.go_to(Step::Plan { site: 0, after: None });
+    keep(link, place).await?;
+    Ok(Stepped::Further)
+}
+
+/// The run, or the mending, is at its end.
+async fn done(link: &Connection, place: &mut Place) -> Result<Polled, StoreError> {
+    let now = link.clock.now();
+    if let Some(parts) = place.parts.take() {
+        place.go_to(Step::Rest);
+        keep(link, place).await?;
+        return Ok(Polled::Mended(parts.iter().map(|(_, parts)| parts.len()).sum()));
+    }
+    place.planned = place.run;
+    let number = std::mem::take(&mut place.number);
+    place.go_to(Step::Rest);
+    let seen = place.seen.clone();
+    link.store.forget_stock_parts(&link.tenant.lease, &link.name, place.run).await?;
+    keep(link, place).await?;
+    end(link, number, RunOutcome::Done, None, &seen, now).await?;
+    let Seen { variants, levels, to_set, left, .. } = seen;
+    tracing::info!(connection = %link.name, variants, levels, to_set, left, "stock was read and planned");
+    Ok(Polled::Planned(seen))
+}
+
+/// The run could not go on: where it may, it stays where it is.
+async fn failed(link: &Connection, mut place: Place, error: &StockError) -> Result<Polled, StoreError> {
+    let message = told(error);
+    tracing::warn!(
+        connection = %link.name, error = %message,
+        "the stock could not be read to its end: the shop keeps what it shows; it is tried again by itself"
+    );
+    if matches!(error, StockError::Fewer { .. }) {
+        metrics::counter!(metric::STOCK_GUARDED_TOTAL, "connection" => link.name.as_str().to_owned()).increment(1);
+    }
+    let number = std::mem::take(&mut place.number);
+    let is_mending = place.parts.is_some();
+    if is_mending || !error.goes_on() {
+        place.parts = None;
+        place.go_to(Step::Rest);
+    }
+    let seen = place.seen.clone();
+    keep(link, &place).await?;
+    if number != 0 {
+        end(link, number, RunOutcome::Failed, Some(message), &seen, link.clock.now()).await?;
+    }
+    Ok(Polled::Failed)
+}
+
+/// An error with what caused it, in one line.
+fn told(error: &StockError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+async fn end(
+    link: &Connection,
+    number: i64,
+    outcome: RunOutcome,
+    message: Option<String>,
+    seen: &Seen,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    metrics::counter!(metric::SCHEDULE_RUNS_TOTAL, "connection" => link.name.as_str().to_owned(), "what" => STOCK,
+        "outcome" => outcome.as_str())
+    .increment(1);
+    let figures = serde_json::to_string(seen).expect("numbers and texts are JSON");
+    link.store.end_run(number, RunEnd { outcome, message, figures }, now).await
+}
+
+/// When a run is due.
+enum Due {
+    Now {
+        /// Whether far fewer parts than at the last reading are taken for the truth, as a person says.
+        accepts_fewer: bool,
+    },
+    In(Duration),
+}
+
+/// A run that failed and cannot go on waits for its time like one that was done.
+async fn due(link: &Connection) -> Result<Due, StoreError> {
+    let every = Duration::from_secs(link.stock.settings().every_secs);
+    let (latest, _) = link.store.latest_runs(&link.name, STOCK).await?;
+    let began = latest.map(|run| run.started_at);
+    let asked = asked(link).await?;
+    let asked = asked.filter(|asked| began.is_none_or(|began| asked.at > began.as_microsecond()));
+    let accepts_fewer = asked.is_some_and(|asked| asked.accepts_fewer);
+    let Some(began) = began.filter(|_| asked.is_none()) else { return Ok(Due::Now { accepts_fewer }) };
+    // Due also where the last one is of the future: the wall clock was set back since.
+    let since = Duration::try_from(link.clock.now().duration_since(began)).ok();
+    let wait = since.and_then(|since| every.checked_sub(since)).filter(|wait| !wait.is_zero());
+    Ok(wait.map_or(Due::Now { accepts_fewer }, Due::In))
+}
+
+/// No run is due: levels that were changed meanwhile are read again.
+async fn rest(link: &Connection, place: Option<Place>, wait: Duration) -> Result<Polled, StoreError> {
+    let Some(mut place) = place.filter(|place| place.planned != 0) else { return Ok(Polled::Waits(wait.min(LOOK))) };
+    if place.rules != rules_of(link) {
+        return Ok(Polled::Waits(wait.min(LOOK)));
+    }
+    let mended = match mend::begin(link, &mut place).await {
+        Ok(false) => return Ok(Polled::Waits(wait.min(LOOK))),
+        Ok(true) => steps(link, &mut place).await,
+        Err(error) => Err(error),
+    };
+    match mended {
+        Ok(polled) => Ok(polled),
+        Err(StockError::Store(error)) => Err(error),
+        Err(error) => failed(link, place, &error).await,
+    }
+}
+
+/// A new run. What the one before has planned is told on.
+async fn begin(link: &Connection, before: Option<&Place>, accepts_fewer: bool) -> Result<Place, StoreError> {
+    let (lease, now) = (&link.tenant.lease, link.clock.now());
+    let number = link.store.begin_run(lease, &link.name, STOCK, now).await?;
+    let mut place = Place::begun(number, rules_of(link), now);
+    place.accepts_fewer = accepts_fewer;
+    if let Some(before) = before {
+        place.planned = before.planned;
+        place.parts_before.clone_from(&before.parts_before);
+        if before.rules != place.rules {
+            // Another line may be another part now.
+            link.store.weigh_again(lease, &link.name).await?;
+        }
+    }
+    keep(link, &place).await?;
+    Ok(place)
+}
+
+async fn asked(link: &Connection) -> Result<Option<Asked>, StoreError> {
+    let Some(text) = link.store.cursor(&link.name, ASKED).await? else { return Ok(None) };
+    let corrupt = StoreError::Corrupt { table: "cursors", column: "value" };
+    serde_json::from_str(&text).map(Some).map_err(|_| corrupt)
+}
+
+/// What decides how a reading is understood: it is not used under other rules.
+fn rules_of(link: &Connection) -> String {
+    format!("{} {}", link.rules.revision(), link.stock.revision())
+}
+
+/// Where the run stands, as it is stored beside what it has read.
+fn cursor(place: &Place) -> Cursor {
+    Cursor { name: STOCK.to_owned(), value: serde_json::to_string(place).expect("texts and numbers are JSON") }
+}
+
+async fn keep(link: &Connection, place: &Place) -> Result<(), StoreError> {
+    link.store.keep_own_cursor(&link.tenant.lease, &link.name, cursor(place), link.clock.now()).await
+}
+
+/// Passes the two points round a page.
+async fn stored(kept: impl Future<Output = Result<(), StoreError>>) -> Result<(), StoreError> {
+    failpoint::hit(failpoint::STOCK_PAGE_READ);
+    kept.await?;
+    failpoint::hit(failpoint::STOCK_PAGE_STORED);
+    Ok(())
+}

@@ -1,0 +1,193 @@
+//! Where a run of the stock stands, as it is kept in `cursors` with each page.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::STOCK;
+use crate::flow::Connection;
+use crate::store::StoreError;
+
+/// What a run does next. `site` counts the sites of the settings.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Nothing: it is at its end.
+    #[default]
+    Rest,
+    /// Reads the shop page by page, behind Shopify's cursor.
+    Variants {
+        /// The cursor.
+        after: Option<String>,
+    },
+    /// Reads the file of a bulk operation.
+    File {
+        /// Its id.
+        id: String,
+        /// Lines that are stored.
+        lines: u64,
+    },
+    /// Reads the sales parts of a site.
+    SalesParts {
+        /// Which site.
+        site: usize,
+        /// Behind which part.
+        after: Option<String>,
+    },
+    /// Looks what orders take, and how much of them IFS holds.
+    Orders,
+    /// Reads open lines, before the stock.
+    DemandBefore {
+        /// Which site.
+        site: usize,
+        /// Behind which part.
+        after: Option<String>,
+    },
+    /// Reads the stock.
+    Stock {
+        /// Which site.
+        site: usize,
+        /// Behind which part.
+        after: Option<String>,
+    },
+    /// Reads open lines once more.
+    DemandAfter {
+        /// Which site.
+        site: usize,
+        /// Behind which part.
+        after: Option<String>,
+    },
+    /// Waits until every order is known.
+    Books,
+    /// Plans levels.
+    Plan {
+        /// Which site.
+        site: usize,
+        /// Behind which part.
+        after: Option<String>,
+    },
+}
+
+/// What a run has seen.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Seen {
+    /// Variants of the shop.
+    pub variants: u64,
+    /// Their levels.
+    pub levels: u64,
+    /// Sales parts in IFS.
+    pub sales_parts: u64,
+    /// Parts with stock, by site.
+    pub parts: BTreeMap<String, u64>,
+    /// Levels that are to be set.
+    pub to_set: u64,
+    /// Levels that show what they should.
+    pub quiet: u64,
+    /// Of both, levels that do not come to what is wanted at once.
+    pub waiting: u64,
+    /// Levels that are left as they are, and why is told.
+    pub left: u64,
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Place {
+    /// Marks what it has read.
+    pub run: i64,
+    /// Its row in `schedule_runs`; 0 where that has ended.
+    pub number: i64,
+    /// When it began, in microseconds since 1970.
+    began: i64,
+    /// The rules under which it reads.
+    pub rules: String,
+    /// What comes next.
+    pub step: Step,
+    /// The connection's mark before the bulk operation was started.
+    pub mark: i64,
+    /// Shopify's time before that, in microseconds since 1970.
+    pub file_from: Option<i64>,
+    /// When the shop was read to its end.
+    read: i64,
+    /// Since when every order is waited for.
+    waits: i64,
+    /// Whether every order is known.
+    pub is_current: bool,
+    /// The only parts that are planned, by site; none in a run over all.
+    pub parts: Option<Vec<(String, Vec<String>)>>,
+    /// The last run whose plan stood whole: what has run out is looked at once for each.
+    pub planned: i64,
+    /// Parts with stock at the last reading that was used, by site.
+    pub parts_before: BTreeMap<String, u64>,
+    /// Whether the tenant filters lines by their state.
+    pub filters_lines: bool,
+    /// Whether far fewer parts than that are taken for the truth.
+    pub accepts_fewer: bool,
+    /// What it has seen.
+    pub seen: Seen,
+}
+
+impl Place {
+    /// The beginning of a run.
+    pub(super) fn begun(number: i64, rules: String, now: Timestamp) -> Self {
+        let step = Step::Variants { after: None };
+        Self { run: number, number, began: now.as_microsecond(), rules, step, ..Self::default() }
+    }
+
+    /// Where the run of a connection stands; none before the first one.
+    ///
+    /// # Errors
+    /// The database's refusal, or a place that this version does not know.
+    pub async fn stored(link: &Connection) -> Result<Option<Self>, StoreError> {
+        let Some(text) = link.store.cursor(&link.name, STOCK).await? else { return Ok(None) };
+        let corrupt = StoreError::Corrupt { table: "cursors", column: "value" };
+        serde_json::from_str(&text).map(Some).map_err(|_| corrupt)
+    }
+
+    /// Whether it is not at its end.
+    pub fn is_under_way(&self) -> bool {
+        self.step != Step::Rest
+    }
+
+    /// When it began.
+    pub(super) fn began_at(&self) -> Timestamp {
+        instant(self.began)
+    }
+
+    /// When the shop was read to its end.
+    pub(super) fn read_at(&self) -> Timestamp {
+        instant(self.read)
+    }
+
+    /// Since when every order is waited for.
+    pub(super) fn waits_from(&self) -> Timestamp {
+        instant(self.waits)
+    }
+
+    /// The shop was read to its end.
+    pub(super) fn was_read(&mut self, now: Timestamp) {
+        self.read = now.as_microsecond();
+    }
+
+    /// From now on every order is waited for.
+    pub(super) fn waits_for_books(&mut self, now: Timestamp) {
+        self.waits = now.as_microsecond();
+        self.step = Step::Books;
+    }
+
+    /// A few parts are looked at again; what the last run has read of all others stays.
+    pub(super) fn mends(&mut self, parts: Vec<(String, Vec<String>)>, now: Timestamp) {
+        self.began = now.as_microsecond();
+        self.parts = Some(parts);
+        self.waits_for_books(now);
+    }
+
+    pub(super) fn go_to(&mut self, step: Step) {
+        self.step = step;
+    }
+}
+
+/// What does not fit counts as the beginning of time: it is old.
+fn instant(micros: i64) -> Timestamp {
+    Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH)
+}

@@ -1,0 +1,194 @@
+//! Levels reach the shop: 250 a call, each call written down before it leaves, with the key that it keeps over its retries. A call
+//! whose answer was lost goes again as it was; its answer settles each level.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::read_shop::behind_orders;
+use crate::domain::verdict::{Scope, Verdict};
+use crate::failpoint;
+use crate::flow::Connection;
+use crate::shopify::ShopifyError;
+use crate::shopify::stock_write::{FieldError, LEVELS_MAX, LevelRefusal, SetLevel, SetOutcome};
+use crate::store::{CallEnd, CallLevel, LevelFate, LevelFilter, LevelState, StockCall, StoreError};
+use crate::telemetry::metric;
+
+/// A plan that is older does not go out any more: what IFS has may be another by now.
+const PLAN_AGE_MAX: SignedDuration = SignedDuration::from_mins(30);
+/// A call that is older is not sent again: Shopify may not remember its key any more.
+const CALL_AGE_MAX: SignedDuration = SignedDuration::from_hours(1);
+/// How often a call whose answer cannot be read is sent before its levels are read instead.
+const SENT_MAX: i64 = 5;
+/// The pause after trouble of Shopify as a whole, when it did not name one.
+const REMOTE_PAUSE: Duration = Duration::from_secs(5);
+/// The pause while Shopify works on an earlier call of the same key.
+const UNDER_WAY_PAUSE: Duration = Duration::from_secs(2);
+/// The pause after a key that is used up.
+const KEY_PAUSE: SignedDuration = SignedDuration::from_secs(5);
+
+/// How a call went.
+enum Sent {
+    /// It has ended.
+    Ended,
+    /// It stays open, and goes again after this time.
+    Open(Duration),
+}
+
+/// Sets what is due, by `calls_max` calls at most, so that orders are told between them. Returns how long until there is something to do
+/// again; no time at all where there is more.
+///
+/// 1. Calls that are open go again, oldest first: nothing is known of them.
+/// 2. Plans that are too old are none any more.
+/// 3. What is due goes, call by call.
+///
+/// # Errors
+/// The store's; [`StoreError::Fenced`] when another process owns the tenant.
+pub async fn drain(link: &Connection, calls_max: usize) -> Result<Option<Duration>, StoreError> {
+    let (store, lease) = (&link.store, &link.tenant.lease);
+    // 1.
+    for call in store.open_stock_calls(&link.name).await? {
+        if is_held_back(link) {
+            return Ok(Some(REMOTE_PAUSE));
+        }
+        if call.opened_at < ago(link, CALL_AGE_MAX) {
+            tracing::warn!(connection = %link.name, call = call.id, "a call that sets levels got no answer: its levels are read again");
+            end(link, &call, CallEnd::GivenUp).await?;
+            continue;
+        }
+        store.resend_stock_call(lease, call.id).await?;
+        if let Sent::Open(pause) = send(link, &call).await? {
+            return Ok(Some(pause));
+        }
+    }
+    // 2.
+    let filter = LevelFilter { state: Some(LevelState::Planned), limit: 1, ..LevelFilter::default() };
+    if store.stock_levels(&link.name, filter).await?.is_empty() {
+        return Ok(None);
+    }
+    store.age_stock_plans(lease, &link.name, ago(link, PLAN_AGE_MAX), link.clock.now()).await?;
+    // 3.
+    for _ in 0..calls_max {
+        if is_held_back(link) {
+            return Ok(Some(REMOTE_PAUSE));
+        }
+        let most = i64::try_from(LEVELS_MAX).unwrap_or(1);
+        let Some(call) = store.open_stock_call(lease, &link.name, most, link.clock.now()).await? else {
+            return Ok(None);
+        };
+        failpoint::hit(failpoint::STOCK_CALL_COMMITTED);
+        if let Sent::Open(pause) = send(link, &call).await? {
+            return Ok(Some(pause));
+        }
+    }
+    Ok(Some(Duration::ZERO))
+}
+
+/// Whether nothing may be sent now.
+fn is_held_back(link: &Connection) -> bool {
+    link.is_stopping() || link.shopify.is_left_alone() || !link.tenant.tenure.holds()
+}
+
+fn ago(link: &Connection, age: SignedDuration) -> Timestamp {
+    link.clock.now().checked_sub(age).unwrap_or(Timestamp::MIN)
+}
+
+/// Sends a call and settles what came of it.
+async fn send(link: &Connection, call: &StockCall) -> Result<Sent, StoreError> {
+    let level = |level: &CallLevel| SetLevel {
+        item_id: level.item_id,
+        location_id: level.location_id,
+        quantity: level.quantity,
+        from: level.from,
+    };
+    let levels: Vec<SetLevel> = call.levels.iter().map(level).collect();
+    let reference = format!("ml-connector://stock/{}/{}", link.name, call.id);
+    let answer = behind_orders(link).set_available(&levels, &call.key, &reference).await;
+    failpoint::hit(failpoint::STOCK_CALL_ANSWERED);
+    let ended = match answer {
+        Ok(SetOutcome::Done) => CallEnd::Done,
+        Ok(SetOutcome::UnderWay) => return Ok(Sent::Open(UNDER_WAY_PAUSE)),
+        Ok(SetOutcome::KeySpent(error)) => {
+            tracing::warn!(connection = %link.name, %error, "Shopify has used up a call's key: its levels go in another call");
+            let at = link.clock.now().checked_add(KEY_PAUSE).unwrap_or(Timestamp::MAX);
+            CallEnd::Refused((0..levels.len()).map(|index| (index, LevelFate::Again(at))).collect())
+        }
+        Ok(SetOutcome::Refused { named, whole }) => refused(link, levels.len(), named, &whole),
+        Err(error) => match failed(link, call, &error) {
+            Ok(ended) => ended,
+            Err(pause) => return Ok(Sent::Open(pause)),
+        },
+    };
+    end(link, call, ended).await?;
+    Ok(Sent::Ended)
+}
+
+/// What becomes of the levels of a call that Shopify did not take: those that it names each their own, the others go again. Where it
+/// names none, they go apart until the one that it means stands alone.
+fn refused(
+    link: &Connection,
+    levels: usize,
+    named: Vec<(usize, LevelRefusal)>,
+    whole: &[FieldError],
+) -> CallEnd {
+    let told = |errors: &[FieldError]| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    if named.is_empty() {
+        if levels > 1 {
+            return CallEnd::Split;
+        }
+        let code = whole.first().map_or_else(|| "refused".to_owned(), code_of);
+        return CallEnd::Refused(vec![(0, parked(link, code, &told(whole)))]);
+    }
+    let fate = |(index, refusal): (usize, LevelRefusal)| match refusal {
+        LevelRefusal::Stale => (index, LevelFate::Stale),
+        LevelRefusal::Bad(error) => (index, parked(link, code_of(&error), &error.to_string())),
+    };
+    CallEnd::Refused(named.into_iter().map(fate).collect())
+}
+
+fn parked(link: &Connection, code: String, told: &str) -> LevelFate {
+    tracing::warn!(connection = %link.name, code, "Shopify does not take a level: see `stock list --state parked`");
+    let text = format!("Shopify did not take it: {told}; mend it there, then run `stock retry`");
+    LevelFate::Parked { code, text }
+}
+
+fn code_of(error: &FieldError) -> String {
+    error.code.as_deref().unwrap_or("refused").to_ascii_lowercase()
+}
+
+/// What becomes of a call that failed: how it ended, or how long until it goes again.
+fn failed(link: &Connection, call: &StockCall, error: &ShopifyError) -> Result<CallEnd, Duration> {
+    match error.verdict() {
+        // Nothing was done, and nothing ever will be of it.
+        Verdict::Reject if call.levels.len() > 1 => Ok(CallEnd::Split),
+        Verdict::Reject => Ok(CallEnd::Refused(vec![(0, parked(link, "refused".to_owned(), &error.to_string()))])),
+        Verdict::Retry { scope: Scope::Record, .. } if call.sent >= SENT_MAX => Ok(CallEnd::GivenUp),
+        Verdict::Retry { after, scope: Scope::Remote | Scope::Record } => {
+            tracing::warn!(connection = %link.name, %error, "levels were not set: the call goes again as it was");
+            Err(after.unwrap_or(REMOTE_PAUSE))
+        }
+        Verdict::Ambiguous | Verdict::NotSent | Verdict::Done => Err(REMOTE_PAUSE),
+    }
+}
+
+async fn end(link: &Connection, call: &StockCall, ended: CallEnd) -> Result<(), StoreError> {
+    let (connection, count) = (link.name.as_str().to_owned(), call.levels.len() as u64);
+    let outcome = match &ended {
+        CallEnd::Done => "done",
+        CallEnd::Refused(_) => "refused",
+        CallEnd::Split => "split",
+        CallEnd::GivenUp => "given_up",
+    };
+    let is_done = ended == CallEnd::Done;
+    match link.store.end_stock_call(&link.tenant.lease, &link.name, call.id, ended, link.clock.now()).await {
+        // An earlier owner's answer came first.
+        Ok(()) | Err(StoreError::Stale) => {}
+        Err(error) => return Err(error),
+    }
+    metrics::counter!(metric::STOCK_CALLS_TOTAL, "connection" => connection.clone(), "outcome" => outcome).increment(1);
+    if is_done {
+        metrics::counter!(metric::STOCK_LEVELS_SET_TOTAL, "connection" => connection).increment(count);
+    }
+    failpoint::hit(failpoint::STOCK_CALL_SETTLED);
+    Ok(())
+}
