@@ -5,6 +5,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::sandbox::STOCK_WAREHOUSE;
+use crate::sandbox::shopify::{ONLINE_STORE, WAREHOUSE};
+
 /// How a connection of a run is set up, beside what all have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Manner {
@@ -59,6 +62,8 @@ pub struct DemoSettings {
     pub census_days: u64,
     /// How long an order rests where the shop's manner is ruled.
     pub lag: Duration,
+    /// Time between two readings of the stock; without it the shops' stock is left alone.
+    pub stock_every: Option<Duration>,
 }
 
 impl DemoSettings {
@@ -76,6 +81,7 @@ impl DemoSettings {
             sweep_every: Some(Duration::from_secs(900)),
             census_days: 30,
             lag: Duration::from_secs(4),
+            stock_every: None,
         }
     }
 
@@ -124,6 +130,9 @@ test_tenant = true
         for shop in &self.shops {
             let sweep_secs = self.sweep_every.map_or(0, |every| every.as_secs());
             write_connection(&mut toml, shop, (sweep_secs, self.census_days, self.lag));
+            if let Some(every) = self.stock_every {
+                write_stock(&mut toml, shop, every);
+            }
         }
         toml
     }
@@ -194,6 +203,29 @@ days = {census_days}
         Manner::Ruled => RULED_TABLES,
     };
     toml.push_str(&tables.replace("NAME", &shop.connection).replace("LAG", &lag.as_secs().to_string()));
+}
+
+/// The stock of the sandbox's warehouse, at the location that online orders are sent from. A shop with rules of its own takes what has
+/// run out off its online store, the others make a draft of it.
+fn write_stock(toml: &mut String, shop: &ShopEndpoint, every: Duration) {
+    let policy = match shop.manner {
+        Manner::Plain | Manner::Telling => "policy = \"draft\"".to_owned(),
+        Manner::Ruled => format!("policy = \"unpublish\"\nchannels = [\"{ONLINE_STORE}\"]"),
+    };
+    write!(
+        toml,
+        r#"
+[connections.{name}.stock]
+every_secs = {every_secs}
+locations = [{{ location = "{WAREHOUSE}", warehouses = ["{STOCK_WAREHOUSE}"] }}]
+
+[connections.{name}.stock.out]
+{policy}
+"#,
+        name = shop.connection,
+        every_secs = every.as_secs(),
+    )
+    .expect("a String takes every text");
 }
 
 /// What the connection of a shop with rules of its own says instead of one customer.

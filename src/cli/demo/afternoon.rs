@@ -5,8 +5,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rust_decimal::Decimal;
+use serde_json::{Value, json};
 
 use super::super::Failure;
+use super::super::output::{say, table};
+use super::DemoArgs;
 use super::stage::{Scene, Stage, shops};
 use crate::sandbox::ifs::{Ifs, PersonRefused, StockMove, StockPlace};
 use crate::sandbox::shopify::{BULK_VARIANTS_EACH, ONLINE_STORE, Shop, Standing};
@@ -40,8 +43,6 @@ const OTHER_LOCATION: &str = "B-02";
 const DESK_ORDER: &str = "DESK-1";
 /// Rows of one answer of IFS about its stock: a reading takes many, so that persons come between two of them.
 const PAGE_ROWS: usize = 16;
-/// A change of a product is seen to stand by the reading after the one that made it.
-const READINGS: usize = 2;
 /// How often a webhook is tried.
 const TRIES_MAX: usize = 40;
 /// The pause between two tries.
@@ -67,6 +68,42 @@ pub(super) struct Afternoon {
     pub(super) books: StockBooks,
 }
 
+impl Afternoon {
+    /// Nothing differed at any time, and nothing was sold that is not there.
+    pub(super) fn is_clean(&self) -> bool {
+        self.wrong.is_empty() && self.oversold == 0 && self.books.is_clean()
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        json!({"orders": self.orders, "denied": self.denied, "books": self.books.to_json()})
+    }
+
+    /// Both sides as they stand at the end.
+    pub(super) fn tell_people(&self) {
+        let row =
+            |what: &str, shop: &str, shown: String, sellable: String| vec![format!("{what} {shop}"), shown, sellable];
+        let rows = self.books.shops.iter().flat_map(|shop| {
+            let (units, unheld) = (shop.sellable.to_string(), shop.unheld);
+            let sellable = if unheld == 0 { units } else { format!("{units} (and {unheld} for orders not in IFS)") };
+            [
+                row("units of", &shop.shop, shop.shown.to_string(), sellable),
+                row("SKUs out at", &shop.shop, shop.shown_out.to_string(), shop.run_out.to_string()),
+            ]
+        });
+        say(&table(&["stock", "Shopify shows", "IFS can sell"], &rows.collect::<Vec<_>>()));
+        say("");
+        say(&format!(
+            "stock differences {}  oversold {}  disabled {}  enabled again {}; {} orders in the afternoon, {} units denied",
+            self.wrong.len(),
+            self.oversold,
+            self.books.disabled,
+            self.books.enabled_again,
+            self.orders,
+            self.denied
+        ));
+    }
+}
+
 /// Stocks up both sides, before anybody looks: enough for any day of so many orders, and what the afternoon needs. The shops show
 /// nothing yet.
 pub(super) fn stock_up(sandbox: &Sandbox, orders: u32) -> Result<(), Failure> {
@@ -87,11 +124,11 @@ pub(super) fn stock_up(sandbox: &Sandbox, orders: u32) -> Result<(), Failure> {
 }
 
 /// Plays it, when the day is over.
-pub(super) async fn play(stage: &Stage, scenes: &[Scene]) -> Result<Afternoon, Failure> {
+pub(super) async fn play(stage: &Stage, args: &DemoArgs, scenes: &[Scene]) -> Result<Afternoon, Failure> {
     let [usual, ruled] = scenes else { return Ok(Afternoon::default()) };
     let (shop, site, other_site) = (&usual.shop, usual.site.as_str(), ruled.site.as_str());
     let told = scenes.iter().flat_map(|scene| scene.shop.order_ids()).collect();
-    let mut hours = Hours { stage, scenes, ifs: stage.sandbox.ifs(), told, afternoon: Afternoon::default() };
+    let mut hours = Hours { stage, args, scenes, ifs: stage.sandbox.ifs(), told, afternoon: Afternoon::default() };
     // 1. The shops show what is there, less what the day has sold.
     hours.pass(&[]).await?;
     // 2. Things run out: buyers take them, or persons in IFS. Something is carried about in the middle of the reading.
@@ -146,6 +183,7 @@ pub(super) async fn play(stage: &Stage, scenes: &[Scene]) -> Result<Afternoon, F
 /// The afternoon as it goes.
 struct Hours<'a> {
     stage: &'a Stage,
+    args: &'a DemoArgs,
     scenes: &'a [Scene],
     ifs: Ifs,
     /// Orders whose webhooks were sent.
@@ -157,11 +195,11 @@ impl Hours<'_> {
     /// Lets both sides come to rest and compares them. `out`: the products that may not be in the online store then; all others
     /// beyond the catalogue must be.
     async fn pass(&mut self, out: &[Place]) -> Result<(), Failure> {
-        for _ in 0..READINGS {
-            self.send_webhooks().await?;
-            self.stage.rest(self.scenes).await?;
-            self.stage.read_stock().await?;
-        }
+        // 1. Whatever was bought is in IFS, the stock is read, and what follows from that is done.
+        self.send_webhooks().await?;
+        self.stage.rest(self.args, self.scenes).await?;
+        self.stage.read_stock(self.args).await?;
+        // 2. Both sides.
         let afternoon = &mut self.afternoon;
         let books = self.stage.sandbox.stock_books();
         afternoon.oversold = afternoon.oversold.max(books.oversold.iter().map(|one| one.units).sum());
@@ -172,6 +210,7 @@ impl Hours<'_> {
         for one in &books.products {
             afternoon.wrong.push(format!("product {} of {} {}", one.product, one.shop, one.wrong));
         }
+        // 3. What the shops show at all.
         for (index, scene) in self.scenes.iter().enumerate() {
             for product in 0..PRODUCTS {
                 let (is_in, is_out) = (is_in_store(&scene.shop, product)?, out.contains(&(index, product)));
