@@ -9,27 +9,13 @@ use serde::de::DeserializeOwned;
 
 use super::super::Failure;
 use crate::domain::ids::ConnectionName;
-use crate::flow::stock::{ASKED, Asked, STOCK};
+use crate::flow::stock::{ASKED, Asked, Place, STOCK};
 use crate::store::{Cursor, LevelState, Store};
 
 /// The cursor of the look at products.
 const PRODUCTS: &str = "stock_outs";
 /// A reading that was under way already is none of those that were asked for: it is asked for again after so long.
 const ASK_EVERY: Duration = Duration::from_secs(10);
-
-/// What a reading's cursor tells.
-#[derive(Deserialize)]
-struct Reading {
-    run: i64,
-    planned: i64,
-    step: serde_json::Value,
-}
-
-impl Reading {
-    fn is_at_rest(&self) -> bool {
-        self.step == "rest"
-    }
-}
 
 /// How far the look at products has come.
 #[derive(Deserialize)]
@@ -49,16 +35,16 @@ pub(super) struct StockRest {
 impl StockRest {
     /// Asks for it, as `stock sync` does.
     pub(super) async fn ask(store: &Store, connection: ConnectionName) -> Result<Self, Failure> {
-        let before = cursor::<Reading>(store, &connection, STOCK).await?.map_or(0, |reading| reading.run);
+        let before = cursor::<Place>(store, &connection, STOCK).await?.map_or(0, |place| place.run);
         ask(store, &connection).await?;
         Ok(Self { connection, before, asked_at: Instant::now() })
     }
 
     /// Whether it was read, and all that follows is done.
     pub(super) async fn is_over(&mut self, store: &Store) -> Result<bool, Failure> {
-        let Some(reading) = cursor::<Reading>(store, &self.connection, STOCK).await? else { return Ok(false) };
-        if reading.run <= self.before {
-            if reading.is_at_rest() && self.asked_at.elapsed() > ASK_EVERY {
+        let Some(place) = cursor::<Place>(store, &self.connection, STOCK).await? else { return Ok(false) };
+        if place.run <= self.before {
+            if !place.is_under_way() && self.asked_at.elapsed() > ASK_EVERY {
                 ask(store, &self.connection).await?;
                 self.asked_at = Instant::now();
             }
@@ -66,14 +52,14 @@ impl StockRest {
         }
         let is_open =
             |state: LevelState| matches!(state, LevelState::Planned | LevelState::Writing | LevelState::Stale);
-        if !reading.is_at_rest() || reading.planned != reading.run {
+        if place.is_under_way() || place.planned != place.run {
             return Ok(false);
         }
         if store.count_stock_levels(&self.connection).await?.into_iter().any(|(state, _)| is_open(state)) {
             return Ok(false);
         }
         let look = cursor::<Look>(store, &self.connection, PRODUCTS).await?;
-        Ok(look.is_some_and(|look| look.run == reading.planned && look.is_done))
+        Ok(look.is_some_and(|look| look.run == place.planned && look.is_done))
     }
 }
 
