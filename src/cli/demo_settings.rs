@@ -264,3 +264,40 @@ order_no = "metafield"
 state = "metafield"
 tags = ["ifs-{order_no}"]
 "#;
+
+#[cfg(test)]
+mod tests {
+    use super::super::demo::write_settings;
+    use super::*;
+    use crate::mapping::stock::settings::OutPolicy;
+
+    fn endpoint(connection: &str, site: &str, manner: Manner) -> ShopEndpoint {
+        ShopEndpoint {
+            connection: connection.to_owned(),
+            domain: format!("{connection}.myshopify.com"),
+            base_url: "http://127.0.0.1:1".to_owned(),
+            company: "10".to_owned(),
+            site: site.to_owned(),
+            manner,
+        }
+    }
+
+    #[test]
+    fn the_stock_of_a_shop_is_kept_where_a_run_wants_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let shops = vec![endpoint("first", "S10", Manner::Telling), endpoint("second", "S20", Manner::Ruled)];
+        let mut demo = DemoSettings::new("sqlite:demo.db", "http://127.0.0.1:2", shops);
+        let settings = write_settings(&demo, folder.path()).expect("settings without stock");
+        assert!(settings.connections.values().all(|connection| connection.stock.settings().every_secs == 0));
+        demo.stock_every = Some(Duration::from_secs(3_600));
+        let settings = write_settings(&demo, folder.path()).expect("settings with stock");
+        let told = settings.connections.values().map(|connection| {
+            let stock = &connection.stock;
+            let location = stock.places()[0].location;
+            (stock.settings().every_secs, location, stock.settings().out.policy, stock.channels().to_vec())
+        });
+        let kept = |policy, channels| (3_600, WAREHOUSE, policy, channels);
+        let first = kept(OutPolicy::Draft, Vec::new());
+        assert_eq!(told.collect::<Vec<_>>(), [first, kept(OutPolicy::Unpublish, vec![ONLINE_STORE])]);
+    }
+}
