@@ -13,6 +13,8 @@ use crate::telemetry::{Metrics, metric};
 const UNCLAIMED_KEPT: jiff::SignedDuration = jiff::SignedDuration::from_hours(30 * 24);
 /// How long runs on a schedule are kept.
 const RUNS_KEPT: jiff::SignedDuration = jiff::SignedDuration::from_hours(90 * 24);
+/// How long calls that set levels are kept.
+const STOCK_CALLS_KEPT: jiff::SignedDuration = jiff::SignedDuration::from_hours(7 * 24);
 /// Rows deleted in one round.
 const FORGOTTEN_AT_ONCE: i64 = 500;
 
@@ -50,6 +52,7 @@ impl Janitor {
         let before = |kept| self.clock.now().saturating_sub(kept).unwrap_or(jiff::Timestamp::MIN);
         self.store.forget_unclaimed(before(UNCLAIMED_KEPT), FORGOTTEN_AT_ONCE).await?;
         self.store.forget_runs(before(RUNS_KEPT), FORGOTTEN_AT_ONCE).await?;
+        self.store.forget_stock_calls(before(STOCK_CALLS_KEPT), FORGOTTEN_AT_ONCE).await?;
         self.measure().await
     }
 

@@ -150,13 +150,24 @@ impl Store {
             let Some(most) = levels.first().map(|level| level.batch_max) else { return Ok(None) };
             levels.retain(|level| level.batch_max == most);
             levels.truncate(usize::try_from(most).unwrap_or(1));
-            let content: Vec<Entry> =
-                levels.iter().map(|level| (level.item_id, level.location_id, level.quantity, level.available)).collect();
+            let content: Vec<Entry> = levels
+                .iter()
+                .map(|level| (level.item_id, level.location_id, level.quantity, level.available))
+                .collect();
             let call = announce(db, &lease, &name, &content, now)?;
             claim(db, &name, call.id, &content, (mark, now))?;
             call.told().map(Some)
         })
         .await
+    }
+
+    /// Whether a level is due to be set.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn has_due_levels(&self, name: &ConnectionName, now: Timestamp) -> Result<bool, StoreError> {
+        let (name, now) = (name.as_str().to_owned(), micros(now));
+        self.run(move |db| Ok(!due(db, &name, now, 1)?.is_empty())).await
     }
 
     /// The calls of a connection that have not ended, oldest first: each goes again, or is given up.

@@ -43,6 +43,7 @@ mod shop_tokens;
 mod simulation;
 mod standing;
 mod stock;
+mod stock_faults;
 mod stock_kill;
 mod stock_scale;
 mod stock_store;

@@ -35,7 +35,7 @@ const SITE: &str = "S10";
 /// Two SKUs that are sold from one part.
 const SHARED: [&str; 2] = ["CANDLE-001", "CANDLE-BOX"];
 
-fn levels() -> Setup {
+pub fn levels() -> Setup {
     Setup { edits: vec![(BEFORE, LEVELS)], ..Setup::default() }
 }
 
@@ -44,7 +44,7 @@ fn drafts() -> Setup {
 }
 
 /// IFS has ten of each part, and the shop shows nothing.
-async fn begin(world: &World) -> Steps {
+pub async fn begin(world: &World) -> Steps {
     world.sandbox.stock_up(StockUp { bulk: 40, units: 10, available: 0 });
     world.steps(&Clock::manual(Timestamp::now())).await
 }
@@ -63,7 +63,7 @@ async fn polled(steps: &Steps) -> Polled {
     panic!("it waits for a sweep for ever");
 }
 
-async fn planned(steps: &Steps) -> Seen {
+pub async fn planned(steps: &Steps) -> Seen {
     match polled(steps).await {
         Polled::Planned(seen) => seen,
         other => panic!("no plan: {other:?}"),
@@ -71,7 +71,7 @@ async fn planned(steps: &Steps) -> Seen {
 }
 
 /// A whole run, and all of its calls.
-async fn synced(steps: &Steps) -> Seen {
+pub async fn synced(steps: &Steps) -> Seen {
     let seen = planned(steps).await;
     assert_eq!(write::drain(steps.link(), usize::MAX).await.expect("the store works"), None);
     seen
@@ -81,35 +81,35 @@ async fn look_at_all(steps: &Steps) {
     while outs::look(steps.link()).await.expect("the store works") == Looked::More {}
 }
 
-fn an_hour_later(world: &World, steps: &Steps) {
+pub fn an_hour_later(world: &World, steps: &Steps) {
     steps.advance(world, 3_601);
 }
 
 /// SKUs that the shop and IFS keep, but for those that share a part.
-fn kept(world: &World) -> Vec<StockLine> {
+pub fn kept(world: &World) -> Vec<StockLine> {
     let lines = world.sandbox.stock_lines(0).into_iter();
     let kept = lines.filter(|line| line.available.is_some() && line.sellable.is_some());
     kept.filter(|line| !SHARED.contains(&line.sku.as_str())).collect()
 }
 
-fn assert_equal(world: &World) {
+pub fn assert_equal(world: &World) {
     let differ: Vec<StockLine> =
         kept(world).into_iter().filter(|line| line.available != line.sellable.map(|units| units.max(0))).collect();
     assert!(differ.is_empty(), "{differ:?}");
 }
 
-fn available(world: &World, sku: &str) -> i64 {
+pub fn available(world: &World, sku: &str) -> i64 {
     world.shop().available_at(WAREHOUSE)[sku]
 }
 
 /// A person counts a part: so many are there.
-fn counts(world: &World, sku: &str, units: i64) {
+pub fn counts(world: &World, sku: &str, units: i64) {
     let (contract, part_no, location_no) = (SITE.to_owned(), sku.to_owned(), STOCK_LOCATION.to_owned());
     let counted = StockMove::Count { contract, part_no, location_no, on_hand: Decimal::from(units) };
     world.sandbox.ifs().move_stock(&[counted]).expect("it is there");
 }
 
-async fn rows(steps: &Steps, state: LevelState) -> Vec<LevelRow> {
+pub async fn rows(steps: &Steps, state: LevelState) -> Vec<LevelRow> {
     let filter = LevelFilter { state: Some(state), limit: 1_000, ..LevelFilter::default() };
     steps.store.stock_levels(&steps.link().name, filter).await.expect("reads")
 }

@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use super::place::Place;
 use super::read_ifs::{PARTS_AT_ONCE, demand_figures, stock_figures};
 use super::read_shop::{behind_orders, split};
-use super::{StockError, keep, orders};
+use super::{StockError, Stepped, keep, orders};
 use crate::flow::Connection;
 use crate::ifs::LineFilter;
 use crate::store::{LevelsTold, PartReading, StockReading, StockVariant};
@@ -20,30 +20,35 @@ const WAITING_MAX: i64 = 1_000;
 /// How long a level waits before it is looked at again.
 const WAITING_PAUSE: SignedDuration = SignedDuration::from_secs(60);
 
-/// Reads levels again; gives whether there were some. Where they are planned from is the place's.
-///
-/// 1. Levels that wait for others to fall are among them.
-/// 2. Their variants, from the shop. One that is gone goes.
-/// 3. The parts that they are, with all that is sold of them.
-/// 4. What orders take; then IFS: open lines, stock, open lines.
+/// Looks whether levels have to be read again, those that wait for others to fall too; then the place says which.
 pub(super) async fn begin(link: &Connection, place: &mut Place) -> Result<bool, StockError> {
     let (store, lease, now) = (&link.store, &link.tenant.lease, link.clock.now());
-    // 1.
-    let before = now.checked_sub(WAITING_PAUSE).unwrap_or(now);
-    store.read_waiting_levels_again(lease, &link.name, (before, WAITING_MAX), now).await?;
-    let stale = store.stale_levels(&link.name, LEVELS_AT_ONCE).await?;
-    if stale.is_empty() {
-        return Ok(false);
+    if place.seen.waiting > 0 {
+        let before = now.checked_sub(WAITING_PAUSE).unwrap_or(now);
+        store.read_waiting_levels_again(lease, &link.name, (before, WAITING_MAX), now).await?;
     }
-    // 2. A level without a variant that we know is the next run's, which forgets it.
+    let stale = store.stale_levels(&link.name, LEVELS_AT_ONCE).await?;
+    // A level without a variant that we know is the next run's, which forgets it.
     let variants: BTreeSet<u64> = stale.iter().filter_map(|level| level.variant_id).collect();
-    let variants: Vec<u64> = variants.into_iter().collect();
     if variants.is_empty() {
         return Ok(false);
     }
-    let mut numbers: BTreeSet<String> = numbers_of(link, &variants).await?;
-    numbers.extend(read_variants(link, place, &variants).await?);
-    // 3.
+    place.mends(variants.into_iter().collect(), link.clock.now());
+    keep(link, place).await?;
+    Ok(true)
+}
+
+/// Reads levels again, and everything that they are planned from.
+///
+/// 1. Their variants, from the shop. One that is gone goes.
+/// 2. The parts that they are, with all that is sold of them.
+/// 3. What orders take; then IFS: open lines, stock, open lines.
+pub(super) async fn read(link: &Connection, place: &mut Place, variants: &[u64]) -> Result<Stepped, StockError> {
+    let store = &link.store;
+    // 1.
+    let mut numbers: BTreeSet<String> = numbers_of(link, variants).await?;
+    numbers.extend(read_variants(link, place, variants).await?);
+    // 2.
     let parts = parts_of(link, &numbers).await?;
     let mut others = BTreeSet::new();
     for (contract, parts) in &parts {
@@ -55,7 +60,7 @@ pub(super) async fn begin(link: &Connection, place: &mut Place) -> Result<bool, 
         read_variants(link, place, &others.into_iter().collect::<Vec<_>>()).await?;
     }
     let read_at = link.clock.now();
-    // 4.
+    // 3.
     orders::weigh_all(link).await?;
     orders::look_at_all(link).await?;
     for (contract, parts) in &parts {
@@ -64,9 +69,10 @@ pub(super) async fn begin(link: &Connection, place: &mut Place) -> Result<bool, 
         }
     }
     place.was_read(read_at);
-    place.mends(parts.into_iter().collect(), link.clock.now());
+    place.parts = Some(parts.into_iter().collect());
+    place.waits_for_books(link.clock.now());
     keep(link, place).await?;
-    Ok(true)
+    Ok(Stepped::Further)
 }
 
 /// Reads variants of the shop and keeps them; gives the sales parts that they are.

@@ -1,9 +1,9 @@
 //! Stock: what IFS can still sell reaches the shop's levels, and what happens to products that have run out.
 //!
-//! A run reads the shop first ([`read_shop`]), then IFS ([`read_ifs`]), with what orders take between both ([`orders`]); then every order
-//! has to be known ([`books`]); then it plans ([`plan`]). Each page is one transaction with the run's [`Place`], so that a run that broke
-//! off goes on where it was. Nothing of that writes to the shop: [`write`] does, and [`outs`], in another actor. Levels that somebody
-//! changed meanwhile are read and planned again by themselves ([`mend`]).
+//! A run reads the shop first (`read_shop`), then IFS (`read_ifs`), with what orders take between both (`orders`); then every order has to
+//! be known ([`books`]); then it plans (`plan`). Each page is one transaction with the run's [`Place`], so that a run that broke off goes
+//! on where it was. Nothing of that writes to the shop: [`write`] does, and [`outs`], in another actor. Levels that somebody changed
+//! meanwhile are read and planned again by themselves (`mend`).
 
 pub mod books;
 mod figures;
@@ -29,6 +29,7 @@ use crate::shopify::ShopifyError;
 use crate::store::{Cursor, RunEnd, RunOutcome, StoreError};
 use crate::telemetry::metric;
 
+use books::Known;
 pub use place::{Place, Seen, Step};
 
 /// What runs, in `schedule_runs`, and the name of its cursor.
@@ -94,7 +95,9 @@ impl StockError {
     /// Whether the run may go on where it is. Otherwise the next one begins anew.
     fn goes_on(&self) -> bool {
         match self {
-            Self::Shopify(ShopifyError::Refused { .. }) | Self::Fewer { .. } | Self::Bulk(_) | Self::Figures(_) => false,
+            Self::Shopify(ShopifyError::Refused { .. }) | Self::Fewer { .. } | Self::Bulk(_) | Self::Figures(_) => {
+                false
+            }
             Self::Shopify(_) | Self::Ifs(_) | Self::Store(_) => true,
         }
     }
@@ -115,8 +118,8 @@ enum Stepped {
     Further,
     /// It has to wait for the remote.
     Later(Duration),
-    /// Every order is waited for.
-    Waits,
+    /// A sweep is waited for.
+    Sweep,
     /// The run is at its end.
     Done,
 }
@@ -167,6 +170,7 @@ async fn steps(link: &Connection, place: &mut Place) -> Result<Polled, StockErro
             Step::DemandBefore { site, after } => read_ifs::demand_before(link, place, site, after).await?,
             Step::Stock { site, after } => read_ifs::stock(link, place, site, after).await?,
             Step::DemandAfter { site, after } => read_ifs::demand_after(link, place, site, after).await?,
+            Step::Mend { variants } => mend::read(link, place, &variants).await?,
             Step::Books => books_are_current(link, place).await?,
             Step::Plan { site, after } => plan::piece(link, place, site, after).await?,
             Step::Rest => Stepped::Done,
@@ -174,7 +178,7 @@ async fn steps(link: &Connection, place: &mut Place) -> Result<Polled, StockErro
         match stepped {
             Stepped::Further => {}
             Stepped::Later(wait) => return Ok(Polled::Waits(wait)),
-            Stepped::Waits => return Ok(Polled::Sweep(BOOKS_LOOK)),
+            Stepped::Sweep => return Ok(Polled::Sweep(BOOKS_LOOK)),
             Stepped::Done => return Ok(done(link, place).await?),
         }
     }
@@ -182,10 +186,13 @@ async fn steps(link: &Connection, place: &mut Place) -> Result<Polled, StockErro
 
 /// Waits until every order is known that was placed or changed before the shop was read; after a while it goes on without.
 async fn books_are_current(link: &Connection, place: &mut Place) -> Result<Stepped, StockError> {
-    place.is_current = books::are_current(link, place.read_at()).await?;
+    let known = books::look(link, place.read_at()).await?;
+    place.is_current = known == Known::All;
     let waited = link.clock.now().duration_since(place.waits_from());
-    if !place.is_current && waited < BOOKS_WAIT {
-        return Ok(Stepped::Waits);
+    match known {
+        Known::Unswept if waited < BOOKS_WAIT => return Ok(Stepped::Sweep),
+        Known::Unmapped if waited < BOOKS_WAIT => return Ok(Stepped::Later(BOOKS_LOOK)),
+        Known::All | Known::Unswept | Known::Unmapped => {}
     }
     if !place.is_current {
         tracing::warn!(
@@ -221,7 +228,7 @@ async fn done(link: &Connection, place: &mut Place) -> Result<Polled, StoreError
 
 /// The run could not go on: where it may, it stays where it is.
 async fn failed(link: &Connection, mut place: Place, error: &StockError) -> Result<Polled, StoreError> {
-    let message = told(error);
+    let message = in_one_line(error);
     tracing::warn!(
         connection = %link.name, error = %message,
         "the stock could not be read to its end: the shop keeps what it shows; it is tried again by itself"
@@ -230,8 +237,7 @@ async fn failed(link: &Connection, mut place: Place, error: &StockError) -> Resu
         metrics::counter!(metric::STOCK_GUARDED_TOTAL, "connection" => link.name.as_str().to_owned()).increment(1);
     }
     let number = std::mem::take(&mut place.number);
-    let is_mending = place.parts.is_some();
-    if is_mending || !error.goes_on() {
+    if !error.goes_on() {
         place.parts = None;
         place.go_to(Step::Rest);
     }
@@ -244,7 +250,7 @@ async fn failed(link: &Connection, mut place: Place, error: &StockError) -> Resu
 }
 
 /// An error with what caused it, in one line.
-fn told(error: &StockError) -> String {
+fn in_one_line(error: &StockError) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {

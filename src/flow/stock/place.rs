@@ -58,6 +58,11 @@ pub enum Step {
         /// Behind which part.
         after: Option<String>,
     },
+    /// Reads levels again that somebody changed, with everything that they are planned from.
+    Mend {
+        /// Their variants.
+        variants: Vec<u64>,
+    },
     /// Waits until every order is known.
     Books,
     /// Plans levels.
@@ -175,11 +180,11 @@ impl Place {
         self.step = Step::Books;
     }
 
-    /// A few parts are looked at again; what the last run has read of all others stays.
-    pub(super) fn mends(&mut self, parts: Vec<(String, Vec<String>)>, now: Timestamp) {
+    /// A few variants are looked at again; what the last run has read of all others stays.
+    pub(super) fn mends(&mut self, variants: Vec<u64>, now: Timestamp) {
         self.began = now.as_microsecond();
-        self.parts = Some(parts);
-        self.waits_for_books(now);
+        self.parts = Some(Vec::new());
+        self.step = Step::Mend { variants };
     }
 
     pub(super) fn go_to(&mut self, step: Step) {

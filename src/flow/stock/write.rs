@@ -11,7 +11,7 @@ use crate::failpoint;
 use crate::flow::Connection;
 use crate::shopify::ShopifyError;
 use crate::shopify::stock_write::{FieldError, LEVELS_MAX, LevelRefusal, SetLevel, SetOutcome};
-use crate::store::{CallEnd, CallLevel, LevelFate, LevelFilter, LevelState, StockCall, StoreError};
+use crate::store::{CallEnd, CallLevel, LevelFate, StockCall, StoreError};
 use crate::telemetry::metric;
 
 /// A plan that is older does not go out any more: what IFS has may be another by now.
@@ -62,8 +62,7 @@ pub async fn drain(link: &Connection, calls_max: usize) -> Result<Option<Duratio
         }
     }
     // 2.
-    let filter = LevelFilter { state: Some(LevelState::Planned), limit: 1, ..LevelFilter::default() };
-    if store.stock_levels(&link.name, filter).await?.is_empty() {
+    if !store.has_due_levels(&link.name, link.clock.now()).await? {
         return Ok(None);
     }
     store.age_stock_plans(lease, &link.name, ago(link, PLAN_AGE_MAX), link.clock.now()).await?;
@@ -147,7 +146,7 @@ fn refused(
 }
 
 fn parked(link: &Connection, code: String, told: &str) -> LevelFate {
-    tracing::warn!(connection = %link.name, code, "Shopify does not take a level: see `stock list --state parked`");
+    tracing::warn!(connection = %link.name, %code, "Shopify does not take a level: see `stock list --state parked`");
     let text = format!("Shopify did not take it: {told}; mend it there, then run `stock retry`");
     LevelFate::Parked { code, text }
 }

@@ -1,0 +1,99 @@
+//! What staff do to products and locations while levels are on their way, and calls whose answers are lost.
+
+use std::time::Duration;
+
+use ml_connector::flow::stock::write;
+use ml_connector::sandbox::faults::Fault;
+use ml_connector::sandbox::ledger::Class;
+use ml_connector::sandbox::shopify::WAREHOUSE;
+use ml_connector::sandbox::world::bulk_sku;
+use ml_connector::store::LevelState;
+
+use crate::on_both;
+use crate::stock::{an_hour_later, assert_equal, available, begin, counts, kept, levels, planned, rows, synced};
+use crate::support::world::World;
+
+on_both!(a_variant_that_is_deleted_before_its_call_keeps_no_other_from_it, levels(), async |world: &World| {
+    let steps = begin(world).await;
+    planned(&steps).await;
+    let (gone, other) = (bulk_sku(1), bulk_sku(2));
+    world.shop().staff_delete(&gone);
+    write::drain(steps.link(), usize::MAX).await.expect("the store works");
+    assert_eq!(available(world, &other), 10);
+    assert_eq!(rows(&steps, LevelState::Planned).await.len(), 0);
+    // The next reading forgets it.
+    an_hour_later(world, &steps);
+    let seen = synced(&steps).await;
+    assert_eq!(seen.to_set, 0, "{seen:?}");
+    assert_eq!(rows(&steps, LevelState::Parked).await.len(), 0);
+    assert_equal(world);
+});
+
+on_both!(a_location_that_is_switched_off_is_left_alone_until_it_is_on_again, levels(), async |world: &World| {
+    let steps = begin(world).await;
+    planned(&steps).await;
+    world.shop().staff_set_location(WAREHOUSE, false);
+    write::drain(steps.link(), usize::MAX).await.expect("the store works");
+    assert_eq!(world.shop().level_writes().len(), 0);
+    an_hour_later(world, &steps);
+    let seen = synced(&steps).await;
+    assert_eq!(seen.to_set, 0, "its levels are not told: {seen:?}");
+    world.shop().staff_set_location(WAREHOUSE, true);
+    an_hour_later(world, &steps);
+    synced(&steps).await;
+    assert_equal(world);
+});
+
+on_both!(a_sku_that_moves_to_another_product_is_followed_there, levels(), async |world: &World| {
+    let steps = begin(world).await;
+    synced(&steps).await;
+    let (sku, other) = (bulk_sku(0), bulk_sku(39));
+    let to = world.shop().product_of(&other).expect("it is sold");
+    world.shop().staff_move(&sku, to).expect("it moves");
+    counts(world, &sku, 6);
+    an_hour_later(world, &steps);
+    synced(&steps).await;
+    assert_eq!(available(world, &sku), 6);
+    assert_equal(world);
+});
+
+on_both!(a_sku_on_two_variants_is_left_alone_and_both_are_named, levels(), async |world: &World| {
+    let steps = begin(world).await;
+    synced(&steps).await;
+    let sku = bulk_sku(5);
+    let twin = world.shop().staff_double(&sku).expect("it doubles");
+    counts(world, &sku, 1);
+    an_hour_later(world, &steps);
+    synced(&steps).await;
+    let left = rows(&steps, LevelState::Left).await;
+    let told: Vec<String> = left.into_iter().filter_map(|level| level.reason).map(|(_, text)| text).collect();
+    assert!(told.iter().any(|text| text.contains(&twin.to_string())), "{told:?}");
+});
+
+on_both!(a_call_whose_answer_is_lost_goes_again_with_its_key_and_sets_nothing_twice, levels(), async |world: &World| {
+    let steps = begin(world).await;
+    planned(&steps).await;
+    world.sandbox.faults().once(Class::ShopStock, Fault::DropAnswer);
+    let wait = write::drain(steps.link(), usize::MAX).await.expect("the store works");
+    assert!(wait.is_some_and(|wait| wait > Duration::ZERO), "{wait:?}");
+    assert_eq!(world.database.number("SELECT COUNT(*) FROM stock_calls WHERE ended_at IS NULL"), 1);
+    let writes = world.shop().level_writes().len();
+    assert!(writes > 80, "it was done all the same");
+    assert_eq!(write::drain(steps.link(), usize::MAX).await.expect("the store works"), None);
+    assert_eq!(world.shop().level_writes().len(), writes, "once");
+    assert_eq!(world.database.number("SELECT sent FROM stock_calls"), 2);
+    assert!(kept(world).len() > 80);
+    assert_equal(world);
+});
+
+on_both!(a_shop_without_points_gets_the_same_call_later, levels(), async |world: &World| {
+    let steps = begin(world).await;
+    planned(&steps).await;
+    world.sandbox.faults().once(Class::ShopStock, Fault::Throttled);
+    let wait = write::drain(steps.link(), usize::MAX).await.expect("the store works");
+    assert!(wait.is_some_and(|wait| wait > Duration::ZERO), "{wait:?}");
+    assert_eq!(world.shop().level_writes().len(), 0);
+    assert_eq!(write::drain(steps.link(), usize::MAX).await.expect("the store works"), None);
+    assert_eq!(world.database.number("SELECT COUNT(*) FROM stock_calls"), 1, "the same one");
+    assert_equal(world);
+});
