@@ -201,10 +201,11 @@ impl Hours<'_> {
         let mut wrong = Vec::new();
         for _ in 0..readings_max {
             // 1. Whatever was bought is in IFS, the stock is read, and what follows from that is done.
-            self.send_webhooks().await?;
-            self.stage.rest(self.args, self.scenes).await?;
+            self.settle_orders().await?;
             self.stage.read_stock(self.args).await?;
-            // 2. Both sides.
+            // 2. So is what was bought meanwhile: while an order is written it would be seen on both sides, or on none.
+            self.settle_orders().await?;
+            // 3. Both sides.
             wrong = self.look(out)?;
             if wrong.is_empty() {
                 break;
@@ -240,6 +241,11 @@ impl Hours<'_> {
         self.afternoon.oversold = self.afternoon.oversold.max(oversold);
         self.afternoon.books = books;
         Ok(wrong)
+    }
+
+    async fn settle_orders(&mut self) -> Result<(), Failure> {
+        self.send_webhooks().await?;
+        self.stage.rest(self.args, self.scenes).await
     }
 
     /// Tells the service of each order that came meanwhile, as often as it takes.
