@@ -267,8 +267,8 @@ tags = ["ifs-{order_no}"]
 
 #[cfg(test)]
 mod tests {
-    use super::super::demo::write_settings;
     use super::*;
+    use crate::cli::demo::write_settings;
     use crate::mapping::stock::settings::OutPolicy;
 
     fn endpoint(connection: &str, site: &str, manner: Manner) -> ShopEndpoint {
