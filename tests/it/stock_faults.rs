@@ -78,11 +78,11 @@ on_both!(a_call_whose_answer_is_lost_goes_again_with_its_key_and_sets_nothing_tw
     assert!(wait.is_some_and(|wait| wait > Duration::ZERO), "{wait:?}");
     assert_eq!(world.database.number("SELECT COUNT(*) FROM stock_calls WHERE ended_at IS NULL"), 1);
     let writes = world.shop().level_writes().len();
-    assert!(writes > 80, "it was done all the same");
+    assert!(writes > 50, "it was done all the same");
     assert_eq!(write::drain(steps.link(), usize::MAX).await.expect("the store works"), None);
     assert_eq!(world.shop().level_writes().len(), writes, "once");
     assert_eq!(world.database.number("SELECT sent FROM stock_calls"), 2);
-    assert!(kept(world).len() > 80);
+    assert!(kept(world).len() > 50);
     assert_equal(world);
 });
 
