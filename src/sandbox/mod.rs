@@ -26,8 +26,8 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
 pub use books::{
-    Book, BookedCustomers, BookedMoney, BookedRelease, BookedTelling, Books, Difference, ExpectedParked, Oversold, Parked,
-    ProductDifference, ShopStock, StockBooks, StockDifference,
+    Book, BookedCustomers, BookedMoney, BookedRelease, BookedTelling, Books, Difference, ExpectedParked, Oversold,
+    Parked, ProductDifference, ShopStock, StockBooks, StockDifference,
 };
 pub use clock::SandboxClock;
 pub use stock::{STOCK_LOCATION, STOCK_WAREHOUSE, StockLine, StockUp};
