@@ -8,10 +8,11 @@ KEYS = (
     "orders deliveries acknowledged lost ifs_orders missing double differences parked unexpected_parked"
     " ifs_requests shopify_requests ifs_create_requests_per_order seconds kinds expected_parked_missing"
     " unlike_planned unsettled quarantined customers customers_double write_back requests_per_order"
+    " stock_differences oversold disabled enabled_again stock"
 ).split()
 MUST_BE_ZERO = (
     "missing double differences unexpected_parked expected_parked_missing unlike_planned unsettled quarantined"
-    " customers_double"
+    " customers_double stock_differences oversold"
 ).split()
 # A day has at least so many kinds of orders.
 KINDS = 95
@@ -32,7 +33,7 @@ def main() -> int:
     if code != "0":
         wrong.append(f"the demo ended with exit code {code}")
     # Zeros of a run that did nothing prove nothing.
-    for key in ("orders", "acknowledged", "ifs_orders", "ifs_requests", "customers"):
+    for key in ("orders", "acknowledged", "ifs_orders", "ifs_requests", "customers", "disabled", "enabled_again"):
         if not result.get(key, 0):
             wrong.append(f"{key} is {result.get(key)}: nothing was played")
     # A kind that nothing happened to, or whose orders are not all told of, proves nothing either.
@@ -45,6 +46,16 @@ def main() -> int:
     told = result.get("write_back", {})
     if not told.get("metafields") or not told.get("echoes") or told.get("metafields_max", 0) > METAFIELDS_MAX:
         wrong.append(f"the shops were not told as they should be: {told}")
+    # Shops that show nothing, or whose shelves no buyer found empty, show nothing of the stock either.
+    stock = result.get("stock") or {}
+    shops = stock.get("books", {}).get("shops", [])
+    if len(shops) != 2 or any(not shop["skus"] or not shop["shown"] or not shop["run_out"] for shop in shops):
+        wrong.append(f"the shops' stock: {shops}")
+    if not stock.get("orders") or not stock.get("denied"):
+        wrong.append(f"nothing ran out while orders came: {stock.get('orders')} orders, {stock.get('denied')} units denied")
+    # Something is out at the end, too.
+    if result.get("disabled", 0) <= result.get("enabled_again", 0):
+        wrong.append(f"{result.get('disabled')} products were disabled, {result.get('enabled_again')} enabled again")
     # A replay asks nothing of IFS, and an order is a create and one reading back.
     costs = result.get("requests_per_order") or {}
     if costs.get("replayed") != 0 or costs.get("created") != 2 or not costs.get("created_and_released"):
@@ -63,7 +74,8 @@ def main() -> int:
     if not wrong:
         print(
             f"demo --faults {faults}: {result['orders']} orders, {result['ifs_orders']} in IFS,"
-            f" {result['parked']} parked as expected, {lost} webhooks lost, {creates} creates an order, {result['seconds']} s"
+            f" {result['parked']} parked as expected, {lost} webhooks lost, {creates} creates an order,"
+            f" {result['disabled']} products disabled, {result['enabled_again']} enabled again, {result['seconds']} s"
         )
     return 1 if wrong else 0
 

@@ -5,6 +5,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::sandbox::STOCK_WAREHOUSE;
+use crate::sandbox::shopify::{ONLINE_STORE, WAREHOUSE};
+
 /// How a connection of a run is set up, beside what all have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Manner {
@@ -59,6 +62,8 @@ pub struct DemoSettings {
     pub census_days: u64,
     /// How long an order rests where the shop's manner is ruled.
     pub lag: Duration,
+    /// Time between two readings of the stock; without it the shops' stock is left alone.
+    pub stock_every: Option<Duration>,
 }
 
 impl DemoSettings {
@@ -76,6 +81,7 @@ impl DemoSettings {
             sweep_every: Some(Duration::from_secs(900)),
             census_days: 30,
             lag: Duration::from_secs(4),
+            stock_every: None,
         }
     }
 
@@ -124,6 +130,9 @@ test_tenant = true
         for shop in &self.shops {
             let sweep_secs = self.sweep_every.map_or(0, |every| every.as_secs());
             write_connection(&mut toml, shop, (sweep_secs, self.census_days, self.lag));
+            if let Some(every) = self.stock_every {
+                write_stock(&mut toml, shop, every);
+            }
         }
         toml
     }
@@ -196,6 +205,29 @@ days = {census_days}
     toml.push_str(&tables.replace("NAME", &shop.connection).replace("LAG", &lag.as_secs().to_string()));
 }
 
+/// The stock of the sandbox's warehouse, at the location that online orders are sent from. A shop with rules of its own takes what has
+/// run out off its online store, the others make a draft of it.
+fn write_stock(toml: &mut String, shop: &ShopEndpoint, every: Duration) {
+    let policy = match shop.manner {
+        Manner::Plain | Manner::Telling => "policy = \"draft\"".to_owned(),
+        Manner::Ruled => format!("policy = \"unpublish\"\nchannels = [\"{ONLINE_STORE}\"]"),
+    };
+    write!(
+        toml,
+        r#"
+[connections.{name}.stock]
+every_secs = {every_secs}
+locations = [{{ location = "{WAREHOUSE}", warehouses = ["{STOCK_WAREHOUSE}"] }}]
+
+[connections.{name}.stock.out]
+{policy}
+"#,
+        name = shop.connection,
+        every_secs = every.as_secs(),
+    )
+    .expect("a String takes every text");
+}
+
 /// What the connection of a shop with rules of its own says instead of one customer.
 const RULED_KEYS: &str = r#"customer = "match_or_create"
 currency = "presentment"
@@ -232,3 +264,40 @@ order_no = "metafield"
 state = "metafield"
 tags = ["ifs-{order_no}"]
 "#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::demo::write_settings;
+    use crate::mapping::stock::settings::OutPolicy;
+
+    fn endpoint(connection: &str, site: &str, manner: Manner) -> ShopEndpoint {
+        ShopEndpoint {
+            connection: connection.to_owned(),
+            domain: format!("{connection}.myshopify.com"),
+            base_url: "http://127.0.0.1:1".to_owned(),
+            company: "10".to_owned(),
+            site: site.to_owned(),
+            manner,
+        }
+    }
+
+    #[test]
+    fn the_stock_of_a_shop_is_kept_where_a_run_wants_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let shops = vec![endpoint("first", "S10", Manner::Telling), endpoint("second", "S20", Manner::Ruled)];
+        let mut demo = DemoSettings::new("sqlite:demo.db", "http://127.0.0.1:2", shops);
+        let settings = write_settings(&demo, folder.path()).expect("settings without stock");
+        assert!(settings.connections.values().all(|connection| connection.stock.settings().every_secs == 0));
+        demo.stock_every = Some(Duration::from_secs(3_600));
+        let settings = write_settings(&demo, folder.path()).expect("settings with stock");
+        let told = settings.connections.values().map(|connection| {
+            let stock = &connection.stock;
+            let location = stock.places()[0].location;
+            (stock.settings().every_secs, location, stock.settings().out.policy, stock.channels().to_vec())
+        });
+        let kept = |policy, channels| (3_600, WAREHOUSE, policy, channels);
+        let first = kept(OutPolicy::Draft, Vec::new());
+        assert_eq!(told.collect::<Vec<_>>(), [first, kept(OutPolicy::Unpublish, vec![ONLINE_STORE])]);
+    }
+}

@@ -26,7 +26,8 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
 pub use books::{
-    Book, BookedCustomers, BookedMoney, BookedRelease, BookedTelling, Books, Difference, ExpectedParked, Parked,
+    Book, BookedCustomers, BookedMoney, BookedRelease, BookedTelling, Books, Difference, ExpectedParked, Oversold,
+    Parked, ProductDifference, ShopStock, StockBooks, StockDifference,
 };
 pub use clock::SandboxClock;
 pub use stock::{STOCK_LOCATION, STOCK_WAREHOUSE, StockDay, StockEvent, StockLine, StockUp};
@@ -279,6 +280,11 @@ impl Sandbox {
     /// Stocks up IFS and all shops: from now on orders move what both of them have.
     pub fn stock_up(&self, wanted: StockUp) {
         stock::stock_up(&self.ifs, &self.settled_shops(), wanted);
+    }
+
+    /// Compares what the shops show with what IFS can sell. Both must be at rest.
+    pub fn stock_books(&self) -> StockBooks {
+        books::compare_stock(&self.ifs, &self.settled_shops())
     }
 
     /// How each SKU of a shop stands to its part in IFS; `index` as in the settings.

@@ -1,5 +1,6 @@
 //! What one order costs in requests to IFS, by kind of work: a few orders of a kind at a time, after the day and without
-//! faults, counted in the sandbox's ledger. Tokens are left out, since their number depends on time alone.
+//! faults, counted in the sandbox's ledger. Tokens are left out, since their number depends on time alone, and so are readings of
+//! the stock, which no order causes.
 
 use rust_decimal::Decimal;
 use serde_json::Value;
@@ -108,6 +109,6 @@ async fn count(stage: &Stage, usual: &Scene, ruled: &Scene, scenes: &[Scene]) ->
 }
 
 fn requests(stage: &Stage) -> usize {
-    let is_one = |remote, class| remote == Remote::Ifs && class != Class::Token;
+    let is_one = |remote, class| remote == Remote::Ifs && !matches!(class, Class::Token | Class::Stock);
     stage.sandbox.ledger().entries_where(|entry| is_one(entry.remote, entry.class)).len()
 }

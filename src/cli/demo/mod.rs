@@ -1,12 +1,15 @@
 //! `demo`: a day of orders through the real service against simulated remotes, then three books side by side: what
-//! Shopify sold, what the service says, what IFS holds. The first and the last are the sandbox's own.
+//! Shopify sold, what the service says, what IFS holds. The first and the last are the sandbox's own. In the afternoon
+//! parts run out, and what the shops show is compared with what IFS can sell.
 
 mod account;
+mod afternoon;
 mod cost;
 mod found;
 pub(crate) mod planned;
 mod result;
 mod stage;
+mod stock_rest;
 
 use std::time::Instant;
 
@@ -88,12 +91,15 @@ pub(super) async fn demo(args: DemoArgs) -> Result<(), Failure> {
             .to_lowercase(),
     );
     stage.play_day(&args, &scenes).await?;
-    // 2. What one order costs, apart from the day.
+    // 2. The afternoon: parts run out while orders come.
+    tell("the day is over; in the afternoon parts run out and come in again");
+    let afternoon = afternoon::play(&stage, &args, &scenes).await?;
+    // 3. What one order costs, apart from the day.
     let costs = cost::measure(&stage, &args, &scenes).await?;
-    // 3. The books.
+    // 4. The books.
     let account = Account::read(&stage.store).await?;
     let books = stage.sandbox.books(&account.parked);
-    let result = DayResult { books, account, costs, secs: begun.elapsed().as_secs_f64() };
+    let result = DayResult { books, account, afternoon, costs, secs: begun.elapsed().as_secs_f64() };
     let mut told = result.to_json(&stage.sandbox);
     if args.serve {
         told["webhook_url"] = json!(webhook_url);
@@ -104,7 +110,7 @@ pub(super) async fn demo(args: DemoArgs) -> Result<(), Failure> {
         (Format::Json, false) => say_json(&told),
         (Format::Text, _) => result.tell_people(&stage, args.serve.then_some((&webhook_url, &operations_url))),
     }
-    // 4. The end, now or when told to.
+    // 5. The end, now or when told to.
     if args.serve {
         wait_for_signal().await?;
     }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::output::{exact_number, say, table};
 use super::account::{Account, End};
+use super::afternoon::Afternoon;
 use super::cost::Costs;
 use super::planned;
 use super::stage::Stage;
@@ -18,6 +19,7 @@ use crate::sandbox::{Books, Sandbox};
 pub(super) struct DayResult {
     pub(super) books: Books,
     pub(super) account: Account,
+    pub(super) afternoon: Afternoon,
     pub(super) costs: Option<Costs>,
     pub(super) secs: f64,
 }
@@ -35,6 +37,7 @@ impl DayResult {
         self.books.is_clean()
             && account.quarantined == 0
             && account.unsettled.is_empty()
+            && self.afternoon.is_clean()
             && self.unlike_planned(sandbox).is_empty()
     }
 
@@ -64,6 +67,11 @@ impl DayResult {
             "customers": books.customers,
             "customers_double": books.customers_double.len(),
             "write_back": write_back(sandbox),
+            "stock_differences": self.afternoon.wrong.len(),
+            "oversold": self.afternoon.oversold,
+            "disabled": self.afternoon.books.disabled,
+            "enabled_again": self.afternoon.books.enabled_again,
+            "stock": self.afternoon.to_json(),
             "ifs_requests": counters.ifs_requests,
             "shopify_requests": counters.shopify_requests,
             "ifs_create_requests_per_order": books.create_requests_per_order().map(exact_number),
@@ -95,7 +103,8 @@ impl DayResult {
         let texts = |texts: &[String]| texts.iter().take(20).cloned().collect::<Vec<_>>();
         json!({"differences": differences, "unexpected_parked": unexpected, "missing": ids(&books.missing),
             "double": ids(&books.double), "foreign": books.foreign, "customers_double": texts(&books.customers_double),
-            "unlike_planned": texts(&self.unlike_planned(sandbox)), "unsettled": texts(&self.account.unsettled)})
+            "unlike_planned": texts(&self.unlike_planned(sandbox)), "unsettled": texts(&self.account.unsettled),
+            "stock": texts(&self.afternoon.wrong)})
     }
 
     /// Each kind of order: how many, and how they ended.
@@ -158,6 +167,7 @@ impl DayResult {
         say("");
         self.tell_kinds(&stage.sandbox);
         self.tell_costs();
+        self.afternoon.tell_people();
         say(&format!(
             "{} orders in all: {} live in IFS ({} of them left to a person), {} cancelled, {} skipped, {} waiting for a person as planned",
             books.orders,

@@ -11,12 +11,14 @@ use super::super::Failure;
 use super::super::demo_settings::{DemoSettings, Manner, ShopEndpoint};
 use super::super::output::tell;
 use super::found::{sweep_every, untold};
-use super::{DemoArgs, Faults, cost};
+use super::stock_rest::StockRest;
+use super::{DemoArgs, Faults, afternoon, cost};
 use crate::app::credentials;
 use crate::app::{self, Service, chain};
 use crate::clock::Clock;
 use crate::config::{Settings, Sources};
 use crate::domain::document::State;
+use crate::domain::ids::ConnectionName;
 use crate::sandbox::faults::FaultPreset;
 use crate::sandbox::shopify::{Deck, Play, PlaySettings, Shop, Story};
 use crate::sandbox::{
@@ -37,10 +39,14 @@ pub(crate) const CONNECTIONS: [&str; 2] = ["demo", "demo-ruled"];
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long what comes after the day may take.
 const SETTLE_MAX: Duration = Duration::from_secs(60);
+/// The service reads the stock when it starts; from then on only when it is asked to.
+const STOCK_EVERY: Duration = Duration::from_secs(86_400);
 
 /// One connection in the play.
 pub(super) struct Scene {
     pub(super) shop: Shop,
+    /// Its site in IFS.
+    pub(super) site: String,
     pub(super) webhook_url: String,
     deck: Deck,
     orders: usize,
@@ -66,6 +72,7 @@ impl Stage {
             ..SandboxSettings::default()
         })
         .map_err(|error| Failure::Usage(format!("the sandbox cannot start: {error}")))?;
+        afternoon::stock_up(&sandbox, args.orders)?;
         let folder = fresh_folder()?;
         let database_url =
             args.database_url.clone().unwrap_or_else(|| format!("sqlite:{}", folder.join("demo.db").display()));
@@ -79,6 +86,7 @@ impl Stage {
         };
         let endpoints = shops().into_iter().zip([Manner::Telling, Manner::Ruled]).enumerate().map(endpoint).collect();
         let mut demo = DemoSettings::new(database_url, sandbox.ifs_base_url(), endpoints);
+        demo.stock_every = Some(STOCK_EVERY);
         if faulty {
             // Shorter than a late commit takes, so that answers are given up and looked up.
             demo.request_timeout = Duration::from_secs(2);
@@ -120,14 +128,16 @@ impl Stage {
         let decks = [(Deck::Usual, orders - ruled - kept), (Deck::Ruled, ruled - kept)];
         let scene = |(index, (deck, orders)): (usize, (Deck, usize))| -> Result<Scene, Failure> {
             let shop = self.sandbox.shop(index).ok_or_else(|| Failure::Usage("the sandbox lacks a shop".to_owned()))?;
-            Ok(Scene { shop, webhook_url: format!("http://{host}/webhooks/{}", CONNECTIONS[index]), deck, orders })
+            let (site, webhook_url) =
+                (shops()[index].contract.clone(), format!("http://{host}/webhooks/{}", CONNECTIONS[index]));
+            Ok(Scene { shop, site, webhook_url, deck, orders })
         };
         decks.into_iter().enumerate().map(scene).collect()
     }
 
     /// Plays the day and waits until the service has nothing left to do, and nothing left to find.
     pub(super) async fn play_day(&self, args: &DemoArgs, scenes: &[Scene]) -> Result<(), Failure> {
-        let at_most = Duration::from_secs(240 + u64::from(args.orders) / 2);
+        let at_most = day_max(args);
         let play = |scene: &Scene| {
             let mut settings = PlaySettings::new(&scene.webhook_url, scene.orders);
             (settings.faults, settings.deck) = (preset(args.faults), scene.deck);
@@ -164,6 +174,39 @@ impl Stage {
                 return Ok(());
             }
         }
+    }
+
+    /// Waits until the service has nothing left to do, and nothing left to find.
+    pub(super) async fn rest(&self, args: &DemoArgs, scenes: &[Scene]) -> Result<(), Failure> {
+        let deadline = Instant::now() + day_max(args);
+        while self.waiting(scenes).await? > 0 || untold(&self.store, &self.sandbox).await? > 0 {
+            if Instant::now() > deadline {
+                tell("gave up waiting: some orders of the afternoon are unfinished");
+                break;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(())
+    }
+
+    /// Has the service read the stock of all connections, and waits until it has set and done what follows.
+    pub(super) async fn read_stock(&self, args: &DemoArgs) -> Result<(), Failure> {
+        let deadline = Instant::now() + day_max(args);
+        let mut readings = Vec::new();
+        for name in CONNECTIONS {
+            let connection = ConnectionName::parse(name).map_err(|error| Failure::Usage(error.to_string()))?;
+            readings.push(StockRest::ask(&self.store, connection).await?);
+        }
+        for reading in &mut readings {
+            while !reading.is_over(&self.store).await? {
+                if Instant::now() > deadline {
+                    tell("gave up waiting: the stock is not read, or what follows from it is not done");
+                    return Ok(());
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        }
+        Ok(())
     }
 
     /// Waits until the service has nothing left to do about what it was told.
@@ -207,6 +250,11 @@ impl Stage {
         let held = count(|state| state == State::Held) - i64::try_from(meant).unwrap_or(i64::MAX);
         Ok(inbox + moving + held.max(0) + i64::from(!silent))
     }
+}
+
+/// How long the day may take, and each part of the afternoon.
+fn day_max(args: &DemoArgs) -> Duration {
+    Duration::from_secs(240 + u64::from(args.orders) / 2)
 }
 
 /// The shops of the demo: what the first is told, and all that the second has rules for.

@@ -5,6 +5,7 @@
 mod compare;
 mod customers;
 mod parts;
+mod stock;
 mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +18,9 @@ use super::ifs::{Ifs, OrderView};
 use super::ledger::{Class, Ledger};
 use super::shopify::{Expected, OrderVersion, Shop, Sold};
 use customers::Customers;
+
+pub(super) use stock::compare as compare_stock;
+pub use stock::{Oversold, ProductDifference, ShopStock, StockBooks, StockDifference};
 
 /// Which of an order's two currencies IFS is meant to hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

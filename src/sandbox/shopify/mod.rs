@@ -52,8 +52,8 @@ pub use play::{Play, PlayProgress, PlaySettings};
 pub use receipts::{Receipt, Receipts};
 pub use ruled::Ruled;
 pub use stock::{
-    LevelView, LevelWrite, ONLINE_STORE, POINT_OF_SALE, ProductView, SWEDISH_PRICES, Standing, StandingWrite,
-    StockCounts, TILL, WAREHOUSE, WhenOut,
+    BULK_VARIANTS_EACH, LevelView, LevelWrite, ONLINE_STORE, POINT_OF_SALE, ProductView, SWEDISH_PRICES, Standing,
+    StandingWrite, StockCounts, TILL, WAREHOUSE, WhenOut,
 };
 pub use story::{Change, Expected, Planted, Story};
 pub use subscriptions::Subscribed;

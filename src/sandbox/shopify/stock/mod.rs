@@ -47,7 +47,7 @@ const BOXED_VARIANT: u64 = 49_990_000_000;
 const BULK_PRODUCTS_FROM: u64 = 8_100_000_000;
 const BULK_VARIANTS_FROM: u64 = 50_000_000_000;
 /// So many variants of what lies beyond the catalogue are one product.
-const BULK_VARIANTS_EACH: usize = 5;
+pub const BULK_VARIANTS_EACH: usize = 5;
 
 /// Whether a product is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
