@@ -44,6 +44,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::domain::ids::{ConnectionName, TenantName};
 use crate::failpoint;
+use crate::flow::prices::targets;
 use crate::flow::{Connection, Heard, Mode, Tenant, Term, Terms};
 use crate::store::Store;
 use crate::supervision::{Branch, BranchSpec, Child, ChildSpec, Doorbell, Rhythm, Slot, TreeSpec};

@@ -38,6 +38,8 @@ mod remap;
 mod replicas;
 mod replicas_paused;
 mod schema;
+mod prices;
+mod prices_kill;
 mod second_orders;
 mod shop_tokens;
 mod simulation;

@@ -19,14 +19,17 @@ use crate::telemetry::metric;
 /// The pause after trouble of Shopify as a whole, when it did not name one.
 const REMOTE_PAUSE: Duration = Duration::from_secs(5);
 
+/// What Shopify says of prices of a call, by their places: a word and a sentence.
+type Told = BTreeMap<usize, (String, String)>;
+
 /// What came of a call.
 enum Answered {
     /// Shopify did it.
     Done,
-    /// It did all but these, by their places, each with its word and sentence.
-    DoneBut(BTreeMap<usize, (String, String)>),
+    /// It did all but these.
+    DoneBut(Told),
     /// It did none of it; these are not taken, the others may go again.
-    Named(BTreeMap<usize, (String, String)>),
+    Named(Told),
     /// It did none of it, and names none.
     Unnamed(String, String),
     /// It goes again after this time.
@@ -70,7 +73,7 @@ async fn set(link: &Connection, target: Target<'_>, rows: &[PriceRow]) -> Result
     while let Some(some) = open.pop() {
         let answered = send(link, target, some).await;
         failpoint::hit(failpoint::PRICES_ANSWERED);
-        let (written, refused) = match answered {
+        let (written, refused): (Vec<&PriceRow>, Told) = match answered {
             Answered::Later(pause) => return Ok(Some(pause)),
             Answered::Done => (some.iter().collect(), BTreeMap::new()),
             Answered::DoneBut(named) => {
@@ -94,7 +97,7 @@ async fn set(link: &Connection, target: Target<'_>, rows: &[PriceRow]) -> Result
 async fn settle(
     link: &Connection,
     target: Target<'_>,
-    (written, refused): (Vec<&PriceRow>, BTreeMap<usize, (String, String)>),
+    (written, refused): (Vec<&PriceRow>, Told),
     some: &[PriceRow],
 ) -> Result<(), StoreError> {
     let count = written.len() as u64;
@@ -141,7 +144,7 @@ fn judged(target: Target<'_>, rows: usize, errors: &[FieldError]) -> Answered {
     let list = if target.list == 0 { "variants" } else { "prices" };
     let told = |error: &FieldError| (code_of(error), error.to_string());
     let index = |error: &FieldError| error.index(list).filter(|index| *index < rows);
-    let named: BTreeMap<usize, _> = errors.iter().filter_map(|error| Some((index(error)?, told(error)))).collect();
+    let named: Told = errors.iter().filter_map(|error| Some((index(error)?, told(error)))).collect();
     let Some(unnamed) = errors.iter().find(|error| index(error).is_none()) else {
         return match (errors.is_empty(), target.list) {
             (true, _) => Answered::Done,
