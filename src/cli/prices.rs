@@ -34,7 +34,7 @@ pub(super) enum PricesCommand {
         shown: Shown,
     },
     /// Lists prices that differ, wait, or were set last.
-    #[command(after_help = "Examples:\n  ml-connector prices list acme --parked\n  ml-connector prices list acme --price-list 31168201023")]
+    #[command(after_help = "Examples:\n  ml-connector prices list acme --parked\n  ml-connector prices list acme --price-list 31168")]
     List {
         /// The connection.
         connection: String,
@@ -141,7 +141,8 @@ async fn sync(settings: &Settings, store: &Store, connection: &str, format: Form
     let outcome = run.outcome.clone().unwrap_or_default();
     match format {
         Format::Json => say_json(&json!({
-            "connection": name.as_str(), "what": run.what, "outcome": outcome, "message": run.message, "figures": figures,
+            "connection": name.as_str(), "what": run.what, "outcome": outcome, "message": run.message,
+            "figures": figures,
         })),
         Format::Text if run.what == PRICES => {
             let cell = |key: &str| figures[key].to_string();
@@ -262,7 +263,8 @@ fn in_table(rows: &[PriceRow]) -> String {
         let amount = |amount: &Option<String>| amount.clone().unwrap_or_else(|| "-".to_owned());
         let why = row.reason.as_ref().map_or_else(String::new, |(_, text)| text.clone());
         let (shown, wanted) = (amount(&row.shown), amount(&row.wanted));
-        vec![list, row.variant_id.to_string(), row.catalog_no.clone(), row.state.clone(), shown, wanted, row.currency.clone(), why]
+        let (id, catalog_no, state) = (row.variant_id.to_string(), row.catalog_no.clone(), row.state.clone());
+        vec![list, id, catalog_no, state, shown, wanted, row.currency.clone(), why]
     };
     let headings = ["list", "variant", "CatalogNo", "state", "shows", "wanted", "currency", "why"];
     table(&headings, &rows.iter().map(cells).collect::<Vec<_>>())

@@ -247,9 +247,10 @@ fn check_connections(
 fn check_prices(reader: &mut Reader<'_>, name: &str, (stock, prices): (&StockRules, &PriceRules), site: &str) {
     let follows = prices.settings().source != PriceSource::Off || !prices.lists().is_empty();
     if follows && (stock.settings().every_secs == 0 || !stock.sites().contains(&site)) {
-        let advice = "set stock.every_secs and a location of this site in stock.locations: prices are compared by that reading; \
-                      a group with sku = [\"*\"] and levels = \"leave\" leaves the stock itself alone";
-        reader.refuse_with(&path(["connections", name, "prices"]), None, "wants the stock's readings of its site", advice);
+        let advice = "set stock.every_secs and a location of this site in stock.locations: prices are compared by \
+                      that reading; a group with sku = [\"*\"] and levels = \"leave\" leaves the stock itself alone";
+        let at = path(["connections", name, "prices"]);
+        reader.refuse_with(&at, None, "wants the stock's readings of its site", advice);
     }
 }
 

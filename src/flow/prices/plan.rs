@@ -112,7 +112,8 @@ async fn planned(
         },
     };
     let is_of_currency = price.currency.as_deref() == Some(target.currency.code());
-    let wanted = price.amount.filter(|_| is_of_currency).map(|amount| in_full(Money::new(target.currency.round(amount), target.currency)));
+    let rounded = |amount| Money::new(target.currency.round(amount), target.currency);
+    let wanted = price.amount.filter(|_| is_of_currency).map(|amount| in_full(rounded(amount)));
     let plan = link.prices.plan(&part.catalog_no, (target.currency, shown), &price, accepted, today);
     Ok((wanted, plan))
 }

@@ -110,7 +110,8 @@ async fn settle(
             connection = %link.name, variant = row.variant_id, %code,
             "Shopify does not take a price: see `prices list --state parked`"
         );
-        parked.push((row.variant_id, code, format!("Shopify did not take it: {text}; mend it there, the next run sets it")));
+        let text = format!("Shopify did not take it: {text}; mend it there, the next run sets it");
+        parked.push((row.variant_id, code, text));
     }
     let (store, lease) = (&link.store, &link.tenant.lease);
     store.settle_prices(lease, &link.name, target.list, (written, parked), link.clock.now()).await?;
