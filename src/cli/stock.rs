@@ -187,9 +187,9 @@ async fn follow(store: &Store, name: &ConnectionName, asked_at: Timestamp, clock
                 return Ok(run);
             }
             let place = store.cursor(name, STOCK).await?;
-            if let Some(line) = place.and_then(|text| serde_json::from_str::<Place>(&text).ok()).map(|place| doing(&place))
-                && line != said
-            {
+            let place = place.and_then(|text| serde_json::from_str::<Place>(&text).ok());
+            let line = place.as_ref().map_or_else(String::new, doing);
+            if !line.is_empty() && line != said {
                 tell(&format!("{name}: {line}"));
                 said = line;
             }
@@ -238,8 +238,7 @@ fn variant_json(variant: &StockVariant) -> Value {
 
 fn level_json(level: &LevelRow) -> Value {
     let planned_from = level.planned_from.as_ref();
-    let terms = level.terms.as_deref().and_then(|text| serde_json::from_str::<Terms>(text).ok());
-    let terms = terms.map_or(Value::Null, |terms| {
+    let terms = terms_of(level).map_or(Value::Null, |terms| {
         let steps = terms.steps().into_iter().map(|(name, figure)| (name.to_owned(), exact_number(figure)));
         json!({
             "steps": steps.collect::<serde_json::Map<_, _>>(), "short": exact_number(terms.short), "shares": terms.shares,
@@ -257,6 +256,11 @@ fn level_json(level: &LevelRow) -> Value {
     })
 }
 
+/// The figures of a level; none where another version wrote them.
+fn terms_of(level: &LevelRow) -> Option<Terms> {
+    level.terms.as_deref().and_then(|text| serde_json::from_str(text).ok())
+}
+
 fn tell_variant(variant: &StockVariant) {
     let sku = variant.sku.as_deref().unwrap_or("-");
     let catalog_no = variant.catalog_no.as_deref().unwrap_or("no sales part by the rules");
@@ -267,7 +271,7 @@ fn tell_variant(variant: &StockVariant) {
         if let Some((code, text)) = &level.reason {
             say(&format!("    {code}: {text}"));
         }
-        let Some(terms) = level.terms.as_deref().and_then(|text| serde_json::from_str::<Terms>(text).ok()) else { continue };
+        let Some(terms) = terms_of(level) else { continue };
         for (term, figure) in terms.steps().into_iter().filter(|(_, figure)| !figure.is_zero()) {
             say(&format!("    {term:<10} {:>12}", figure.normalize()));
         }

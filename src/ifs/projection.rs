@@ -55,10 +55,9 @@ impl Services {
     pub(super) fn address(&self, projection: Projection, path: &str) -> String {
         let folder = match projection {
             Projection::Customers => &self.customers,
-            Projection::Orders
-            | Projection::PartsInStock
-            | Projection::SalesParts
-            | Projection::PriceQueries => &self.most,
+            Projection::Orders | Projection::PartsInStock | Projection::SalesParts | Projection::PriceQueries => {
+                &self.most
+            }
         };
         format!("{folder}{}/{path}", projection.service())
     }

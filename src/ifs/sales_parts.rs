@@ -116,10 +116,14 @@ mod tests {
     #[test]
     fn a_sales_part_says_what_one_unit_of_it_takes() {
         let row = |value| part_of(&Row::from_json(&value).expect("an object")).expect("reads");
-        let boxed = row(json!({"CatalogNo": "BOX", "PartNo": "CUP", "ConvFactor": "12", "Activeind": true, "ListPrice": "1.50"}));
+        let boxed = row(
+            json!({"CatalogNo": "BOX", "PartNo": "CUP", "ConvFactor": "12", "Activeind": true, "ListPrice": "1.50"}),
+        );
         assert_eq!((boxed.conversion, boxed.is_active), (Some(Decimal::from(12)), true));
         assert_eq!((boxed.list_price, boxed.price_conversion), (Some(Decimal::new(15, 1)), None));
-        let half = row(json!({"CatalogNo": "HALF", "ConvFactor": "1", "InvertedConvFactor": "2", "Activeind": "InactivePart"}));
+        let half = row(
+            json!({"CatalogNo": "HALF", "ConvFactor": "1", "InvertedConvFactor": "2", "Activeind": "InactivePart"}),
+        );
         assert_eq!((half.conversion, half.is_active, half.part_no), (Some(Decimal::new(5, 1)), false, None));
         let third = row(json!({"CatalogNo": "THIRD", "ConvFactor": "1", "InvertedConvFactor": "3"}));
         assert_eq!(third.conversion, None, "a third is no exact figure");

@@ -122,8 +122,7 @@ const LINE_KEY: &[KeyField] = &[
     KeyField::Number(names::LINE_ITEM_NO),
 ];
 
-const LINE_FIELDS: &[&str] =
-    &[stock::REVISED_QTY_DUE, names::QTY_ASSIGNED, names::QTY_SHIPPED, names::ORDER_STATE];
+const LINE_FIELDS: &[&str] = &[stock::REVISED_QTY_DUE, names::QTY_ASSIGNED, names::QTY_SHIPPED, names::ORDER_STATE];
 
 /// States in which a line takes nothing more, whatever its quantities say.
 const CLOSED: [&str; 3] = ["Delivered", "Invoiced", "Cancelled"];

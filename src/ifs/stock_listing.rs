@@ -283,7 +283,10 @@ mod tests {
     fn rows_are_put_to_their_parts_and_another_order_is_refused() {
         let parts = |named: &[&str], after| by_part(named.iter().map(|part| row(part)).collect(), "PartNo", after);
         let grouped = parts(&["A", "A", "B"], None).expect("in order");
-        assert_eq!(grouped.iter().map(|(part, rows)| (part.as_str(), rows.len())).collect::<Vec<_>>(), [("A", 2), ("B", 1)]);
+        assert_eq!(
+            grouped.iter().map(|(part, rows)| (part.as_str(), rows.len())).collect::<Vec<_>>(),
+            [("A", 2), ("B", 1)]
+        );
         for (named, after) in
             [(&["B", "A"][..], None), (&["A", "B", "A"][..], None), (&["A"][..], Some("A")), (&["A"][..], Some("B"))]
         {

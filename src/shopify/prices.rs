@@ -49,7 +49,8 @@ impl ShopifyClient {
     /// # Errors
     /// The call failed; whether Shopify did it may be open. To say it again does no harm.
     pub async fn set_prices(&self, product: u64, prices: &[VariantPrice]) -> Result<Vec<FieldError>, ShopifyError> {
-        let of = |price: &VariantPrice| json!({ "id": variant_gid(price.variant_id), "price": price.amount.to_string() });
+        let of =
+            |price: &VariantPrice| json!({ "id": variant_gid(price.variant_id), "price": price.amount.to_string() });
         self.update_variants(product, prices.iter().map(of).collect()).await
     }
 
@@ -57,11 +58,7 @@ impl ShopifyClient {
     ///
     /// # Errors
     /// It could not be read whole. It was tried again where that is of use.
-    pub async fn price_list_page(
-        &self,
-        list: u64,
-        after: Option<&str>,
-    ) -> Result<Option<PriceListPage>, ShopifyError> {
+    pub async fn price_list_page(&self, list: u64, after: Option<&str>) -> Result<Option<PriceListPage>, ShopifyError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Data {

@@ -185,11 +185,7 @@ impl ShopifyClient {
     ///
     /// # Errors
     /// It could not be read whole. It was tried again where that is of use.
-    pub async fn variants_page(
-        &self,
-        after: Option<&str>,
-        size: &mut PageSize,
-    ) -> Result<VariantPage, ShopifyError> {
+    pub async fn variants_page(&self, after: Option<&str>, size: &mut PageSize) -> Result<VariantPage, ShopifyError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Data {

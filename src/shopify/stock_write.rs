@@ -146,10 +146,8 @@ fn judged(errors: Vec<FieldError>, levels: usize) -> SetOutcome {
     for error in errors {
         match error.index("quantities").filter(|index| *index < levels) {
             Some(index) => {
-                let stale = matches!(
-                    error.code.as_deref(),
-                    Some("CHANGE_FROM_QUANTITY_STALE" | "COMPARE_QUANTITY_STALE")
-                );
+                let stale =
+                    matches!(error.code.as_deref(), Some("CHANGE_FROM_QUANTITY_STALE" | "COMPARE_QUANTITY_STALE"));
                 named.push((index, if stale { LevelRefusal::Stale } else { LevelRefusal::Bad(error) }));
             }
             None => whole.push(error),

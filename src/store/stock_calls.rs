@@ -150,8 +150,10 @@ impl Store {
             let Some(most) = levels.first().map(|level| level.batch_max) else { return Ok(None) };
             levels.retain(|level| level.batch_max == most);
             levels.truncate(usize::try_from(most).unwrap_or(1));
-            let content: Vec<Entry> =
-                levels.iter().map(|level| (level.item_id, level.location_id, level.quantity, level.available)).collect();
+            let content: Vec<Entry> = levels
+                .iter()
+                .map(|level| (level.item_id, level.location_id, level.quantity, level.available))
+                .collect();
             let call = announce(db, &lease, &name, &content, now)?;
             claim(db, &name, call.id, &content, (mark, now))?;
             call.told().map(Some)

@@ -43,16 +43,8 @@ pub enum LevelState {
 
 impl LevelState {
     /// All states.
-    pub const ALL: [Self; 8] = [
-        Self::Read,
-        Self::Left,
-        Self::Quiet,
-        Self::Planned,
-        Self::Writing,
-        Self::Written,
-        Self::Stale,
-        Self::Parked,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::Read, Self::Left, Self::Quiet, Self::Planned, Self::Writing, Self::Written, Self::Stale, Self::Parked];
 
     /// The word stored in the row.
     pub const fn as_str(self) -> &'static str {
@@ -340,7 +332,8 @@ impl Store {
     pub async fn stock_levels(&self, name: &ConnectionName, filter: LevelFilter) -> Result<Vec<LevelRow>, StoreError> {
         use schema::stock_levels::dsl;
         let name = name.as_str().to_owned();
-        let items = filter.items.map(|items| items.into_iter().map(signed).collect::<Result<Vec<_>, _>>()).transpose()?;
+        let items =
+            filter.items.map(|items| items.into_iter().map(signed).collect::<Result<Vec<_>, _>>()).transpose()?;
         let after = filter.after.map(|(item, location)| Ok::<_, StoreError>((signed(item)?, signed(location)?)));
         let after = after.transpose()?;
         self.run(move |db| {

@@ -128,12 +128,8 @@ impl Store {
             leases::hold(db, &lease)?;
             let row = dsl::stock_outs.filter(dsl::id.eq(id));
             let still = row.filter(dsl::revision.eq(revision)).filter(dsl::ended_at.is_null());
-            let further = (
-                dsl::state.eq(state),
-                dsl::acts.eq(acts),
-                dsl::revision.eq(revision + 1),
-                dsl::changed_at.eq(now),
-            );
+            let further =
+                (dsl::state.eq(state), dsl::acts.eq(acts), dsl::revision.eq(revision + 1), dsl::changed_at.eq(now));
             if diesel::update(still).set(further).execute(db)? == 0 {
                 return Err(StoreError::Stale);
             }
@@ -171,11 +167,7 @@ impl Store {
     ///
     /// # Errors
     /// The database's refusal.
-    pub async fn stock_outs_of(
-        &self,
-        name: &ConnectionName,
-        products: Vec<u64>,
-    ) -> Result<Vec<StockOut>, StoreError> {
+    pub async fn stock_outs_of(&self, name: &ConnectionName, products: Vec<u64>) -> Result<Vec<StockOut>, StoreError> {
         use diesel::dsl::max;
         use schema::stock_outs::dsl;
         let name = name.as_str().to_owned();

@@ -262,12 +262,7 @@ impl Store {
     ///
     /// # Errors
     /// The database's refusal.
-    pub async fn stock_products(
-        &self,
-        name: &ConnectionName,
-        after: u64,
-        limit: i64,
-    ) -> Result<Vec<u64>, StoreError> {
+    pub async fn stock_products(&self, name: &ConnectionName, after: u64, limit: i64) -> Result<Vec<u64>, StoreError> {
         use schema::stock_variants::dsl;
         let (name, after) = (name.as_str().to_owned(), signed(after)?);
         self.run(move |db| {

@@ -66,7 +66,7 @@ on_both!(a_sku_on_two_variants_is_left_alone_and_both_are_named, levels(), async
     an_hour_later(world, &steps);
     synced(&steps).await;
     let left = rows(&steps, LevelState::Left).await;
-    let told: Vec<&str> = left.iter().filter_map(|level| level.reason.as_ref().map(|(_, text)| text.as_str())).collect();
+    let told: Vec<String> = left.into_iter().filter_map(|level| level.reason).map(|(_, text)| text).collect();
     assert!(told.iter().any(|text| text.contains(&twin.to_string())), "{told:?}");
 });
 
@@ -78,11 +78,11 @@ on_both!(a_call_whose_answer_is_lost_goes_again_with_its_key_and_sets_nothing_tw
     assert!(wait.is_some_and(|wait| wait > Duration::ZERO), "{wait:?}");
     assert_eq!(world.database.number("SELECT COUNT(*) FROM stock_calls WHERE ended_at IS NULL"), 1);
     let writes = world.shop().level_writes().len();
-    assert!(writes > 80, "it was done all the same");
+    assert!(writes > 50, "it was done all the same");
     assert_eq!(write::drain(steps.link(), usize::MAX).await.expect("the store works"), None);
     assert_eq!(world.shop().level_writes().len(), writes, "once");
     assert_eq!(world.database.number("SELECT sent FROM stock_calls"), 2);
-    assert!(kept(world).len() > 80);
+    assert!(kept(world).len() > 50);
     assert_equal(world);
 });
 

@@ -1,6 +1,7 @@
 //! A large shop: a full set in few calls, in flat memory, and a second run that sets nothing. As many SKUs as `ML_CONNECTOR_STOCK_SKUS` says;
 //! `.ci/long stock` takes 100,000.
 
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use ml_connector::sandbox::StockUp;
@@ -55,6 +56,6 @@ on_both!(a_large_shop_is_set_in_few_calls_and_the_second_run_sets_nothing, swept
     assert_eq!(world.database.number("SELECT COUNT(*) FROM stock_calls"), calls);
     let status = std::fs::read_to_string(format!("/proc/{}/status", served.process_id())).expect("a process");
     let peak = status.lines().find(|line| line.starts_with("VmHWM:")).expect("a peak").to_owned();
-    println!("{} SKUs: {calls} calls, {seconds} s, {peak}", wanted());
+    writeln!(std::io::stderr(), "{} SKUs: {calls} calls, {seconds} s, {peak}", wanted()).expect("stderr");
     assert_eq!(served.terminate(), 0);
 });

@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use ml_connector::domain::ids::ConnectionName;
 use ml_connector::store::{
-    CallEnd, Cursor, GoneStock, Lease, LevelFate, LevelFilter, LevelOutcome, LevelPlan, LevelRow, LevelState, LevelsTold, LeaseState,
-    ReadLevel, ReadVariant, StockCall, StockReading, Store, StoreError, Takeover,
+    CallEnd, Cursor, GoneStock, Lease, LeaseState, LevelFate, LevelFilter, LevelOutcome, LevelPlan, LevelRow,
+    LevelState, LevelsTold, ReadLevel, ReadVariant, StockCall, StockReading, Store, StoreError, Takeover,
 };
 
 use crate::support::database::Database;

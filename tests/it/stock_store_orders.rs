@@ -55,7 +55,8 @@ impl Stage {
 async fn a_pool_has_a_part_with_everything_that_is_sold_of_it() {
     on_each(async |stage| {
         stage.read_now(1, &[(1, 4), (2, 5), (3, 6)]).await;
-        let parts = vec![sold("P1", Some("CUP")), sold("P2", Some("CUP")), sold("P3", Some("MUG")), sold("P9", Some("TEA"))];
+        let parts =
+            vec![sold("P1", Some("CUP")), sold("P2", Some("CUP")), sold("P3", Some("MUG")), sold("P9", Some("TEA"))];
         stage.sell(1, parts).await;
         stage.tell(1, PartReading::DemandBefore, "CUP", "before").await;
         stage.tell(1, PartReading::Stock, "CUP", "stock").await;
@@ -79,7 +80,8 @@ async fn a_pool_has_a_part_with_everything_that_is_sold_of_it() {
         assert_eq!(stage.database.number("SELECT COUNT(*) FROM stock_parts"), 1, "TEA is not sold");
         // What an earlier run told is no figure of this one.
         assert_eq!(pools(2, None, 1).await.expect("reads")[0].part, StockPart::default());
-        let named = stage.store.stock_pools_of(&stage.name, (SITE.to_owned(), 1), vec!["MUG".into(), "TEA".into()]).await;
+        let named =
+            stage.store.stock_pools_of(&stage.name, (SITE.to_owned(), 1), vec!["MUG".into(), "TEA".into()]).await;
         let named = named.expect("reads");
         assert_eq!((named[0].goods.len(), named[1].goods.len()), (1, 0));
         assert_eq!(stage.store.forget_stock_parts(&stage.lease, &stage.name, 2).await.expect("forgets"), 1);
@@ -118,7 +120,8 @@ async fn an_order_is_weighed_once_a_version_and_looked_at_until_ifs_holds_all_of
         stage.book(8);
         assert_eq!(stage.unweighed().await, [(7, 1), (8, 1)]);
         let weighed = |order_id, revision, units: &[(&str, i64, i64)]| {
-            let unit = |(part, units, open): &(&str, i64, i64)| (((*part).to_owned(), SITE.to_owned()), (*units, *open));
+            let unit =
+                |(part, units, open): &(&str, i64, i64)| (((*part).to_owned(), SITE.to_owned()), (*units, *open));
             let units: BTreeMap<_, _> = units.iter().map(unit).collect();
             WeighedOrder { order_id, revision, changed_at: at(5), units }
         };
@@ -208,7 +211,8 @@ async fn a_price_waits_for_a_person_and_what_was_accepted_stays_until_it_is_set(
             let rows = stage.store.prices(&stage.name, 0, filter, (0, 0), 10).await.expect("lists");
             rows.into_iter().map(|row| (row.variant_id, row.state, row.wanted)).collect::<Vec<_>>()
         };
-        let row = |variant: u64, state: &str, wanted: Option<&str>| (variant, state.to_owned(), wanted.map(str::to_owned));
+        let row =
+            |variant: u64, state: &str, wanted: Option<&str>| (variant, state.to_owned(), wanted.map(str::to_owned));
         assert_eq!(listed(PriceFilter::Planned).await, [row(1, "planned", Some("11.00"))]);
         assert_eq!(listed(PriceFilter::Parked).await, [row(2, "parked", Some("20.00"))]);
 

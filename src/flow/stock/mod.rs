@@ -96,7 +96,9 @@ impl StockError {
     /// Whether the run may go on where it is. Otherwise the next one begins anew.
     fn goes_on(&self) -> bool {
         match self {
-            Self::Shopify(ShopifyError::Refused { .. }) | Self::Fewer { .. } | Self::Bulk(_) | Self::Figures(_) => false,
+            Self::Shopify(ShopifyError::Refused { .. }) | Self::Fewer { .. } | Self::Bulk(_) | Self::Figures(_) => {
+                false
+            }
             Self::Shopify(_) | Self::Ifs(_) | Self::Store(_) => true,
         }
     }

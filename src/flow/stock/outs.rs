@@ -15,7 +15,9 @@ use crate::domain::stock::{InventoryPolicy, OutAct, OutState, ProductStatus};
 use crate::domain::verdict::Verdict;
 use crate::failpoint;
 use crate::flow::Connection;
-use crate::mapping::stock::out::{OutEnd, OutRow, OutStep, ProductReading, UnitsLeft, VariantReading, decide, not_standing};
+use crate::mapping::stock::out::{
+    OutEnd, OutRow, OutStep, ProductReading, UnitsLeft, VariantReading, decide, not_standing,
+};
 use crate::mapping::stock::settings::{BundleStock, OutPolicy};
 use crate::shopify::ShopifyError;
 use crate::shopify::stock_out::{Publishing, ShownProduct, VARIANTS_MAX};

@@ -127,8 +127,9 @@ async fn put(
     read: ReadBetween,
     (told, variants, levels): Told,
 ) -> Result<(), StockError> {
+    let ReadBetween { from: read_from, until: read_until } = read;
     let (run, cursor) = (place.run, Some(cursor(place)));
-    let reading = StockReading { run, mark, read_from: read.from, read_until: read.until, told, variants, levels, cursor };
+    let reading = StockReading { run, mark, read_from, read_until, told, variants, levels, cursor };
     stored(link.store.put_stock_reading(&link.tenant.lease, &link.name, reading, link.clock.now())).await?;
     Ok(())
 }

@@ -22,6 +22,8 @@ const CALL_AGE_MAX: SignedDuration = SignedDuration::from_hours(1);
 const SENT_MAX: i64 = 5;
 /// The pause after trouble of Shopify as a whole, when it did not name one.
 const REMOTE_PAUSE: Duration = Duration::from_secs(5);
+/// The shortest pause: none at all would mean that there is more to do.
+const PAUSE_MIN: Duration = Duration::from_millis(200);
 /// The pause while Shopify works on an earlier call of the same key.
 const UNDER_WAY_PAUSE: Duration = Duration::from_secs(2);
 /// The pause after a key that is used up.
@@ -164,7 +166,7 @@ fn failed(link: &Connection, call: &StockCall, error: &ShopifyError) -> Result<C
         Verdict::Retry { scope: Scope::Record, .. } if call.sent >= SENT_MAX => Ok(CallEnd::GivenUp),
         Verdict::Retry { after, scope: Scope::Remote | Scope::Record } => {
             tracing::warn!(connection = %link.name, %error, "levels were not set: the call goes again as it was");
-            Err(after.unwrap_or(REMOTE_PAUSE))
+            Err(after.unwrap_or(REMOTE_PAUSE).max(PAUSE_MIN))
         }
         Verdict::Ambiguous | Verdict::NotSent | Verdict::Done => Err(REMOTE_PAUSE),
     }

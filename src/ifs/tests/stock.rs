@@ -56,7 +56,10 @@ async fn a_full_page_leaves_its_last_part_to_the_next_one() {
     assert_eq!(told(&first), [("A".to_owned(), Some(1)), ("B".to_owned(), Some(3_000))]);
     assert_eq!(first.next.as_deref(), Some("B"));
     let stock = &first.parts[0].rows.as_ref().expect("whole")[0];
-    assert_eq!((stock.on_hand, stock.reserved, stock.warehouse.as_deref()), (Decimal::from(5), Decimal::ONE, Some("W1")));
+    assert_eq!(
+        (stock.on_hand, stock.reserved, stock.warehouse.as_deref()),
+        (Decimal::from(5), Decimal::ONE, Some("W1"))
+    );
     let second = client.stock_page("S10", first.next.as_deref()).await.expect("a page");
     assert_eq!(told(&second), [("C".to_owned(), Some(1_200)), ("D".to_owned(), Some(1))]);
     assert_eq!(second.next, None);
@@ -134,10 +137,9 @@ async fn lines_are_filtered_by_ifs_where_it_can_and_by_us_where_not() {
         })
     };
     let lines = [line("1", "Released"), line("2", "Cancelled")];
-    let server = scripted(move |asked, _| {
-        if asked.head.contains("Objstate") { Reply::json(400, OWN) } else { list(&lines) }
-    })
-    .await;
+    let server =
+        scripted(move |asked, _| if asked.head.contains("Objstate") { Reply::json(400, OWN) } else { list(&lines) })
+            .await;
     let client = client_of(&server.url, clock());
     let filter = client.line_filter("S10").await.expect("an answer");
     assert_eq!(filter, LineFilter::ByUs);
@@ -167,7 +169,10 @@ async fn sales_parts_come_by_their_numbers_and_say_where_they_go_on() {
 async fn a_price_is_asked_for_with_a_post_that_is_repeated_as_a_read_is() {
     let server = scripted(|_, n| match n {
         0 => Reply::Drop,
-        1 => Reply::json(201, r#"{"PriceQueryId":1,"SaleUnitPrice":"8.00","UnitPriceInclTax":"10.00","CurrencyCode":"EUR"}"#),
+        1 => Reply::json(
+            201,
+            r#"{"PriceQueryId":1,"SaleUnitPrice":"8.00","UnitPriceInclTax":"10.00","CurrencyCode":"EUR"}"#,
+        ),
         _ => Reply::json(204, ""),
     })
     .await;
@@ -181,6 +186,9 @@ async fn a_price_is_asked_for_with_a_post_that_is_repeated_as_a_read_is() {
     let asked = calls(&server);
     assert_eq!((asked.len(), client.writes_answered()), (3, 0), "it is no write");
     let body: Value = serde_json::from_str(&asked[1].body).expect("JSON");
-    assert_eq!((&body["CustomerNo"], &body["UsePriceInclTax"], &body["SalesQty"]), (&json!("WEB"), &json!(true), &json!("1")));
+    assert_eq!(
+        (&body["CustomerNo"], &body["UsePriceInclTax"], &body["SalesQty"]),
+        (&json!("WEB"), &json!(true), &json!("1"))
+    );
     assert!(asked[2].head.contains("PriceQueryHandling.svc/CleanPriceQuery"));
 }

@@ -160,7 +160,9 @@ mod tests {
 
     #[test]
     fn what_is_left_out_is_nothing_and_what_does_not_read_is_refused() {
-        let told = row(&json!({"QtyOnhand": "3.5", "QtyReserved": 1, "FreezeFlagDb": "N", "ExpirationDate": "2026-12-31T00:00:00Z"}));
+        let told = row(
+            &json!({"QtyOnhand": "3.5", "QtyReserved": 1, "FreezeFlagDb": "N", "ExpirationDate": "2026-12-31T00:00:00Z"}),
+        );
         assert_eq!(quantity(&told, QTY_ONHAND), Ok(Decimal::new(35, 1)));
         assert_eq!(quantity(&told, QTY_RESERVED), Ok(Decimal::ONE));
         assert_eq!(quantity(&told, REVISED_QTY_DUE), Ok(Decimal::ZERO));

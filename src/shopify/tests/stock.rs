@@ -140,9 +140,7 @@ async fn levels_are_set_with_what_they_were_under_a_key_and_refusals_name_theirs
         ];
         client.set_available(&levels, "key-1", "gid://ml-connector/Run/1").await
     }
-    let payload = |errors: Value| {
-        json!({ "data": { "inventorySetQuantities": { "inventoryAdjustmentGroup": null, "userErrors": errors } } })
-    };
+    let payload = |errors: Value| json!({ "data": { "inventorySetQuantities": { "inventoryAdjustmentGroup": null, "userErrors": errors } } });
     let done = payload(json!([]));
     let (outcome, asked) = with(move |_, _| ok(&done), set).await;
     assert_eq!(outcome.expect("an answer"), SetOutcome::Done);
@@ -214,7 +212,10 @@ async fn a_product_is_read_with_all_variants_and_changed_as_was_asked() {
     let variables: Vec<&Value> = asked.iter().map(|asked| &asked["variables"]).collect();
     assert_eq!(variables[0]["product"], json!({ "id": "gid://shopify/Product/4", "status": "DRAFT" }));
     assert_eq!(variables[1]["input"], json!([{ "publicationId": "gid://shopify/Publication/1" }]));
-    assert_eq!(variables[2]["variants"], json!([{ "id": "gid://shopify/ProductVariant/5", "inventoryPolicy": "DENY" }]));
+    assert_eq!(
+        variables[2]["variants"],
+        json!([{ "id": "gid://shopify/ProductVariant/5", "inventoryPolicy": "DENY" }])
+    );
     assert_eq!(variables[3]["variants"], json!([{ "id": "gid://shopify/ProductVariant/5", "price": "11.50" }]));
     assert_eq!(variables[4]["prices"][0]["price"], json!({ "amount": "11.50", "currencyCode": "SEK" }));
 }
