@@ -18,6 +18,8 @@ use crate::telemetry::metric;
 
 /// The pause after trouble of Shopify as a whole, when it did not name one.
 const REMOTE_PAUSE: Duration = Duration::from_secs(5);
+/// The shortest pause: none at all would mean that there is more to do.
+const PAUSE_MIN: Duration = Duration::from_millis(200);
 
 /// What Shopify says of prices of a call, by their places: a word and a sentence.
 type Told = BTreeMap<usize, (String, String)>;
@@ -172,7 +174,7 @@ fn failed(link: &Connection, error: &ShopifyError) -> Answered {
         }
         Verdict::Retry { after, scope: Scope::Remote } => {
             tracing::warn!(connection = %link.name, %error, "prices were not set: the call goes again");
-            Answered::Later(after.unwrap_or(REMOTE_PAUSE))
+            Answered::Later(after.unwrap_or(REMOTE_PAUSE).max(PAUSE_MIN))
         }
         Verdict::Ambiguous | Verdict::NotSent | Verdict::Done => Answered::Later(REMOTE_PAUSE),
     }
