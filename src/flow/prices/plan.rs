@@ -156,7 +156,8 @@ fn is_of_the_part(error: &IfsError) -> bool {
     match error.verdict() {
         Verdict::Reject => !matches!(error, IfsError::Forbidden { .. }),
         Verdict::Retry { scope: Scope::Record, .. } => true,
-        Verdict::Retry { scope: Scope::Remote, .. } | Verdict::Ambiguous | Verdict::NotSent | Verdict::Done => false,
+        Verdict::Ambiguous => matches!(error, IfsError::Undecodable(_)),
+        Verdict::Retry { scope: Scope::Remote, .. } | Verdict::NotSent | Verdict::Done => false,
     }
 }
 
