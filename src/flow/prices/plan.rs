@@ -48,10 +48,16 @@ pub(super) async fn piece(
             place.seen.left += number.variants.len() as u64;
             continue;
         };
+        let own = figure(&variant.price);
         let shown = match target.list {
-            0 => figure(&variant.price),
+            0 => own,
             _ => fixed.get(&variant.variant_id).copied(),
         };
+        if target.list == 0 && own.is_none() {
+            // Nobody could say how far a price moves from a text that is none.
+            place.seen.left += 1;
+            continue;
+        }
         let accepted = accepted.get(&variant.variant_id).and_then(|amount| figure(amount));
         let (wanted, plan) = planned(link, target, &part, (shown, accepted), today).await?;
         count(place, &plan);
