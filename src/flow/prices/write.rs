@@ -110,7 +110,7 @@ async fn settle(
     for (row, (code, text)) in named {
         tracing::warn!(
             connection = %link.name, variant = row.variant_id, %code,
-            "Shopify does not take a price: see `prices list --state parked`"
+            "Shopify does not take a price: see `prices list --parked`"
         );
         let text = format!("Shopify did not take it: {text}; mend it there, the next run sets it");
         parked.push((row.variant_id, code, text));
