@@ -34,7 +34,9 @@ pub(super) enum PricesCommand {
         shown: Shown,
     },
     /// Lists prices that differ, wait, or were set last.
-    #[command(after_help = "Examples:\n  ml-connector prices list acme --parked\n  ml-connector prices list acme --price-list 31168")]
+    #[command(
+        after_help = "Examples:\n  ml-connector prices list acme --parked\n  ml-connector prices list acme --price-list 31168"
+    )]
     List {
         /// The connection.
         connection: String,
@@ -148,7 +150,11 @@ async fn sync(settings: &Settings, store: &Store, connection: &str, format: Form
             let cell = |key: &str| figures[key].to_string();
             say(&format!(
                 "{outcome}: {} prices compared; {} to set, {} right, {} later, {} for a person",
-                cell("compared"), cell("to_set"), cell("right"), cell("later"), cell("parked")
+                cell("compared"),
+                cell("to_set"),
+                cell("right"),
+                cell("later"),
+                cell("parked")
             ));
             run.message.iter().for_each(|message| say(message));
         }

@@ -103,8 +103,7 @@ async fn settle(
     some: &[PriceRow],
 ) -> Result<(), StoreError> {
     let count = written.len() as u64;
-    let written =
-        written.into_iter().filter_map(|row| Some((row.variant_id, row.wanted.clone()?))).collect::<Vec<_>>();
+    let written = written.into_iter().filter_map(|row| Some((row.variant_id, row.wanted.clone()?))).collect::<Vec<_>>();
     let named = refused.into_iter().filter_map(|(index, told)| Some((some.get(index)?, told)));
     let mut parked = Vec::new();
     for (row, (code, text)) in named {
