@@ -102,6 +102,13 @@ pub const STOCK_OUT_ANSWERED: &str = "stock_out_answered";
 /// A reading showed it, and its row says so; the next product is still to come.
 pub const STOCK_OUT_SHOWN: &str = "stock_out_shown";
 
+/// A piece of prices is planned and committed; the cursor behind it is not.
+pub const PRICES_PLANNED: &str = "prices_planned";
+/// Shopify answered a call that sets prices; nothing of it is committed.
+pub const PRICES_ANSWERED: &str = "prices_answered";
+/// A call that sets prices is settled; the next one is still to come.
+pub const PRICES_SETTLED: &str = "prices_settled";
+
 /// The shop took the tags; the settle is still to come.
 pub const WRITE_BACK_TAGGED: &str = "write_back_tagged";
 /// A step is settled; nothing that follows from it has begun.
@@ -165,6 +172,9 @@ pub const STOCK: [&str; 9] = [
     STOCK_OUT_ANSWERED,
     STOCK_OUT_SHOWN,
 ];
+
+/// Every point that prices pass on their way to the shop, in that order.
+pub const PRICES: [&str; 3] = [PRICES_PLANNED, PRICES_ANSWERED, PRICES_SETTLED];
 
 #[cfg(any(debug_assertions, feature = "failpoints"))]
 pub use armed::{Died, Watching, hit, is_armed, watch};
@@ -230,11 +240,8 @@ mod armed {
                 Some(_) => return None,
             };
             let left = count.parse().ok().filter(|count| *count > 0)?;
-            (super::ALL.contains(&name) || super::STOCK.contains(&name)).then(|| Self {
-                name: name.to_owned(),
-                left: AtomicU32::new(left),
-                manner,
-            })
+            let known = [&super::ALL[..], &super::STOCK, &super::PRICES].concat();
+            known.contains(&name).then(|| Self { name: name.to_owned(), left: AtomicU32::new(left), manner })
         }
 
         /// Counts one passage of `name`; true at the one that was asked for.

@@ -13,7 +13,8 @@
 //!  │           ├─ IfsWriter         documents -> IFS
 //!  │           ├─ Reconciler        what no webhook told -> inbox; only where the sweep is switched on
 //!  │           ├─ InventoryPoller   IFS's stock and the shop's levels -> what they should show; only where it is switched on
-//!  │           ├─ ShopifyWriter     what the shop is told of orders, its levels and its products; only where the settings want it
+//!  │           ├─ PricePoller       IFS's prices and the shop's -> what those become; only where prices follow IFS
+//!  │           ├─ ShopifyWriter     what the shop is told of orders, its levels, products and prices; only where the settings want it
 //!  │           ├─ StandingQuery     records in IFS with our key that no link explains
 //!  │           └─ SubscriptionKeeper  its webhook subscriptions; only where a public address is set
 //!  └─ WebhookIngress        started last, stopped first; on every replica
@@ -24,6 +25,7 @@ pub mod inventory_poller;
 pub mod janitor;
 pub mod lease_keeper;
 pub mod order_mapper;
+pub mod price_poller;
 pub mod reconciler;
 pub mod shopify_writer;
 pub mod standing_query;
@@ -42,6 +44,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::domain::ids::{ConnectionName, TenantName};
 use crate::failpoint;
+use crate::flow::prices::targets;
 use crate::flow::{Connection, Heard, Mode, Tenant, Term, Terms};
 use crate::store::Store;
 use crate::supervision::{Branch, BranchSpec, Child, ChildSpec, Doorbell, Rhythm, Slot, TreeSpec};
@@ -52,6 +55,7 @@ use inventory_poller::InventoryPoller;
 use janitor::Janitor;
 use lease_keeper::{CannotServe, LeaseKeeper, LeaseRules, Memory, Serve};
 use order_mapper::OrderMapper;
+use price_poller::PricePoller;
 use reconciler::Reconciler;
 use shopify_writer::ShopifyWriter;
 use standing_query::StandingQuery;
@@ -233,7 +237,8 @@ fn connection_child(link: &Arc<Connection>, mapper_bell: Doorbell) -> Child {
     }
     children.extend(standing_child(link));
     let reconciler_bell = Doorbell::new();
-    children.extend(poller_child(link, reconciler_bell.clone(), teller_bell));
+    children.extend(poller_child(link, reconciler_bell.clone(), teller_bell.clone()));
+    children.extend(price_child(link, teller_bell));
     children.extend(reconciler_child(link, mapper_bell, reconciler_bell));
     children.extend(subscription_child(link));
     TreeSpec::subtree(format!("connection {}", link.name), children).into()
@@ -289,6 +294,21 @@ fn poller_child(link: &Arc<Connection>, reconciler: Doorbell, writer: Doorbell) 
     let poller = ChildSpec::worker("InventoryPoller", Doorbell::new(), rhythm, move || InventoryPoller {
         link: Arc::clone(&link),
         reconciler: reconciler.clone(),
+        writer: writer.clone(),
+    });
+    Some(poller.into())
+}
+
+/// The poller of prices, under `mode = "observe"` too.
+fn price_child(link: &Arc<Connection>, writer: Doorbell) -> Option<Child> {
+    if targets(&link.prices).is_empty() {
+        return None;
+    }
+    let link = Arc::clone(link);
+    let (interval, pause_first) = (Duration::from_secs(60), AFTER_FAILURE);
+    let rhythm = Rhythm { interval, pause_first, pause_max: AFTER_FAILURES };
+    let poller = ChildSpec::worker("PricePoller", Doorbell::new(), rhythm, move || PricePoller {
+        link: Arc::clone(&link),
         writer: writer.clone(),
     });
     Some(poller.into())

@@ -1,16 +1,16 @@
-//! ShopifyWriter: the only writer to the shop of its connection. Tells what is due of orders, in batches; then sets levels, and deals with
-//! products that have run out.
+//! ShopifyWriter: the only writer to the shop of its connection. Tells what is due of orders, in batches; then sets levels, deals with
+//! products that have run out, and sets prices.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::flow::stock::outs::{self, Looked};
 use crate::flow::stock::write;
-use crate::flow::{Connection, write_back};
+use crate::flow::{Connection, prices, write_back};
 use crate::store::StoreError;
 use crate::supervision::{Pace, Step};
 
-/// Calls that set levels between two looks at orders.
+/// Calls that set levels, and calls that set prices, between two looks at orders.
 const CALLS_AT_ONCE: usize = 4;
 /// Time between two looks while the shop cannot be asked about products.
 const OUTS_PAUSE: Duration = Duration::from_secs(10);
@@ -56,6 +56,7 @@ impl ShopifyWriter {
             Looked::More => Some(Duration::ZERO),
             Looked::Held => Some(OUTS_PAUSE),
         };
-        Ok([told, set, out].into_iter().flatten().min())
+        let priced = prices::write::drain(link, CALLS_AT_ONCE).await?;
+        Ok([told, set, out, priced].into_iter().flatten().min())
     }
 }

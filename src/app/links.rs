@@ -87,6 +87,7 @@ pub async fn build(
             sweep: connection.link.sweep.clone(),
             census: connection.link.census.clone(),
             stock: connection.stock.clone(),
+            prices: connection.prices.clone(),
             secret_use: if connection.link.shared_app_secret { SecretUse::SharedApp } else { SecretUse::Own },
             store: store.clone(),
             clock: clock.clone(),

@@ -13,6 +13,7 @@ mod explain;
 mod output;
 mod page;
 mod plan;
+mod prices;
 mod reconcile;
 mod remap;
 mod sandbox;
@@ -95,6 +96,11 @@ enum Command {
     },
     /// Compares Shopify's orders of some days with our documents and with IFS, component by component; reads only.
     Reconcile(reconcile::ReconcileArgs),
+    /// Which of the shop's prices differ from IFS's, and what a person lets through.
+    Prices {
+        #[command(subcommand)]
+        command: prices::PricesCommand,
+    },
     /// What the shop shows of IFS's stock, how that came about, and what does not fit.
     Stock {
         #[command(subcommand)]
@@ -188,6 +194,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Deliveries { command } => deliveries::deliveries(load(config)?, command).await,
         Command::Documents { command } => documents::documents(load(config)?, command).await,
         Command::Reconcile(args) => reconcile::reconcile(load(config)?, args).await,
+        Command::Prices { command } => prices::prices(load(config)?, command).await,
         Command::Stock { command } => stock::stock(load(config)?, command).await,
         Command::Strays { command } => strays::strays(load(config)?, command).await,
         Command::Webhooks { command } => webhooks::webhooks(load(config)?, command).await,

@@ -18,6 +18,8 @@ use super::sources::{Sources, Written};
 use crate::domain::ids::{ConnectionName, TenantName};
 use crate::mapping::rules::{MappingSettings, RuleError, Rules};
 use crate::mapping::stock::StockRules;
+use crate::mapping::stock::prices::PriceRules;
+use crate::mapping::stock::settings::PriceSource;
 use crate::remote::Egress;
 
 /// Holds the master keys where no file is named.
@@ -225,16 +227,31 @@ fn check_connections(
         }
         let stock = StockRules::new(link.stock.clone(), &mapping.site);
         let stock = stock.map_err(|wrong| refuse_rules(reader, &name, wrong));
+        let prices = PriceRules::new(link.prices.clone()).map_err(|wrong| refuse_rules(reader, &name, wrong));
+        if let (Ok(stock), Ok(prices)) = (&stock, &prices) {
+            check_prices(reader, &name, (stock, prices), &mapping.site);
+        }
         let rules = Rules::new(mapping).map_err(|wrong| refuse_rules(reader, &name, wrong));
-        match (ConnectionName::parse(&name), rules, stock) {
-            (Ok(name), Ok(rules), Ok(stock)) => {
-                drop(connections.insert(name, ConnectionSettings { link, rules, stock }));
+        match (ConnectionName::parse(&name), rules, stock, prices) {
+            (Ok(name), Ok(rules), Ok(stock), Ok(prices)) => {
+                drop(connections.insert(name, ConnectionSettings { link, rules, stock, prices }));
             }
             (Ok(_), ..) => {}
             (Err(bad), ..) => refuse_name(reader, "connections", &name, &bad.to_string()),
         }
     }
     connections
+}
+
+/// Prices are compared by what the stock's readings told of the shop and of the site's sales parts.
+fn check_prices(reader: &mut Reader<'_>, name: &str, (stock, prices): (&StockRules, &PriceRules), site: &str) {
+    let follows = prices.settings().source != PriceSource::Off || !prices.lists().is_empty();
+    if follows && (stock.settings().every_secs == 0 || !stock.sites().contains(&site)) {
+        let advice = "set stock.every_secs and a location of this site in stock.locations: prices are compared by \
+                      that reading; a group with sku = [\"*\"] and levels = \"leave\" leaves the stock itself alone";
+        let at = path(["connections", name, "prices"]);
+        reader.refuse_with(&at, None, "wants the stock's readings of its site", advice);
+    }
 }
 
 /// What the mapping says of its settings, at the keys where they stand: `tax_codes[0].rate` is inside `tax_codes`.

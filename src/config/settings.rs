@@ -14,7 +14,8 @@ use crate::domain::ids::{ConnectionName, TenantName};
 use crate::flow::StandingTimes;
 use crate::ifs::auth::TokenAuth;
 use crate::mapping::rules::Rules;
-use crate::mapping::stock::{StockRules, StockSettings};
+use crate::mapping::stock::prices::PriceRules;
+use crate::mapping::stock::{PriceSettings, StockRules, StockSettings};
 use crate::remote::Egress;
 use crate::shopify::auth::ShopifyAuth;
 use crate::telemetry::LogFormat;
@@ -210,6 +211,8 @@ pub struct ConnectionSettings {
     pub rules: Rules,
     /// What the shop shows of IFS's stock.
     pub stock: StockRules,
+    /// Which of the shop's prices follow IFS.
+    pub prices: PriceRules,
 }
 
 /// The keys of `[connections.NAME]` that are not about mapping.
@@ -244,6 +247,8 @@ pub struct LinkSettings {
     pub census: CensusSettings,
     /// How IFS's stock reaches the shop.
     pub stock: StockSettings,
+    /// How IFS's prices reach the shop.
+    pub prices: PriceSettings,
 }
 
 /// `webhook_watch`
@@ -272,6 +277,7 @@ impl LinkSettings {
         "sweep",
         "census",
         "stock",
+        "prices",
     ];
 }
 

@@ -30,6 +30,7 @@ mod name_gaps;
 mod note;
 pub mod parts;
 pub mod preview;
+pub mod prices;
 pub mod re_read;
 pub mod read_back;
 pub mod reconcile;
@@ -75,6 +76,7 @@ use crate::domain::ids::{ConnectionName, IntentId, TenantName};
 use crate::ifs::client::IfsClient;
 use crate::mapping::rules::Rules;
 use crate::mapping::stock::StockRules;
+use crate::mapping::stock::prices::PriceRules;
 use crate::remote::{RetryPolicy, Tenure};
 use crate::shopify::client::ShopifyClient;
 use crate::store::{Lease, Store};
@@ -218,6 +220,8 @@ pub struct Connection {
     pub census: CensusSettings,
     /// What its shop shows of IFS's stock.
     pub stock: StockRules,
+    /// Which of its prices follow IFS.
+    pub prices: PriceRules,
     /// Whose the webhook secret is.
     pub secret_use: SecretUse,
     /// The store.

@@ -279,7 +279,8 @@ impl Store {
         .await
     }
 
-    /// Keeps what a call did: prices that are set, and prices that Shopify did not take, with its word and sentence.
+    /// Keeps what a call did: prices that are set, with what they were set to, and prices that Shopify did not take, with its word and
+    /// sentence. One that was planned anew meanwhile stays planned.
     ///
     /// # Errors
     /// [`StoreError::Fenced`] when the lease is no longer ours.
@@ -288,29 +289,33 @@ impl Store {
         lease: &Lease,
         name: &ConnectionName,
         price_list: u64,
-        (written, refused): (Vec<u64>, Vec<(u64, String, String)>),
+        (written, refused): (Vec<(u64, String)>, Vec<(u64, String, String)>),
         now: Timestamp,
     ) -> Result<(), StoreError> {
         use schema::prices::dsl;
         let (lease, name, now) = (lease.clone(), name.as_str().to_owned(), micros(now));
         let list = signed(price_list)?;
-        let written: Vec<i64> = written.into_iter().map(signed).collect::<Result<_, _>>()?;
+        let written = written.into_iter().map(|(id, amount)| Ok((signed(id)?, amount)));
+        let written = written.collect::<Result<Vec<_>, StoreError>>()?;
         let refused = refused.into_iter().map(|(id, code, text)| Ok((signed(id)?, code, text)));
         let refused = refused.collect::<Result<Vec<_>, StoreError>>()?;
         self.write(move |db| {
             leases::hold(db, &lease)?;
             let of_list = || dsl::prices.filter(dsl::connection.eq(&name)).filter(dsl::price_list.eq(list));
             let none = None::<String>;
-            diesel::update(of_list().filter(dsl::variant_id.eq_any(written)))
-                .set((
-                    dsl::state.eq("written"),
-                    dsl::shown.eq(dsl::wanted),
-                    dsl::accepted.eq(&none),
-                    dsl::reason_code.eq(&none),
-                    dsl::reason_text.eq(&none),
-                    dsl::updated_at.eq(now),
-                ))
-                .execute(db)?;
+            for (variant, amount) in &written {
+                let sent = of_list().filter(dsl::variant_id.eq(variant)).filter(dsl::wanted.eq(amount));
+                diesel::update(sent.filter(dsl::state.eq("planned")))
+                    .set((
+                        dsl::state.eq("written"),
+                        dsl::shown.eq(dsl::wanted),
+                        dsl::accepted.eq(&none),
+                        dsl::reason_code.eq(&none),
+                        dsl::reason_text.eq(&none),
+                        dsl::updated_at.eq(now),
+                    ))
+                    .execute(db)?;
+            }
             for (variant, code, text) in &refused {
                 diesel::update(of_list().filter(dsl::variant_id.eq(variant)))
                     .set((

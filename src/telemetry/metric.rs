@@ -61,6 +61,8 @@ pub const STOCK_CALLS_TOTAL: &str = "ml_connector_stock_calls_total";
 pub const STOCK_GUARDED_TOTAL: &str = "ml_connector_stock_guarded_total";
 /// What was done to products that have run out, or are there again. Labels: `connection`, `act` (`disable`, `enable`), `outcome`.
 pub const STOCK_OUTS_TOTAL: &str = "ml_connector_stock_outs_total";
+/// Prices that a call has set, in shops and their price lists. Label: `connection`.
+pub const PRICES_SET_TOTAL: &str = "ml_connector_prices_set_total";
 /// Actors that ended when they should not. Label: `how`.
 pub const ACTOR_ENDS_TOTAL: &str = "ml_connector_actor_ends_total";
 /// Panics anywhere in the process.
@@ -134,6 +136,7 @@ fn describe() {
     describe_counter!(STOCK_CALLS_TOTAL, "calls that set levels by outcome");
     describe_counter!(STOCK_GUARDED_TOTAL, "readings of stock that were not used since they told far fewer parts");
     describe_counter!(STOCK_OUTS_TOTAL, "products disabled since they ran out, or enabled again");
+    describe_counter!(PRICES_SET_TOTAL, "prices of shops that were set");
     describe_counter!(ACTOR_ENDS_TOTAL, "actors that ended when they should not");
     describe_counter!(PANICS_TOTAL, "panics anywhere in the process");
 }

@@ -28,6 +28,8 @@ mod kill;
 mod kill_changes;
 mod lost_changes;
 mod old_orders;
+mod prices;
+mod prices_kill;
 mod probes;
 mod proof;
 mod reconcile;

@@ -228,7 +228,12 @@ async fn a_price_waits_for_a_person_and_what_was_accepted_stays_until_it_is_set(
         let refused = vec![(2, "PRODUCT_SUSPENDED".to_owned(), "no".to_owned())];
         stage.store.settle_prices(&stage.lease, &stage.name, 0, (vec![], refused), at(3)).await.expect("settles");
         assert_eq!(listed(PriceFilter::All).await, [row(2, "parked", Some("20.00"))]);
-        stage.store.settle_prices(&stage.lease, &stage.name, 0, (vec![2], vec![]), at(3)).await.expect("settles");
+        stage.store.accept_price(&stage.name, (0, 2), who(), at(3)).await.expect("accepts");
+        let written = |amount: &str| (vec![(2, amount.to_owned())], vec![]);
+        let settle = |what| stage.store.settle_prices(&stage.lease, &stage.name, 0, what, at(3));
+        settle(written("19.00")).await.expect("settles");
+        assert_eq!(listed(PriceFilter::Planned).await.len(), 1, "another amount was sent than is wanted by now");
+        settle(written("20.00")).await.expect("settles");
         assert_eq!(listed(PriceFilter::All).await, [row(2, "written", Some("20.00"))]);
         put(3, vec![plan(2, PriceOutcome::Keep)]).await.expect("keeps");
         assert!(listed(PriceFilter::All).await.is_empty());

@@ -31,6 +31,7 @@ use crate::telemetry::metric;
 
 use books::Known;
 pub use place::{Place, Seen, Step};
+pub(super) use plan::sold;
 
 /// What runs, in `schedule_runs`, and the name of its cursor.
 pub const STOCK: &str = "stock";

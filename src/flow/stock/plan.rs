@@ -281,7 +281,7 @@ pub(super) fn variant_of(variant: &StockVariant) -> Variant {
 }
 
 /// A sales part as the rules take it; a figure that IFS does not tell is none that can be meant.
-pub(super) fn sold(part: &SalesPart) -> SoldPart {
+pub(in crate::flow) fn sold(part: &SalesPart) -> SoldPart {
     let price = |text: &Option<String>| text.as_deref().and_then(|text| Decimal::from_str_exact(text).ok());
     SoldPart {
         catalog_no: part.catalog_no.clone(),

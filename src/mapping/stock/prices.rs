@@ -110,16 +110,17 @@ impl PriceRules {
             PriceTax::Included => part.list_price_incl_tax,
             PriceTax::Excluded => part.list_price,
         };
-        let amount = listed.and_then(|price| price.checked_mul(part.price_conversion));
+        let amount = listed.and_then(|price| of_one(part, price));
         let own = Some(self.settings.list_currency.clone()).filter(|code| !code.is_empty());
         IfsPrice { amount, currency: part.currency.clone().or(own), valid_from: None }
     }
 
-    /// What becomes of a price. `accepted` is what a person let through for it; `today` is the shop's own day.
+    /// What becomes of a price. Where nothing is shown there is nothing that it could move too far from. `accepted` is what a person let
+    /// through for it; `today` is the shop's own day.
     pub fn plan(
         &self,
         catalog_no: &str,
-        current: Money,
+        (currency, shown): (Currency, Option<Decimal>),
         price: &IfsPrice,
         accepted: Option<Decimal>,
         today: Date,
@@ -130,7 +131,6 @@ impl PriceRules {
             let text = format!("IFS has no price of {catalog_no}: enter one, or leave it to the shop");
             return park("price_missing", text);
         };
-        let currency = current.currency();
         if price.currency.as_deref() != Some(currency.code()) {
             let found = price.currency.as_deref().unwrap_or("none");
             let text = format!("IFS's price of {catalog_no} is in {found}, the shop's in {currency}");
@@ -141,7 +141,8 @@ impl PriceRules {
         }
         // 2. Whether the shop has it.
         let wanted = Money::new(currency.round(amount), currency);
-        if wanted == current {
+        let shown = shown.map(|amount| Money::new(amount, currency));
+        if shown == Some(wanted) {
             return PricePlan::Keep;
         }
         // 3. Whether it may go by itself.
@@ -149,13 +150,12 @@ impl PriceRules {
             return PricePlan::Change(wanted);
         }
         if wanted.amount() <= Decimal::ZERO {
-            let text = format!("{catalog_no} would cost {wanted} instead of {current}: accept it, or mend it in IFS");
+            let text = format!("{catalog_no} would cost {wanted}{}: accept it, or mend it in IFS", instead_of(shown));
             return park("price_zero", text);
         }
-        if !self.is_small(current.amount(), wanted.amount()) {
-            let bound = format!("more than {} % apart", self.change_percent_max);
-            let text =
-                format!("{catalog_no} would cost {wanted} instead of {current}, {bound}: accept it, or mend it in IFS");
+        if shown.is_some_and(|shown| !self.is_small(shown.amount(), wanted.amount())) {
+            let (instead, bound) = (instead_of(shown), format!("more than {} % apart", self.change_percent_max));
+            let text = format!("{catalog_no} would cost {wanted}{instead}, {bound}: accept it, or mend it in IFS");
             return park("price_change", text);
         }
         PricePlan::Change(wanted)
@@ -167,6 +167,16 @@ impl PriceRules {
         let most = stands.checked_mul(self.change_percent_max);
         matches!((moved, most), (Some(moved), Some(most)) if moved <= most)
     }
+}
+
+/// What one unit that is sold costs, from the price of one unit of the price; none where IFS does not say how many of those it has.
+pub fn of_one(part: &SalesPart, price: Decimal) -> Option<Decimal> {
+    let conversion = Some(part.price_conversion).filter(|conversion| !conversion.is_zero());
+    price.checked_mul(conversion?)
+}
+
+fn instead_of(shown: Option<Money>) -> String {
+    shown.map_or_else(String::new, |shown| format!(" instead of {shown}"))
 }
 
 fn lists(checks: &mut Checks, settings: &PriceSettings) -> Vec<PriceList> {
@@ -215,7 +225,7 @@ mod tests {
     }
 
     fn plan(current: &str, price: &IfsPrice, accepted: Option<&str>) -> PricePlan {
-        rules().plan("CUP", Money::new(figure(current), euro()), price, accepted.map(figure), TODAY)
+        rules().plan("CUP", (euro(), Some(figure(current))), price, accepted.map(figure), TODAY)
     }
 
     fn parked(plan: PricePlan) -> &'static str {
@@ -235,6 +245,13 @@ mod tests {
         assert_eq!(parked(plan("10.00", &price("13.01"), None)), "price_change");
         assert_eq!(parked(plan("10.00", &price("6.99"), None)), "price_change");
         assert_eq!(parked(plan("0", &price("5"), None)), "price_change", "of nothing everything is far");
+    }
+
+    #[test]
+    fn a_price_where_there_was_none_goes_unless_it_is_nothing() {
+        let first = |amount| rules().plan("CUP", (euro(), None), &price(amount), None, TODAY);
+        assert_eq!(first("13"), PricePlan::Change(Money::new(figure("13"), euro())));
+        assert_eq!(parked(first("0")), "price_zero");
     }
 
     #[test]

@@ -103,6 +103,7 @@ impl Stage {
             sweep: old.sweep.clone(),
             census: old.census.clone(),
             stock: old.stock.clone(),
+            prices: old.prices.clone(),
             secret_use: old.secret_use,
             store: store.clone(),
             clock: old.clock.clone(),
