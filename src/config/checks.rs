@@ -17,6 +17,8 @@ use super::settings::{
 use super::sources::{Sources, Written};
 use crate::domain::ids::{ConnectionName, TenantName};
 use crate::mapping::rules::{MappingSettings, RuleError, Rules};
+use crate::mapping::stock::StockRules;
+use crate::mapping::stock::prices::PriceRules;
 use crate::remote::Egress;
 
 /// Holds the master keys where no file is named.
@@ -222,11 +224,16 @@ fn check_connections(
             let problem = format!("is the shop of [connections.{other}] too");
             reader.refuse_with(&at("shop"), None, problem, "a shop stands in one connection only: take one out");
         }
-        let rules = Rules::new(mapping).map_err(|wrong| refuse_rules(reader, &name, wrong));
-        match (ConnectionName::parse(&name), rules) {
-            (Ok(name), Ok(rules)) => drop(connections.insert(name, ConnectionSettings { link, rules })),
-            (Ok(_), Err(())) => {}
-            (Err(bad), _) => refuse_name(reader, "connections", &name, &bad.to_string()),
+        let mut refuse = |wrong| refuse_rules(reader, &name, wrong);
+        let stock = StockRules::new(link.stock.clone(), &mapping.site).map_err(&mut refuse);
+        let prices = PriceRules::new(link.prices.clone()).map_err(&mut refuse);
+        let rules = Rules::new(mapping).map_err(&mut refuse);
+        match (ConnectionName::parse(&name), rules, stock, prices) {
+            (Ok(name), Ok(rules), Ok(stock), Ok(prices)) => {
+                drop(connections.insert(name, ConnectionSettings { link, rules, stock, prices }));
+            }
+            (Ok(_), ..) => {}
+            (Err(bad), ..) => refuse_name(reader, "connections", &name, &bad.to_string()),
         }
     }
     connections

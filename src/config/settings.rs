@@ -14,6 +14,8 @@ use crate::domain::ids::{ConnectionName, TenantName};
 use crate::flow::StandingTimes;
 use crate::ifs::auth::TokenAuth;
 use crate::mapping::rules::Rules;
+use crate::mapping::stock::prices::PriceRules;
+use crate::mapping::stock::{PriceSettings, StockRules, StockSettings};
 use crate::remote::Egress;
 use crate::shopify::auth::ShopifyAuth;
 use crate::telemetry::LogFormat;
@@ -207,6 +209,10 @@ pub struct ConnectionSettings {
     pub link: LinkSettings,
     /// What becomes what, and from when.
     pub rules: Rules,
+    /// Which stock of IFS the shop sells.
+    pub stock: StockRules,
+    /// How IFS's prices reach the shop.
+    pub prices: PriceRules,
 }
 
 /// The keys of `[connections.NAME]` that are not about mapping.
@@ -239,6 +245,10 @@ pub struct LinkSettings {
     pub sweep: SweepSettings,
     /// How it counts them once a night.
     pub census: CensusSettings,
+    /// Which stock of IFS the shop sells, as it was written.
+    pub stock: StockSettings,
+    /// How IFS's prices reach the shop, as it was written.
+    pub prices: PriceSettings,
 }
 
 /// `webhook_watch`
@@ -266,6 +276,8 @@ impl LinkSettings {
         "webhook_watch_secs",
         "sweep",
         "census",
+        "stock",
+        "prices",
     ];
 }
 
