@@ -7,6 +7,7 @@ use secrecy::ExposeSecret as _;
 
 use super::{ConfigErrors, Mode, Settings, Sources};
 use crate::mapping::rules::MappingSettings;
+use crate::mapping::stock::{PriceSettings, StockSettings};
 
 const GOOD: &str = r#"
 [ifs.main]
@@ -198,6 +199,16 @@ fn the_mapping_and_default_toml_agree_on_every_default() {
     values.retain(|key, _| !super::LinkSettings::KEYS.contains(&key.as_str()));
     let values = super::Value::from(values);
     assert_eq!(values.deserialize::<MappingSettings>().expect("the defaults"), MappingSettings::default());
+}
+
+#[test]
+fn stock_and_prices_and_default_toml_agree_on_every_default() {
+    let settings = load(GOOD).expect("good settings");
+    let link = &settings.connections.values().next().expect("a connection").link;
+    assert_eq!(link.stock, StockSettings::default());
+    assert_eq!(link.prices, PriceSettings::default());
+    let found = error("company = \"10\"", "company = \"10\"\nstock = { every_secs = 3600 }");
+    assert!(found.starts_with("F: [connections.acme] stock.locations: is missing; write locations ="), "{found}");
 }
 
 #[test]

@@ -209,7 +209,9 @@ impl<'a> Reader<'a> {
         let word = self.word();
         let cell = match kind {
             _ if word == "null" => return Ok(None),
-            Kind::Enum(members) => member(word).filter(|own| members.contains(own)).map(|own| Cell::Text(own.to_owned())),
+            Kind::Enum(members) => {
+                member(word).filter(|own| members.contains(own)).map(|own| Cell::Text(own.to_owned()))
+            }
             Kind::Bool => word.parse().ok().map(Cell::Bool),
             Kind::Decimal(_) | Kind::Int => Decimal::from_str_exact(word).ok().map(Cell::Decimal),
             Kind::Date if is_date(word) => Some(Cell::Text(word.to_owned())),
