@@ -131,6 +131,15 @@ impl From<Raw> for PriceRow {
     }
 }
 
+/// What a call did to the prices that it carried.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SettledPrices {
+    /// The variants whose price is set, each with what it was set to.
+    pub written: Vec<(u64, String)>,
+    /// The variants whose price Shopify did not take, each with its word and its sentence.
+    pub refused: Vec<(u64, String, String)>,
+}
+
 impl Store {
     /// Keeps what is planned for prices of a list; 0 for the shop's own. What a person accepted stays, until the price is right.
     ///
@@ -289,7 +298,7 @@ impl Store {
         lease: &Lease,
         name: &ConnectionName,
         price_list: u64,
-        (written, refused): (Vec<(u64, String)>, Vec<(u64, String, String)>),
+        SettledPrices { written, refused }: SettledPrices,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         use schema::prices::dsl;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use ml_connector::store::{
-    PartFigures, PartReading, PriceFilter, PriceOutcome, PricePlan, SalesPart, StockOutFilter, StockPart, StoreError,
-    WeighedOrder, WrittenUnits,
+    PartFigures, PartReading, PriceFilter, PriceOutcome, PricePlan, SalesPart, SettledPrices, StockOutFilter,
+    StockPart, StoreError, WeighedOrder, WrittenUnits,
 };
 
 use crate::stock_store::{Stage, at, on_each};
@@ -226,10 +226,11 @@ async fn a_price_waits_for_a_person_and_what_was_accepted_stays_until_it_is_set(
         assert_eq!(stage.store.end_price_plans(&stage.lease, &stage.name, (0, 2)).await.expect("ends"), 2);
 
         let refused = vec![(2, "PRODUCT_SUSPENDED".to_owned(), "no".to_owned())];
-        stage.store.settle_prices(&stage.lease, &stage.name, 0, (vec![], refused), at(3)).await.expect("settles");
+        let refused = SettledPrices { written: vec![], refused };
+        stage.store.settle_prices(&stage.lease, &stage.name, 0, refused, at(3)).await.expect("settles");
         assert_eq!(listed(PriceFilter::All).await, [row(2, "parked", Some("20.00"))]);
         stage.store.accept_price(&stage.name, (0, 2), who(), at(3)).await.expect("accepts");
-        let written = |amount: &str| (vec![(2, amount.to_owned())], vec![]);
+        let written = |amount: &str| SettledPrices { written: vec![(2, amount.to_owned())], refused: vec![] };
         let settle = |what| stage.store.settle_prices(&stage.lease, &stage.name, 0, what, at(3));
         settle(written("19.00")).await.expect("settles");
         assert_eq!(listed(PriceFilter::Planned).await.len(), 1, "another amount was sent than is wanted by now");

@@ -13,7 +13,7 @@ use crate::flow::Connection;
 use crate::shopify::ShopifyError;
 use crate::shopify::prices::{PRICES_MAX, VariantPrice};
 use crate::shopify::stock_write::FieldError;
-use crate::store::{PriceFilter, PriceRow, StoreError};
+use crate::store::{PriceFilter, PriceRow, SettledPrices, StoreError};
 use crate::telemetry::metric;
 
 /// The pause after trouble of Shopify as a whole, when it did not name one.
@@ -105,17 +105,18 @@ async fn settle(
     let count = written.len() as u64;
     let written = written.into_iter().filter_map(|row| Some((row.variant_id, row.wanted.clone()?))).collect::<Vec<_>>();
     let named = refused.into_iter().filter_map(|(index, told)| Some((some.get(index)?, told)));
-    let mut parked = Vec::new();
+    let mut refused_rows = Vec::new();
     for (row, (code, text)) in named {
         tracing::warn!(
             connection = %link.name, variant = row.variant_id, %code,
             "Shopify does not take a price: see `prices list --parked`"
         );
         let text = format!("Shopify did not take it: {text}; mend it there, the next run sets it");
-        parked.push((row.variant_id, code, text));
+        refused_rows.push((row.variant_id, code, text));
     }
     let (store, lease) = (&link.store, &link.tenant.lease);
-    store.settle_prices(lease, &link.name, target.list, (written, parked), link.clock.now()).await?;
+    let settled = SettledPrices { written, refused: refused_rows };
+    store.settle_prices(lease, &link.name, target.list, settled, link.clock.now()).await?;
     metrics::counter!(metric::PRICES_SET_TOTAL, "connection" => link.name.as_str().to_owned()).increment(count);
     Ok(())
 }

@@ -240,7 +240,8 @@ mod tests {
             rows = { frozen = "left_out", expires_days_min = 10, availability_controls = ["WEB"], conditions = ["NEW"] }
             "#,
         );
-        let with = |change: fn(&mut StockRow)| {
+        type Change = fn(&mut StockRow);
+        let with = |change: Change| {
             let mut row = row(1, 0);
             change(&mut row);
             judge(&row, "S10", &rules, TODAY)
@@ -249,7 +250,7 @@ mod tests {
         assert_eq!(with(|row| row.availability_control = Some("web".into())), RowVerdict::Counts(1));
         assert_eq!(with(|row| row.project = Some("*".into())), RowVerdict::Counts(1));
         assert_eq!(with(|row| row.expires = Some(jiff::civil::date(2026, 12, 11))), RowVerdict::Counts(1));
-        let cases: [(fn(&mut StockRow), LeftOut); 7] = [
+        let cases: [(Change, LeftOut); 7] = [
             (|row| row.location_type = Some("ARRIVAL".into()), LeftOut::LocationType),
             (|row| row.ownership = Some("CUSTOMER OWNED".into()), LeftOut::Ownership),
             (|row| row.availability_control = Some("QA".into()), LeftOut::AvailabilityControl),

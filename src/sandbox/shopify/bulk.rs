@@ -143,7 +143,9 @@ impl Shop {
         for some in ids.chunks(ROWS_AT_ONCE) {
             let data = graphql::answer(&prepared, &|field, _| self.page_in_bulk(field, some))?;
             let edges = data[&list]["edges"].as_array().ok_or("Bulk queries want edges { node }")?;
-            rows.extend(edges.iter().map(|edge| edge["node"].to_string()));
+            for edge in edges {
+                lay_down(edge["node"].clone(), None, &mut rows);
+            }
         }
         Ok(rows)
     }
@@ -199,21 +201,58 @@ impl Shop {
     }
 }
 
-/// The query with a page size at its one list; `None` where it has no such list, or a page size already.
+/// The query with a page size at its list and at each list of connections within it; `None` where its root is no list that is answered,
+/// or where a list has a page size already.
 fn paged(query: &str) -> Option<String> {
-    if query.contains("first:") {
+    let query = query.split_whitespace().collect::<Vec<_>>().join(" ");
+    let root = query.trim_start_matches(['{', ' ']);
+    let is_listed = ["orders", "productVariants", "inventoryItems", "products"].iter().any(|list| {
+        let behind = root.strip_prefix(list).map(str::trim_start);
+        behind.is_some_and(|rest| rest.starts_with(['(', '{']))
+    });
+    if !is_listed || query.contains("first:") {
         return None;
     }
-    let list = ["orders", "productVariants", "inventoryItems", "products"].into_iter().find(|list| {
-        let behind = query.split_once(list).map(|(_, rest)| rest.trim_start());
-        behind.is_some_and(|rest| rest.starts_with(['(', '{']))
-    })?;
-    let (before, behind) = query.split_once(list)?;
-    let behind = behind.trim_start();
-    Some(match behind.strip_prefix('(') {
-        Some(arguments) => format!("{before}{list}(first: 250, {arguments}"),
-        None => format!("{before}{list}(first: 250) {behind}"),
-    })
+    let mut parts = query.split("{ edges");
+    let mut sized = parts.next()?.to_owned();
+    for part in parts {
+        let list = sized.trim_end();
+        sized = match list.strip_suffix(')') {
+            Some(with_arguments) => format!("{with_arguments}, first: 250)"),
+            None => format!("{list}(first: 250)"),
+        };
+        sized.push_str(" { edges");
+        sized.push_str(part);
+    }
+    Some(sized)
+}
+
+/// Lays a node down as a line, then the nodes of the lists within it as lines of their own, each of which names the node it stood in.
+fn lay_down(mut node: Value, parent: Option<&str>, lines: &mut Vec<String>) {
+    let mut below = Vec::new();
+    take_lists(&mut node, &mut below);
+    let id = node["id"].as_str().or(parent).map(str::to_owned);
+    if let (Some(parent), Some(fields)) = (parent, node.as_object_mut()) {
+        drop(fields.insert("__parentId".to_owned(), json!(parent)));
+    }
+    lines.push(node.to_string());
+    for node in below {
+        lay_down(node, id.as_deref(), lines);
+    }
+}
+
+/// Takes the lists out of a node, and out of the objects in it.
+fn take_lists(node: &mut Value, below: &mut Vec<Value>) {
+    let Some(fields) = node.as_object_mut() else { return };
+    let is_list = |value: &Value| value.get("edges").is_some_and(Value::is_array);
+    let lists: Vec<String> = fields.iter().filter(|(_, value)| is_list(value)).map(|(name, _)| name.clone()).collect();
+    for mut list in lists.iter().filter_map(|name| fields.remove(name)) {
+        let edges = list["edges"].as_array_mut().map(std::mem::take).unwrap_or_default();
+        below.extend(edges.into_iter().map(|mut edge| edge["node"].take()));
+    }
+    for value in fields.values_mut() {
+        take_lists(value, below);
+    }
 }
 
 fn shown(host: &str, id: u64, operation: &Operation) -> Value {
@@ -223,11 +262,44 @@ fn shown(host: &str, id: u64, operation: &Operation) -> Value {
         "RUNNING" => operation.lines.len() / 2,
         _ => operation.lines.len(),
     };
+    let is_root = |line: &&String| !line.contains("\"__parentId\"");
+    let roots = operation.lines.iter().take(count).filter(is_root).count();
     let url = (completed && !operation.lines.is_empty()).then(|| format!("http://{host}/_bulk/{id}.jsonl"));
     json!({
         "__typename": "BulkOperation", "id": gid("BulkOperation", id), "status": operation.status, "type": "QUERY",
         "query": operation.query, "createdAt": operation.created_at, "completedAt": completed.then_some(&operation.created_at),
         "errorCode": operation.fails_with.filter(|_| operation.status == "FAILED"), "objectCount": count.to_string(),
-        "rootObjectCount": count.to_string(), "fileSize": null, "partialDataUrl": null, "url": url,
+        "rootObjectCount": roots.to_string(), "fileSize": null, "partialDataUrl": null, "url": url,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_within_a_node_are_lines_of_their_own() {
+        let node = json!({"id": "V", "sku": "CUP", "item": {"tracked": true, "levels": {"edges": [
+            {"node": {"id": "L1", "n": 1}}, {"node": {"id": "L2", "n": 2}},
+        ]}}});
+        let mut lines = Vec::new();
+        lay_down(node, None, &mut lines);
+        let lines: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect();
+        let level = |id: &str, n: u8| json!({"id": id, "n": n, "__parentId": "V"});
+        assert_eq!(
+            lines,
+            [json!({"id": "V", "sku": "CUP", "item": {"tracked": true}}), level("L1", 1), level("L2", 2)]
+        );
+    }
+
+    #[test]
+    fn every_list_of_a_query_gets_a_page_size() {
+        let query =
+            "{ productVariants(sortKey: ID) { edges { node { id item { levels { edges { node { id } } } } } } } }";
+        let sized = paged(query).expect("a list that is answered");
+        assert!(sized.contains("productVariants(sortKey: ID, first: 250) { edges"), "{sized}");
+        assert!(sized.contains("levels(first: 250) { edges"), "{sized}");
+        assert_eq!(paged("{ shop { name } }"), None);
+        assert_eq!(paged("{ orders(first: 5) { edges { node { id } } } }"), None);
+    }
 }
