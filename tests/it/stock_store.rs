@@ -139,7 +139,7 @@ async fn a_call_is_announced_with_what_was_read_and_settles_its_levels() {
         let content: Vec<_> = call.levels.iter().map(|level| (level.item_id, level.quantity, level.from)).collect();
         assert_eq!(content, [(1, 6, 4), (2, 0, -3)]);
         assert_eq!((stage.call().await, stage.state(1).await), (None, LevelState::Writing));
-        assert_eq!(stage.store.open_stock_calls(&stage.name).await.expect("reads"), [call.clone()]);
+        assert_eq!(stage.store.open_stock_calls(&stage.name).await.expect("reads"), std::slice::from_ref(&call));
         stage.store.resend_stock_call(&stage.lease, call.id).await.expect("it is open");
         let again = stage.store.open_stock_calls(&stage.name).await.expect("reads");
         assert_eq!((&again[0].key, &again[0].levels, again[0].sent), (&call.key, &call.levels, 2));
