@@ -87,7 +87,8 @@ pub(super) const PACKAGES: [(&str, &[(&str, u32)]); 2] = [
     ("SET-HOME", &[("CHAIR-003", 1), ("RUG-005", 1), ("PILLOW-006", 4)]),
 ];
 
-/// A part that is sold by the box: what is sold, what lies in the stock, and how much of that one box holds.
+/// A part that is sold by the box: what is sold, what lies in the stock, and how much of that one box holds. IFS sells it by the piece
+/// too; the shop does not.
 pub const BOXED_PART: (&str, &str, u32) = ("CANDLE-BOX", "CANDLE-001", 6);
 
 /// Parts beyond the catalogue begin so; there are as many as a world is asked for.
@@ -132,7 +133,8 @@ pub(super) fn inventory_part(catalog_no: &str) -> Option<(&str, Decimal)> {
 
 /// Numbers of all sales parts, sorted, with so many beyond the catalogue.
 pub(super) fn catalog_nos(bulk: usize) -> Vec<String> {
-    let own = NON_INVENTORY_PARTS.iter().chain(&DESK_PARTS).chain([&BOXED_PART.0]).map(|no| (*no).to_owned());
+    let own =
+        NON_INVENTORY_PARTS.iter().chain(&DESK_PARTS).chain([&BOXED_PART.0, &BOXED_PART.1]).map(|no| (*no).to_owned());
     let packages = PACKAGES.iter().map(|(package, _)| (*package).to_owned());
     let mut all: Vec<String> = skus().into_iter().chain(own).chain(packages).chain((0..bulk).map(bulk_sku)).collect();
     all.sort();
@@ -185,6 +187,9 @@ pub(super) fn sales_part(catalog_no: &str) -> Option<SalesPart> {
     if let Some(number) = catalog_no.strip_prefix(BULK_PREFIX) {
         let cents = number.parse::<i64>().ok().filter(|_| number.len() == 6)?;
         return Some(SalesPart { kind: PartKind::Inventory, list_price: Decimal::new(500 + cents % 5_000, 2) });
+    }
+    if catalog_no == BOXED_PART.1 {
+        return Some(SalesPart { kind: PartKind::Inventory, list_price: Decimal::new(350, 2) });
     }
     if catalog_no == BOXED_PART.0 {
         return Some(SalesPart { kind: PartKind::Inventory, list_price: Decimal::new(1_800, 2) });

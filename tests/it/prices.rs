@@ -8,11 +8,9 @@ use ml_connector::store::{Cursor, PriceFilter, PriceRow};
 use rust_decimal::Decimal;
 
 use crate::on_both;
-use crate::stock::{an_hour_later, begin, synced};
+use crate::stock::{an_hour_later, begin, synced, with};
 use crate::support::world::{Setup, Steps, World};
 
-/// Where the settings get their prices.
-const BEFORE: &str = "[connections.acme.census]";
 /// The shop's own prices.
 const OWN: &str = r#"[connections.acme.stock]
 every_secs = 3600
@@ -38,11 +36,11 @@ price_lists = { "70000001" = { customer_no = "WEB-DEFAULT", currency = "SEK", ta
 const SITE: &str = "S10";
 
 fn own() -> Setup {
-    Setup { edits: vec![(BEFORE, OWN)], ..Setup::default() }
+    with(OWN)
 }
 
 fn market() -> Setup {
-    Setup { edits: vec![(BEFORE, MARKET)], ..Setup::default() }
+    with(MARKET)
 }
 
 fn euros(cents: i64) -> Decimal {
@@ -91,8 +89,8 @@ on_both!(prices_follow_ifs_and_a_second_run_sets_nothing, own(), async |world: &
     let seen = planned(&steps).await;
     assert!(seen.to_set >= 40, "{seen:?}");
     set(&steps).await;
-    // 5.00 without tax.
-    assert_eq!(variant_of(world, &bulk_sku(0)).1, euros(625));
+    // 5.01 without tax.
+    assert_eq!(variant_of(world, &bulk_sku(0)).1, euros(626));
     let writes = world.shop().standing_writes().len();
     asked(world, &steps).await;
     let again = planned(&steps).await;
@@ -132,8 +130,8 @@ on_both!(a_variant_that_is_gone_keeps_no_other_price_from_the_shop, own(), async
     let gone = variant_of(world, &bulk_sku(3)).0;
     world.shop().staff_delete(&bulk_sku(3));
     set(&steps).await;
-    assert_eq!(variant_of(world, &bulk_sku(0)).1, euros(625));
-    assert_eq!(variant_of(world, &bulk_sku(4)).1, euros(630));
+    assert_eq!(variant_of(world, &bulk_sku(0)).1, euros(626));
+    assert_eq!(variant_of(world, &bulk_sku(4)).1, euros(631));
     let parked = rows(&steps, 0, PriceFilter::Parked).await;
     assert!(parked.iter().any(|row| row.variant_id == gone), "{parked:?}");
     assert_eq!(rows(&steps, 0, PriceFilter::Planned).await.len(), 0);

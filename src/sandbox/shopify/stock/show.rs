@@ -59,9 +59,11 @@ impl Stock {
 
     /// One level with its item.
     pub(super) fn show_level(&self, variant_id: u64, location: u64) -> Value {
-        let level = self.variants.get(&variant_id).and_then(|variant| variant.level(location));
-        let Some(level) = level else { return Value::Null };
-        let mut shown = self.level_alone(variant_id, location, level);
+        let variant = self.variants.get(&variant_id);
+        let Some((variant, level)) = variant.and_then(|variant| Some((variant, variant.level(location)?))) else {
+            return Value::Null;
+        };
+        let mut shown = self.level_alone(variant_id, variant, location, level);
         shown.insert("item".into(), self.show_item(variant_id));
         Value::Object(shown)
     }
@@ -136,7 +138,7 @@ impl Stock {
         let levels: Vec<Value> = variant
             .levels
             .iter()
-            .map(|(location, level)| Value::Object(self.level_alone(variant_id, *location, level)))
+            .map(|(location, level)| Value::Object(self.level_alone(variant_id, variant, *location, level)))
             .collect();
         let id = variant_id + ITEMS_FROM;
         let at = variant.levels.iter().map(|(_, level)| level.at).max().unwrap_or_default();
@@ -147,7 +149,7 @@ impl Stock {
         }))
     }
 
-    fn level_alone(&self, variant_id: u64, location: u64, level: &Level) -> Map<String, Value> {
+    fn level_alone(&self, variant_id: u64, variant: &Variant, location: u64, level: &Level) -> Map<String, Value> {
         let item = variant_id + ITEMS_FROM;
         let place = self.show_place(location);
         let quantity = |name: &str| match name {
@@ -163,7 +165,9 @@ impl Stock {
         object(json!({
             "__typename": "InventoryLevel", "id": level_id(item, location), "isActive": place["isActive"],
             "canDeactivate": level.committed == 0, "createdAt": time(level.at), "updatedAt": time(level.at),
-            "item": {"__typename": "InventoryItem", "id": gid("InventoryItem", item)}, "location": place, "quantities": quantities,
+            "item": {"__typename": "InventoryItem", "id": gid("InventoryItem", item), "legacyResourceId": item.to_string(), "sku": variant.sku,
+                "tracked": variant.is_tracked},
+            "location": place, "quantities": quantities,
         }))
     }
 
