@@ -267,6 +267,7 @@ diesel::table! {
         due_at -> BigInt,
         batch_max -> BigInt,
         call_id -> Nullable<BigInt>,
+        held_until -> Nullable<BigInt>,
         written -> Nullable<BigInt>,
         written_at -> Nullable<BigInt>,
         updated_at -> BigInt,

@@ -274,6 +274,7 @@ CREATE TABLE stock_levels (
     due_at BIGINT NOT NULL DEFAULT 0,
     batch_max BIGINT NOT NULL,
     call_id BIGINT,
+    held_until BIGINT,
     written BIGINT,
     written_at BIGINT,
     updated_at BIGINT NOT NULL,
