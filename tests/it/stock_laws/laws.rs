@@ -19,7 +19,7 @@ impl Run {
     /// Lets all come to rest: first the orders, then, with two runs over all behind the one that may be under way, the stock.
     pub async fn settle(&mut self) {
         self.calm().await;
-        if self.sides.pool.len() % 2 == 0 {
+        if self.sides.pool.len().is_multiple_of(2) {
             self.trace.say("no webhook comes any more");
             self.sides.pool.clear();
         }
