@@ -119,6 +119,8 @@ struct State {
     listing: Listing,
     bulk: Bulk,
     stock: Stock,
+    /// Calls that are on their way, though nobody waits for them any more: version and body.
+    held: Vec<(String, Value)>,
 }
 
 /// What a shop is set up with.
@@ -184,6 +186,7 @@ impl Shop {
             listing: Listing::default(),
             bulk: Bulk::default(),
             stock: Stock::default(),
+            held: Vec::new(),
         };
         let core = Core {
             domain: setup.domain,

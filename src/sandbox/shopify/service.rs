@@ -244,11 +244,32 @@ async fn faulty(shop: &Shop, version: &str, asked: &Value, open: &OpenEntry, fau
             drop(shop.query(version, asked));
             close(open)
         }
-        Fault::Reset | Fault::Shelved | Fault::Storm(_) | Fault::CutRequest(_) => close(open),
+        Fault::Shelved => {
+            shop.lock().held.push((version.to_owned(), asked.clone()));
+            close(open)
+        }
+        Fault::Reset | Fault::Storm(_) | Fault::CutRequest(_) => close(open),
     }
 }
 
 impl Shop {
+    /// Carries out every call that `Fault::Shelved` held, in their order; gives how many.
+    pub fn release_held(&self) -> usize {
+        let held = std::mem::take(&mut self.lock().held);
+        held.iter().for_each(|(version, asked)| drop(self.query(version, asked)));
+        held.len()
+    }
+
+    /// The calls that are held never come; gives how many.
+    pub fn lose_held(&self) -> usize {
+        std::mem::take(&mut self.lock().held).len()
+    }
+
+    /// Calls that are held now.
+    pub fn held(&self) -> usize {
+        self.lock().held.len()
+    }
+
     /// Answers a query, costs and all.
     fn query(&self, version: &str, asked: &Value) -> Answer {
         let query = asked["query"].as_str().unwrap_or("");
