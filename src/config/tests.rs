@@ -216,7 +216,10 @@ fn prices_follow_where_no_level_does_as_their_refusal_advises() {
     let prices = "company = \"10\"\nprices = { source = \"sales_part\", currency = \"EUR\" }";
     let found = error("company = \"10\"", prices);
     assert!(found.contains("wants the stock's readings of its site"), "{found}");
-    assert!(found.contains("a group with sku = [\"*\"] and levels = \"leave\" leaves the stock itself alone"), "{found}");
+    assert!(
+        found.contains("a group with sku = [\"*\"] and levels = \"leave\" leaves the stock itself alone"),
+        "{found}"
+    );
     let advised = format!(
         "{prices}\nstock = {{ every_secs = 3600, locations = [{{ location = \"65712345\" }}], \
          groups = [{{ name = \"all\", sku = [\"*\"], levels = \"leave\" }}] }}"

@@ -207,7 +207,8 @@ fn level_row(row: &[String]) -> Vec<String> {
         format!(", {name} = {quote}{value}{quote}")
     };
     let settings: String = row[4].split(", ").filter(|text| *text != "-").map(setting).collect();
-    let rules = format!("locations = [{{ location = \"1\" }}]\ngroups = [{{ name = \"all\", sku = [\"*\"]{settings} }}]");
+    let rules =
+        format!("locations = [{{ location = \"1\" }}]\ngroups = [{{ name = \"all\", sku = [\"*\"]{settings} }}]");
     let shelf = (count(&row[0]), count(&row[1]));
     let targets = levels(&rules, &[shelf], count(&row[2]), count(&row[3]));
     let terms = &targets[0].terms;

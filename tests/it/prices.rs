@@ -348,8 +348,7 @@ on_both!(a_call_that_names_no_price_goes_apart_and_orders_have_their_turn_betwee
     planned(&steps).await;
     // All variants of one product are gone, and the product with them.
     let product = world.shop().product_of(&bulk_sku(0)).expect("it is sold");
-    let gone: Vec<String> =
-        (0..40).map(bulk_sku).filter(|sku| world.shop().product_of(sku) == Some(product)).collect();
+    let gone: Vec<String> = (0..40).map(bulk_sku).filter(|sku| world.shop().product_of(sku) == Some(product)).collect();
     gone.iter().for_each(|sku| world.shop().staff_delete(sku));
     let mut turns = 0;
     while let Some(wait) = write::drain(steps.link(), 1).await.expect("the store works") {

@@ -249,9 +249,7 @@ async fn own_prices(link: &Connection, target: Target<'_>) -> Result<Told, Price
         return Err(PriceError::Currency { shop: shop.currency_code, settings });
     }
     match (shop.taxes_included, target.tax) {
-        (true, PriceTax::Excluded) => {
-            Err(PriceError::Tax { shop: "in them", settings: "excluded", right: "included" })
-        }
+        (true, PriceTax::Excluded) => Err(PriceError::Tax { shop: "in them", settings: "excluded", right: "included" }),
         (false, PriceTax::Included) => {
             Err(PriceError::Tax { shop: "on top of them", settings: "included", right: "excluded" })
         }

@@ -312,7 +312,8 @@ fn units_in_bounds(checks: &mut Checks, units: Option<u32>, key: String) {
 /// Nothing would be shown under a cap of 0, of all SKUs where it is the connection's: nobody means that by a bound.
 fn cap_in_bounds(checks: &mut Checks, cap: Option<u32>, key: String) {
     if let Some(cap) = cap.filter(|cap| !(1..=UNITS_MAX).contains(cap)) {
-        let advice = "to leave levels alone set levels = \"leave\" in a group, to show nothing a safety of all there may be";
+        let advice =
+            "to leave levels alone set levels = \"leave\" in a group, to show nothing a safety of all there may be";
         checks.refuse(key, &cap.to_string(), format!("1 to {UNITS_MAX}; {advice}"));
     }
 }
