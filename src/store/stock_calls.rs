@@ -56,8 +56,8 @@ pub enum LevelFate {
         /// What Shopify said, or a sentence of ours.
         text: String,
     },
-    /// It goes in another call, at that time.
-    Again(Timestamp),
+    /// It goes in a call of its own, at that time.
+    Alone(Timestamp),
 }
 
 /// How a call ended.
@@ -69,7 +69,7 @@ pub enum CallEnd {
     Refused(Vec<(usize, LevelFate)>),
     /// None is, and none was named: they go again in calls of half as many.
     Split,
-    /// It is too old to be sent again, and nobody knows whether it was done: its levels are read again.
+    /// It is not sent again, and nobody knows whether it was done: its levels are read again, and go in calls of half as many.
     GivenUp,
 }
 
@@ -307,7 +307,7 @@ fn settled(content: &[Entry], end: &CallEnd, now: i64) -> Vec<serde_json::Value>
                 row["state"] = json!("written");
                 row["q"] = json!(quantity);
             }
-            CallEnd::GivenUp => {}
+            CallEnd::GivenUp => row["batch"] = json!(half),
             CallEnd::Split => {
                 row["state"] = json!("planned");
                 row["batch"] = json!(half);
@@ -319,9 +319,10 @@ fn settled(content: &[Entry], end: &CallEnd, now: i64) -> Vec<serde_json::Value>
                     row["code"] = json!(code);
                     row["text"] = json!(text);
                 }
-                Some(LevelFate::Again(at)) => {
+                Some(LevelFate::Alone(at)) => {
                     row["state"] = json!("planned");
                     row["due"] = json!(micros(*at));
+                    row["batch"] = json!(1);
                 }
                 None => row["state"] = json!("planned"),
             },

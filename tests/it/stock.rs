@@ -66,7 +66,7 @@ pub async fn begin(world: &World) -> Steps {
 }
 
 /// Polls until the run or the mending ends; each time that every order is asked for, a sweep finds them and they are mapped.
-async fn polled(steps: &Steps) -> Polled {
+pub async fn polled(steps: &Steps) -> Polled {
     for _ in 0..20 {
         match poll(steps.link()).await.expect("the store works") {
             Polled::Sweep(_) => {

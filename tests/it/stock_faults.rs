@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ml_connector::flow::stock::write;
+use ml_connector::flow::stock::{Polled, write};
 use ml_connector::sandbox::faults::Fault;
 use ml_connector::sandbox::ledger::Class;
 use ml_connector::sandbox::shopify::WAREHOUSE;
@@ -10,7 +10,9 @@ use ml_connector::sandbox::world::bulk_sku;
 use ml_connector::store::LevelState;
 
 use crate::on_both;
-use crate::stock::{an_hour_later, assert_equal, available, begin, counts, kept, levels, planned, rows, synced};
+use crate::stock::{
+    an_hour_later, assert_equal, available, begin, counts, kept, levels, planned, polled, rows, synced,
+};
 use crate::support::world::World;
 
 on_both!(a_variant_that_is_deleted_before_its_call_keeps_no_other_from_it, levels(), async |world: &World| {
@@ -100,4 +102,58 @@ on_both!(a_shop_without_points_gets_the_same_call_later, levels(), async |world:
     assert_eq!(write::drain(steps.link(), usize::MAX).await.expect("the store works"), None);
     assert_eq!(world.database.number("SELECT COUNT(*) FROM stock_calls"), 1, "the same one");
     assert_equal(world);
+});
+
+on_both!(open_lines_that_are_all_gone_are_not_believed, levels(), async |world: &World| {
+    let steps = begin(world).await;
+    for index in 0..25 {
+        let part = Some((bulk_sku(index), 4.into(), 5.into()));
+        let part = part.as_ref().map(|(sku, units, price)| (sku.as_str(), *units, *price));
+        world.sandbox.ifs().add_foreign_order(&format!("DESK-{index}"), "S10", part).expect("an order");
+    }
+    synced(&steps).await;
+    assert_eq!(available(world, &bulk_sku(0)), 6);
+    let writes = world.shop().level_writes().len();
+    world.sandbox.ifs().hide_order_lines();
+    an_hour_later(world, &steps);
+    assert_eq!(polled(&steps).await, Polled::Failed);
+    write::drain(steps.link(), usize::MAX).await.expect("the store works");
+    assert_eq!(world.shop().level_writes().len(), writes, "nothing was sent");
+    // They are told again, and the next reading is used.
+    world.sandbox.ifs().mend_stock();
+    an_hour_later(world, &steps);
+    assert_eq!(synced(&steps).await.to_set, 0);
+});
+
+on_both!(a_level_that_shopify_fails_at_keeps_no_other_from_it, levels(), async |world: &World| {
+    let steps = begin(world).await;
+    planned(&steps).await;
+    let bad = bulk_sku(5);
+    world.shop().fail_sets_of(Some(&bad));
+    for _ in 0..20 {
+        write::drain(steps.link(), usize::MAX).await.expect("the store works");
+    }
+    assert_eq!(available(world, &bad), 0);
+    assert!(kept(world).iter().all(|line| line.sku == bad || line.available == Some(10)), "all others went");
+    let calls = world.database.number("SELECT COUNT(*) FROM stock_calls");
+    assert!(calls < 20, "it was looked for by halves: {calls} calls");
+    // Alone it is tried again later, and goes as soon as Shopify takes it.
+    world.shop().fail_sets_of(None);
+    steps.advance(world, 601);
+    write::drain(steps.link(), usize::MAX).await.expect("the store works");
+    assert_equal(world);
+});
+
+on_both!(what_was_planned_under_other_settings_does_not_go_out, levels(), async |world: &World| {
+    let steps = begin(world).await;
+    assert!(planned(&steps).await.to_set > 50);
+    let settings = std::fs::read_to_string(&world.config).expect("reads");
+    let (from, to) = ("[connections.acme.stock]", "[connections.acme.stock]\nsafety = 2");
+    std::fs::write(&world.config, settings.replace(from, to)).expect("writes");
+    let other = world.steps(&steps.clock).await;
+    write::drain(other.link(), usize::MAX).await.expect("the store works");
+    assert_eq!(world.shop().level_writes().len(), 0, "the plan was made with other settings");
+    // They are not waited with either.
+    synced(&other).await;
+    assert_eq!(available(world, &bulk_sku(0)), 8);
 });

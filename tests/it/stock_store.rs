@@ -189,7 +189,7 @@ async fn a_bad_level_is_parked_alone_and_the_others_go_in_another_call() {
         stage.plan(&[(1, 5), (2, 5), (3, 5), (4, 5)]).await;
         let call = stage.call().await.expect("they differ");
         let parked = LevelFate::Parked { code: "invalid_location".to_owned(), text: "it is \"off\"".to_owned() };
-        let later = LevelFate::Again(at(60));
+        let later = LevelFate::Alone(at(60));
         let named = vec![(1, LevelFate::Stale), (2, parked), (3, later)];
         stage.end(&call, CallEnd::Refused(named)).await.expect("settles");
         assert_eq!((stage.state(2).await, stage.state(3).await), (LevelState::Stale, LevelState::Parked));

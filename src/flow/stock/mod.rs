@@ -75,11 +75,11 @@ pub enum StockError {
     /// The store failed, or the lease is lost.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Parts are gone that were there: nothing is sent.
-    #[error("site {site}: {fewer}; if that is right, run `stock sync NAME --accept-fewer`")]
+    /// Rows are gone that were there: nothing is sent.
+    #[error("{whose}: {fewer}; if that is right, run `stock sync NAME --accept-fewer`")]
     Fewer {
-        /// The site.
-        site: String,
+        /// The site, or the shop.
+        whose: String,
         /// How many.
         #[source]
         fewer: FarFewer,
@@ -136,12 +136,14 @@ pub async fn poll(link: &Connection) -> Result<Polled, StoreError> {
     let is_good =
         |place: &&Place| place.rules == rules_of(link) && link.clock.now().duration_since(place.began_at()) <= RUN_MAX;
     let is_lost = under_way.is_some_and(|place| !is_good(&place));
+    // Other settings are not waited with: what was planned under the former ones does not go out.
+    let is_other = stored.as_ref().is_some_and(|place| place.rules != rules_of(link));
     // 2. What is due.
     let mut place = match under_way.filter(is_good) {
         Some(place) => place.clone(),
         None => match due(link).await? {
             Due::Now { accepts_fewer } => begin(link, stored.as_ref(), accepts_fewer).await?,
-            Due::In(_) if is_lost => begin(link, stored.as_ref(), false).await?,
+            Due::In(_) if is_lost || is_other => begin(link, stored.as_ref(), false).await?,
             Due::In(wait) => return rest(link, stored, wait).await,
         },
     };
@@ -215,6 +217,7 @@ async fn done(link: &Connection, place: &mut Place) -> Result<Polled, StoreError
         return Ok(Polled::Mended(parts.iter().map(|(_, parts)| parts.len()).sum()));
     }
     place.planned = place.run;
+    place.counts_before = Some(std::mem::take(&mut place.counts));
     let number = std::mem::take(&mut place.number);
     place.go_to(Step::Rest);
     let seen = place.seen.clone();
@@ -328,8 +331,10 @@ async fn begin(link: &Connection, before: Option<&Place>, accepts_fewer: bool) -
     place.accepts_fewer = accepts_fewer;
     if let Some(before) = before {
         place.planned = before.planned;
-        place.parts_before.clone_from(&before.parts_before);
+        place.counts_before.clone_from(&before.counts_before);
         if before.rules != place.rules {
+            // What was planned under other settings does not go out any more.
+            link.store.age_stock_plans(lease, &link.name, Timestamp::MAX, now).await?;
             // Another line may be another part now.
             link.store.weigh_again(lease, &link.name).await?;
         }

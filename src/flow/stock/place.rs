@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::STOCK;
+use super::{STOCK, StockError};
 use crate::flow::Connection;
+use crate::mapping::stock::fewer::Counted;
 use crate::store::StoreError;
 
 /// What a run does next. `site` counts the sites of the settings.
@@ -95,6 +96,19 @@ pub struct Seen {
     pub left: u64,
 }
 
+/// How many rows a run has read, to be held against the run before.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Counts {
+    /// Variants of the shop.
+    pub variants: u64,
+    /// Sales parts, by site.
+    pub sales_parts: BTreeMap<String, u64>,
+    /// Parts with stock, by site.
+    pub in_stock: BTreeMap<String, u64>,
+    /// Parts that open lines want, by site, before the stock was read and after it.
+    pub with_lines: [BTreeMap<String, u64>; 2],
+}
+
 /// Where a run stands.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Place {
@@ -122,11 +136,13 @@ pub struct Place {
     pub parts: Option<Vec<(String, Vec<String>)>>,
     /// The last run whose plan stood whole: what has run out is looked at once for each.
     pub planned: i64,
-    /// Parts with stock at the last reading that was used, by site.
-    pub parts_before: BTreeMap<String, u64>,
+    /// How many rows this run has read.
+    pub counts: Counts,
+    /// How many the last run had that came to its plan.
+    pub counts_before: Option<Counts>,
     /// Whether the tenant filters lines by their state.
     pub filters_lines: bool,
-    /// Whether far fewer parts than that are taken for the truth.
+    /// Whether far fewer than that are taken for the truth.
     pub accepts_fewer: bool,
     /// What it has seen.
     pub seen: Seen,
@@ -167,6 +183,33 @@ impl Place {
     /// Since when every order is waited for.
     pub(super) fn waits_from(&self) -> Timestamp {
         instant(self.waits)
+    }
+
+    /// Adds a page to a count; gives what it comes to, and what it came to in the run before.
+    pub(super) fn counts(
+        &mut self,
+        of: impl Fn(&mut Counts) -> &mut BTreeMap<String, u64>,
+        (site, rows): (&str, usize),
+    ) -> (Option<u64>, u64) {
+        let now = of(&mut self.counts).entry(site.to_owned()).or_default();
+        *now += rows as u64;
+        let now = *now;
+        let before = self.counts_before.as_mut().map(|before| of(before).get(site).copied().unwrap_or(0));
+        (before, now)
+    }
+
+    /// Holds a count that is whole against the run before; what a person accepts is not held.
+    pub(super) fn holds(
+        &self,
+        link: &Connection,
+        what: Counted,
+        (site, before, now): (Option<&str>, Option<u64>, u64),
+    ) -> Result<(), StockError> {
+        if self.accepts_fewer {
+            return Ok(());
+        }
+        let whose = site.map_or_else(|| "the shop".to_owned(), |site| format!("site {site}"));
+        link.stock.enough(what, before, now).map_err(|fewer| StockError::Fewer { whose, fewer })
     }
 
     /// The shop was read to its end.

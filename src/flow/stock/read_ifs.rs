@@ -5,6 +5,7 @@ use super::place::{Place, Step};
 use super::{Stepped, StockError, cursor, keep, stored};
 use crate::flow::Connection;
 use crate::ifs::{LineFilter, PartInStock, PartWithDemand, SalesPartRow};
+use crate::mapping::stock::fewer::Counted;
 use crate::mapping::stock::rows::{PartStock, sum};
 use crate::store::{PartFigures, PartReading, SalesPart};
 
@@ -31,6 +32,10 @@ pub(super) async fn sales_parts(
     let (store, lease, run) = (&link.store, &link.tenant.lease, place.run);
     let page = link.tenant.ifs.sales_parts_page(&contract, after.as_deref()).await?;
     place.seen.sales_parts += page.parts.len() as u64;
+    let (before, now) = place.counts(|counts| &mut counts.sales_parts, (&contract, page.parts.len()));
+    if page.next.is_none() {
+        place.holds(link, Counted::SalesParts, (Some(&contract), before, now))?;
+    }
     let parts = page.parts.into_iter().map(sales_part).collect();
     let is_last = page.next.is_none();
     place.go_to(match page.next {
@@ -75,7 +80,7 @@ pub(super) async fn demand_before(
         keep(link, place).await?;
         return Ok(Stepped::Further);
     };
-    let page = demand_page(link, place, &contract, after).await?;
+    let page = demand_page(link, place, &contract, (after, 0)).await?;
     place.go_to(match &page.next {
         Some(next) => Step::DemandBefore { site, after: Some(next.clone()) },
         None => Step::DemandBefore { site: site + 1, after: None },
@@ -95,7 +100,7 @@ pub(super) async fn demand_after(
         keep(link, place).await?;
         return Ok(Stepped::Further);
     };
-    let page = demand_page(link, place, &contract, after).await?;
+    let page = demand_page(link, place, &contract, (after, 1)).await?;
     place.go_to(match &page.next {
         Some(next) => Step::DemandAfter { site, after: Some(next.clone()) },
         None => Step::DemandAfter { site: site + 1, after: None },
@@ -111,19 +116,15 @@ pub(super) async fn stock(
     after: Option<String>,
 ) -> Result<Stepped, StockError> {
     let Some(contract) = site_of(link, site) else {
-        place.parts_before.clone_from(&place.seen.parts);
         place.go_to(Step::DemandAfter { site: 0, after: None });
         keep(link, place).await?;
         return Ok(Stepped::Further);
     };
     let page = link.tenant.ifs.stock_page(&contract, after.as_deref()).await?;
-    let parts = place.seen.parts.entry(contract.clone()).or_default();
-    *parts += page.parts.len() as u64;
-    let now = *parts;
-    if page.next.is_none() && !place.accepts_fewer {
-        let before = place.parts_before.get(&contract).copied();
-        let enough = link.stock.enough_parts(before, now);
-        enough.map_err(|fewer| StockError::Fewer { site: contract.clone(), fewer })?;
+    *place.seen.parts.entry(contract.clone()).or_default() += page.parts.len() as u64;
+    let (before, now) = place.counts(|counts| &mut counts.in_stock, (&contract, page.parts.len()));
+    if page.next.is_none() {
+        place.holds(link, Counted::PartsInStock, (Some(&contract), before, now))?;
     }
     place.go_to(match page.next {
         Some(next) => Step::Stock { site, after: Some(next) },
@@ -155,7 +156,7 @@ async fn demand_page(
     link: &Connection,
     place: &mut Place,
     contract: &str,
-    after: Option<String>,
+    (after, reading): (Option<String>, usize),
 ) -> Result<Page, StockError> {
     let ifs = &link.tenant.ifs;
     if after.is_none() {
@@ -163,6 +164,10 @@ async fn demand_page(
     }
     let filter = if place.filters_lines { LineFilter::ByState } else { LineFilter::ByUs };
     let page = ifs.demand_page(contract, filter, after.as_deref()).await?;
+    let (before, now) = place.counts(|counts| &mut counts.with_lines[reading], (contract, page.parts.len()));
+    if page.next.is_none() {
+        place.holds(link, Counted::PartsWithLines, (Some(contract), before, now))?;
+    }
     Ok(Page { figures: page.parts.into_iter().map(demand_figures).collect(), next: page.next })
 }
 

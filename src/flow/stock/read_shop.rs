@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::place::{Place, Step};
 use super::{Stepped, StockError, cursor, keep, stored};
 use crate::flow::Connection;
+use crate::mapping::stock::fewer::Counted;
 use crate::mapping::stock::part::{Variant, part_of};
 use crate::shopify::bulk::BulkState;
 use crate::shopify::orders::PageSize;
@@ -48,6 +49,7 @@ pub(super) async fn page(link: &Connection, place: &mut Place, after: Option<Str
     match page.next {
         Some(next) => place.go_to(Step::Variants { after: Some(next) }),
         None => {
+            enough(link, place)?;
             place.was_read(link.clock.now());
             place.go_to(Step::SalesParts { site: 0, after: None });
         }
@@ -99,11 +101,19 @@ pub(super) async fn file(link: &Connection, place: &mut Place, id: &str, lines: 
     if read_lines != objects {
         return Err(StockError::Bulk(format!("a file of {read_lines} lines instead of {objects}")));
     }
+    enough(link, place)?;
     place.was_read(link.clock.now());
     place.go_to(Step::SalesParts { site: 0, after: None });
     end(link, place).await?;
     keep(link, place).await?;
     Ok(Stepped::Further)
+}
+
+/// Whether the shop told about as many variants as the last time.
+fn enough(link: &Connection, place: &mut Place) -> Result<(), StockError> {
+    place.counts.variants = place.seen.variants;
+    let before = place.counts_before.as_ref().map(|before| before.variants);
+    place.holds(link, Counted::Variants, (None, before, place.seen.variants))
 }
 
 /// What the reading did not tell of is not there any more.

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::place::Place;
 use super::read_shop::behind_orders;
+use super::rules_of;
 use crate::domain::verdict::{Scope, Verdict};
 use crate::failpoint;
 use crate::flow::Connection;
@@ -26,8 +28,8 @@ const REMOTE_PAUSE: Duration = Duration::from_secs(5);
 const PAUSE_MIN: Duration = Duration::from_millis(200);
 /// The pause while Shopify works on an earlier call of the same key.
 const UNDER_WAY_PAUSE: Duration = Duration::from_secs(2);
-/// The pause after a key that is used up.
-const KEY_PAUSE: SignedDuration = SignedDuration::from_secs(5);
+/// The pause after the key of a single level that is used up: it fails alone, and holds up no other.
+const KEY_PAUSE: SignedDuration = SignedDuration::from_mins(10);
 
 /// How a call went.
 enum Sent {
@@ -41,7 +43,7 @@ enum Sent {
 /// again; no time at all where there is more.
 ///
 /// 1. Calls that are open go again, oldest first: nothing is known of them.
-/// 2. Plans that are too old are none any more.
+/// 2. Plans that are too old, or were made under other settings, are none any more.
 /// 3. What is due goes, call by call.
 ///
 /// # Errors
@@ -67,7 +69,9 @@ pub async fn drain(link: &Connection, calls_max: usize) -> Result<Option<Duratio
     if !store.has_due_levels(&link.name, link.clock.now()).await? {
         return Ok(None);
     }
-    store.age_stock_plans(lease, &link.name, ago(link, PLAN_AGE_MAX), link.clock.now()).await?;
+    let is_other = Place::stored(link).await?.is_some_and(|place| place.rules != rules_of(link));
+    let good_from = if is_other { Timestamp::MAX } else { ago(link, PLAN_AGE_MAX) };
+    store.age_stock_plans(lease, &link.name, good_from, link.clock.now()).await?;
     // 3.
     for _ in 0..calls_max {
         if is_held_back(link) {
@@ -109,10 +113,15 @@ async fn send(link: &Connection, call: &StockCall) -> Result<Sent, StoreError> {
     let ended = match answer {
         Ok(SetOutcome::Done) => CallEnd::Done,
         Ok(SetOutcome::UnderWay) => return Ok(Sent::Open(UNDER_WAY_PAUSE)),
+        // It failed on Shopify's side, perhaps by one level: they go apart until that one stands alone.
         Ok(SetOutcome::KeySpent(error)) => {
-            tracing::warn!(connection = %link.name, %error, "Shopify has used up a call's key: its levels go in another call");
+            let alone = call.levels.first().filter(|_| call.levels.len() == 1);
+            tracing::warn!(
+                connection = %link.name, %error, levels = call.levels.len(), inventory_item = alone.map(|level| level.item_id),
+                "Shopify failed on a call and has used up its key: its levels go in other calls"
+            );
             let at = link.clock.now().checked_add(KEY_PAUSE).unwrap_or(Timestamp::MAX);
-            CallEnd::Refused((0..levels.len()).map(|index| (index, LevelFate::Again(at))).collect())
+            alone.map_or(CallEnd::Split, |_| CallEnd::Refused(vec![(0, LevelFate::Alone(at))]))
         }
         Ok(SetOutcome::Refused { named, whole }) => refused(link, levels.len(), named, &whole),
         Err(error) => match failed(link, call, &error) {
@@ -158,13 +167,20 @@ fn failed(link: &Connection, call: &StockCall, error: &ShopifyError) -> Result<C
         // Nothing was done, and nothing ever will be of it.
         Verdict::Reject if call.levels.len() > 1 => Ok(CallEnd::Split),
         Verdict::Reject => Ok(CallEnd::Refused(vec![(0, parked(link, "refused".to_owned(), &error.to_string()))])),
-        Verdict::Retry { scope: Scope::Record, .. } if call.sent >= SENT_MAX => Ok(CallEnd::GivenUp),
+        Verdict::Retry { scope, .. } if call.sent >= SENT_MAX && (scope == Scope::Record || is_failing(error)) => {
+            Ok(CallEnd::GivenUp)
+        }
         Verdict::Retry { after, scope: Scope::Remote | Scope::Record } => {
             tracing::warn!(connection = %link.name, %error, "levels were not set: the call goes again as it was");
             Err(after.unwrap_or(REMOTE_PAUSE).max(PAUSE_MIN))
         }
         Verdict::Ambiguous | Verdict::NotSent | Verdict::Done => Err(REMOTE_PAUSE),
     }
+}
+
+/// Whether Shopify failed on the call itself, for a reason that it does not tell.
+fn is_failing(error: &ShopifyError) -> bool {
+    matches!(error, ShopifyError::Unavailable { after: None, .. })
 }
 
 async fn end(link: &Connection, call: &StockCall, ended: CallEnd) -> Result<(), StoreError> {

@@ -204,13 +204,15 @@ struct Bent {
     pages_left: Option<u32>,
     /// The list answers that there is nothing.
     is_empty: bool,
+    /// The list of order lines answers that there is nothing.
+    has_no_lines: bool,
     /// After so many further pages somebody moves these.
     moves: Option<(u32, Vec<StockMove>)>,
 }
 
 impl Default for Bent {
     fn default() -> Self {
-        Self { page_rows: PAGE_ROWS, pages_left: None, is_empty: false, moves: None }
+        Self { page_rows: PAGE_ROWS, pages_left: None, is_empty: false, has_no_lines: false, moves: None }
     }
 }
 

@@ -143,6 +143,11 @@ impl Ifs {
         lock(&self.core.tables).stock.bent.is_empty = true;
     }
 
+    /// The list of order lines answers that there is nothing, until [`Ifs::mend_stock`].
+    pub fn hide_order_lines(&self) {
+        lock(&self.core.tables).stock.bent.has_no_lines = true;
+    }
+
     /// The sets of stock and parts give so many rows in one answer at most, and a link to the next ones.
     pub fn set_stock_page_rows(&self, page_rows: usize) {
         lock(&self.core.tables).stock.bent.page_rows = page_rows.max(1);

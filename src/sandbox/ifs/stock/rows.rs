@@ -70,6 +70,7 @@ impl RowSet {
                     catalog[at..].iter().map(move |no| Row::shown(sales_part(tables, site, no)))
                 }))
             }
+            Self::OrderLines if tables.stock.bent.has_no_lines => Box::new(std::iter::empty()),
             Self::OrderLines => {
                 let of_site =
                     move |order: &&Order| contract.is_none_or(|contract| order.header.text("Contract") == contract);

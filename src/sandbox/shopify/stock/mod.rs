@@ -238,6 +238,8 @@ struct Bent {
     sets_in_part: bool,
     /// The wrong entry of a call is not named.
     hides_culprit: bool,
+    /// Shopify itself fails on calls that set this SKU: it does nothing of them.
+    fails_at: Option<String>,
     /// What goes back of a cancelled order is not put back into the stock.
     loses_returns: bool,
     /// Right before the next set somebody buys so many units of this SKU.

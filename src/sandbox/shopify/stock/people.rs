@@ -211,6 +211,11 @@ impl Shop {
         self.lock().stock.bent.hides_culprit = hidden;
     }
 
+    /// Shopify itself fails on calls that set this SKU, whatever else they set.
+    pub fn fail_sets_of(&self, sku: Option<&str>) {
+        self.lock().stock.bent.fails_at = sku.map(str::to_owned);
+    }
+
     /// From now on nothing of a cancelled order goes back into the stock.
     pub fn lose_returns(&self) {
         self.lock().stock.bent.loses_returns = true;

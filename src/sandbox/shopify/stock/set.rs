@@ -83,8 +83,14 @@ impl Shop {
                 return Ok(json!({"inventoryAdjustmentGroup": null, "userErrors": [error]}));
             }
         }
-        // 3. The call itself.
-        let carried = carry_out(&mut state, input, &given, now);
+        // 3. The call itself. One that Shopify fails on is not tried again under its key.
+        let carried = if state.stock.fails_at(&given) {
+            let message = "The previous attempt with this idempotency key failed.";
+            let errors = vec![user_error("IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED", &["input"], message)];
+            Carried { at: time(now), errors, ..Carried::default() }
+        } else {
+            carry_out(&mut state, input, &given, now)
+        };
         let counts = &mut state.stock.counts;
         counts.set_calls += 1;
         counts.entries_max = counts.entries_max.max(given.len() as u64);
@@ -141,6 +147,16 @@ fn carry_out(state: &mut State, input: &Value, given: &[Value], now: Timestamp) 
 }
 
 impl Stock {
+    /// Whether Shopify itself fails on a call with these entries.
+    fn fails_at(&self, given: &[Value]) -> bool {
+        let Some(sku) = &self.bent.fails_at else { return false };
+        given.iter().any(|entry| {
+            let item = entry["inventoryItemId"].as_str().and_then(|id| number("InventoryItem", id));
+            let variant = item.and_then(|item| self.variant_of_item(item));
+            variant.is_some_and(|(_, variant)| variant.sku.as_ref() == Some(sku))
+        })
+    }
+
     /// Whether an entry may be carried out.
     fn judge(&self, entry: &Value, name: &str, pairs: &mut BTreeSet<(u64, u64)>) -> Result<Entry, Wrong> {
         let id = |field: &str, kind: &str| entry[field].as_str().and_then(|id| number(kind, id));
