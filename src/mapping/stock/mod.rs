@@ -17,6 +17,7 @@ pub mod rows;
 pub mod unwritten;
 
 pub mod fewer;
+pub mod held;
 pub mod target;
 
 pub mod out;
