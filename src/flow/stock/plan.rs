@@ -39,7 +39,11 @@ pub(super) async fn piece(
             (contract, pools, Step::Plan { site: site + 1, after: None })
         }
         None => {
-            let Some(contract) = site_of(link, site) else { return Ok(Stepped::Done) };
+            let Some(contract) = site_of(link, site) else {
+                place.go_to(Step::Leave { after: 0 });
+                keep(link, place).await?;
+                return Ok(Stepped::Further);
+            };
             let pools = store.stock_pools(&link.name, (contract.clone(), place.run), after, PARTS_AT_ONCE).await?;
             let next = match pools.last() {
                 Some(last) => Step::Plan { site, after: Some(last.part_no.clone()) },
