@@ -119,6 +119,8 @@ struct State {
     listing: Listing,
     bulk: Bulk,
     stock: Stock,
+    /// Calls that are carried out when somebody says so: each with the version that it named.
+    shelved: Vec<(String, serde_json::Value)>,
 }
 
 /// What a shop is set up with.
@@ -184,6 +186,7 @@ impl Shop {
             listing: Listing::default(),
             bulk: Bulk::default(),
             stock: Stock::default(),
+            shelved: Vec::new(),
         };
         let core = Core {
             domain: setup.domain,

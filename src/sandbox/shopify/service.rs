@@ -244,11 +244,22 @@ async fn faulty(shop: &Shop, version: &str, asked: &Value, open: &OpenEntry, fau
             drop(shop.query(version, asked));
             close(open)
         }
-        Fault::Reset | Fault::Shelved | Fault::Storm(_) | Fault::CutRequest(_) => close(open),
+        Fault::Shelved => {
+            shop.lock().shelved.push((version.to_owned(), asked.clone()));
+            close(open)
+        }
+        Fault::Reset | Fault::Storm(_) | Fault::CutRequest(_) => close(open),
     }
 }
 
 impl Shop {
+    /// Carries out what was shelved, in its order, and gives how many calls that were.
+    pub fn release_shelved(&self) -> usize {
+        let shelved = std::mem::take(&mut self.lock().shelved);
+        shelved.iter().for_each(|(version, asked)| drop(self.query(version, asked)));
+        shelved.len()
+    }
+
     /// Answers a query, costs and all.
     fn query(&self, version: &str, asked: &Value) -> Answer {
         let query = asked["query"].as_str().unwrap_or("");
