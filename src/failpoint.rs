@@ -104,6 +104,8 @@ pub const STOCK_OUT_SHOWN: &str = "stock_out_shown";
 
 /// A piece of prices is planned and committed; the cursor behind it is not.
 pub const PRICES_PLANNED: &str = "prices_planned";
+/// A run of prices has ended, and its row says so; the cursor still tells of it.
+pub const PRICES_ENDED: &str = "prices_ended";
 /// Shopify answered a call that sets prices; nothing of it is committed.
 pub const PRICES_ANSWERED: &str = "prices_answered";
 /// A call that sets prices is settled; the next one is still to come.
@@ -174,7 +176,7 @@ pub const STOCK: [&str; 9] = [
 ];
 
 /// Every point that prices pass on their way to the shop, in that order.
-pub const PRICES: [&str; 3] = [PRICES_PLANNED, PRICES_ANSWERED, PRICES_SETTLED];
+pub const PRICES: [&str; 4] = [PRICES_PLANNED, PRICES_ENDED, PRICES_ANSWERED, PRICES_SETTLED];
 
 #[cfg(any(debug_assertions, feature = "failpoints"))]
 pub use armed::{Died, Watching, hit, is_armed, watch};

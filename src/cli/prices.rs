@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use jiff::Timestamp;
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -12,7 +13,7 @@ use super::output::{Format, say, say_json, table, tell};
 use super::{Failure, Shown, open_store, who};
 use crate::actors::lease_keeper::lease_name;
 use crate::clock::Clock;
-use crate::config::{ConnectionSettings, Settings};
+use crate::config::{ConnectionSettings, Mode, Settings};
 use crate::domain::ids::ConnectionName;
 use crate::flow::prices::{ASKED, Asked, PRICES, targets};
 use crate::flow::stock;
@@ -63,21 +64,33 @@ pub(super) enum PricesCommand {
         shown: Shown,
     },
     /// Lets a parked price through: this amount, and no other.
-    #[command(after_help = "Example: ml-connector prices accept acme 44765452900 --note \"new price list of May\"")]
+    #[command(
+        after_help = "Example: ml-connector prices accept acme 44765452900 --price 20.00 --note \"new price list of May\""
+    )]
     Accept {
         /// The connection.
         connection: String,
-        /// Shopify's number of the variant.
-        variant: u64,
-        /// Of a market's price list, by Shopify's number, instead of the shop's own.
-        #[arg(long, value_name = "ID", default_value_t = 0, hide_default_value = true)]
-        price_list: u64,
-        /// Why; it is kept.
-        #[arg(long)]
-        note: String,
+        #[command(flatten)]
+        accepted: Accepted,
         #[command(flatten)]
         shown: Shown,
     },
+}
+
+/// What a person lets through.
+#[derive(Debug, Args)]
+pub(super) struct Accepted {
+    /// Shopify's number of the variant.
+    variant: u64,
+    /// The amount, as `prices explain` shows it under `wanted`; refused where it is another one by now.
+    #[arg(long, value_name = "AMOUNT", value_parser = Decimal::from_str_exact)]
+    price: Decimal,
+    /// Of a market's price list, by Shopify's number, instead of the shop's own.
+    #[arg(long, value_name = "ID", default_value_t = 0, hide_default_value = true)]
+    price_list: u64,
+    /// Why; it is kept.
+    #[arg(long)]
+    note: String,
 }
 
 pub(super) async fn prices(settings: Settings, command: PricesCommand) -> Result<(), Failure> {
@@ -93,16 +106,44 @@ pub(super) async fn prices(settings: Settings, command: PricesCommand) -> Result
             let (name, connection) = the_connection(&settings, &connection)?;
             explain(&store, name, connection, &sku, shown.format()).await
         }
-        PricesCommand::Accept { connection, variant, price_list, note, shown } => {
-            let name = the_connection(&settings, &connection)?.0;
-            store.accept_price(name, (price_list, variant), (who(), note), Timestamp::now()).await?;
-            match shown.format() {
-                Format::Json => say_json(&json!({"connection": name.as_str(), "variant_id": variant.to_string()})),
-                Format::Text => say(&format!("the price of variant {variant} is set by the running service")),
-            }
-            Ok(())
+        PricesCommand::Accept { connection, accepted, shown } => {
+            let (name, connection) = the_connection(&settings, &connection)?;
+            accept(&store, name, connection, accepted, shown.format()).await
         }
     }
+}
+
+async fn accept(
+    store: &Store,
+    name: &ConnectionName,
+    connection: &ConnectionSettings,
+    Accepted { variant, price, price_list, note }: Accepted,
+    format: Format,
+) -> Result<(), Failure> {
+    // What does not follow IFS any more is set by nobody.
+    if !targets(&connection.prices).iter().any(|target| target.list == price_list) {
+        let what = match price_list {
+            0 => format!("connections.{name}.prices.source is \"off\": the shop's own prices do not follow IFS"),
+            list => format!("connections.{name}.prices.price_lists has no {list}: its prices do not follow IFS"),
+        };
+        return Err(Failure::Usage(what));
+    }
+    let which = (price_list, variant);
+    let (amount, currency) = store.accept_price(name, which, price, (who(), note), Timestamp::now()).await?;
+    let is_live = connection.link.mode == Mode::Live;
+    match format {
+        Format::Json => say_json(&json!({
+            "connection": name.as_str(), "variant_id": variant.to_string(), "price": amount, "currency": currency,
+            "is_live": is_live,
+        })),
+        Format::Text if is_live => {
+            say(&format!("variant {variant} is set to {amount} {currency} by the running service"))
+        }
+        Format::Text => say(&format!(
+            "{amount} {currency} is accepted for variant {variant}; nothing is set while connections.{name}.mode is \"observe\""
+        )),
+    }
+    Ok(())
 }
 
 fn the_connection<'s>(
@@ -149,11 +190,10 @@ async fn sync(settings: &Settings, store: &Store, connection: &str, format: Form
         Format::Text if run.what == PRICES => {
             let cell = |key: &str| figures[key].to_string();
             say(&format!(
-                "{outcome}: {} prices compared; {} to set, {} right, {} later, {} for a person",
+                "{outcome}: {} prices compared; {} to set, {} right, {} for a person",
                 cell("compared"),
                 cell("to_set"),
                 cell("right"),
-                cell("later"),
                 cell("parked")
             ));
             run.message.iter().for_each(|message| say(message));
@@ -280,7 +320,7 @@ fn row_json(row: &PriceRow) -> Value {
     json!({
         "price_list": (row.price_list != 0).then(|| row.price_list.to_string()), "variant_id": row.variant_id.to_string(),
         "product_id": row.product_id.to_string(), "catalog_no": row.catalog_no, "state": row.state, "shown": row.shown,
-        "wanted": row.wanted, "currency": row.currency, "valid_from": row.valid_from, "accepted": row.accepted,
+        "wanted": row.wanted, "currency": row.currency, "accepted": row.accepted,
         "code": row.reason.as_ref().map(|(code, _)| code), "text": row.reason.as_ref().map(|(_, text)| text),
         "updated_at": row.updated_at.to_string(),
     })

@@ -212,6 +212,24 @@ fn stock_and_prices_and_default_toml_agree_on_every_default() {
 }
 
 #[test]
+fn prices_follow_where_no_level_does_as_their_refusal_advises() {
+    let prices = "company = \"10\"\nprices = { source = \"sales_part\", currency = \"EUR\" }";
+    let found = error("company = \"10\"", prices);
+    assert!(found.contains("wants the stock's readings of its site"), "{found}");
+    assert!(
+        found.contains("a group with sku = [\"*\"] and levels = \"leave\" leaves the stock itself alone"),
+        "{found}"
+    );
+    let advised = format!(
+        "{prices}\nstock = {{ every_secs = 3600, locations = [{{ location = \"65712345\" }}], \
+         groups = [{{ name = \"all\", sku = [\"*\"], levels = \"leave\" }}] }}"
+    );
+    let settings = load(&GOOD.replace("company = \"10\"", &advised)).expect("as it was advised");
+    let connection = settings.connections.values().next().expect("a connection");
+    assert!(!connection.stock.of_sku("CUP").follows_at(65_712_345));
+}
+
+#[test]
 fn what_is_missing_is_named_with_its_connection_and_what_to_write() {
     let found = error("company = \"10\"\n", "");
     assert!(

@@ -11,9 +11,16 @@ use super::price::{exact_percent, net_price, split};
 use super::rules::updates::{Change, Stage, UpdateTable};
 use super::rules::{MappingSettings, Rules};
 use super::scalar::Scalar;
+use super::stock::StockRules;
+use super::stock::prices::{IfsPrice, PricePlan, PriceRules, Standing};
+use super::stock::rows::{LocationStock, PartStock, PartSums};
+use super::stock::settings::{PriceSettings, PriceSource, StockSettings};
+use super::stock::target::{Books, Demand, Goods, Pool, Target, plan};
+use super::stock::unwritten::SkuOrders;
 use super::summed::figure;
 use super::tax::predicted;
 use crate::domain::money::Currency;
+use crate::domain::stock::{LevelKey, LevelReading, SalesPart};
 use crate::ifs::wire::names;
 
 const MARK: &str = "<!-- checked: ";
@@ -59,6 +66,9 @@ fn made(mark: &str, told: &[Vec<String>]) -> Vec<Vec<String>> {
         "order" => order_rows(rest),
         "changes" => change_rows(told),
         "parks" => told.iter().map(|row| park_row(row)).collect(),
+        "shows" => told.iter().map(|row| level_row(row)).collect(),
+        "shelves" => told.iter().map(|row| shelves_row(row)).collect(),
+        "asks" => told.iter().map(|row| asked_row(row)).collect(),
         other => panic!("docs/mapping.md: no table is called {other}"),
     }
 }
@@ -186,6 +196,97 @@ fn park_row(row: &[String]) -> Vec<String> {
     ];
     assert!(sources.iter().any(|source| source.contains(&code)), "docs/mapping.md: nothing parks by {code}");
     row.to_vec()
+}
+
+/// On hand, reserved, open lines, orders' units that IFS does not hold, settings; then what is left, whole units, what is shown.
+fn level_row(row: &[String]) -> Vec<String> {
+    let count = |cell: &str| cell.parse::<i64>().expect("a count");
+    let setting = |text: &str| {
+        let (name, value) = text.trim_start_matches('`').split_once("` ").expect("a name and a figure");
+        let quote = if name == "units" { "\"" } else { "" };
+        format!(", {name} = {quote}{value}{quote}")
+    };
+    let settings: String = row[4].split(", ").filter(|text| *text != "-").map(setting).collect();
+    let rules =
+        format!("locations = [{{ location = \"1\" }}]\ngroups = [{{ name = \"all\", sku = [\"*\"]{settings} }}]");
+    let shelf = (count(&row[0]), count(&row[1]));
+    let targets = levels(&rules, &[shelf], count(&row[2]), count(&row[3]));
+    let terms = &targets[0].terms;
+    let left: Decimal = terms.steps().iter().map(|(_, units)| *units).sum();
+    let figures = [left.normalize().to_string(), terms.whole.to_string(), targets[0].wanted.to_string()];
+    [row[..5].to_vec(), figures.to_vec()].concat()
+}
+
+/// On hand and reserved at each of two locations, open lines; then what each shows.
+fn shelves_row(row: &[String]) -> Vec<String> {
+    let count = |index: usize| row[index].parse::<i64>().expect("a count");
+    let rules = r#"locations = [{ location = "1", warehouses = ["A"] }, { location = "2", warehouses = ["B"] }]"#;
+    let targets = levels(rules, &[(count(0), count(1)), (count(2), count(3))], count(4), 0);
+    [row[..5].to_vec(), targets.iter().map(|target| target.wanted.to_string()).collect()].concat()
+}
+
+/// The levels of one SKU, of which a shelf has so many on hand and reserved at each location.
+fn levels(rules: &str, shelves: &[(i64, i64)], demand: i64, unwritten: i64) -> Vec<Target> {
+    let settings: StockSettings = toml::from_str(rules).unwrap_or_else(|error| panic!("{rules}: {error}"));
+    let rules = StockRules::new(settings, "S10").unwrap_or_else(|errors| panic!("{rules}: {errors:?}"));
+    let stock = |(location, &(on_hand, reserved)): (u64, &(i64, i64))| LocationStock {
+        location,
+        on_hand: on_hand.into(),
+        reserved: reserved.into(),
+    };
+    let locations: Vec<LocationStock> = (1..).zip(shelves).map(stock).collect();
+    let reserved: Decimal = locations.iter().map(|shelf| shelf.reserved).sum();
+    let level = |shelf: &LocationStock| LevelReading {
+        key: LevelKey { item: 7, location: shelf.location },
+        available: 0,
+        committed: 0,
+        pending: None,
+    };
+    let goods = Goods {
+        catalog_no: "CUP".into(),
+        conversion: Decimal::ONE,
+        rule: rules.of_sku("CUP"),
+        orders: SkuOrders { unwritten_here: unwritten, known_committed: 0, committed: 0 },
+        levels: locations.iter().map(level).collect(),
+    };
+    let demand = Decimal::from(demand);
+    let pool = Pool {
+        stock: PartStock::Read(PartSums { locations, reserved }),
+        demand: Demand { unreserved_before: demand, unreserved_after: demand, open_after: demand + reserved },
+        goods: vec![goods],
+        books: Books::Current,
+    };
+    plan(&pool, &rules).unwrap_or_else(|left| panic!("{}", left.text("CUP")))
+}
+
+/// IFS's price with tax, how many units of it one sale has, what the list shows, what the shop itself does; then what becomes of it.
+fn asked_row(row: &[String]) -> Vec<String> {
+    let amount = |cell: &str| (cell != "-").then(|| read(cell));
+    let settings = PriceSettings {
+        source: PriceSource::SalesPart,
+        currency: "EUR".into(),
+        list_currency: "EUR".into(),
+        ..PriceSettings::default()
+    };
+    let rules = PriceRules::new(settings).unwrap_or_else(|errors| panic!("{errors:?}"));
+    let part = SalesPart {
+        catalog_no: "CUP".into(),
+        part_no: None,
+        conversion: Decimal::ONE,
+        price_conversion: read(&row[1]),
+        is_active: true,
+        list_price: None,
+        list_price_incl_tax: amount(&row[0]),
+        currency: None,
+    };
+    let price: IfsPrice = rules.of_part(&part);
+    let standing = Standing { currency: euro(), shown: amount(&row[2]), own: amount(&row[3]) };
+    let becomes = match rules.plan("CUP", standing, &price, None) {
+        PricePlan::Keep => "stays".to_owned(),
+        PricePlan::Change(money) => shown(money.amount()),
+        PricePlan::Park(reason) => format!("waits: `{}`", reason.code),
+    };
+    [row[..4].to_vec(), vec![becomes]].concat()
 }
 
 fn cells(line: &str) -> Vec<String> {

@@ -19,7 +19,7 @@ pub enum Fault {
     Reset,
     /// Nothing is done until `release_held()`; the caller never gets an answer.
     Hold,
-    /// As `Hold`, but the connection is closed at once: the caller hears of no answer without waiting for it.
+    /// As `Hold`, but the connection is closed at once: the caller hears of no answer without waiting for it. A shop holds so too.
     Shelved,
     /// Carried out after this delay, whether the caller still waits or not; no answer.
     Late(Duration),

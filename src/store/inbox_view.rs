@@ -6,7 +6,7 @@ use diesel::sql_types::Bool;
 use jiff::Timestamp;
 
 use super::deliveries::InboxState;
-use super::rows::{instant, micros, signed, unsigned};
+use super::rows::{instant, signed, unsigned};
 use super::{Store, StoreError, due, schema};
 use crate::domain::ids::{ConnectionName, InboxId};
 
@@ -130,16 +130,26 @@ impl Store {
         .await
     }
 
-    /// Whether a delivery of a connection that was received until then is not mapped yet, put back ones too.
+    /// The number of the newest delivery; 0 where there is none.
     ///
     /// # Errors
     /// The database's refusal.
-    pub async fn has_unmapped(&self, name: &ConnectionName, until: Timestamp) -> Result<bool, StoreError> {
+    pub async fn newest_delivery(&self) -> Result<i64, StoreError> {
+        use diesel::dsl::max;
+        use schema::inbox::dsl;
+        self.run(|db| Ok(dsl::inbox.select(max(dsl::id)).first::<Option<i64>>(db)?.unwrap_or(0))).await
+    }
+
+    /// Whether a delivery of a connection that is no newer than this one is not mapped yet, put back ones too.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn has_unmapped(&self, name: &ConnectionName, newest: i64) -> Result<bool, StoreError> {
         use schema::inbox::dsl;
         let name = name.as_str().to_owned();
         self.run(move |db| {
             let waiting = dsl::inbox.filter(dsl::connection.eq(name)).filter(due::received());
-            let waiting = waiting.filter(dsl::received_at.le(micros(until))).select(dsl::id).limit(1);
+            let waiting = waiting.filter(dsl::id.le(newest)).select(dsl::id).limit(1);
             Ok(waiting.first::<i64>(db).optional()?.is_some())
         })
         .await

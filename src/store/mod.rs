@@ -40,6 +40,7 @@ mod stock_orders;
 mod stock_outs;
 mod stock_parts;
 mod stock_pools;
+mod stock_price_acts;
 mod stock_prices;
 mod stock_readings;
 mod stock_unplanned;
@@ -86,7 +87,8 @@ pub use stock_orders::{OpenOrder, OrderDocument, OrderUnits, UnweighedOrder, Wei
 pub use stock_outs::{StockOut, StockOutFilter};
 pub use stock_parts::{PartFigures, PartReading, SalesPart, StockPart};
 pub use stock_pools::{PartCoverage, StockPool, StockVariant};
-pub use stock_prices::{PriceFilter, PriceOutcome, PricePlan, PriceRow, SettledPrices};
+pub use stock_price_acts::{RefusedPrice, SettledPrices};
+pub use stock_prices::{KnownPrice, PriceFilter, PriceOutcome, PricePlan, PriceRow};
 pub use stock_readings::{GoneStock, LevelsTold, ReadLevel, ReadVariant, StockReading};
 pub use strays::{Ended, Sighting, Stray, StrayCount, StrayRow};
 pub use wakes::{Listening, WakeUp};

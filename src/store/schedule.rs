@@ -45,6 +45,8 @@ pub struct RunEnd {
 /// A run as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
+    /// Its number: runs that began later have greater ones, whatever the clock says.
+    pub id: i64,
     /// The connection.
     pub connection: String,
     /// What ran, such as `sweep`.
@@ -64,6 +66,7 @@ pub struct Run {
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = schema::schedule_runs)]
 struct Raw {
+    id: i64,
     connection: String,
     what: String,
     started_at: i64,
@@ -76,6 +79,7 @@ struct Raw {
 impl From<Raw> for Run {
     fn from(raw: Raw) -> Self {
         Self {
+            id: raw.id,
             connection: raw.connection,
             what: raw.what,
             started_at: instant(raw.started_at),

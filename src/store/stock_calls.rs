@@ -84,6 +84,9 @@ impl CallEnd {
     }
 }
 
+/// How long after it was given up a call may still be carried out: longer than Shopify works on any.
+const LATE_MAX_MICROS: i64 = 120 * 1_000_000;
+
 /// One row of a call's content: item, location, quantity, from.
 type Entry = (i64, i64, i64, i64);
 
@@ -161,13 +164,14 @@ impl Store {
         .await
     }
 
-    /// Whether a level is due to be set.
+    /// How many levels are due to be set, as far as `limit`.
     ///
     /// # Errors
     /// The database's refusal.
-    pub async fn has_due_levels(&self, name: &ConnectionName, now: Timestamp) -> Result<bool, StoreError> {
+    pub async fn due_levels(&self, name: &ConnectionName, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let (name, now) = (name.as_str().to_owned(), micros(now));
-        self.run(move |db| Ok(!due(db, &name, now, 1)?.is_empty())).await
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.run(move |db| Ok(due(db, &name, now, limit)?.len())).await
     }
 
     /// The calls of a connection that have not ended, oldest first: each goes again, or is given up.
@@ -300,14 +304,17 @@ fn claim(db: &mut Db, name: &str, call: i64, content: &[Entry], (mark, now): (i6
 fn settled(content: &[Entry], end: &CallEnd, now: i64) -> Vec<serde_json::Value> {
     let half = i64::try_from(content.len() / 2).unwrap_or(1).max(1);
     let levels = content.iter().enumerate();
-    let rows = levels.map(|(index, (item, location, quantity, _))| {
-        let mut row = json!({ "i": item, "l": location, "state": "stale", "due": now, "batch": BATCH_MAX });
+    let rows = levels.map(|(index, (item, location, quantity, from))| {
+        let mut row = json!({ "i": item, "l": location, "f": from, "state": "stale", "due": now, "batch": BATCH_MAX });
         match end {
             CallEnd::Done => {
                 row["state"] = json!("written");
                 row["q"] = json!(quantity);
             }
-            CallEnd::GivenUp => row["batch"] = json!(half),
+            CallEnd::GivenUp => {
+                row["batch"] = json!(half);
+                row["held"] = json!(now.saturating_add(LATE_MAX_MICROS));
+            }
             CallEnd::Split => {
                 row["state"] = json!("planned");
                 row["batch"] = json!(half);
@@ -332,6 +339,8 @@ fn settled(content: &[Entry], end: &CallEnd, now: i64) -> Vec<serde_json::Value>
     rows.collect()
 }
 
+/// Settles the levels of a call. One that goes again was planned from what its call expected: where it was read as something else
+/// meanwhile, the plan is none any more.
 fn settle(
     db: &mut Db,
     name: &str,
@@ -342,8 +351,10 @@ fn settle(
     let told = dialect::told(db);
     for piece in in_pieces(rows.iter().cloned()) {
         sql_query(format!(
-            "{told} UPDATE stock_levels SET state = told.value->>'state', call_id = NULL, moved = $3, \
-             revision = revision + 1, due_at = CAST(told.value->>'due' AS BIGINT), \
+            "{told} UPDATE stock_levels SET call_id = NULL, moved = $3, \
+             state = CASE WHEN told.value->>'state' = 'planned' \
+             AND stock_levels.available <> CAST(told.value->>'f' AS BIGINT) THEN 'stale' ELSE told.value->>'state' END, \
+             held_until = CAST(told.value->>'held' AS BIGINT), revision = revision + 1, due_at = CAST(told.value->>'due' AS BIGINT), \
              batch_max = CAST(told.value->>'batch' AS BIGINT), \
              reason_code = told.value->>'code', reason_text = told.value->>'text', \
              available = COALESCE(CAST(told.value->>'q' AS BIGINT), available), \

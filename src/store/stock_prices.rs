@@ -1,5 +1,5 @@
 //! `prices`: what variants should cost, in the shop itself and in price lists of markets, where that differs from what they cost or waits
-//! for a person. To set a price again changes nothing, so no call is announced.
+//! for a person. What calls, time and persons do to them: [`super::stock_price_acts`].
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,6 @@ use serde_json::json;
 
 use super::dialect;
 use super::leases::{self, Lease};
-use super::operate::audit;
 use super::rows::{instant, micros, signed, unsigned};
 use super::stock_readings::in_pieces;
 use super::{Store, StoreError, schema};
@@ -41,8 +40,6 @@ pub enum PriceOutcome {
     Keep,
     /// It is set to this.
     Change(String),
-    /// It stays until this day.
-    Later(String),
     /// A person decides.
     Park {
         /// What it would be, where it is known.
@@ -65,22 +62,33 @@ pub struct PriceRow {
     pub product_id: u64,
     /// The sales part that it is.
     pub catalog_no: String,
-    /// `planned`, `written`, `parked`, `later`.
+    /// Digest of the rules under which it was planned.
+    pub rules: String,
+    /// `planned`, `written`, `parked`, `aged`.
     pub state: String,
+    /// Most prices that go in one call with it, where Shopify refused a call without naming a price.
+    pub together: Option<usize>,
     /// What it costs.
     pub shown: Option<String>,
     /// What it should cost.
     pub wanted: Option<String>,
     /// The currency of both.
     pub currency: String,
-    /// The day from which that holds.
-    pub valid_from: Option<String>,
     /// What a person let through.
     pub accepted: Option<String>,
     /// Why it waits for a person: a stable word and a sentence.
     pub reason: Option<(String, String)>,
-    /// When the row last changed.
+    /// When the row last changed: of one that is planned, when it was planned or accepted.
     pub updated_at: Timestamp,
+}
+
+/// What is known of a price beside what the shop's reading told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownPrice {
+    /// What a person let through.
+    pub accepted: Option<String>,
+    /// What it was set to, and when, where that is what became of it last.
+    pub written: Option<(String, Timestamp)>,
 }
 
 /// Which prices are listed.
@@ -101,11 +109,12 @@ struct Raw {
     variant_id: i64,
     product_id: i64,
     catalog_no: String,
+    rules: String,
     state: String,
+    together: Option<i64>,
     shown: Option<String>,
     wanted: Option<String>,
     currency: String,
-    valid_from: Option<String>,
     accepted: Option<String>,
     reason_code: Option<String>,
     reason_text: Option<String>,
@@ -119,11 +128,12 @@ impl From<Raw> for PriceRow {
             variant_id: unsigned(raw.variant_id),
             product_id: unsigned(raw.product_id),
             catalog_no: raw.catalog_no,
+            rules: raw.rules,
             state: raw.state,
+            together: raw.together.and_then(|together| usize::try_from(together).ok()),
             shown: raw.shown,
             wanted: raw.wanted,
             currency: raw.currency,
-            valid_from: raw.valid_from,
             accepted: raw.accepted,
             reason: raw.reason_code.map(|code| (code, raw.reason_text.unwrap_or_default())),
             updated_at: instant(raw.updated_at),
@@ -131,17 +141,9 @@ impl From<Raw> for PriceRow {
     }
 }
 
-/// What a call did to the prices that it carried.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SettledPrices {
-    /// The variants whose price is set, each with what it was set to.
-    pub written: Vec<(u64, String)>,
-    /// The variants whose price Shopify did not take, each with its word and its sentence.
-    pub refused: Vec<(u64, String, String)>,
-}
-
 impl Store {
-    /// Keeps what is planned for prices of a list; 0 for the shop's own. What a person accepted stays, until the price is right.
+    /// Keeps what is planned under `rules` for prices of a list; 0 for the shop's own. What a person accepted stays while it is what is
+    /// wanted, and until the price is right; it is set also where this was compared just before it was accepted.
     ///
     /// # Errors
     /// [`StoreError::Fenced`] when the lease is no longer ours: nothing was changed.
@@ -149,7 +151,7 @@ impl Store {
         &self,
         lease: &Lease,
         name: &ConnectionName,
-        (price_list, run): (u64, i64),
+        (price_list, run, rules): (u64, i64, String),
         plans: Vec<PricePlan>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
@@ -172,10 +174,6 @@ impl Store {
                     row["state"] = json!("planned");
                     row["wanted"] = json!(wanted);
                 }
-                PriceOutcome::Later(day) => {
-                    row["state"] = json!("later");
-                    row["from"] = json!(day);
-                }
                 PriceOutcome::Park { wanted, code, text } => {
                     row["state"] = json!("parked");
                     row["wanted"] = json!(wanted);
@@ -192,21 +190,25 @@ impl Store {
             let told = dialect::told(db);
             for piece in in_pieces(rows.into_values()) {
                 sql_query(format!(
-                    "{told} INSERT INTO prices (connection, price_list, variant_id, product_id, catalog_no, run, state, \
-                     shown, wanted, currency, valid_from, reason_code, reason_text, updated_at) \
-                     SELECT connection, $3, CAST(value->>'v' AS BIGINT), CAST(value->>'p' AS BIGINT), value->>'cat', $4, \
-                     value->>'state', value->>'shown', value->>'wanted', value->>'cur', value->>'from', value->>'code', \
-                     value->>'text', $5 FROM told WHERE true \
+                    "{told} INSERT INTO prices (connection, price_list, variant_id, product_id, catalog_no, run, rules, state, \
+                     shown, wanted, currency, reason_code, reason_text, updated_at) \
+                     SELECT connection, $3, CAST(value->>'v' AS BIGINT), CAST(value->>'p' AS BIGINT), value->>'cat', $4, $5, \
+                     value->>'state', value->>'shown', value->>'wanted', value->>'cur', value->>'code', \
+                     value->>'text', $6 FROM told WHERE true \
                      ON CONFLICT (connection, price_list, variant_id) DO UPDATE SET product_id = excluded.product_id, \
-                     catalog_no = excluded.catalog_no, run = excluded.run, state = excluded.state, \
+                     catalog_no = excluded.catalog_no, run = excluded.run, rules = excluded.rules, together = NULL, \
                      shown = excluded.shown, wanted = excluded.wanted, currency = excluded.currency, \
-                     valid_from = excluded.valid_from, reason_code = excluded.reason_code, \
-                     reason_text = excluded.reason_text, updated_at = excluded.updated_at"
+                     state = CASE WHEN prices.accepted = excluded.wanted THEN 'planned' ELSE excluded.state END, \
+                     reason_code = CASE WHEN prices.accepted = excluded.wanted THEN NULL ELSE excluded.reason_code END, \
+                     reason_text = CASE WHEN prices.accepted = excluded.wanted THEN NULL ELSE excluded.reason_text END, \
+                     accepted = CASE WHEN prices.accepted = excluded.wanted THEN prices.accepted END, \
+                     updated_at = excluded.updated_at"
                 ))
                 .bind::<Text, _>(&name)
                 .bind::<Text, _>(piece)
                 .bind::<BigInt, _>(list)
                 .bind::<BigInt, _>(run)
+                .bind::<Text, _>(&rules)
                 .bind::<BigInt, _>(now)
                 .execute(db)?;
             }
@@ -266,104 +268,27 @@ impl Store {
         .await
     }
 
-    /// What a person let through of a list's prices, by variant.
+    /// What is known of a list's prices of some variants beside what the shop's reading told.
     ///
     /// # Errors
     /// The database's refusal.
-    pub async fn accepted_prices(
+    pub async fn known_prices(
         &self,
         name: &ConnectionName,
         price_list: u64,
         variants: Vec<u64>,
-    ) -> Result<BTreeMap<u64, String>, StoreError> {
+    ) -> Result<BTreeMap<u64, KnownPrice>, StoreError> {
         use schema::prices::dsl;
         let (name, list) = (name.as_str().to_owned(), signed(price_list)?);
         let variants: Vec<i64> = variants.into_iter().map(signed).collect::<Result<_, _>>()?;
         self.run(move |db| {
             let of_list = dsl::prices.filter(dsl::connection.eq(name)).filter(dsl::price_list.eq(list));
-            let rows: Vec<(i64, Option<String>)> =
-                of_list.filter(dsl::variant_id.eq_any(variants)).select((dsl::variant_id, dsl::accepted)).load(db)?;
-            Ok(rows.into_iter().filter_map(|(variant, accepted)| Some((unsigned(variant), accepted?))).collect())
-        })
-        .await
-    }
-
-    /// Keeps what a call did: prices that are set, with what they were set to, and prices that Shopify did not take, with its word and
-    /// sentence. One that was planned anew meanwhile stays planned.
-    ///
-    /// # Errors
-    /// [`StoreError::Fenced`] when the lease is no longer ours.
-    pub async fn settle_prices(
-        &self,
-        lease: &Lease,
-        name: &ConnectionName,
-        price_list: u64,
-        SettledPrices { written, refused }: SettledPrices,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        use schema::prices::dsl;
-        let (lease, name, now) = (lease.clone(), name.as_str().to_owned(), micros(now));
-        let list = signed(price_list)?;
-        let written = written.into_iter().map(|(id, amount)| Ok((signed(id)?, amount)));
-        let written = written.collect::<Result<Vec<_>, StoreError>>()?;
-        let refused = refused.into_iter().map(|(id, code, text)| Ok((signed(id)?, code, text)));
-        let refused = refused.collect::<Result<Vec<_>, StoreError>>()?;
-        self.write(move |db| {
-            leases::hold(db, &lease)?;
-            let of_list = || dsl::prices.filter(dsl::connection.eq(&name)).filter(dsl::price_list.eq(list));
-            let none = None::<String>;
-            for (variant, amount) in &written {
-                let sent = of_list().filter(dsl::variant_id.eq(variant)).filter(dsl::wanted.eq(amount));
-                diesel::update(sent.filter(dsl::state.eq("planned")))
-                    .set((
-                        dsl::state.eq("written"),
-                        dsl::shown.eq(dsl::wanted),
-                        dsl::accepted.eq(&none),
-                        dsl::reason_code.eq(&none),
-                        dsl::reason_text.eq(&none),
-                        dsl::updated_at.eq(now),
-                    ))
-                    .execute(db)?;
-            }
-            for (variant, code, text) in &refused {
-                diesel::update(of_list().filter(dsl::variant_id.eq(variant)))
-                    .set((
-                        dsl::state.eq("parked"),
-                        dsl::accepted.eq(&none),
-                        dsl::reason_code.eq(code),
-                        dsl::reason_text.eq(text),
-                        dsl::updated_at.eq(now),
-                    ))
-                    .execute(db)?;
-            }
-            Ok(())
-        })
-        .await
-    }
-
-    /// A person lets a parked price through: it, and no other one, is set.
-    ///
-    /// # Errors
-    /// [`StoreError::Refused`] when no parked price with an amount is there.
-    pub async fn accept_price(
-        &self,
-        name: &ConnectionName,
-        (price_list, variant): (u64, u64),
-        (who, note): (String, String),
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        use schema::prices::dsl;
-        let (name, now) = (name.as_str().to_owned(), micros(now));
-        let (list, id) = (signed(price_list)?, signed(variant)?);
-        self.write(move |db| {
-            let row = dsl::prices.filter(dsl::connection.eq(&name)).filter(dsl::price_list.eq(list));
-            let row = row.filter(dsl::variant_id.eq(id)).filter(dsl::state.eq("parked"));
-            let known = row.filter(dsl::wanted.is_not_null());
-            let let_through = (dsl::accepted.eq(dsl::wanted), dsl::state.eq("planned"), dsl::updated_at.eq(now));
-            if diesel::update(known).set(let_through).execute(db)? == 0 {
-                return Err(StoreError::Refused("no price of it waits for a person: see the list of prices"));
-            }
-            audit(db, now, &who, "accept", &format!("price of variant {variant} in {name}"), Some(&note))
+            let rows: Vec<Raw> = of_list.filter(dsl::variant_id.eq_any(variants)).select(Raw::as_select()).load(db)?;
+            let known = |raw: Raw| {
+                let written = raw.wanted.filter(|_| raw.state == "written").map(|set| (set, instant(raw.updated_at)));
+                (unsigned(raw.variant_id), KnownPrice { accepted: raw.accepted, written })
+            };
+            Ok(rows.into_iter().map(known).collect())
         })
         .await
     }

@@ -49,6 +49,7 @@ mod standing;
 mod stock;
 mod stock_faults;
 mod stock_kill;
+mod stock_laws;
 mod stock_scale;
 mod stock_store;
 mod stock_store_orders;

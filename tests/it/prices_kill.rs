@@ -77,6 +77,7 @@ macro_rules! killed_at {
 
 killed_at! {
     a_kill_with_a_piece_of_prices_planned: failpoint::PRICES_PLANNED;
+    a_kill_with_a_run_of_prices_ended: failpoint::PRICES_ENDED;
     a_kill_with_prices_answered: failpoint::PRICES_ANSWERED;
     a_kill_with_prices_settled: failpoint::PRICES_SETTLED;
 }

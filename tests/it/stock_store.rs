@@ -31,11 +31,15 @@ impl Stage {
 
     /// Reads one level of each of these items at location 9, with so many units.
     pub async fn read(&self, run: i64, mark: i64, items: &[(u64, i64)]) {
+        self.read_at((run, mark), items, at(1)).await;
+    }
+
+    async fn read_at(&self, (run, mark): (i64, i64), items: &[(u64, i64)], now: Timestamp) {
         let variants = items.iter().map(|(item, _)| variant(*item)).collect();
         let levels = items.iter().map(|(item, available)| level(*item, *available)).collect();
         let (read_until, told) = (Some(at(7)), LevelsTold::All);
         let reading = StockReading { run, mark, read_from: None, read_until, variants, levels, told, cursor: None };
-        self.store.put_stock_reading(&self.lease, &self.name, reading, at(1)).await.expect("keeps");
+        self.store.put_stock_reading(&self.lease, &self.name, reading, now).await.expect("keeps");
     }
 
     /// Reads them now, with nothing under way.
@@ -277,7 +281,11 @@ async fn a_call_that_is_given_up_leaves_its_levels_to_another_reading() {
         let row = stage.level(1).await;
         assert_eq!((row.state, row.available, row.pending), (LevelState::Stale, 4, Some(6)), "nobody knows");
         stage.read_now(1, &[(1, 6)]).await;
-        assert_eq!((stage.state(1).await, stage.level(1).await.pending), (LevelState::Read, None));
+        let row = stage.level(1).await;
+        assert_eq!((row.state, row.pending), (LevelState::Read, Some(6)), "it may come yet");
+        let mark = stage.mark().await;
+        stage.read_at((1, mark), &[(1, 6)], at(600)).await;
+        assert_eq!(stage.level(1).await.pending, None);
     })
     .await;
 }
@@ -352,4 +360,22 @@ async fn a_call_of_an_owner_that_fell_asleep_is_neither_announced_nor_settled() 
         assert_eq!((stage.state(1).await, stage.state(2).await), (LevelState::Writing, LevelState::Planned));
     })
     .await;
+}
+
+#[actix_rt::test]
+async fn a_level_that_was_read_as_another_while_its_call_was_open_is_planned_anew() {
+    for end in [CallEnd::Split, CallEnd::Refused(vec![])] {
+        on_each(async |stage| {
+            stage.read_now(1, &[(1, 5), (2, 5)]).await;
+            stage.plan(&[(1, 10), (2, 10)]).await;
+            let call = stage.call().await.expect("they differ");
+            // Somebody bought of the first one, and the shop is read again before Shopify answers.
+            stage.read_now(2, &[(1, 2), (2, 5)]).await;
+            stage.end(&call, end.clone()).await.expect("settles");
+            assert_eq!((stage.state(1).await, stage.state(2).await), (LevelState::Stale, LevelState::Planned));
+            let call = stage.call().await.expect("the other one goes again");
+            assert_eq!(call.levels.iter().map(|level| level.item_id).collect::<Vec<_>>(), [2]);
+        })
+        .await;
+    }
 }

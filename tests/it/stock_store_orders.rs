@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use ml_connector::store::{
-    PartFigures, PartReading, PriceFilter, PriceOutcome, PricePlan, SalesPart, SettledPrices, StockOutFilter,
-    StockPart, StoreError, WeighedOrder, WrittenUnits,
+    KnownPrice, PartFigures, PartReading, PriceFilter, PriceOutcome, PricePlan, RefusedPrice, SalesPart, SettledPrices,
+    StockOutFilter, StockPart, StoreError, WeighedOrder, WrittenUnits,
 };
+use rust_decimal::Decimal;
 
 use crate::stock_store::{Stage, at, on_each};
 
@@ -196,55 +197,141 @@ async fn a_product_has_one_open_row_that_moves_only_from_where_it_was_read() {
 #[actix_rt::test]
 async fn a_price_waits_for_a_person_and_what_was_accepted_stays_until_it_is_set() {
     on_each(async |stage| {
-        let plan = |variant_id, outcome| PricePlan {
-            variant_id,
-            product_id: 5,
-            catalog_no: format!("P{variant_id}"),
-            shown: Some("10.00".to_owned()),
-            currency: "EUR".to_owned(),
-            outcome,
-        };
-        let park = || PriceOutcome::Park {
-            wanted: Some("20.00".to_owned()),
-            code: "price_change".to_owned(),
-            text: "far".to_owned(),
-        };
-        let put = |run, plans| stage.store.put_price_plans(&stage.lease, &stage.name, (0, run), plans, at(1));
         let change = PriceOutcome::Change("11.00".to_owned());
-        put(1, vec![plan(1, change), plan(2, park()), plan(3, PriceOutcome::Later("2027-01-01".to_owned()))])
-            .await
-            .expect("keeps");
-        let listed = async |filter| {
-            let rows = stage.store.prices(&stage.name, 0, filter, (0, 0), 10).await.expect("lists");
-            rows.into_iter().map(|row| (row.variant_id, row.state, row.wanted)).collect::<Vec<_>>()
-        };
-        let row =
-            |variant: u64, state: &str, wanted: Option<&str>| (variant, state.to_owned(), wanted.map(str::to_owned));
-        assert_eq!(listed(PriceFilter::Planned).await, [row(1, "planned", Some("11.00"))]);
-        assert_eq!(listed(PriceFilter::Parked).await, [row(2, "parked", Some("20.00"))]);
+        stage.put_prices(1, vec![price(1, change), price(2, far("20.00")), price(3, far("30.00"))], 1).await;
+        assert_eq!(stage.prices(PriceFilter::Planned).await, [row(1, "planned", Some("11.00"))]);
+        let parked = [row(2, "parked", Some("20.00")), row(3, "parked", Some("30.00"))];
+        assert_eq!(stage.prices(PriceFilter::Parked).await, parked);
 
-        let who = || ("eva".to_owned(), "a new season".to_owned());
-        stage.store.accept_price(&stage.name, (0, 2), who(), at(2)).await.expect("accepts");
-        let refused = stage.store.accept_price(&stage.name, (0, 1), who(), at(2)).await;
-        assert!(matches!(refused, Err(StoreError::Refused(_))), "it waits for nobody");
-        put(2, vec![plan(2, park())]).await.expect("keeps");
-        let accepted = stage.store.accepted_prices(&stage.name, 0, vec![1, 2]).await.expect("reads");
-        assert_eq!(accepted, BTreeMap::from([(2, "20.00".to_owned())]));
+        // That amount, and no other one.
+        for (variant, amount) in [(1, 1_100), (2, 2_100), (2, -2_000), (9, 100)] {
+            let refused = stage.accept(variant, amount).await;
+            assert!(matches!(refused, Err(StoreError::Refused(_))), "{variant}: {refused:?}");
+        }
+        let accepted = stage.accept(2, 2_000).await.expect("accepts");
+        assert_eq!(accepted, ("20.00".to_owned(), "EUR".to_owned()));
+        let again = stage.accept(2, 2_000).await;
+        assert!(matches!(again, Err(StoreError::Refused(_))), "it waits for nobody");
+
+        // Compared just before it was accepted: it stays planned. Another amount parks, and nothing of the accepted one stays.
+        stage.put_prices(2, vec![price(2, far("20.00"))], 2).await;
+        assert_eq!(stage.prices(PriceFilter::Planned).await[1..], [row(2, "planned", Some("20.00"))]);
+        assert_eq!(stage.known(2).await.accepted.as_deref(), Some("20.00"));
         assert_eq!(stage.store.end_price_plans(&stage.lease, &stage.name, (0, 2)).await.expect("ends"), 2);
+        stage.put_prices(3, vec![price(2, far("21.00"))], 2).await;
+        assert_eq!(stage.prices(PriceFilter::All).await, [row(2, "parked", Some("21.00"))]);
+        assert_eq!(stage.known(2).await.accepted, None);
+        stage.put_prices(4, vec![price(2, far("20.00"))], 2).await;
+        assert_eq!(stage.prices(PriceFilter::All).await, [row(2, "parked", Some("20.00"))], "accepted once, not twice");
 
-        let refused = vec![(2, "PRODUCT_SUSPENDED".to_owned(), "no".to_owned())];
-        let refused = SettledPrices { written: vec![], refused };
-        stage.store.settle_prices(&stage.lease, &stage.name, 0, refused, at(3)).await.expect("settles");
-        assert_eq!(listed(PriceFilter::All).await, [row(2, "parked", Some("20.00"))]);
-        stage.store.accept_price(&stage.name, (0, 2), who(), at(3)).await.expect("accepts");
-        let written = |amount: &str| SettledPrices { written: vec![(2, amount.to_owned())], refused: vec![] };
-        let settle = |what| stage.store.settle_prices(&stage.lease, &stage.name, 0, what, at(3));
-        settle(written("19.00")).await.expect("settles");
-        assert_eq!(listed(PriceFilter::Planned).await.len(), 1, "another amount was sent than is wanted by now");
-        settle(written("20.00")).await.expect("settles");
-        assert_eq!(listed(PriceFilter::All).await, [row(2, "written", Some("20.00"))]);
-        put(3, vec![plan(2, PriceOutcome::Keep)]).await.expect("keeps");
-        assert!(listed(PriceFilter::All).await.is_empty());
+        // What Shopify refuses parks, but for what was planned anew meanwhile.
+        stage.accept(2, 2_000).await.expect("accepts");
+        stage.settle(vec![], vec![(2, "19.00")]).await;
+        assert_eq!(stage.prices(PriceFilter::Planned).await.len(), 1, "another amount was sent than is wanted by now");
+        stage.settle(vec![], vec![(2, "20.00")]).await;
+        assert_eq!(stage.prices(PriceFilter::All).await, [row(2, "parked", Some("20.00"))]);
+        stage.accept(2, 2_000).await.expect("accepts");
+        stage.settle(vec![(2, "19.00")], vec![]).await;
+        assert_eq!(stage.prices(PriceFilter::Planned).await.len(), 1, "another amount was sent than is wanted by now");
+        stage.settle(vec![(2, "20.00")], vec![]).await;
+        assert_eq!(stage.prices(PriceFilter::All).await, [row(2, "written", Some("20.00"))]);
+        assert_eq!(stage.known(2).await.written, Some(("20.00".to_owned(), at(3))));
+        stage.put_prices(5, vec![price(2, PriceOutcome::Keep)], 4).await;
+        assert!(stage.prices(PriceFilter::All).await.is_empty());
     })
     .await;
+}
+
+#[actix_rt::test]
+async fn a_price_without_an_amount_cannot_be_accepted() {
+    on_each(async |stage| {
+        let (code, text) = ("price_missing".to_owned(), "none".to_owned());
+        stage.put_prices(1, vec![price(1, PriceOutcome::Park { wanted: None, code, text })], 1).await;
+        assert!(matches!(stage.accept(1, 0).await, Err(StoreError::Refused(text)) if text.contains("no amount")));
+    })
+    .await;
+}
+
+#[actix_rt::test]
+async fn prices_that_are_given_up_say_since_when_and_are_planned_anew() {
+    on_each(async |stage| {
+        let change = || PriceOutcome::Change("11.00".to_owned());
+        stage.put_prices(1, vec![price(1, change()), price(2, change()), price(3, far("20.00"))], 1).await;
+        assert_eq!(stage.store.aged_prices_at(&stage.name).await.expect("reads"), None);
+        stage.accept(3, 2_000).await.expect("accepts");
+        let which = (0, vec![1, 3, 9]);
+        assert_eq!(stage.store.age_prices(&stage.lease, &stage.name, which, at(5)).await.expect("ages"), 2);
+        assert_eq!(stage.prices(PriceFilter::Planned).await, [row(2, "planned", Some("11.00"))]);
+        assert_eq!(stage.store.aged_prices_at(&stage.name).await.expect("reads"), Some(at(5)));
+        // What a person accepted is not lost with its plan.
+        stage.put_prices(2, vec![price(1, change()), price(3, far("20.00"))], 6).await;
+        assert_eq!(stage.prices(PriceFilter::Planned).await.len(), 3);
+        assert_eq!(stage.store.aged_prices_at(&stage.name).await.expect("reads"), None);
+        // Prices of a call that Shopify refused without a name go apart, until they are planned anew.
+        let together = async || {
+            let rows = stage.store.prices(&stage.name, 0, PriceFilter::Planned, (0, 0), 10).await.expect("lists");
+            rows.into_iter().map(|row| row.together).collect::<Vec<_>>()
+        };
+        let parted = stage.store.part_prices(&stage.lease, &stage.name, (0, vec![1, 2]), 1);
+        parted.await.expect("keeps");
+        assert_eq!(together().await, [Some(1), Some(1), None]);
+        stage.put_prices(3, vec![price(1, change())], 7).await;
+        assert_eq!(together().await, [None, Some(1), None]);
+    })
+    .await;
+}
+
+fn price(variant_id: u64, outcome: PriceOutcome) -> PricePlan {
+    PricePlan {
+        variant_id,
+        product_id: 5,
+        catalog_no: format!("P{variant_id}"),
+        shown: Some("10.00".to_owned()),
+        currency: "EUR".to_owned(),
+        outcome,
+    }
+}
+
+fn far(wanted: &str) -> PriceOutcome {
+    let wanted = Some(wanted.to_owned());
+    PriceOutcome::Park { wanted, code: "price_change".to_owned(), text: "far".to_owned() }
+}
+
+fn row(variant: u64, state: &str, wanted: Option<&str>) -> (u64, String, Option<String>) {
+    (variant, state.to_owned(), wanted.map(str::to_owned))
+}
+
+impl Stage {
+    async fn put_prices(&self, run: i64, plans: Vec<PricePlan>, secs: i64) {
+        let which = (0, run, "r1".to_owned());
+        self.store.put_price_plans(&self.lease, &self.name, which, plans, at(secs)).await.expect("keeps");
+    }
+
+    async fn prices(&self, filter: PriceFilter) -> Vec<(u64, String, Option<String>)> {
+        let rows = self.store.prices(&self.name, 0, filter, (0, 0), 10).await.expect("lists");
+        assert!(rows.iter().all(|row| row.rules == "r1"), "{rows:?}");
+        rows.into_iter().map(|row| (row.variant_id, row.state, row.wanted)).collect()
+    }
+
+    async fn known(&self, variant: u64) -> KnownPrice {
+        let mut known = self.store.known_prices(&self.name, 0, vec![variant]).await.expect("reads");
+        known.remove(&variant).expect("it is there")
+    }
+
+    async fn accept(&self, variant: u64, cents: i64) -> Result<(String, String), StoreError> {
+        let who = ("eva".to_owned(), "a new season".to_owned());
+        self.store.accept_price(&self.name, (0, variant), Decimal::new(cents, 2), who, at(2)).await
+    }
+
+    async fn settle(&self, written: Vec<(u64, &str)>, refused: Vec<(u64, &str)>) {
+        let written = written.into_iter().map(|(id, amount)| (id, amount.to_owned())).collect();
+        let refused = refused.into_iter().map(|(variant_id, amount)| RefusedPrice {
+            variant_id,
+            amount: amount.to_owned(),
+            code: "PRODUCT_SUSPENDED".to_owned(),
+            text: "no".to_owned(),
+        });
+        let settled = SettledPrices { written, refused: refused.collect() };
+        self.store.settle_prices(&self.lease, &self.name, 0, settled, at(3)).await.expect("settles");
+    }
 }

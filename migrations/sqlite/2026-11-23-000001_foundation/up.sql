@@ -274,6 +274,7 @@ CREATE TABLE stock_levels (
     due_at BIGINT NOT NULL DEFAULT 0,
     batch_max BIGINT NOT NULL,
     call_id BIGINT,
+    held_until BIGINT,
     written BIGINT,
     written_at BIGINT,
     updated_at BIGINT NOT NULL,
@@ -372,19 +373,22 @@ CREATE TABLE prices (
     product_id BIGINT NOT NULL,
     catalog_no TEXT NOT NULL,
     run BIGINT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('planned', 'written', 'parked', 'later')),
+    rules TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('planned', 'written', 'parked', 'aged')),
+    together BIGINT,
     shown TEXT,
     wanted TEXT,
     currency TEXT NOT NULL,
-    valid_from TEXT,
     accepted TEXT,
     reason_code TEXT,
     reason_text TEXT,
     updated_at BIGINT NOT NULL,
-    PRIMARY KEY (connection, price_list, variant_id)
+    PRIMARY KEY (connection, price_list, variant_id),
+    CHECK (state <> 'planned' OR wanted IS NOT NULL)
 );
 CREATE INDEX prices_planned ON prices (connection, price_list, product_id, variant_id) WHERE state = 'planned';
 CREATE INDEX prices_parked ON prices (connection, price_list, variant_id) WHERE state = 'parked';
+CREATE INDEX prices_aged ON prices (connection, updated_at) WHERE state = 'aged';
 
 CREATE TABLE leases (
     name TEXT PRIMARY KEY,

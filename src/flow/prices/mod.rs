@@ -10,24 +10,30 @@ pub mod write;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::Connection;
 use super::stock::STOCK;
 use crate::domain::money::Currency;
+use crate::failpoint;
 use crate::ifs::IfsError;
 use crate::mapping::stock::prices::PriceRules;
 use crate::mapping::stock::settings::{PriceSource, PriceTax};
 use crate::shopify::{Lane, ShopifyClient, ShopifyError};
-use crate::store::{Cursor, Run, RunEnd, RunOutcome, StoreError};
+use crate::store::{Cursor, RunEnd, RunOutcome, StoreError};
 use crate::telemetry::metric;
 
 /// What runs, in `schedule_runs`, and the name of its cursor.
 pub const PRICES: &str = "prices";
 /// The cursor by which a person asks for a run.
 pub const ASKED: &str = "prices_asked";
+/// A run that took longer is begun anew.
+const RUN_MAX: SignedDuration = SignedDuration::from_hours(12);
+/// A run that is begun anew, or because plans were given up, wants a reading of the stock that began no longer ago.
+const READ_AGE_MAX: SignedDuration = SignedDuration::from_hours(3);
 /// Time between two looks whether a run is due.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -57,11 +63,29 @@ enum PriceError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The settings mean another currency than the shop.
-    #[error("the shop counts in {0}, and prices.currency is another one: no price is compared")]
-    Currency(String),
+    #[error(
+        "the shop's prices are in {shop}, and prices.currency is {settings:?}: no price is compared; set the shop's currency there, \
+         or prices.source = \"off\" where IFS has none in it"
+    )]
+    Currency {
+        /// The shop's.
+        shop: String,
+        /// That of the settings.
+        settings: &'static str,
+    },
     /// The settings say otherwise than the shop whether its prices have their tax in them.
-    #[error("the shop says otherwise than prices.tax whether its prices have their tax in them: no price is compared")]
-    Tax,
+    #[error(
+        "the shop's prices have their tax {shop}, and prices.tax is {settings:?}: no price is compared; set prices.tax = {right:?}, \
+         or change it in Shopify (Settings, Taxes and duties)"
+    )]
+    Tax {
+        /// What the shop says, in words.
+        shop: &'static str,
+        /// What the settings say.
+        settings: &'static str,
+        /// What they should say.
+        right: &'static str,
+    },
 }
 
 /// What a person asked for, as it is kept in `cursors`.
@@ -80,8 +104,6 @@ pub struct Seen {
     pub right: u64,
     /// Prices that are to be set.
     pub to_set: u64,
-    /// Prices that hold from a later day on.
-    pub later: u64,
     /// Prices that wait for a person.
     pub parked: u64,
     /// Variants that are left alone: no active sales part, or one that another variant is too.
@@ -95,7 +117,9 @@ pub struct Place {
     pub run: i64,
     /// Its row in `schedule_runs`; 0 where that has ended.
     number: i64,
-    /// The rules under which it compares.
+    /// When it began, in microseconds since 1970.
+    began: i64,
+    /// Digest of the rules under which it compares.
     rules: String,
     /// Which of [`targets`].
     target: usize,
@@ -106,6 +130,12 @@ pub struct Place {
 }
 
 impl Place {
+    /// Whether its run may go on.
+    fn is_good(&self, rules: &str, now: Timestamp) -> bool {
+        let began = Timestamp::from_microsecond(self.began).unwrap_or(Timestamp::MIN);
+        self.rules == rules && now.duration_since(began) <= RUN_MAX
+    }
+
     /// Where the run of a connection stands; none before the first one.
     async fn stored(link: &Connection) -> Result<Option<Self>, StoreError> {
         let Some(text) = link.store.cursor(&link.name, PRICES).await? else { return Ok(None) };
@@ -145,16 +175,26 @@ pub fn targets(rules: &PriceRules) -> Vec<Target<'_>> {
     own.into_iter().chain(lists).collect()
 }
 
-/// Goes on with the run under way, or begins one that is due.
+/// What the shop says of a list before its prices are compared.
+struct Told {
+    /// What a price list fixes, by variant; nothing of the shop's own prices, which the stock's reading told.
+    fixed: BTreeMap<u64, Decimal>,
+    /// Whether the shop's own prices may be compared with its: in the same currency, and with or without tax alike.
+    is_like_own: bool,
+}
+
+/// Goes on with the run under way, or begins one that is due. A run under way that is too old, or was begun under other rules, is begun
+/// anew at once, not the next day.
 ///
 /// # Errors
 /// The store's; [`StoreError::Fenced`] when another process owns the tenant.
 pub async fn poll(link: &Connection) -> Result<Polled, StoreError> {
-    let rules = rules_of(link);
-    let stored = Place::stored(link).await?;
-    let mut place = match stored.filter(|place| place.run != 0 && place.rules == rules) {
+    let (rules, now) = (rules_of(link), link.clock.now());
+    let under_way = Place::stored(link).await?.filter(|place| place.run != 0);
+    let is_lost = under_way.as_ref().is_some_and(|place| !place.is_good(&rules, now));
+    let mut place = match under_way.filter(|_| !is_lost) {
         Some(place) => place,
-        None if is_due(link).await? => Place { rules, ..Place::default() },
+        None if is_due(link, is_lost).await? => Place { rules, began: now.as_microsecond(), ..Place::default() },
         None => return Ok(Polled::Waits(LOOK)),
     };
     if place.number == 0 {
@@ -176,17 +216,18 @@ pub async fn poll(link: &Connection) -> Result<Polled, StoreError> {
 async fn lists(link: &Connection, place: &mut Place) -> Result<bool, PriceError> {
     let targets = targets(&link.prices);
     while let Some(target) = targets.get(place.target) {
-        let fixed = match target.list {
-            0 => own_currency(link, *target).await?,
+        let told = match target.list {
+            0 => Some(own_prices(link, *target).await?),
             _ => fixed_prices(link, *target).await?,
         };
-        let Some(fixed) = fixed else {
+        let Some(told) = told else {
             // What is planned of it stays as it is.
             place.target += 1;
+            place.after = None;
             keep(link, place).await?;
             continue;
         };
-        while plan::piece(link, place, *target, &fixed).await? {
+        while plan::piece(link, place, *target, &told).await? {
             if link.is_stopping() {
                 return Ok(false);
             }
@@ -201,20 +242,26 @@ fn behind_orders(link: &Connection) -> ShopifyClient {
 }
 
 /// Makes sure that the shop's own prices are in the currency of the settings, and with or without tax as those say.
-async fn own_currency(link: &Connection, target: Target<'_>) -> Result<Option<BTreeMap<u64, Decimal>>, PriceError> {
+async fn own_prices(link: &Connection, target: Target<'_>) -> Result<Told, PriceError> {
     let shop = behind_orders(link).stock_shop().await?;
-    if shop.currency_code != target.currency.code() {
-        return Err(PriceError::Currency(shop.currency_code));
+    let settings = target.currency.code();
+    if shop.currency_code != settings {
+        return Err(PriceError::Currency { shop: shop.currency_code, settings });
     }
-    if shop.taxes_included != (target.tax == PriceTax::Included) {
-        return Err(PriceError::Tax);
+    match (shop.taxes_included, target.tax) {
+        (true, PriceTax::Excluded) => Err(PriceError::Tax { shop: "in them", settings: "excluded", right: "included" }),
+        (false, PriceTax::Included) => {
+            Err(PriceError::Tax { shop: "on top of them", settings: "included", right: "excluded" })
+        }
+        (true, PriceTax::Included) | (false, PriceTax::Excluded) => {
+            Ok(Told { fixed: BTreeMap::new(), is_like_own: true })
+        }
     }
-    Ok(Some(BTreeMap::new()))
 }
 
 /// The prices that a market's price list fixes, by variant; none where the shop has no such list, or one of another currency. All of them are
 /// held while their list is compared, a few bytes each: Shopify gives them in an order that is not ours.
-async fn fixed_prices(link: &Connection, target: Target<'_>) -> Result<Option<BTreeMap<u64, Decimal>>, PriceError> {
+async fn fixed_prices(link: &Connection, target: Target<'_>) -> Result<Option<Told>, PriceError> {
     let shopify = behind_orders(link);
     let (mut fixed, mut after): (BTreeMap<u64, Decimal>, Option<String>) = (BTreeMap::new(), None);
     loop {
@@ -229,18 +276,24 @@ async fn fixed_prices(link: &Connection, target: Target<'_>) -> Result<Option<BT
         fixed.extend(page.prices.into_iter().map(|price| (price.variant_id, price.amount)));
         match page.next {
             Some(next) => after = Some(next),
-            None => return Ok(Some(fixed)),
+            None => break,
         }
     }
+    let shop = shopify.stock_shop().await?;
+    let is_taxed_alike = shop.taxes_included == (target.tax == PriceTax::Included);
+    let is_like_own = shop.currency_code == target.currency.code() && is_taxed_alike;
+    Ok(Some(Told { fixed, is_like_own }))
 }
 
-/// The run is at its end.
+/// The run is at its end. Its row ends first: whoever follows it would follow for ever where the place was forgotten before, and a crash came
+/// between.
 async fn done(link: &Connection, place: Place) -> Result<Polled, StoreError> {
-    keep(link, &Place::default()).await?;
     let Place { number, seen, .. } = place;
     end(link, number, RunOutcome::Done, None, &seen).await?;
-    let Seen { compared, right, to_set, later, parked, left } = seen;
-    tracing::info!(connection = %link.name, compared, right, to_set, later, parked, left, "prices were compared");
+    failpoint::hit(failpoint::PRICES_ENDED);
+    keep(link, &Place::default()).await?;
+    let Seen { compared, right, to_set, parked, left } = seen;
+    tracing::info!(connection = %link.name, compared, right, to_set, parked, left, "prices were compared");
     Ok(Polled::Planned(seen))
 }
 
@@ -271,26 +324,34 @@ async fn end(
     link.store.end_run(number, RunEnd { outcome, message, figures }, link.clock.now()).await
 }
 
-/// Whether a run is due: today's was not begun yet, or a person asks for one; and shop and sales parts were read since then, so that nothing is
-/// compared that an earlier run has set.
-async fn is_due(link: &Connection) -> Result<bool, StoreError> {
-    let (latest, _) = link.store.latest_runs(&link.name, PRICES).await?;
-    let Some(since) = due_since(link, latest.as_ref()).await? else { return Ok(false) };
+/// Whether a run is due, and what it compares by is there.
+///
+/// 1. A person asks for one, or today's was not begun yet: shop and sales parts were read since then.
+/// 2. A run broke off, or plans were given up since the latest one began: the reading is not old.
+async fn is_due(link: &Connection, is_lost: bool) -> Result<bool, StoreError> {
     let (_, read) = link.store.latest_runs(&link.name, STOCK).await?;
-    Ok(read.is_some_and(|run| run.started_at >= since))
+    let Some(read) = read else { return Ok(false) };
+    let (latest, _) = link.store.latest_runs(&link.name, PRICES).await?;
+    let is_new = |at: &Timestamp| latest.as_ref().is_none_or(|run| run.started_at < *at);
+    // 1.
+    let asked = asked(link).await?.filter(is_new);
+    if let Some(since) = asked.max(todays(link).filter(is_new)) {
+        return Ok(read.started_at >= since);
+    }
+    // 2.
+    if link.clock.now().duration_since(read.started_at) > READ_AGE_MAX {
+        return Ok(false);
+    }
+    Ok(is_lost || link.store.aged_prices_at(&link.name).await?.is_some_and(|at| is_new(&at)))
 }
 
-/// Since when a run is due; none where it is not.
-async fn due_since(link: &Connection, latest: Option<&Run>) -> Result<Option<Timestamp>, StoreError> {
-    let is_new = |at: Timestamp| latest.is_none_or(|run| run.started_at < at);
-    if let Some(at) = asked(link).await?.filter(|at| is_new(*at)) {
-        return Ok(Some(at));
-    }
+/// When today's run is due; none where it is not yet.
+fn todays(link: &Connection) -> Option<Timestamp> {
     let now = link.rules.local(link.clock.now());
     let hour = i8::try_from(link.prices.settings().at_hour).unwrap_or_default();
     // An hour that the clock skips today begins where it goes on.
     let at = now.date().at(hour, 0, 0, 0).to_zoned(now.time_zone().clone()).map(|at| at.timestamp());
-    Ok(at.ok().filter(|at| *at <= now.timestamp() && is_new(*at)))
+    at.ok().filter(|at| *at <= now.timestamp())
 }
 
 async fn asked(link: &Connection) -> Result<Option<Timestamp>, StoreError> {
@@ -300,10 +361,10 @@ async fn asked(link: &Connection) -> Result<Option<Timestamp>, StoreError> {
     Timestamp::from_microsecond(asked.at).map(Some).map_err(|_| corrupt())
 }
 
-/// What decides how a price is compared: a run does not go on under other rules.
+/// Digest of what decides how a price is compared: a run does not go on, and no plan is set, under other rules.
 fn rules_of(link: &Connection) -> String {
     let prices = serde_json::to_string(link.prices.settings()).expect("maps with text keys always serialise");
-    format!("{} {prices}", link.rules.revision())
+    hex::encode(Sha256::digest(format!("{} {prices}", link.rules.revision())))
 }
 
 async fn keep(link: &Connection, place: &Place) -> Result<(), StoreError> {

@@ -1,22 +1,20 @@
 //! What becomes of each price of a list, by the sales parts' numbers, a piece at a time.
 
-use std::collections::BTreeMap;
-
-use jiff::civil::Date;
+use jiff::Timestamp;
 use rust_decimal::Decimal;
 
-use super::{Place, PriceError, Target, keep};
+use super::{Place, PriceError, Target, Told, keep};
 use crate::domain::money::Money;
 use crate::domain::stock::SalesPart;
 use crate::domain::verdict::{Scope, Verdict};
 use crate::failpoint;
 use crate::flow::Connection;
-use crate::flow::stock::sold;
+use crate::flow::stock::{STOCK, sold};
 use crate::ifs::{IfsError, PriceQuestion};
 use crate::mapping::park::ParkReason;
-use crate::mapping::stock::prices::{IfsPrice, PricePlan, of_one};
+use crate::mapping::stock::prices::{IfsPrice, PricePlan, Standing, of_one};
 use crate::mapping::stock::settings::PriceTax;
-use crate::store::{self, PartCoverage, PriceOutcome, StockVariant};
+use crate::store::{self, KnownPrice, PartCoverage, PriceOutcome, StockVariant};
 
 /// Numbers that are compared at once.
 const NUMBERS_AT_ONCE: i64 = 200;
@@ -27,39 +25,41 @@ pub(super) async fn piece(
     link: &Connection,
     place: &mut Place,
     target: Target<'_>,
-    fixed: &BTreeMap<u64, Decimal>,
+    told: &Told,
 ) -> Result<bool, PriceError> {
-    let (store, lease, which) = (&link.store, &link.tenant.lease, (target.list, place.run));
+    let (store, lease) = (&link.store, &link.tenant.lease);
     let site = link.rules.settings().site.clone();
     let numbers = store.stock_coverage(&link.name, site, place.after.clone(), NUMBERS_AT_ONCE).await?;
     let Some(last) = numbers.last().map(|number| number.catalog_no.clone()) else {
-        store.end_price_plans(lease, &link.name, which).await?;
+        store.end_price_plans(lease, &link.name, (target.list, place.run)).await?;
         place.target += 1;
         place.after = None;
         keep(link, place).await?;
         return Ok(false);
     };
     let named = numbers.iter().flat_map(|number| &number.variants).map(|variant| variant.variant_id).collect();
-    let accepted = store.accepted_prices(&link.name, target.list, named).await?;
-    let today = link.rules.local(link.clock.now()).date();
+    let known = store.known_prices(&link.name, target.list, named).await?;
+    let (_, read) = store.latest_runs(&link.name, STOCK).await?;
     let mut plans = Vec::new();
     for number in &numbers {
         let Some((variant, part)) = both_halves(number) else {
             place.seen.left += number.variants.len() as u64;
             continue;
         };
-        let own = figure(&variant.price);
-        let shown = match target.list {
-            0 => own,
-            _ => fixed.get(&variant.variant_id).copied(),
+        let (own, known) = (figure(&variant.price), known.get(&variant.variant_id));
+        let (shown, own) = match target.list {
+            // What was set since the shop was read is what it has.
+            0 => (known.and_then(|known| set_behind(known, read.as_ref()?.started_at)).or(own), None),
+            _ => (told.fixed.get(&variant.variant_id).copied(), own.filter(|_| told.is_like_own)),
         };
-        if target.list == 0 && own.is_none() {
+        if target.list == 0 && shown.is_none() {
             // Nobody could say how far a price moves from a text that is none.
             place.seen.left += 1;
             continue;
         }
-        let accepted = accepted.get(&variant.variant_id).and_then(|amount| figure(amount));
-        let (wanted, plan) = planned(link, target, &part, (shown, accepted), today).await?;
+        let accepted = known.and_then(|known| figure(known.accepted.as_deref()?));
+        let standing = Standing { currency: target.currency, shown, own };
+        let (wanted, plan) = planned(link, target, &part, standing, accepted).await?;
         count(place, &plan);
         plans.push(store::PricePlan {
             variant_id: variant.variant_id,
@@ -73,6 +73,7 @@ pub(super) async fn piece(
     if target.customer_no.is_some() {
         clean(link).await;
     }
+    let which = (target.list, place.run, place.rules.clone());
     store.put_price_plans(lease, &link.name, which, plans, link.clock.now()).await?;
     failpoint::hit(failpoint::PRICES_PLANNED);
     place.after = Some(last);
@@ -87,6 +88,12 @@ fn both_halves(number: &PartCoverage) -> Option<(&StockVariant, SalesPart)> {
     Some((variant, part))
 }
 
+/// What a price was set to later than this.
+fn set_behind(known: &KnownPrice, read: Timestamp) -> Option<Decimal> {
+    let (amount, at) = known.written.as_ref()?;
+    figure(amount).filter(|_| *at >= read)
+}
+
 fn figure(text: &str) -> Option<Decimal> {
     Decimal::from_str_exact(text).ok()
 }
@@ -97,7 +104,6 @@ fn count(place: &mut Place, plan: &PricePlan) {
     match plan {
         PricePlan::Keep => seen.right += 1,
         PricePlan::Change(_) => seen.to_set += 1,
-        PricePlan::Later(_) => seen.later += 1,
         PricePlan::Park(_) => seen.parked += 1,
     }
 }
@@ -107,8 +113,8 @@ async fn planned(
     link: &Connection,
     target: Target<'_>,
     part: &SalesPart,
-    (shown, accepted): (Option<Decimal>, Option<Decimal>),
-    today: Date,
+    standing: Standing,
+    accepted: Option<Decimal>,
 ) -> Result<(Option<String>, PricePlan), PriceError> {
     let price = match target.customer_no {
         None => link.prices.of_part(part),
@@ -120,7 +126,7 @@ async fn planned(
     let is_of_currency = price.currency.as_deref() == Some(target.currency.code());
     let rounded = |amount| Money::new(target.currency.round(amount), target.currency);
     let wanted = price.amount.filter(|_| is_of_currency).map(|amount| in_full(rounded(amount)));
-    let plan = link.prices.plan(&part.catalog_no, (target.currency, shown), &price, accepted, today);
+    let plan = link.prices.plan(&part.catalog_no, standing, &price, accepted);
     Ok((wanted, plan))
 }
 
@@ -154,7 +160,7 @@ async fn asked(
     };
     let share = (Decimal::ONE_HUNDRED - answer.discount_percent.unwrap_or(Decimal::ZERO)) / Decimal::ONE_HUNDRED;
     let amount = told.and_then(|price| of_one(part, price)?.checked_mul(share));
-    Ok(Ok(IfsPrice { amount, currency: answer.currency, valid_from: None }))
+    Ok(Ok(IfsPrice { amount, currency: answer.currency }))
 }
 
 /// Whether only this part is meant: a tenant that is down, or lets us ask nothing, is not.
@@ -178,7 +184,6 @@ fn outcome_of(plan: PricePlan, wanted: Option<String>) -> PriceOutcome {
     match plan {
         PricePlan::Keep => PriceOutcome::Keep,
         PricePlan::Change(money) => PriceOutcome::Change(in_full(money)),
-        PricePlan::Later(day) => PriceOutcome::Later(day.to_string()),
         PricePlan::Park(reason) => PriceOutcome::Park { wanted, code: reason.code.to_owned(), text: reason.text },
     }
 }

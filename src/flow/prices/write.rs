@@ -1,21 +1,25 @@
 //! Prices reach the shop: those of one product in a call, or 250 of a price list. To set a price again changes nothing, so that a call whose answer
-//! was lost just goes again, and no call is written down before it leaves.
+//! was lost just goes again, and no call is written down before it leaves. What was planned long ago, or under other rules than today's, is
+//! not sent: the next run plans it anew, with its guards.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 
-use super::{Target, behind_orders, targets};
+use super::{Target, behind_orders, rules_of, targets};
 use crate::domain::verdict::{Scope, Verdict};
 use crate::failpoint;
 use crate::flow::Connection;
 use crate::shopify::ShopifyError;
 use crate::shopify::prices::{PRICES_MAX, VariantPrice};
 use crate::shopify::stock_write::FieldError;
-use crate::store::{PriceFilter, PriceRow, SettledPrices, StoreError};
+use crate::store::{PriceFilter, PriceRow, RefusedPrice, SettledPrices, StoreError};
 use crate::telemetry::metric;
 
+/// A price that was planned, or accepted, longer ago is not set any more: what IFS asks, and what the shop shows, may be another by now.
+const PLAN_AGE_MAX: SignedDuration = SignedDuration::from_hours(6);
 /// The pause after trouble of Shopify as a whole, when it did not name one.
 const REMOTE_PAUSE: Duration = Duration::from_secs(5);
 /// The shortest pause: none at all would mean that there is more to do.
@@ -44,12 +48,14 @@ enum Answered {
 /// # Errors
 /// The store's; [`StoreError::Fenced`] when another process owns the tenant.
 pub async fn drain(link: &Connection, calls_max: usize) -> Result<Option<Duration>, StoreError> {
+    let rules = rules_of(link);
     let mut calls = 0;
     for target in targets(&link.prices) {
         loop {
             let most = i64::try_from(PRICES_MAX).unwrap_or(1);
             let mut rows = link.store.prices(&link.name, target.list, PriceFilter::Planned, (0, 0), most).await?;
-            let Some(product) = rows.first().map(|row| row.product_id) else { break };
+            let Some(first) = rows.first() else { break };
+            let (product, together) = (first.product_id, first.together);
             if link.is_stopping() || link.shopify.is_left_alone() || !link.tenant.tenure.holds() {
                 return Ok(Some(REMOTE_PAUSE));
             }
@@ -57,9 +63,19 @@ pub async fn drain(link: &Connection, calls_max: usize) -> Result<Option<Duratio
                 return Ok(Some(Duration::ZERO));
             }
             calls += 1;
+            let before = link.clock.now().checked_sub(PLAN_AGE_MAX).unwrap_or(Timestamp::MIN);
+            let is_good = |row: &PriceRow| {
+                row.rules == rules && row.currency == target.currency.code() && row.updated_at >= before
+            };
+            let old: Vec<u64> = rows.iter().filter(|row| !is_good(row)).map(|row| row.variant_id).collect();
+            if !old.is_empty() {
+                age(link, target, old).await?;
+                continue;
+            }
             if target.list == 0 {
                 rows.retain(|row| row.product_id == product);
             }
+            rows.truncate(together.unwrap_or(PRICES_MAX).max(1));
             if let Some(pause) = set(link, target, &rows).await? {
                 return Ok(Some(pause));
             }
@@ -68,31 +84,40 @@ pub async fn drain(link: &Connection, calls_max: usize) -> Result<Option<Duratio
     Ok(None)
 }
 
-/// Sets some prices; those that Shopify does not take go apart until the one that it means stands alone. Gives how long to wait where
-/// something goes again.
+/// Gives plans up. A run that plans them anew is begun by itself.
+async fn age(link: &Connection, target: Target<'_>, variants: Vec<u64>) -> Result<(), StoreError> {
+    let (store, lease) = (&link.store, &link.tenant.lease);
+    let aged = store.age_prices(lease, &link.name, (target.list, variants), link.clock.now()).await?;
+    tracing::warn!(
+        connection = %link.name, list = target.list, aged,
+        "prices that were planned long ago, or under other settings, are not set: they are compared and planned anew"
+    );
+    Ok(())
+}
+
+/// Sets some prices in one call. Where Shopify takes none of them and names none, they go apart from now on, until the one that it means stands
+/// alone. Gives how long to wait where something goes again.
 async fn set(link: &Connection, target: Target<'_>, rows: &[PriceRow]) -> Result<Option<Duration>, StoreError> {
-    let mut open = vec![rows];
-    while let Some(some) = open.pop() {
-        let answered = send(link, target, some).await;
-        failpoint::hit(failpoint::PRICES_ANSWERED);
-        let (written, refused): (Vec<&PriceRow>, Told) = match answered {
-            Answered::Later(pause) => return Ok(Some(pause)),
-            Answered::Done => (some.iter().collect(), BTreeMap::new()),
-            Answered::DoneBut(named) => {
-                let others = some.iter().enumerate().filter(|(index, _)| !named.contains_key(index));
-                (others.map(|(_, row)| row).collect(), named)
-            }
-            Answered::Named(named) => (Vec::new(), named),
-            Answered::Unnamed(..) if some.len() > 1 => {
-                let (first, second) = some.split_at(some.len() / 2);
-                open.extend([second, first]);
-                continue;
-            }
-            Answered::Unnamed(code, text) => (Vec::new(), BTreeMap::from([(0, (code, text))])),
-        };
-        settle(link, target, (written, refused), some).await?;
-        failpoint::hit(failpoint::PRICES_SETTLED);
-    }
+    let answered = send(link, target, rows).await;
+    failpoint::hit(failpoint::PRICES_ANSWERED);
+    let (written, refused): (Vec<&PriceRow>, Told) = match answered {
+        Answered::Later(pause) => return Ok(Some(pause)),
+        Answered::Done => (rows.iter().collect(), BTreeMap::new()),
+        Answered::DoneBut(named) => {
+            let others = rows.iter().enumerate().filter(|(index, _)| !named.contains_key(index));
+            (others.map(|(_, row)| row).collect(), named)
+        }
+        Answered::Named(named) => (Vec::new(), named),
+        Answered::Unnamed(..) if rows.len() > 1 => {
+            let variants = rows.iter().map(|row| row.variant_id).collect();
+            let which = (target.list, variants);
+            link.store.part_prices(&link.tenant.lease, &link.name, which, rows.len() / 2).await?;
+            return Ok(None);
+        }
+        Answered::Unnamed(code, text) => (Vec::new(), BTreeMap::from([(0, (code, text))])),
+    };
+    settle(link, target, (written, refused), rows).await?;
+    failpoint::hit(failpoint::PRICES_SETTLED);
     Ok(None)
 }
 
@@ -112,7 +137,8 @@ async fn settle(
             "Shopify does not take a price: see `prices list --parked`"
         );
         let text = format!("Shopify did not take it: {text}; mend it there, the next run sets it");
-        refused_rows.push((row.variant_id, code, text));
+        let Some(amount) = row.wanted.clone() else { continue };
+        refused_rows.push(RefusedPrice { variant_id: row.variant_id, amount, code, text });
     }
     let (store, lease) = (&link.store, &link.tenant.lease);
     let settled = SettledPrices { written, refused: refused_rows };

@@ -1,8 +1,6 @@
 //! Whether every order is known that was placed or changed before the shop's levels were read. Without that nobody can say what its
 //! figures stand for, and no level may rise.
 
-use jiff::Timestamp;
-
 use crate::flow::Connection;
 use crate::flow::sweep::SWEEP;
 use crate::store::StoreError;
@@ -18,15 +16,29 @@ pub enum Known {
     Unmapped,
 }
 
-/// Whether a sweep that began after `since` was done, and all that it found is mapped.
+/// The newest sweep that has begun so far; one with a greater number began later, whatever the clock says.
 ///
 /// # Errors
 /// The database's refusal.
-pub async fn look(link: &Connection, since: Timestamp) -> Result<Known, StoreError> {
+pub(super) async fn newest_sweep(link: &Connection) -> Result<i64, StoreError> {
+    let (latest, _) = link.store.latest_runs(&link.name, SWEEP).await?;
+    Ok(latest.map_or(0, |run| run.id))
+}
+
+/// Whether a sweep that began behind this one was done, and all that it found is mapped. `found` is kept between looks: the newest
+/// delivery when that sweep was seen to be done. What was received later tells of a later change, or of what the sweep found too.
+///
+/// # Errors
+/// The database's refusal.
+pub(super) async fn look(link: &Connection, behind: i64, found: &mut Option<i64>) -> Result<Known, StoreError> {
     let (_, done) = link.store.latest_runs(&link.name, SWEEP).await?;
-    let Some(swept) = done.filter(|run| run.started_at >= since) else { return Ok(Known::Unswept) };
-    let swept_until = swept.ended_at.unwrap_or(swept.started_at);
-    // What was received later tells of a later change, or of what the sweep found too.
-    let waits = link.store.has_unmapped(&link.name, swept_until).await?;
+    if done.is_none_or(|run| run.id <= behind) {
+        return Ok(Known::Unswept);
+    }
+    let newest = match *found {
+        Some(newest) => newest,
+        None => *found.insert(link.store.newest_delivery().await?),
+    };
+    let waits = link.store.has_unmapped(&link.name, newest).await?;
     Ok(if waits { Known::Unmapped } else { Known::All })
 }

@@ -55,6 +55,19 @@ pub(super) enum DemandFigures {
     NotRead,
 }
 
+impl StockFigures {
+    /// Whether these kept figures tell of any stock.
+    pub(super) fn had_stock(text: &str) -> bool {
+        match serde_json::from_str(text) {
+            Ok(Self::Sums { locations, reserved }) => {
+                !reserved.is_zero() || locations.iter().any(|at| !at.on_hand.is_zero())
+            }
+            Ok(Self::NotRead) | Err(_) => false,
+            Ok(Self::Unclear(_)) => true,
+        }
+    }
+}
+
 impl From<PartStock> for StockFigures {
     fn from(stock: PartStock) -> Self {
         match stock {
@@ -92,6 +105,11 @@ impl From<StockFigures> for PartStock {
 impl DemandFigures {
     /// Nothing: no line was named by a reading that came to its end.
     pub(super) const NONE: Self = Self::Sums { unreserved: Decimal::ZERO, open: Decimal::ZERO };
+
+    /// Whether these kept figures tell of any open line.
+    pub(super) fn had_lines(text: &str) -> bool {
+        matches!(serde_json::from_str(text), Ok(Self::Sums { open, .. }) if !open.is_zero())
+    }
 
     /// Of the open lines of a part; none of one that changed each time.
     pub(super) fn of(lines: Option<&[ifs::OpenLine]>) -> Self {

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 
+use super::figures::{DemandFigures, StockFigures};
 use super::place::Place;
 use super::read_ifs::{PARTS_AT_ONCE, demand_figures, stock_figures};
 use super::read_shop::{behind_orders, split};
 use super::{Stepped, StockError, keep, orders};
 use crate::flow::Connection;
-use crate::ifs::LineFilter;
-use crate::store::{LevelsTold, PartReading, StockReading, StockVariant};
+use crate::ifs::{LineFilter, PartInStock, PartWithDemand};
+use crate::store::{LevelsTold, PartFigures, PartReading, StockPart, StockReading, StockVariant};
 
 /// Levels that are read again at once.
 const LEVELS_AT_ONCE: i64 = 100;
@@ -59,7 +60,7 @@ pub(super) async fn read(link: &Connection, place: &mut Place, variants: &[u64])
     if !others.is_empty() {
         read_variants(link, place, &others.into_iter().collect::<Vec<_>>()).await?;
     }
-    let read_at = link.clock.now();
+    place.was_read(link).await?;
     // 3.
     orders::weigh_all(link).await?;
     orders::look_at_all(link).await?;
@@ -68,7 +69,6 @@ pub(super) async fn read(link: &Connection, place: &mut Place, variants: &[u64])
             read_again(link, place, contract, some).await?;
         }
     }
-    place.was_read(read_at);
     place.parts = Some(parts.into_iter().collect());
     place.waits_for_books(link.clock.now());
     keep(link, place).await?;
@@ -122,22 +122,48 @@ async fn parts_of(link: &Connection, numbers: &BTreeSet<String>) -> Result<BTree
     Ok(parts)
 }
 
-/// Open lines, stock and open lines once more of some parts, each of them, also one that has nothing.
+/// Open lines, stock and open lines once more of some parts, each of them, also one that has nothing. A part that has lost all of its
+/// lines, or its whole stock, since it was read last is left to the next run over all, which can tell whether IFS leaves things out.
 async fn read_again(link: &Connection, place: &Place, contract: &str, parts: &[String]) -> Result<(), StockError> {
     let (store, lease, ifs) = (&link.store, &link.tenant.lease, &link.tenant.ifs);
+    let pools = store.stock_pools_of(&link.name, (contract.to_owned(), place.run), parts.to_vec()).await?;
+    let before: BTreeMap<String, StockPart> = pools.into_iter().map(|pool| (pool.part_no, pool.part)).collect();
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     let filter = if place.filters_lines { LineFilter::ByState } else { LineFilter::ByUs };
     let which = |reading| (contract.to_owned(), place.run, reading);
     let lines = ifs.demand_of_parts(contract, filter, &parts).await?;
-    let figures = lines.into_iter().map(demand_figures).collect();
+    let figures = lines.into_iter().map(|part| demand_since(&before, part)).collect();
     store
         .put_part_figures(lease, &link.name, which(PartReading::DemandBefore), figures, None, link.clock.now())
         .await?;
     let stock = ifs.stock_of_parts(contract, &parts).await?;
-    let figures = stock.into_iter().map(|part| stock_figures(link, contract, part)).collect();
+    let figures = stock.into_iter().map(|part| stock_since(link, contract, &before, part)).collect();
     store.put_part_figures(lease, &link.name, which(PartReading::Stock), figures, None, link.clock.now()).await?;
     let lines = ifs.demand_of_parts(contract, filter, &parts).await?;
-    let figures = lines.into_iter().map(demand_figures).collect();
+    let figures = lines.into_iter().map(|part| demand_since(&before, part)).collect();
     store.put_part_figures(lease, &link.name, which(PartReading::DemandAfter), figures, None, link.clock.now()).await?;
     Ok(())
+}
+
+fn demand_since(before: &BTreeMap<String, StockPart>, mut part: PartWithDemand) -> PartFigures {
+    let had = before.get(&part.part_no).is_some_and(|before| {
+        [&before.demand_before, &before.demand_after].into_iter().flatten().any(|text| DemandFigures::had_lines(text))
+    });
+    if had && part.lines.as_ref().is_some_and(Vec::is_empty) {
+        part.lines = None;
+    }
+    demand_figures(part)
+}
+
+fn stock_since(
+    link: &Connection,
+    contract: &str,
+    before: &BTreeMap<String, StockPart>,
+    mut part: PartInStock,
+) -> PartFigures {
+    let had = before.get(&part.part_no).and_then(|before| before.stock.as_deref()).is_some_and(StockFigures::had_stock);
+    if had && part.rows.as_ref().is_some_and(Vec::is_empty) {
+        part.rows = None;
+    }
+    stock_figures(link, contract, part)
 }

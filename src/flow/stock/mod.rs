@@ -135,8 +135,11 @@ pub async fn poll(link: &Connection) -> Result<Polled, StoreError> {
     let stored = Place::stored(link).await?;
     let under_way = stored.as_ref().filter(|place| place.is_under_way());
     // 1. What was read long ago, or under other rules, is not planned from.
-    let is_good =
-        |place: &&Place| place.rules == rules_of(link) && link.clock.now().duration_since(place.began_at()) <= RUN_MAX;
+    let is_good = |place: &&Place| {
+        // A clock that was set back since makes it old too.
+        let age = link.clock.now().duration_since(place.began_at());
+        place.rules == rules_of(link) && (SignedDuration::ZERO..=RUN_MAX).contains(&age)
+    };
     let is_lost = under_way.is_some_and(|place| !is_good(&place));
     // Other settings are not waited with: what was planned under the former ones does not go out.
     let is_other = stored.as_ref().is_some_and(|place| place.rules != rules_of(link));
@@ -191,12 +194,17 @@ async fn steps(link: &Connection, place: &mut Place) -> Result<Polled, StockErro
 
 /// Waits until every order is known that was placed or changed before the shop was read; after a while it goes on without.
 async fn books_are_current(link: &Connection, place: &mut Place) -> Result<Stepped, StockError> {
-    let known = books::look(link, place.read_at()).await?;
+    let found = place.found;
+    let known = books::look(link, place.swept, &mut place.found).await?;
+    if place.found != found {
+        keep(link, place).await?;
+    }
     place.is_current = known == Known::All;
     let waited = link.clock.now().duration_since(place.waits_from());
+    let may_wait = (SignedDuration::ZERO..BOOKS_WAIT).contains(&waited);
     match known {
-        Known::Unswept if waited < BOOKS_WAIT => return Ok(Stepped::Sweep),
-        Known::Unmapped if waited < BOOKS_WAIT => return Ok(Stepped::Later(BOOKS_LOOK)),
+        Known::Unswept if may_wait => return Ok(Stepped::Sweep),
+        Known::Unmapped if may_wait => return Ok(Stepped::Later(BOOKS_LOOK)),
         Known::All | Known::Unswept | Known::Unmapped => {}
     }
     if !place.is_current {
@@ -220,6 +228,7 @@ async fn done(link: &Connection, place: &mut Place) -> Result<Polled, StoreError
         return Ok(Polled::Mended(parts.iter().map(|(_, parts)| parts.len()).sum()));
     }
     place.planned = place.run;
+    place.is_guarded = false;
     place.counts_before = Some(std::mem::take(&mut place.counts));
     let number = std::mem::take(&mut place.number);
     place.go_to(Step::Rest);
@@ -240,6 +249,7 @@ async fn failed(link: &Connection, mut place: Place, error: &StockError) -> Resu
         "the stock could not be read to its end: the shop keeps what it shows; it is tried again by itself"
     );
     if matches!(error, StockError::Fewer { .. }) {
+        place.is_guarded = true;
         metrics::counter!(metric::STOCK_GUARDED_TOTAL, "connection" => link.name.as_str().to_owned()).increment(1);
     }
     let number = std::mem::take(&mut place.number);
@@ -311,7 +321,7 @@ async fn due(link: &Connection) -> Result<Due, StoreError> {
 /// No run is due: levels that were changed meanwhile are read again.
 async fn rest(link: &Connection, place: Option<Place>, wait: Duration) -> Result<Polled, StoreError> {
     let Some(mut place) = place.filter(|place| place.planned != 0) else { return Ok(Polled::Waits(wait.min(LOOK))) };
-    if place.rules != rules_of(link) {
+    if place.rules != rules_of(link) || place.is_guarded {
         return Ok(Polled::Waits(wait.min(LOOK)));
     }
     let mended = match mend::begin(link, &mut place).await {
@@ -335,6 +345,7 @@ async fn begin(link: &Connection, before: Option<&Place>, accepts_fewer: bool) -
     if let Some(before) = before {
         place.planned = before.planned;
         place.counts_before.clone_from(&before.counts_before);
+        place.is_guarded = before.is_guarded;
         if before.rules != place.rules {
             // What was planned under other settings does not go out any more.
             link.store.age_stock_plans(lease, &link.name, Timestamp::MAX, now).await?;

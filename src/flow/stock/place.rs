@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{STOCK, StockError};
+use super::{STOCK, StockError, books};
 use crate::flow::Connection;
 use crate::mapping::stock::fewer::Counted;
 use crate::store::StoreError;
@@ -131,8 +131,10 @@ pub struct Place {
     pub mark: i64,
     /// Shopify's time before that, in microseconds since 1970.
     pub file_from: Option<i64>,
-    /// When the shop was read to its end.
-    read: i64,
+    /// The newest sweep that had begun when the shop was read to its end.
+    pub swept: i64,
+    /// The newest delivery when a later sweep was done.
+    pub found: Option<i64>,
     /// Since when every order is waited for.
     waits: i64,
     /// Whether every order is known.
@@ -147,6 +149,8 @@ pub struct Place {
     pub counts_before: Option<Counts>,
     /// Whether the tenant filters lines by their state.
     pub filters_lines: bool,
+    /// Whether the last reading lacked far more than can be believed: then nothing is read again by itself before one that is whole.
+    pub is_guarded: bool,
     /// Whether far fewer than that are taken for the truth.
     pub accepts_fewer: bool,
     /// What it has seen.
@@ -175,14 +179,14 @@ impl Place {
         self.step != Step::Rest
     }
 
+    /// Whether it plans the levels of all parts.
+    pub(super) fn plans_all(&self) -> bool {
+        self.parts.is_none() && matches!(self.step, Step::Plan { .. })
+    }
+
     /// When it began.
     pub(super) fn began_at(&self) -> Timestamp {
         instant(self.began)
-    }
-
-    /// When the shop was read to its end.
-    pub(super) fn read_at(&self) -> Timestamp {
-        instant(self.read)
     }
 
     /// Since when every order is waited for.
@@ -217,9 +221,11 @@ impl Place {
         link.stock.enough(what, before, now).map_err(|fewer| StockError::Fewer { whose, fewer })
     }
 
-    /// The shop was read to its end.
-    pub(super) fn was_read(&mut self, now: Timestamp) {
-        self.read = now.as_microsecond();
+    /// The shop was read to its end: orders that were placed or changed until now are found by a sweep that begins later.
+    pub(super) async fn was_read(&mut self, link: &Connection) -> Result<(), StoreError> {
+        self.swept = books::newest_sweep(link).await?;
+        self.found = None;
+        Ok(())
     }
 
     /// From now on every order is waited for.

@@ -50,7 +50,7 @@ pub(super) async fn page(link: &Connection, place: &mut Place, after: Option<Str
         Some(next) => place.go_to(Step::Variants { after: Some(next) }),
         None => {
             enough(link, place)?;
-            place.was_read(link.clock.now());
+            place.was_read(link).await?;
             place.go_to(Step::SalesParts { site: 0, after: None });
         }
     }
@@ -102,7 +102,7 @@ pub(super) async fn file(link: &Connection, place: &mut Place, id: &str, lines: 
         return Err(StockError::Bulk(format!("a file of {read_lines} lines instead of {objects}")));
     }
     enough(link, place)?;
-    place.was_read(link.clock.now());
+    place.was_read(link).await?;
     place.go_to(Step::SalesParts { site: 0, after: None });
     end(link, place).await?;
     keep(link, place).await?;

@@ -26,6 +26,8 @@ const SENT_MAX: i64 = 5;
 const REMOTE_PAUSE: Duration = Duration::from_secs(5);
 /// The shortest pause: none at all would mean that there is more to do.
 const PAUSE_MIN: Duration = Duration::from_millis(200);
+/// The pause while too few levels are planned for a whole call.
+const PLAN_PAUSE: Duration = Duration::from_secs(1);
 /// The pause while Shopify works on an earlier call of the same key.
 const UNDER_WAY_PAUSE: Duration = Duration::from_secs(2);
 /// The pause after the key of a single level that is used up: it fails alone, and holds up no other.
@@ -66,10 +68,16 @@ pub async fn drain(link: &Connection, calls_max: usize) -> Result<Option<Duratio
         }
     }
     // 2.
-    if !store.has_due_levels(&link.name, link.clock.now()).await? {
+    let due = store.due_levels(&link.name, link.clock.now(), LEVELS_MAX).await?;
+    if due == 0 {
         return Ok(None);
     }
-    let is_other = Place::stored(link).await?.is_some_and(|place| place.rules != rules_of(link));
+    let place = Place::stored(link).await?;
+    // While a plan over all is made, only whole calls go: what comes next may fill this one.
+    if due < LEVELS_MAX && place.as_ref().is_some_and(Place::plans_all) {
+        return Ok(Some(PLAN_PAUSE));
+    }
+    let is_other = place.is_some_and(|place| place.rules != rules_of(link));
     let good_from = if is_other { Timestamp::MAX } else { ago(link, PLAN_AGE_MAX) };
     store.age_stock_plans(lease, &link.name, good_from, link.clock.now()).await?;
     // 3.

@@ -1,6 +1,5 @@
 //! What a variant costs in the shop, by IFS's price. A price that is gone, is nothing, or moves too far is a person's.
 
-use jiff::civil::Date;
 use rust_decimal::Decimal;
 
 use super::settings::{PriceSettings, PriceSource, PriceTax};
@@ -31,15 +30,24 @@ pub struct PriceList {
     pub tax: PriceTax,
 }
 
-/// A price as IFS gives it for one unit that is sold.
+/// A price as IFS gives it for one unit that is sold, as of the day on which it is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IfsPrice {
     /// With or without tax, as asked for; none where IFS has none.
     pub amount: Option<Decimal>,
     /// ISO 4217, as IFS says it; none where it says none.
     pub currency: Option<String>,
-    /// The day from which it holds; none for at once.
-    pub valid_from: Option<Date>,
+}
+
+/// What a price stands at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The currency of its list.
+    pub currency: Currency,
+    /// What it is; none where a price list fixes nothing.
+    pub shown: Option<Decimal>,
+    /// What the variant costs in the shop itself, where that may be compared: in the same currency, and with or without tax alike.
+    pub own: Option<Decimal>,
 }
 
 /// What becomes of one price.
@@ -49,8 +57,6 @@ pub enum PricePlan {
     Keep,
     /// The shop gets it.
     Change(Money),
-    /// It holds from a later day on; until then the shop's stays.
-    Later(Date),
     /// A person decides; the shop's stays.
     Park(ParkReason),
 }
@@ -112,18 +118,17 @@ impl PriceRules {
         };
         let amount = listed.and_then(|price| of_one(part, price));
         let own = Some(self.settings.list_currency.clone()).filter(|code| !code.is_empty());
-        IfsPrice { amount, currency: part.currency.clone().or(own), valid_from: None }
+        IfsPrice { amount, currency: part.currency.clone().or(own) }
     }
 
-    /// What becomes of a price. Where nothing is shown there is nothing that it could move too far from. `accepted` is what a person let
-    /// through for it; `today` is the shop's own day.
+    /// What becomes of a price. Where a price list fixes none yet, the first one may not be far from the shop's own; where that cannot be
+    /// compared there is nothing that it could be far from. `accepted` is what a person let through for it.
     pub fn plan(
         &self,
         catalog_no: &str,
-        (currency, shown): (Currency, Option<Decimal>),
+        Standing { currency, shown, own }: Standing,
         price: &IfsPrice,
         accepted: Option<Decimal>,
-        today: Date,
     ) -> PricePlan {
         let park = |code: &'static str, text: String| PricePlan::Park(ParkReason::money(code, text));
         // 1. Whether it is a price at all, and one of this currency.
@@ -136,12 +141,10 @@ impl PriceRules {
             let text = format!("IFS's price of {catalog_no} is in {found}, the shop's in {currency}");
             return park("price_currency", text);
         }
-        if let Some(day) = price.valid_from.filter(|day| *day > today) {
-            return PricePlan::Later(day);
-        }
         // 2. Whether the shop has it.
         let wanted = Money::new(currency.round(amount), currency);
-        let shown = shown.map(|amount| Money::new(amount, currency));
+        let money = |amount| Money::new(amount, currency);
+        let (shown, own) = (shown.map(money), own.map(money));
         if shown == Some(wanted) {
             return PricePlan::Keep;
         }
@@ -153,8 +156,10 @@ impl PriceRules {
             let text = format!("{catalog_no} would cost {wanted}{}: accept it, or mend it in IFS", instead_of(shown));
             return park("price_zero", text);
         }
-        if shown.is_some_and(|shown| !self.is_small(shown.amount(), wanted.amount())) {
-            let (instead, bound) = (instead_of(shown), format!("more than {} % apart", self.change_percent_max));
+        if shown.or(own).is_some_and(|stands| !self.is_small(stands.amount(), wanted.amount())) {
+            let beside = own.filter(|_| shown.is_none());
+            let instead = beside.map_or_else(|| instead_of(shown), |own| format!(" beside {own} in the shop itself"));
+            let bound = format!("more than {} % apart", self.change_percent_max);
             let text = format!("{catalog_no} would cost {wanted}{instead}, {bound}: accept it, or mend it in IFS");
             return park("price_change", text);
         }
@@ -183,7 +188,9 @@ fn lists(checks: &mut Checks, settings: &PriceSettings) -> Vec<PriceList> {
     let mut lists = Vec::new();
     for (name, row) in &settings.price_lists {
         let key = |key: &str| format!("prices.price_lists.{name}.{key}");
-        let (id, currency) = (name.parse::<u64>().ok(), Currency::from_code(&row.currency));
+        // 0 stands for the shop's own prices.
+        let id = name.parse::<u64>().ok().filter(|id| *id > 0);
+        let currency = Currency::from_code(&row.currency);
         if id.is_none() {
             checks.refuse(format!("prices.price_lists.{name}"), name, "Shopify's number of a price list");
         }
@@ -204,8 +211,6 @@ fn lists(checks: &mut Checks, settings: &PriceSettings) -> Vec<PriceList> {
 mod tests {
     use super::*;
 
-    const TODAY: Date = jiff::civil::date(2026, 12, 1);
-
     fn euro() -> Currency {
         Currency::from_code("EUR").expect("exists")
     }
@@ -221,11 +226,12 @@ mod tests {
     }
 
     fn price(amount: &str) -> IfsPrice {
-        IfsPrice { amount: Some(figure(amount)), currency: Some("EUR".into()), valid_from: None }
+        IfsPrice { amount: Some(figure(amount)), currency: Some("EUR".into()) }
     }
 
     fn plan(current: &str, price: &IfsPrice, accepted: Option<&str>) -> PricePlan {
-        rules().plan("CUP", (euro(), Some(figure(current))), price, accepted.map(figure), TODAY)
+        let standing = Standing { currency: euro(), shown: Some(figure(current)), own: None };
+        rules().plan("CUP", standing, price, accepted.map(figure))
     }
 
     fn parked(plan: PricePlan) -> &'static str {
@@ -248,10 +254,22 @@ mod tests {
     }
 
     #[test]
-    fn a_price_where_there_was_none_goes_unless_it_is_nothing() {
-        let first = |amount| rules().plan("CUP", (euro(), None), &price(amount), None, TODAY);
-        assert_eq!(first("13"), PricePlan::Change(Money::new(figure("13"), euro())));
-        assert_eq!(parked(first("0")), "price_zero");
+    fn a_price_where_there_was_none_goes_unless_it_is_nothing_or_far_from_the_shops_own() {
+        let first = |amount, own: Option<&str>| {
+            let standing = Standing { currency: euro(), shown: None, own: own.map(figure) };
+            rules().plan("CUP", standing, &price(amount), None)
+        };
+        let change = |text| PricePlan::Change(Money::new(figure(text), euro()));
+        assert_eq!(first("13", None), change("13"));
+        assert_eq!(parked(first("0", None)), "price_zero");
+        assert_eq!(first("13", Some("10")), change("13"));
+        assert_eq!(first("10", Some("10")), change("10"), "the list has none yet");
+        let PricePlan::Park(reason) = first("13.01", Some("10")) else { panic!("it is far") };
+        let text = "CUP would cost 13.01 EUR beside 10.00 EUR in the shop itself, more than 30 % apart";
+        assert!(reason.code == "price_change" && reason.text.starts_with(text), "{reason:?}");
+        // What the list has already is what counts.
+        let standing = Standing { currency: euro(), shown: Some(figure("13")), own: Some(figure("10")) };
+        assert_eq!(rules().plan("CUP", standing, &price("14"), None), change("14"));
     }
 
     #[test]
@@ -265,18 +283,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_converted_guessed_or_early() {
+    fn nothing_is_converted_or_guessed() {
         let none = IfsPrice { amount: None, ..price("1") };
         assert_eq!(parked(plan("10.00", &none, None)), "price_missing");
         for currency in [None, Some("SEK".to_owned())] {
             let other = IfsPrice { currency, ..price("10") };
             assert_eq!(parked(plan("10.00", &other, None)), "price_currency");
         }
-        let tomorrow = jiff::civil::date(2026, 12, 2);
-        let early = IfsPrice { valid_from: Some(tomorrow), ..price("11") };
-        assert_eq!(plan("10.00", &early, None), PricePlan::Later(tomorrow));
-        let now = IfsPrice { valid_from: Some(TODAY), ..price("11") };
-        assert!(matches!(plan("10.00", &now, None), PricePlan::Change(_)));
     }
 
     #[test]
@@ -308,13 +321,16 @@ mod tests {
             list_currency = "euro"
             change_percent_max = "much"
             at_hour = 24
-            price_lists = { nordic = { customer_no = "", currency = "XXY", tax = "included" } }
+            [price_lists]
+            nordic = { customer_no = "", currency = "XXY", tax = "included" }
+            0 = { customer_no = "WEB", currency = "SEK", tax = "included" }
             "#,
         )
         .expect("the shape is right");
         let errors = PriceRules::new(settings).expect_err("wrong");
         let keys: Vec<&str> = errors.iter().map(|error| error.key.as_str()).collect();
-        let lists = ["price_lists.nordic", "price_lists.nordic.currency", "price_lists.nordic.customer_no"];
+        let nordic = ["price_lists.nordic", "price_lists.nordic.currency", "price_lists.nordic.customer_no"];
+        let lists = [&nordic[..], &["price_lists.0"][..]].concat();
         for key in ["change_percent_max", "currency", "list_currency", "customer_no", "at_hour"].iter().chain(&lists) {
             assert!(keys.contains(&format!("prices.{key}").as_str()), "{key} is not among {keys:?}");
         }

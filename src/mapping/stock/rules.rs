@@ -6,6 +6,9 @@ use sha2::{Digest as _, Sha256};
 use super::settings::{Levels, OutPolicy, OutSettings, RowSettings, SharedPart, StockGroup, StockSettings};
 use crate::mapping::rules::{Checks, RuleError};
 
+/// Most units that a setting of units may name.
+const UNITS_MAX: u32 = 1_000_000;
+
 /// The checked rules of one connection's stock.
 #[derive(Debug, Clone)]
 pub struct StockRules {
@@ -195,7 +198,7 @@ fn places(checks: &mut Checks, settings: &StockSettings, own_site: &str) -> Vec<
     let mut places: Vec<Place> = Vec::new();
     for (index, row) in settings.locations.iter().enumerate() {
         let key = |key: &str| format!("stock.locations[{index}].{key}");
-        let Ok(location) = row.location.parse::<u64>() else {
+        let Some(location) = number(&row.location) else {
             checks.refuse(key("location"), &row.location, "Shopify's number of a location, as \"65712345\"");
             continue;
         };
@@ -235,11 +238,15 @@ fn groups(checks: &mut Checks, settings: &StockSettings, places: &[Place]) -> Ve
         }
         let is_sku = |text: &str| {
             let beginning = text.strip_suffix('*').unwrap_or(text);
-            !beginning.trim().is_empty() && !beginning.contains('*')
+            text == "*" || (!beginning.trim().is_empty() && !beginning.contains('*'))
         };
         if row.sku.is_empty() || !row.sku.iter().all(|text| is_sku(text)) {
-            checks.refuse(key("sku"), &row.sku.join(", "), "SKUs, or the beginning of one and *, as [\"BOX-*\"]");
+            let expected = "SKUs, or the beginning of one and *, as [\"BOX-*\"]; [\"*\"] names them all";
+            checks.refuse(key("sku"), &row.sku.join(", "), expected);
         }
+        units_in_bounds(checks, row.safety, key("safety"));
+        units_in_bounds(checks, row.pre_order, key("pre_order"));
+        cap_in_bounds(checks, row.cap, key("cap"));
         let units = row.units.as_deref().and_then(|text| {
             let units = Decimal::from_str_exact(text).ok().filter(|units| is_conversion(*units));
             if units.is_none() {
@@ -271,9 +278,9 @@ fn out(checks: &mut Checks, settings: &StockSettings) -> Vec<u64> {
     let out = &settings.out;
     let mut channels = Vec::new();
     for channel in &out.channels {
-        match channel.parse::<u64>() {
-            Ok(number) => channels.push(number),
-            Err(_) => checks.refuse("stock.out.channels", channel, "Shopify's number of a publication"),
+        match number(channel) {
+            Some(channel) => channels.push(channel),
+            None => checks.refuse("stock.out.channels", channel, "Shopify's number of a publication"),
         }
     }
     let unpublishes = out.policy == OutPolicy::Unpublish
@@ -320,6 +327,28 @@ fn bounds(checks: &mut Checks, settings: &StockSettings) {
     if settings.fewer_parts_min == 0 {
         checks.refuse("stock.fewer_parts_min", "0", "1 at least");
     }
+    units_in_bounds(checks, Some(settings.safety), "stock.safety".to_owned());
+    cap_in_bounds(checks, settings.cap, "stock.cap".to_owned());
+}
+
+fn units_in_bounds(checks: &mut Checks, units: Option<u32>, key: String) {
+    if let Some(units) = units.filter(|units| *units > UNITS_MAX) {
+        checks.refuse(key, &units.to_string(), format!("0 to {UNITS_MAX}"));
+    }
+}
+
+/// Nothing would be shown under a cap of 0, of all SKUs where it is the connection's: nobody means that by a bound.
+fn cap_in_bounds(checks: &mut Checks, cap: Option<u32>, key: String) {
+    if let Some(cap) = cap.filter(|cap| !(1..=UNITS_MAX).contains(cap)) {
+        let advice =
+            "to leave levels alone set levels = \"leave\" in a group, to show nothing a safety of all there may be";
+        checks.refuse(key, &cap.to_string(), format!("1 to {UNITS_MAX}; {advice}"));
+    }
+}
+
+/// One of Shopify's numbers, which are above 0.
+fn number(text: &str) -> Option<u64> {
+    text.parse::<u64>().ok().filter(|number| *number > 0)
 }
 
 /// Whether a word of IFS stands in a list, in whatever writing: `CompanyOwned` is `COMPANY OWNED`.
@@ -385,9 +414,14 @@ mod tests {
         let keys = read(
             r#"
             every_secs = 5
-            locations = [{ location = "Stockholm" }]
+            locations = [{ location = "Stockholm" }, { location = "0" }]
+            safety = 1000001
+            cap = 0
             fewer_percent_max = 0
-            groups = [{ name = "a", sku = ["*"], units = "0", locations = ["9"], out = "unpublish" }]
+            groups = [
+                { name = "a", sku = ["BOX-*-1"], units = "0", locations = ["9"], out = "unpublish" },
+                { name = "b", sku = ["BOX"], safety = 4000000000, cap = 0, pre_order = 1000001 },
+            ]
             rows = { location_types = ["QA"], ownerships = [" "] }
             out = { out_at = 1, back_at = 1 }
             "#,
@@ -396,8 +430,14 @@ mod tests {
         for key in [
             "stock.every_secs",
             "stock.locations[0].location",
+            "stock.locations[1].location",
+            "stock.safety",
+            "stock.cap",
             "stock.fewer_percent_max",
             "stock.groups[0].sku",
+            "stock.groups[1].safety",
+            "stock.groups[1].cap",
+            "stock.groups[1].pre_order",
             "stock.groups[0].units",
             "stock.groups[0].locations",
             "stock.rows.location_types_out",
@@ -407,6 +447,19 @@ mod tests {
         ] {
             assert!(keys.iter().any(|found| found == key), "{key} is not among {keys:?}");
         }
+    }
+
+    #[test]
+    fn a_group_of_all_skus_leaves_their_levels_alone() {
+        let rules = read(
+            r#"
+            locations = [{ location = "1" }]
+            groups = [{ name = "one", sku = ["TEA"], levels = "follow" }, { name = "all", sku = ["*"], levels = "leave" }]
+            "#,
+        )
+        .expect("legal");
+        assert!(rules.of_sku("TEA").follows_at(1));
+        assert!(!rules.of_sku("CUP").follows_at(1) && !rules.of_sku("").follows_at(1));
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub struct StockSettings {
     pub rows: RowSettings,
     /// Units that are kept back at each location.
     pub safety: u32,
-    /// Most units that a location shows.
+    /// Most units that a location shows; 0 is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cap: Option<u32>,
     /// Several SKUs that are sold from one part's stock.
@@ -111,7 +111,7 @@ impl Default for RowSettings {
 pub struct StockGroup {
     /// What it is called in explanations.
     pub name: String,
-    /// Its SKUs: each to the letter, or its beginning and `*`.
+    /// Its SKUs: each to the letter, or its beginning and `*`; `*` alone names all.
     pub sku: Vec<String>,
     /// Whether the shop's figures of them follow IFS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -119,7 +119,7 @@ pub struct StockGroup {
     /// Units that are kept back at each location.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub safety: Option<u32>,
-    /// Most units that a location shows.
+    /// Most units that a location shows; 0 is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cap: Option<u32>,
     /// Units that may be sold before they are there.

@@ -184,14 +184,16 @@ impl Taken {
         Self { skus, units }
     }
 
-    /// Units by SKU of which IFS holds nothing for the order that takes them.
+    /// Units by SKU of which IFS does not hold anything yet for the order that takes them. An order that a person cancelled in IFS is
+    /// held: IFS has decided that its units are there for others.
     fn unheld(&self, orders: &[OrderView]) -> BTreeMap<&str, i64> {
         let mut held: BTreeMap<(&str, &str), Decimal> = BTreeMap::new();
-        for order in orders.iter().filter(|order| order.is_live()) {
+        for order in orders {
             let key = order.field("CustomerPoNo");
             // What came too late for an order stands on a second one, and counts to it.
             let key = key.strip_suffix("-2").unwrap_or(key);
-            for line in order.lines.iter().filter(|line| field(line, "OrderState") != "Cancelled") {
+            let is_cancelled = |line: &RowView| field(line, "OrderState") == "Cancelled";
+            for line in order.lines.iter().filter(|line| !order.is_live() || !is_cancelled(line)) {
                 let due = Decimal::from_str_exact(field(line, "BuyQtyDue")).unwrap_or_default();
                 *held.entry((key, field(line, "CatalogNo"))).or_default() += due;
             }

@@ -119,8 +119,8 @@ struct State {
     listing: Listing,
     bulk: Bulk,
     stock: Stock,
-    /// Calls that are carried out when somebody says so: each with the version that it named.
-    shelved: Vec<(String, serde_json::Value)>,
+    /// Calls that are on their way, though nobody waits for them any more: version and body.
+    held: Vec<(String, Value)>,
 }
 
 /// What a shop is set up with.
@@ -186,7 +186,7 @@ impl Shop {
             listing: Listing::default(),
             bulk: Bulk::default(),
             stock: Stock::default(),
-            shelved: Vec::new(),
+            held: Vec::new(),
         };
         let core = Core {
             domain: setup.domain,

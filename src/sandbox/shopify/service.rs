@@ -245,7 +245,7 @@ async fn faulty(shop: &Shop, version: &str, asked: &Value, open: &OpenEntry, fau
             close(open)
         }
         Fault::Shelved => {
-            shop.lock().shelved.push((version.to_owned(), asked.clone()));
+            shop.lock().held.push((version.to_owned(), asked.clone()));
             close(open)
         }
         Fault::Reset | Fault::Storm(_) | Fault::CutRequest(_) => close(open),
@@ -253,11 +253,21 @@ async fn faulty(shop: &Shop, version: &str, asked: &Value, open: &OpenEntry, fau
 }
 
 impl Shop {
-    /// Carries out what was shelved, in its order, and gives how many calls that were.
-    pub fn release_shelved(&self) -> usize {
-        let shelved = std::mem::take(&mut self.lock().shelved);
-        shelved.iter().for_each(|(version, asked)| drop(self.query(version, asked)));
-        shelved.len()
+    /// Carries out every call that `Fault::Shelved` held, in their order; gives how many.
+    pub fn release_held(&self) -> usize {
+        let held = std::mem::take(&mut self.lock().held);
+        held.iter().for_each(|(version, asked)| drop(self.query(version, asked)));
+        held.len()
+    }
+
+    /// The calls that are held never come; gives how many.
+    pub fn lose_held(&self) -> usize {
+        std::mem::take(&mut self.lock().held).len()
+    }
+
+    /// Calls that are held now.
+    pub fn held(&self) -> usize {
+        self.lock().held.len()
     }
 
     /// Answers a query, costs and all.

@@ -4,11 +4,11 @@
 //! `ML_CONNECTOR_SEEDS=500 cargo test --test it simulation::` runs more seeds, `ML_CONNECTOR_SEED=17 …` one, with all it did.
 
 mod laws;
-mod play;
+pub mod play;
 mod shop;
-mod stage;
-mod tasks;
-mod trace;
+pub mod stage;
+pub mod tasks;
+pub mod trace;
 mod trouble;
 
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ use crate::support::database::Database;
 use play::Run;
 
 /// The stack of a thread that runs seeds: unoptimised, the steps' futures are large.
-const STACK_BYTES: usize = 32 * 1024 * 1024;
+pub const STACK_BYTES: usize = 32 * 1024 * 1024;
 
 /// Seeds of a plain `cargo test`; `.ci/run` and `.ci/long` ask for more.
 const SEEDS: u64 = 40;

@@ -377,7 +377,7 @@ impl Run {
     }
 }
 
-async fn map(link: Arc<Connection>, received: Received) -> String {
+pub async fn map(link: Arc<Connection>, received: Received) -> String {
     match map_delivery(&link, &received).await {
         Ok(ended) => format!("{ended:?}"),
         Err(error) => {
@@ -391,7 +391,7 @@ async fn map(link: Arc<Connection>, received: Received) -> String {
 }
 
 /// One round of the writer's loop with room for one document.
-async fn write(link: Arc<Connection>) -> String {
+pub async fn write(link: Arc<Connection>) -> String {
     let done = async {
         recover(&link).await?;
         if link.tenant.ifs.is_left_alone() {
@@ -406,12 +406,12 @@ async fn write(link: Arc<Connection>) -> String {
     done.await.unwrap_or_else(|error: StoreError| format!("error: {}", kind(&error)))
 }
 
-fn busy() -> StoreError {
+pub fn busy() -> StoreError {
     use diesel::result::{DatabaseErrorKind, Error};
     StoreError::Query(Error::DatabaseError(DatabaseErrorKind::Unknown, Box::new("database is locked".to_owned())))
 }
 
 /// What went wrong, without anything that differs from run to run.
-fn kind(error: &StoreError) -> String {
+pub fn kind(error: &StoreError) -> String {
     error.to_string()
 }

@@ -16,7 +16,7 @@ use crate::support::database::Database;
 use crate::support::world::{Setup, World};
 
 /// How long IFS may work on one statement; it keeps to it.
-const WAIT: Duration = Duration::from_secs(30);
+pub const WAIT: Duration = Duration::from_secs(30);
 
 /// One owner: what a process would hold in memory.
 pub struct Owner {
@@ -39,15 +39,20 @@ pub struct Stage {
 
 impl Stage {
     pub async fn set(seed: u64, manner: Manner, database: Database) -> Self {
-        // The start is the seed's too; any noon does.
-        let start: Timestamp = "2026-11-02T12:00:00Z".parse().expect("a literal timestamp");
-        let start =
-            start.checked_add(SignedDuration::from_hours(i64::try_from(seed % 1_000).expect("small"))).expect("near");
         // Small change sets in every fourth run: an order's header goes first then, and its rows follow one by one.
         let small = ("test_tenant = true", "test_tenant = true\nbatch_parts_max = 4");
         let is_small = seed % 4 == 1;
         let edits = if is_small { vec![small] } else { Vec::new() };
         let setup = Setup { wait: Some(WAIT), manner, seed: Some(seed), edits, ..Setup::default() };
+        Self { small: is_small, ..Self::of(seed, setup, database).await }
+    }
+
+    /// A stage of another setup.
+    pub async fn of(seed: u64, setup: Setup, database: Database) -> Self {
+        // The start is the seed's too; any noon does.
+        let start: Timestamp = "2026-11-02T12:00:00Z".parse().expect("a literal timestamp");
+        let start =
+            start.checked_add(SignedDuration::from_hours(i64::try_from(seed % 1_000).expect("small"))).expect("near");
         let world = World::new(database, setup).await;
         let clock = Clock::simulated(start, seed);
         world.sandbox.clock().stand_still(start);
@@ -56,7 +61,7 @@ impl Stage {
         let steps = world.steps(&clock).await;
         let begun = clock.monotonic();
         let owner = Arc::new(Owner { number: 0, link: Arc::clone(&steps.links[0]) });
-        Self { world, clock, start, begun, small: is_small, owner }
+        Self { world, clock, start, begun, small: false, owner }
     }
 
     /// The true time: a wall clock that jumps is the service's alone.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
 use rust_decimal::Decimal;
 
 use super::super::super::world;
@@ -24,8 +25,8 @@ impl Stock {
     }
 }
 
-/// Answers a price query.
-pub(super) fn price(tables: &mut Tables, fields: &Fields) -> Result<Row, OdataError> {
+/// Answers a price query, as of today: it takes no other day, and tells of no price that holds later.
+pub(super) fn price(tables: &mut Tables, today: Date, fields: &Fields) -> Result<Row, OdataError> {
     let mut cells: BTreeMap<&'static str, Cell> = present(fields);
     let named = |name: &str| text_of(&cells, name).to_owned();
     let (catalog_no, contract, customer_no) = (named("CatalogNo"), named("Contract"), named("CustomerNo"));
@@ -40,7 +41,8 @@ pub(super) fn price(tables: &mut Tables, fields: &Fields) -> Result<Row, OdataEr
     }
     known("IsoCurrency", &world::CURRENCIES.map(|(code, _)| code), &cells, "CurrencyCode")?;
     let list_price = tables.stock.terms_of(&contract, &catalog_no).list_price;
-    let agreed = tables.stock.agreed.get(&(customer_no, catalog_no)).copied();
+    let agreed = tables.stock.agreed.get(&(customer_no, catalog_no));
+    let agreed = agreed.and_then(|prices| prices.range(..=today).next_back()).map(|(_, price)| *price);
     let price = agreed.unwrap_or(list_price);
     tables.stock.queries += 1;
     let id = i64::try_from(tables.stock.queries).unwrap_or(i64::MAX);

@@ -176,8 +176,8 @@ pub(super) struct Stock {
     catalog: Vec<String>,
     /// What a site sells a part for where it is not the list's price: by site and number.
     terms: BTreeMap<(String, String), SalesTerms>,
-    /// Prices that were agreed on: by customer and number.
-    agreed: BTreeMap<(String, String), Decimal>,
+    /// Prices that were agreed on: by customer and number, each from its day on.
+    agreed: BTreeMap<(String, String), BTreeMap<Date, Decimal>>,
     /// Price queries that were not cleaned up.
     queries: u64,
     bent: Bent,

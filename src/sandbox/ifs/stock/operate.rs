@@ -1,6 +1,7 @@
 //! Carries out one operation on the projections that tell of stock, parts and prices.
 
 use hyper::StatusCode;
+use jiff::tz::TimeZone;
 
 use super::super::answer::{check_content_type, done, entity_answer, nothing_there, stream};
 use super::super::body::{DecimalForm, for_insert, parse_object};
@@ -91,7 +92,8 @@ impl Engine<'_> {
         match name {
             "PriceQuerySet" => {
                 let fields = for_insert(&PRICE_QUERY, &object, DecimalForm::of(&operation.content_type))?;
-                let row = agreed::price(self.tables, &fields)?;
+                let today = self.now.to_zoned(TimeZone::UTC).date();
+                let row = agreed::price(self.tables, today, &fields)?;
                 let location = format!("PriceQuerySet(PriceQueryId={})", row.int("PriceQueryId"));
                 let created = StatusCode::CREATED;
                 entity_answer(created, &PRICE_QUERY, &row, &Query::default(), operation, Some(location))

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
 use rust_decimal::Decimal;
 
 use super::super::super::world;
@@ -169,7 +170,14 @@ impl Ifs {
 
     /// From now on a customer pays this for a part, without tax.
     pub fn agree_price(&self, customer_no: &str, catalog_no: &str, price: Decimal) {
-        lock(&self.core.tables).stock.agreed.insert((customer_no.to_owned(), catalog_no.to_owned()), price);
+        self.agree_price_from(customer_no, catalog_no, price, Date::MIN);
+    }
+
+    /// From a day on, by UTC, a customer pays this for a part, without tax. No answer tells of it before.
+    pub fn agree_price_from(&self, customer_no: &str, catalog_no: &str, price: Decimal, valid_from: Date) {
+        let mut tables = lock(&self.core.tables);
+        let agreed = tables.stock.agreed.entry((customer_no.to_owned(), catalog_no.to_owned())).or_default();
+        agreed.insert(valid_from, price);
     }
 
     /// Price queries that nobody cleaned up.

@@ -140,7 +140,6 @@ pub(in super::super) static PRICE_QUERY: Entity = Entity {
         must("SalesQty", Kind::Decimal(8)),
         may("PriceQty", Kind::Decimal(8)),
         may("UsePriceInclTax", Kind::Bool),
-        may("PriceEffectiveDate", Kind::Date),
         read("BaseSaleUnitPrice", Kind::Decimal(8)),
         read("BaseUnitPriceInclTax", Kind::Decimal(8)),
         read("SaleUnitPrice", Kind::Decimal(8)),

@@ -163,8 +163,14 @@ async fn sales_parts_and_price_queries_tell_what_a_part_costs() {
     caller.ifs().agree_price("WEB-DEFAULT", "CANDLE-BOX", dec(15));
     let (status, answer) = caller.post("PriceQuerySet", query.clone()).await;
     assert_eq!((status, &answer["SaleUnitPrice"], &answer["UnitPriceInclTax"]), (201, &json!("15"), &json!("18.75")));
+    // What holds from a later day on is not told, and no other day can be asked for.
+    let far = jiff::civil::date(2999, 1, 1);
+    caller.ifs().agree_price_from("WEB-DEFAULT", "CANDLE-BOX", dec(16), far);
+    assert_eq!(caller.post("PriceQuerySet", query.clone()).await.1["SaleUnitPrice"], "15");
+    let dated = with(query.clone(), "PriceEffectiveDate", json!("2999-01-01"));
+    assert_eq!(caller.post("PriceQuerySet", dated).await.0, 400);
     assert_eq!(caller.post("PriceQuerySet", with(query, "CatalogNo", json!("NO-SUCH"))).await.0, 500);
-    assert_eq!(caller.ifs().price_queries(), 2);
+    assert_eq!(caller.ifs().price_queries(), 3);
     assert_eq!(caller.post("CleanPriceQuery", json!({})).await.0, 204);
     assert_eq!(caller.ifs().price_queries(), 0);
 }

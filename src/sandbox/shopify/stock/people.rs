@@ -267,10 +267,14 @@ impl State {
 }
 
 impl Stock {
+    /// Takes a variant away; its product with the last one.
     fn delete(&mut self, id: u64) {
         let Some(variant) = self.variants.remove(&id) else { return };
         if let Some(product) = self.products.get_mut(&variant.product) {
             product.variants.retain(|own| *own != id);
+            if product.variants.is_empty() {
+                self.products.remove(&variant.product);
+            }
         }
     }
 }

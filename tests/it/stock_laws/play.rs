@@ -1,0 +1,411 @@
+//! One run: the seed decides what both sides do, which step of the service goes on next, what goes wrong, and who dies.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use ml_connector::failpoint;
+use ml_connector::flow::ingest::{DeliveryHeaders, delivery};
+use ml_connector::flow::stock::{Place, outs, poll, write};
+use ml_connector::flow::sweep;
+use ml_connector::sandbox::StockUp;
+use ml_connector::store::{Passage, StoreError};
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+
+use super::calls::Calls;
+use super::merchants::Merchants;
+use super::sides::Sides;
+use crate::simulation::play::{busy, kind, map, write as write_orders};
+use crate::simulation::stage::{Owner, Stage, WAIT};
+use crate::simulation::tasks::{Doors, Reached, Task, Verdict};
+use crate::simulation::trace::Trace;
+use crate::support::database::Database;
+use crate::support::world::Setup;
+
+/// Steps under way at one time.
+const TASKS_MAX: usize = 5;
+/// Seconds that each act takes: nothing happens in the two seconds by which the shop dates an order back.
+const ACT_SECS: u64 = 3;
+
+/// What comes before the settings of the stock.
+const BEFORE: &str = "[connections.acme.census]";
+/// Products that have run out become drafts.
+const DRAFTS: &str = r#"[connections.acme.stock]
+every_secs = 120
+locations = [{ location = "655441490", warehouses = ["W1"] }]
+out = { policy = "draft" }
+
+[connections.acme.census]"#;
+/// They leave the online store.
+const UNPUBLISHED: &str = r#"[connections.acme.stock]
+every_secs = 120
+locations = [{ location = "655441490", warehouses = ["W1"] }]
+out = { policy = "unpublish", channels = ["90000001"] }
+
+[connections.acme.census]"#;
+
+/// What a step is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Mapping one delivery.
+    Mapper,
+    /// Writing one order to IFS.
+    Orders,
+    /// Looking through the shop's list of orders.
+    Sweeper,
+    /// Reading and planning stock.
+    Poller,
+    /// Setting levels.
+    Levels,
+    /// Looking at products that have run out.
+    Outs,
+}
+
+impl Role {
+    /// One actor does both.
+    fn actor(self) -> Self {
+        if self == Self::Outs { Self::Levels } else { self }
+    }
+}
+
+pub(super) struct Step {
+    pub(super) task: Task,
+    pub(super) role: Role,
+    pub(super) owner: Arc<Owner>,
+}
+
+/// Where steps die, and where they have been.
+#[derive(Default)]
+pub struct Points {
+    /// The step that dies, and after how many points.
+    pub(super) mortal: Option<(u64, u32)>,
+    /// How often each point was passed.
+    pub passed: BTreeMap<String, u32>,
+}
+
+/// A run under way.
+pub struct Run {
+    pub stage: Stage,
+    pub sides: Sides,
+    pub merchants: Merchants,
+    pub calls: Calls,
+    pub trace: Trace,
+    pub random: StdRng,
+    pub points: Rc<RefCell<Points>>,
+    doors: Doors,
+    pub(super) steps: Vec<Step>,
+    next_task: u64,
+    /// How the last step ended that did.
+    pub(super) ended: String,
+    /// Whether stores, remotes and steps still fail.
+    pub(super) troubled: bool,
+    /// A line was released while the stock was read.
+    released: bool,
+    _watching: failpoint::Watching,
+}
+
+impl Run {
+    pub async fn begin(seed: u64, database: Database) -> Self {
+        let mut random = StdRng::seed_from_u64(seed);
+        let drafts = !seed.is_multiple_of(3);
+        let edits = vec![(BEFORE, if drafts { DRAFTS } else { UNPUBLISHED })];
+        let sweep_every = Some(Duration::from_secs(900));
+        let setup = Setup { wait: Some(WAIT), seed: Some(seed), sweep_every, edits, ..Setup::default() };
+        let stage = Stage::of(seed, setup, database).await;
+        // 1. Both sides begin as one, or the shop begins with nothing.
+        let (bulk, units) = (random.random_range(6..8), random.random_range(2..6_u32));
+        let available = if random.random_bool(0.7) { i64::from(units) } else { 0 };
+        stage.world.sandbox.stock_up(StockUp { bulk, units, available });
+        if random.random_bool(0.5) {
+            stage.world.sandbox.ifs().set_stock_page_rows(25);
+        }
+        // 2. The store's door and the failpoints are watched.
+        let (doors, trace) = (Doors::default(), Trace::default());
+        assert!(stage.world.store.keep(doors.keeper()), "the first keeper");
+        let points = Rc::new(RefCell::new(Points::default()));
+        let (hearing, said, at) = (Rc::clone(&points), trace.clone(), doors.clone());
+        let watching = failpoint::watch(move |name| {
+            let Some(task) = at.current() else { return false };
+            let mut points = hearing.borrow_mut();
+            *points.passed.entry(name.to_owned()).or_default() += 1;
+            let dies = match &mut points.mortal {
+                Some((mortal, left)) if *mortal == task => {
+                    *left = left.saturating_sub(1);
+                    *left == 0
+                }
+                _ => false,
+            };
+            said.say(format!("  {task} passes {name}{}", if dies { " and dies" } else { "" }));
+            if dies {
+                points.mortal = None;
+            }
+            dies
+        });
+        let sides = Sides::new(bulk, seed % 2 == 1);
+        let merchants = Merchants::new(&stage.world.shop(), &sides.skus, drafts);
+        Self {
+            stage,
+            sides,
+            merchants,
+            calls: Calls::default(),
+            trace,
+            random,
+            points,
+            doors,
+            steps: Vec::new(),
+            next_task: 0,
+            ended: String::new(),
+            troubled: true,
+            released: false,
+            _watching: watching,
+        }
+    }
+
+    /// Everything that moves and goes wrong does so here.
+    pub async fn play(&mut self) {
+        for _ in 0..self.random.random_range(150..300) {
+            self.stage.clock.advance(Duration::from_secs(ACT_SECS));
+            self.stage.set_remotes_clock();
+            self.act().await;
+            self.judge_moment();
+        }
+    }
+
+    /// This moment, by the remotes' clock.
+    fn at(&self) -> i64 {
+        self.stage.true_time().as_microsecond()
+    }
+
+    async fn act(&mut self) {
+        let shop = self.stage.world.shop();
+        let said = match self.random.random_range(0..200) {
+            0..22 => Some(self.sides.buy(&shop, &mut self.random)),
+            22..30 => self.sides.change(&self.stage.world, &mut self.random),
+            30..34 => self.sides.fulfil(&shop, &mut self.random),
+            34..52 => self.deliver().await,
+            52..68 => self.start_mapper().await,
+            68..80 => self.start(Role::Orders).await,
+            80..87 => self.start(Role::Sweeper).await,
+            87..112 => self.start(Role::Poller).await,
+            112..126 => self.start(Role::Levels).await,
+            126..132 => self.start(Role::Outs).await,
+            132..152 => self.go_on().await,
+            152..170 => self.person().await,
+            170..174 => self.merchant().await,
+            174..182 => Some(self.arm_fault()),
+            182..192 => Some(self.pass_time()),
+            192..194 => Some(format!("IFS gets to {} late requests", self.stage.world.sandbox.ifs().release_held())),
+            194..197 => Some(self.crash().await),
+            197..199 => Some(self.overtake().await),
+            _ => Some(self.sides.buy_before_next_set(&shop, &mut self.random)),
+        };
+        self.say(said);
+    }
+
+    fn say(&self, said: Option<String>) {
+        if let Some(said) = said {
+            self.trace.say(said);
+        }
+    }
+
+    // ------------------------------------------------------------------------------------------------ both sides
+
+    pub(super) async fn deliver(&mut self) -> Option<String> {
+        let webhook = self.sides.next_webhook(&mut self.random)?;
+        if self.random.random_bool(0.1) {
+            return Some(format!("{} is lost", webhook.id));
+        }
+        let headers = DeliveryHeaders {
+            topic: webhook.topic.to_owned(),
+            webhook_id: webhook.id.clone(),
+            event_id: Some("event-1".to_owned()),
+            ..DeliveryHeaders::default()
+        };
+        let link = &self.stage.owner.link;
+        let row = delivery(&link.name, headers, &webhook.body, link.clock.now());
+        link.store.insert_deliveries(vec![row]).await.remove(0).expect("nobody keeps this door");
+        Some(format!("{} comes", webhook.id))
+    }
+
+    async fn person(&mut self) -> Option<String> {
+        let is_read = self.is_read().await;
+        self.released &= is_read;
+        let at = self.at();
+        let done = self.sides.person(&self.stage.world, &mut self.random, (at, !self.released))?;
+        self.released |= done.released && is_read;
+        Some(done.said)
+    }
+
+    /// Whether a run of the stock is under way.
+    async fn is_read(&self) -> bool {
+        let place = Place::stored(&self.stage.owner.link).await.expect("nobody keeps this door");
+        place.is_some_and(|place| place.is_under_way())
+    }
+
+    async fn merchant(&mut self) -> Option<String> {
+        if self.random.random_bool(0.5) {
+            let at = self.at();
+            return Some(self.sides.count_level(&self.stage.world.shop(), &mut self.random, at));
+        }
+        // Where one of our own calls may still be on its way, nobody can tell whose a product's standing is.
+        let is_ours = self.steps.iter().any(|step| step.role == Role::Outs) || self.stage.world.shop().held() > 0;
+        if is_ours || self.is_read().await {
+            return None;
+        }
+        self.merchants.decide(&self.stage.world, &mut self.random)
+    }
+
+    // ------------------------------------------------------------------------------------------------ steps
+
+    async fn start_mapper(&mut self) -> Option<String> {
+        let link = Arc::clone(&self.stage.owner.link);
+        let due = link.store.due_deliveries(&link.name, link.clock.now(), 1).await.expect("nobody keeps this door");
+        let received = due.into_iter().next()?;
+        self.begin_step(Role::Mapper, map(link, received)).await
+    }
+
+    pub(super) async fn start(&mut self, role: Role) -> Option<String> {
+        if role.actor() == Role::Levels && !self.is_busy(role) {
+            self.settle_held();
+        }
+        let link = Arc::clone(&self.stage.owner.link);
+        match role {
+            Role::Mapper => None,
+            Role::Orders => self.begin_step(role, write_orders(link)).await,
+            Role::Sweeper => {
+                let step = async move { told(sweep::sweep(&link).await) };
+                self.begin_step(role, step).await
+            }
+            Role::Poller => {
+                let step = async move { told(poll(&link).await) };
+                self.begin_step(role, step).await
+            }
+            Role::Levels => {
+                let step = async move { told(write::drain(&link, 2).await) };
+                self.begin_step(role, step).await
+            }
+            Role::Outs => {
+                let step = async move { told(outs::look(&link).await) };
+                self.begin_step(role, step).await
+            }
+        }
+    }
+
+    /// A call that is still on its way comes before the next one of its actor, or never.
+    pub(super) fn settle_held(&mut self) {
+        let shop = self.stage.world.shop();
+        if shop.held() > 0 {
+            let (come, lost) =
+                if self.random.random_bool(0.6) { (shop.release_held(), 0) } else { (0, shop.lose_held()) };
+            self.trace.say(format!("{come} late calls come, {lost} never do"));
+            self.judge_calls();
+        }
+    }
+
+    fn is_busy(&self, role: Role) -> bool {
+        let number = self.stage.owner.number;
+        let same = |step: &Step| step.owner.number == number && step.role.actor() == role.actor();
+        self.steps.iter().any(same) || self.steps.len() >= TASKS_MAX
+    }
+
+    async fn begin_step(&mut self, role: Role, step: impl Future<Output = String> + 'static) -> Option<String> {
+        if self.is_busy(role) {
+            return None;
+        }
+        let (id, owner) = (self.next_task, Arc::clone(&self.stage.owner));
+        self.next_task += 1;
+        self.trace.say(format!("start {id} {role:?} of owner {}", owner.number));
+        if self.troubled && self.random.random_bool(0.12) {
+            self.points.borrow_mut().mortal = Some((id, self.random.random_range(1..4)));
+        }
+        self.steps.push(Step { task: Task::new(id, step), role, owner });
+        self.go(id, Ok(())).await;
+        self.go_far(id).await;
+        None
+    }
+
+    async fn go_on(&mut self) -> Option<String> {
+        if self.steps.is_empty() {
+            return None;
+        }
+        let at = self.random.random_range(0..self.steps.len());
+        let id = self.steps[at].task.id;
+        self.go_far(id).await;
+        None
+    }
+
+    /// To its end, or to one of its next doors.
+    pub(super) async fn go_far(&mut self, id: u64) {
+        let doors =
+            if !self.troubled || self.random.random_bool(0.55) { u32::MAX } else { self.random.random_range(0..12) };
+        for _ in 0..doors {
+            if !self.steps.iter().any(|step| step.task.id == id) {
+                return;
+            }
+            let verdict = self.verdict(id);
+            self.go(id, verdict).await;
+        }
+    }
+
+    fn verdict(&mut self, id: u64) -> Verdict {
+        let passage = self.doors.waits(id);
+        let lot = if self.troubled { self.random.random_range(0..200) } else { 200 };
+        let failed = match passage {
+            Some(Passage::Enters(_)) if lot < 2 => StoreError::CutOff,
+            Some(Passage::Enters(_)) if lot < 3 => busy(),
+            Some(Passage::Leaves(_)) if lot < 3 => StoreError::CutOff,
+            _ => return Ok(()),
+        };
+        self.trace.say(format!("  {id} {passage:?}: {}", kind(&failed)));
+        Err(failed)
+    }
+
+    async fn go(&mut self, id: u64, verdict: Verdict) {
+        let Some(at) = self.steps.iter().position(|step| step.task.id == id) else { return };
+        self.stage.set_remotes_clock();
+        let reached = self.steps[at].task.go(&self.doors, verdict).await;
+        let (role, owner) = (self.steps[at].role, Arc::clone(&self.steps[at].owner));
+        let died = match reached {
+            Reached::Door(passage) => {
+                self.trace.say(format!("  {id} {passage:?}"));
+                false
+            }
+            Reached::End(end) => {
+                drop(self.steps.remove(at));
+                let failed = end.starts_with("error");
+                self.trace.say(format!("  {id} ends: {end}"));
+                self.ended = end;
+                if role == Role::Orders && failed {
+                    owner.link.broke_off.store(true, Ordering::Release);
+                }
+                false
+            }
+            Reached::Died => {
+                drop(self.steps.remove(at));
+                if role == Role::Orders {
+                    owner.link.broke_off.store(true, Ordering::Release);
+                }
+                true
+            }
+        };
+        if role.actor() == Role::Levels {
+            self.judge_calls();
+        }
+        // The process, or only the actor.
+        if died && owner.number == self.stage.owner.number && self.random.random_bool(0.5) {
+            let said = self.crash().await;
+            self.trace.say(said);
+        }
+    }
+}
+
+fn told<T: std::fmt::Debug>(ended: Result<T, StoreError>) -> String {
+    match ended {
+        Ok(ended) => format!("{ended:?}"),
+        Err(error) => format!("error: {}", kind(&error)),
+    }
+}
