@@ -352,6 +352,7 @@ diesel::table! {
         changed_at -> BigInt,
         called_in -> BigInt,
         called_at -> BigInt,
+        unanswered -> BigInt,
         ended_at -> Nullable<BigInt>,
         ended -> Nullable<Text>,
     }

@@ -8,6 +8,7 @@ use super::leases::{self, Lease};
 use super::rows::{instant, micros, signed, unsigned};
 use super::{Store, StoreError, schema};
 use crate::domain::ids::ConnectionName;
+use crate::domain::stock::OutState;
 
 /// A product that ran out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub struct StockOut {
     pub called_in: i64,
     /// When that was.
     pub called_at: Timestamp,
+    /// Calls that disable it whose answer never came: each may be carried out late.
+    pub unanswered: i64,
     /// When it ended, and how, in one word.
     pub ended: Option<(Timestamp, String)>,
 }
@@ -58,6 +61,7 @@ struct Raw {
     changed_at: i64,
     called_in: i64,
     called_at: i64,
+    unanswered: i64,
     ended_at: Option<i64>,
     ended: Option<String>,
 }
@@ -69,6 +73,7 @@ struct Further {
     reason: Option<String>,
     /// The plan of the last call, and when it was written down.
     called: (i64, i64),
+    unanswered: i64,
     now: i64,
 }
 
@@ -85,6 +90,7 @@ impl From<Raw> for StockOut {
             changed_at: instant(raw.changed_at),
             called_in: raw.called_in,
             called_at: instant(raw.called_at),
+            unanswered: raw.unanswered,
             ended: raw.ended_at.map(|at| (instant(at), raw.ended.unwrap_or_default())),
         }
     }
@@ -124,6 +130,7 @@ impl Store {
                     dsl::changed_at.eq(now),
                     dsl::called_in.eq(plan),
                     dsl::called_at.eq(now),
+                    dsl::unanswered.eq(1),
                 ))
                 .returning(dsl::id)
                 .get_result(db)?;
@@ -146,7 +153,14 @@ impl Store {
         now: Timestamp,
     ) -> Result<StockOut, StoreError> {
         let called = (out.called_in, micros(out.called_at));
-        let further = Further { state: state.to_owned(), acts: acts.join(" "), reason: None, called, now: micros(now) };
+        let further = Further {
+            state: state.to_owned(),
+            acts: acts.join(" "),
+            reason: None,
+            called,
+            unanswered: out.unanswered,
+            now: micros(now),
+        };
         self.take_stock_out_further(lease, out, further).await
     }
 
@@ -168,12 +182,14 @@ impl Store {
             acts: acts.join(" "),
             reason: None,
             called: (plan, now),
+            unanswered: out.unanswered + i64::from(state == OutState::Disabling.as_str()),
             now,
         };
         self.take_stock_out_further(lease, out, further).await
     }
 
-    /// Writes down what Shopify did not take of the last call, and what is left of the acts.
+    /// Writes down what Shopify did not take of the last call, what is left of the acts, and whether it was one that disables and has its
+    /// answer.
     ///
     /// # Errors
     /// As [`move_stock_out`](Self::move_stock_out).
@@ -182,12 +198,18 @@ impl Store {
         lease: &Lease,
         out: &StockOut,
         acts: &[String],
-        reason: String,
+        (reason, is_answered): (Option<String>, bool),
         now: Timestamp,
     ) -> Result<StockOut, StoreError> {
         let called = (out.called_in, micros(out.called_at));
-        let reason = Some(reason);
-        let further = Further { state: out.state.clone(), acts: acts.join(" "), reason, called, now: micros(now) };
+        let further = Further {
+            state: out.state.clone(),
+            acts: acts.join(" "),
+            reason,
+            called,
+            unanswered: out.unanswered - i64::from(is_answered),
+            now: micros(now),
+        };
         self.take_stock_out_further(lease, out, further).await
     }
 
@@ -210,6 +232,7 @@ impl Store {
                 dsl::reason.eq(further.reason),
                 dsl::called_in.eq(called_in),
                 dsl::called_at.eq(called_at),
+                dsl::unanswered.eq(further.unanswered),
                 dsl::revision.eq(revision + 1),
                 dsl::changed_at.eq(further.now),
             );

@@ -175,9 +175,10 @@ async fn a_product_has_one_open_row_that_moves_only_from_where_it_was_read() {
         let called = stage.store.call_stock_out(&stage.lease, &moved, ("enabling", 4), &acts[..1], at(3));
         let called = called.await.expect("moves");
         assert_eq!((called.state.as_str(), called.called_in, called.called_at), ("enabling", 4, at(3)));
-        let told = stage.store.tell_stock_out(&stage.lease, &called, &acts[..1], "no".to_owned(), at(3)).await;
-        let told = told.expect("tells");
+        let said = (Some("no".to_owned()), true);
+        let told = stage.store.tell_stock_out(&stage.lease, &called, &acts[..1], said, at(3)).await.expect("tells");
         assert_eq!((told.state.as_str(), told.reason.as_deref(), told.called_in), ("enabling", Some("no"), 4));
+        assert_eq!((out.unanswered, moved.unanswered, called.unanswered, told.unanswered), (1, 1, 1, 0));
         stage.store.end_stock_out(&stage.lease, &told, "enabled", at(4)).await.expect("ends");
         let stale = stage.store.end_stock_out(&stage.lease, &told, "enabled", at(4)).await;
         assert!(matches!(stale, Err(StoreError::Stale)));

@@ -360,6 +360,7 @@ CREATE TABLE stock_outs (
     changed_at BIGINT NOT NULL,
     called_in BIGINT NOT NULL,
     called_at BIGINT NOT NULL,
+    unanswered BIGINT NOT NULL,
     ended_at BIGINT,
     ended TEXT CHECK (ended IN ('enabled', 'restocked', 'overtaken', 'void', 'gone'))
 );

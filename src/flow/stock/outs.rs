@@ -2,8 +2,8 @@
 //! product by product.
 //!
 //! 1. The row is written before the call; a death between the two is seen by the next look.
-//! 2. It ends by a reading of the product, never by an answer: a call that was thought lost may come late. So a row whose product was
-//!    enabled ends only in the look of a later plan than the one in which the call went.
+//! 2. It ends by a reading of the product, never by an answer. A call that disables and was never answered may come late: then a row
+//!    whose product was enabled ends only in the look of a later plan.
 //! 3. What is wrong with one product, or one channel, keeps no other one waiting.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -165,15 +165,19 @@ async fn one(
             return Ok(());
         };
         let shown = read_product(link, &shown, &left);
+        // What the reading shows of the row is kept first: what has run out once more gets another row.
         let mut step = decided(&shown, row.as_ref());
-        if let (OutStep::Close(end), Some(open)) = (&step, &row) {
-            if end.waits() && open.called_in >= plan {
-                return Ok(());
+        while let Some(open) = row.take() {
+            match step {
+                OutStep::Close(end) if end.waits() && open.unanswered > 0 && open.called_in >= plan => return Ok(()),
+                OutStep::Close(end) => close(link, &open, end).await?,
+                OutStep::Become(state) => row = Some(become_shown(link, &open, state).await?),
+                OutStep::Nothing | OutStep::Disable(_) | OutStep::Enable(_) => {
+                    row = Some(open);
+                    break;
+                }
             }
-            close(link, open, *end).await?;
-            // What has run out once more meanwhile gets another row.
-            row = None;
-            step = decided(&shown, None);
+            step = decided(&shown, row.as_ref());
         }
         let is_last = reading + 1 == READINGS_MAX;
         if is_last && matches!(step, OutStep::Disable(_) | OutStep::Enable(_)) {
@@ -186,6 +190,13 @@ async fn one(
         }
     }
     Ok(())
+}
+
+async fn become_shown(link: &Connection, row: &StockOut, state: OutState) -> Result<StockOut, StoreError> {
+    let (lease, now) = (&link.tenant.lease, link.clock.now());
+    let row = link.store.move_stock_out(lease, row, state.as_str(), &row.acts, now).await?;
+    failpoint::hit(failpoint::STOCK_OUT_SHOWN);
+    Ok(row)
 }
 
 async fn close(link: &Connection, row: &StockOut, end: OutEnd) -> Result<(), StoreError> {
@@ -214,8 +225,8 @@ async fn act(
 ) -> Result<Option<StockOut>, OutError> {
     let (store, lease, now) = (&link.store, &link.tenant.lease, link.clock.now());
     match step {
-        // A row that ends was ended before.
-        OutStep::Nothing | OutStep::Close(_) => Ok(None),
+        // What a reading shows of a row was kept before.
+        OutStep::Nothing | OutStep::Close(_) | OutStep::Become(_) => Ok(None),
         OutStep::Disable(acts) => {
             let (words, disabling) = (words_of(&acts), OutState::Disabling.as_str());
             let row = match &row {
@@ -223,8 +234,15 @@ async fn act(
                 None => store.open_stock_out(lease, &link.name, (product, disabling, plan), &words, now).await?,
             };
             failpoint::hit(failpoint::STOCK_OUT_COMMITTED);
-            let told = call(link, product, &not_standing(&acts, shown), Way::Disable).await?;
-            Ok(Some(keep(link, row, told).await?))
+            match call(link, product, &not_standing(&acts, shown), Way::Disable).await {
+                Ok(told) => Ok(Some(keep(link, &row, told, true).await?)),
+                Err(error) => {
+                    if !may_come_late(&error) {
+                        keep(link, &row, Told::default(), true).await?;
+                    }
+                    Err(error.into())
+                }
+            }
         }
         OutStep::Enable(acts) => {
             let Some(row) = &row else { return Ok(None) };
@@ -232,16 +250,7 @@ async fn act(
             let row = store.call_stock_out(lease, row, enabling, &words_of(&acts), now).await?;
             failpoint::hit(failpoint::STOCK_OUT_COMMITTED);
             let told = call(link, product, &acts, Way::Enable).await?;
-            keep(link, row, told).await?;
-            // It ends in the look of a later plan: a call that disables it may come late.
-            Ok(None)
-        }
-        OutStep::Become(state) => {
-            if let Some(row) = &row {
-                store.move_stock_out(lease, row, state.as_str(), &row.acts, now).await?;
-                failpoint::hit(failpoint::STOCK_OUT_SHOWN);
-            }
-            Ok(None)
+            Ok(Some(keep(link, &row, told, false).await?))
         }
     }
 }
@@ -329,11 +338,19 @@ async fn call(link: &Connection, product: u64, acts: &[OutAct], way: Way) -> Res
     Ok(told)
 }
 
-/// Keeps what Shopify did not take beside the row.
-async fn keep(link: &Connection, row: StockOut, told: Told) -> Result<StockOut, StoreError> {
-    let Some(reason) = told.reason else { return Ok(row) };
-    let acts: Vec<OutAct> = acts_of(&row).into_iter().filter(|act| !told.fallen.contains(act)).collect();
-    link.store.tell_stock_out(&link.tenant.lease, &row, &words_of(&acts), reason, link.clock.now()).await
+/// Keeps what Shopify did not take beside the row, and that a call that disables has its answer.
+async fn keep(link: &Connection, row: &StockOut, told: Told, disables: bool) -> Result<StockOut, StoreError> {
+    if told.reason.is_none() && !disables {
+        return Ok(row.clone());
+    }
+    let acts: Vec<OutAct> = acts_of(row).into_iter().filter(|act| !told.fallen.contains(act)).collect();
+    let said = (told.reason, disables);
+    link.store.tell_stock_out(&link.tenant.lease, row, &words_of(&acts), said, link.clock.now()).await
+}
+
+/// Whether a call that came to nothing here may be carried out yet.
+fn may_come_late(error: &ShopifyError) -> bool {
+    matches!(error, ShopifyError::Lost(_) | ShopifyError::Unavailable { .. })
 }
 
 fn count(link: &Connection, act: &'static str, outcome: &'static str) {
@@ -356,7 +373,8 @@ async fn passed_over(link: &Connection, product: u64, error: &ShopifyError) -> R
     count(link, "look", "passed_over");
     let rows = link.store.stock_outs_of(&link.name, vec![product]).await?;
     if let Some(row) = rows.into_iter().find(|row| row.ended.is_none()) {
-        link.store.tell_stock_out(&link.tenant.lease, &row, &row.acts, error.to_string(), link.clock.now()).await?;
+        let said = (Some(error.to_string()), false);
+        link.store.tell_stock_out(&link.tenant.lease, &row, &row.acts, said, link.clock.now()).await?;
     }
     Ok(())
 }

@@ -94,8 +94,8 @@ impl OutEnd {
         }
     }
 
-    /// Whether the row may end only in the look of a later plan than the one in which its last call went: that call, or one before it that
-    /// was thought lost, may still come.
+    /// Whether a row of which a call that disables was never answered ends only in the look of a later plan than the one in which its last
+    /// call went: the lost one may still come.
     pub const fn waits(self) -> bool {
         matches!(self, Self::Enabled | Self::Restocked)
     }
