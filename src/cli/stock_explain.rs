@@ -6,6 +6,7 @@ use super::Failure;
 use super::output::{Format, exact_number, say, say_json};
 use crate::domain::ids::ConnectionName;
 use crate::mapping::stock::StockRules;
+use crate::mapping::stock::counted::counted;
 use crate::mapping::stock::target::Terms;
 use crate::store::{LevelRow, StockVariant, Store};
 
@@ -32,7 +33,7 @@ pub(super) async fn explain(
 }
 
 fn variant_json(variant: &StockVariant, rules: &StockRules) -> Value {
-    let groups = counted(variant, rules).into_iter().map(|(group, keys)| json!({"name": group, "gives": keys}));
+    let groups = groups_of(variant, rules).into_iter().map(|(group, keys)| json!({"name": group, "gives": keys}));
     json!({
         "variant_id": variant.variant_id.to_string(), "product_id": variant.product_id.to_string(),
         "item_id": variant.item_id.to_string(), "sku": variant.sku, "catalog_no": variant.catalog_no,
@@ -70,10 +71,10 @@ fn terms_of(level: &LevelRow) -> Option<Terms> {
 }
 
 /// Which groups of the settings count for a variant, and for which figures.
-fn counted<'r>(variant: &StockVariant, rules: &'r StockRules) -> Vec<(&'r str, Vec<&'static str>)> {
+fn groups_of<'r>(variant: &StockVariant, rules: &'r StockRules) -> Vec<(&'r str, Vec<&'static str>)> {
     let sku = variant.sku.as_deref().map_or("", str::trim);
     let number = variant.catalog_no.as_deref().unwrap_or_default();
-    rules.counted(if sku.is_empty() { number } else { sku })
+    counted(rules.settings(), if sku.is_empty() { number } else { sku })
 }
 
 fn variant_lines(variant: &StockVariant, rules: &StockRules) -> Vec<String> {
@@ -85,7 +86,7 @@ fn variant_lines(variant: &StockVariant, rules: &StockRules) -> Vec<String> {
         (false, false) => "; Shopify does not count it",
     };
     let mut lines = vec![format!("variant {} (SKU {sku}): {catalog_no}{standing}", variant.variant_id)];
-    for (group, keys) in counted(variant, rules) {
+    for (group, keys) in groups_of(variant, rules) {
         lines.push(format!("  group {group} gives {}", keys.join(", ")));
     }
     lines.extend(variant.levels.iter().flat_map(level_lines));

@@ -9,6 +9,7 @@
 
 pub mod settings;
 
+pub mod counted;
 pub mod rules;
 
 pub mod orders;

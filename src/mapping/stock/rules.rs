@@ -157,37 +157,10 @@ impl StockRules {
             groups: named.iter().map(|group| group.row.name.clone()).collect(),
         }
     }
-
-    /// Which group gave which figures of a SKU, by their keys, for whoever asks; only groups that count for one.
-    pub fn counted(&self, sku: &str) -> Vec<(&str, Vec<&'static str>)> {
-        let mut given: Vec<&str> = Vec::new();
-        let mut counted = Vec::new();
-        for group in self.groups.iter().filter(|group| names(&group.row, sku)) {
-            let own = figures_of(&group.row).into_iter().filter(|(key, has)| *has && !given.contains(key));
-            let own: Vec<&'static str> = own.map(|(key, _)| key).collect();
-            given.extend(&own);
-            if !own.is_empty() {
-                counted.push((group.row.name.as_str(), own));
-            }
-        }
-        counted
-    }
 }
 
-/// The figures of a group by their keys.
-fn figures_of(row: &StockGroup) -> [(&'static str, bool); 7] {
-    [
-        ("levels", row.levels.is_some()),
-        ("safety", row.safety.is_some()),
-        ("cap", row.cap.is_some()),
-        ("pre_order", row.pre_order.is_some()),
-        ("units", row.units.is_some()),
-        ("locations", row.locations.is_some()),
-        ("out", row.out.is_some()),
-    ]
-}
-
-fn names(group: &StockGroup, sku: &str) -> bool {
+/// Whether a group names a SKU.
+pub(super) fn names(group: &StockGroup, sku: &str) -> bool {
     group.sku.iter().any(|named| match named.strip_suffix('*') {
         Some(beginning) => sku.starts_with(beginning),
         None => sku == named,
@@ -387,8 +360,6 @@ mod tests {
         assert_eq!((boxed.safety, boxed.cap, boxed.units), (0, Some(9), Some(Decimal::from(12))));
         assert!(boxed.follows_at(2) && !boxed.follows_at(1));
         assert_eq!(boxed.groups, ["boxes", "web"]);
-        let counted = [("boxes", vec!["safety", "units"]), ("web", vec!["cap", "locations"])];
-        assert_eq!(rules.counted("BOX-1"), counted);
         let other = rules.of_sku("TEA-2");
         assert_eq!((other.safety, other.cap, other.units), (2, None, None));
         assert!(other.follows_at(1));
