@@ -21,6 +21,8 @@ mod serve;
 mod settings;
 mod steps;
 mod stock;
+mod stock_explain;
+mod stock_outs;
 mod strays;
 mod sync;
 mod webhooks;

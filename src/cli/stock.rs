@@ -8,8 +8,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::output::{Format, exact_number, say, say_json, table, tell};
-use super::page::{next_page, parse_state};
+use super::output::{Format, say, say_json, table, tell};
+use super::page::parse_state;
+use super::stock_explain::{cell, explain, level_json};
+use super::stock_outs::list_outs;
 use super::{Failure, Shown, open_store, who};
 use crate::actors::lease_keeper::lease_name;
 use crate::clock::Clock;
@@ -17,8 +19,7 @@ use crate::config::{ConnectionSettings, Settings};
 use crate::domain::ids::ConnectionName;
 use crate::flow::stock::told::{Covered, Uncovered, uncovered, without_number};
 use crate::flow::stock::{ASKED, Asked, Place, STOCK, Step};
-use crate::mapping::stock::target::Terms;
-use crate::store::{Cursor, LevelFilter, LevelRow, LevelState, Run, StockOut, StockOutFilter, StockVariant, Store};
+use crate::store::{Cursor, LevelFilter, LevelRow, LevelState, Run, StockOutFilter, Store};
 
 /// Levels on one page.
 const PAGE: i64 = 100;
@@ -97,7 +98,8 @@ pub(super) async fn stock(settings: Settings, command: StockCommand) -> Result<(
             sync(&settings, &store, &connection, accept_fewer, shown.format()).await
         }
         StockCommand::Explain { connection, sku, shown } => {
-            explain(&store, the_connection(&settings, &connection)?.0, &sku, shown.format()).await
+            let (name, connection) = the_connection(&settings, &connection)?;
+            explain(&store, name, (&connection.stock, sku.as_str()), shown.format()).await
         }
         StockCommand::Coverage { connection, shown } => {
             let (name, connection) = the_connection(&settings, &connection)?;
@@ -217,87 +219,11 @@ fn doing(place: &Place) -> String {
         Step::Stock { .. } => format!("IFS: stock of {} parts", seen.parts.values().sum::<u64>()),
         Step::Mend { .. } => "levels that somebody changed".to_owned(),
         Step::Books => "waits until every order is known".to_owned(),
-        Step::Plan { .. } => format!("plans: {} to set, {} as they should be", seen.to_set, seen.quiet),
+        Step::Plan { .. } | Step::Leave { .. } => {
+            format!("plans: {} to set, {} as they should be", seen.to_set, seen.quiet)
+        }
         Step::Rest => "at its end".to_owned(),
     }
-}
-
-async fn explain(store: &Store, name: &ConnectionName, sku: &str, format: Format) -> Result<(), Failure> {
-    let variants = store.variants_named(name, sku.to_owned()).await?;
-    if variants.is_empty() {
-        return Err(Failure::Usage(format!(
-            "no variant {sku:?} in the last reading: expected a SKU, a CatalogNo, or Shopify's number of a variant or an inventory item"
-        )));
-    }
-    match format {
-        Format::Json => {
-            say_json(&json!({"items": variants.iter().map(variant_json).collect::<Vec<_>>(), "next": null}))
-        }
-        Format::Text => variants.iter().for_each(tell_variant),
-    }
-    Ok(())
-}
-
-fn variant_json(variant: &StockVariant) -> Value {
-    json!({
-        "variant_id": variant.variant_id.to_string(), "product_id": variant.product_id.to_string(),
-        "item_id": variant.item_id.to_string(), "sku": variant.sku, "catalog_no": variant.catalog_no,
-        "is_tracked": variant.is_tracked, "levels": variant.levels.iter().map(level_json).collect::<Vec<_>>(),
-    })
-}
-
-fn level_json(level: &LevelRow) -> Value {
-    let planned_from = level.planned_from.as_ref();
-    let terms = terms_of(level).map_or(Value::Null, |terms| {
-        let steps = terms.steps().into_iter().map(|(name, figure)| (name.to_owned(), exact_number(figure)));
-        json!({
-            "steps": steps.collect::<serde_json::Map<_, _>>(), "short": exact_number(terms.short), "shares": terms.shares,
-            "units": exact_number(terms.units), "whole": terms.whole, "cap": terms.cap, "committed": terms.committed,
-        })
-    });
-    json!({
-        "item_id": level.item_id.to_string(), "location_id": level.location_id.to_string(), "state": level.state.as_str(),
-        "available": level.available, "committed": level.committed, "quantity": level.quantity, "wanted": level.wanted,
-        "site": planned_from.map(|from| &from.0), "part_no": planned_from.map(|from| &from.1),
-        "catalog_no": planned_from.map(|from| &from.2), "terms": terms,
-        "reason": level.reason.as_ref().map(|(code, _)| code), "text": level.reason.as_ref().map(|(_, text)| text),
-        "read_from": level.read_from.map(|at| at.to_string()), "written": level.written.map(|(units, _)| units),
-        "written_at": level.written.map(|(_, at)| at.to_string()),
-    })
-}
-
-/// The figures of a level; none where another version wrote them.
-fn terms_of(level: &LevelRow) -> Option<Terms> {
-    level.terms.as_deref().and_then(|text| serde_json::from_str(text).ok())
-}
-
-fn tell_variant(variant: &StockVariant) {
-    let sku = variant.sku.as_deref().unwrap_or("-");
-    let catalog_no = variant.catalog_no.as_deref().unwrap_or("no sales part by the rules");
-    let tracked = if variant.is_tracked { "" } else { "; Shopify does not count it" };
-    say(&format!("variant {} (SKU {sku}): {catalog_no}{tracked}", variant.variant_id));
-    for level in &variant.levels {
-        say(&format!("  location {}: {}, shows {}", level.location_id, level.state.as_str(), level.available));
-        if let Some((code, text)) = &level.reason {
-            say(&format!("    {code}: {text}"));
-        }
-        let Some(terms) = terms_of(level) else { continue };
-        for (term, figure) in terms.steps().into_iter().filter(|(_, figure)| !figure.is_zero()) {
-            say(&format!("    {term:<10} {:>12}", figure.normalize()));
-        }
-        say(&format!(
-            "    = {} whole units of {} for {} SKU(s); wanted {}, set to {}",
-            terms.whole,
-            terms.units.normalize(),
-            terms.shares,
-            cell(level.wanted),
-            cell(level.quantity),
-        ));
-    }
-}
-
-fn cell(figure: Option<i64>) -> String {
-    figure.map_or_else(|| "-".to_owned(), |figure| figure.to_string())
 }
 
 async fn tell_coverage(
@@ -311,6 +237,7 @@ async fn tell_coverage(
         let of_site = uncovered(store, name, site, &mut |one| rows.push((site.to_owned(), one))).await?;
         counts.covered += of_site.covered;
         counts.not_kept += of_site.not_kept;
+        counts.bundles += of_site.bundles;
         counts.uncovered += of_site.uncovered;
     }
     counts.uncovered += without_number(store, name, &mut |one| rows.push(("-".to_owned(), one))).await?;
@@ -325,7 +252,7 @@ async fn tell_coverage(
                 .collect();
             say_json(&json!({
                 "connection": name.as_str(), "covered": counts.covered, "not_kept": counts.not_kept,
-                "uncovered": counts.uncovered, "items": items, "next": null,
+                "bundles": counts.bundles, "uncovered": counts.uncovered, "items": items, "next": null,
             }));
         }
         Format::Text => {
@@ -337,8 +264,8 @@ async fn tell_coverage(
                 say(&table(&["site", "CatalogNo", "what", "text"], &rows.iter().map(cells).collect::<Vec<_>>()));
             }
             say(&format!(
-                "{} covered, {} not kept in stock, {} to look at",
-                counts.covered, counts.not_kept, counts.uncovered
+                "{} covered, {} not kept in stock, {} bundles of Shopify's, {} to look at",
+                counts.covered, counts.not_kept, counts.bundles, counts.uncovered
             ));
         }
     }
@@ -407,44 +334,4 @@ fn place_of(text: &str) -> Result<(u64, u64), Failure> {
         Some((item.parse().ok()?, location.parse().ok()?))
     };
     read().ok_or_else(|| Failure::Usage(format!("--after: found {text:?}, expected the `next` of the page before")))
-}
-
-async fn list_outs(
-    store: &Store,
-    name: &ConnectionName,
-    filter: StockOutFilter,
-    after: Option<String>,
-    format: Format,
-) -> Result<(), Failure> {
-    let after = match after {
-        Some(text) => text.parse().map_err(|_| Failure::Usage(format!("--after: {text:?} is no number")))?,
-        None => 0,
-    };
-    let rows = store.list_stock_outs(name, filter, after, PAGE).await?;
-    let next = next_page(&rows, PAGE, |row| row.id);
-    match format {
-        Format::Json => {
-            let items: Vec<Value> = rows
-                .iter()
-                .map(|row| {
-                    json!({
-                        "id": row.id, "product_id": row.product_id.to_string(), "state": row.state, "acts": row.acts,
-                        "opened_at": row.opened_at.to_string(), "changed_at": row.changed_at.to_string(),
-                        "ended_at": row.ended.as_ref().map(|(at, _)| at.to_string()), "ended": row.ended.as_ref().map(|(_, how)| how),
-                    })
-                })
-                .collect();
-            say_json(&json!({"items": items, "next": next}));
-        }
-        Format::Text if rows.is_empty() => say("no product has run out"),
-        Format::Text => {
-            let cells = |row: &StockOut| {
-                let state = row.ended.as_ref().map_or_else(|| row.state.clone(), |(_, how)| how.clone());
-                let at = row.changed_at.strftime("%Y-%m-%d %H:%M").to_string();
-                vec![row.id.to_string(), row.product_id.to_string(), state, row.acts.join(" "), at]
-            };
-            say(&table(&["id", "product", "state", "what", "since"], &rows.iter().map(cells).collect::<Vec<_>>()));
-        }
-    }
-    Ok(())
 }

@@ -46,6 +46,13 @@ impl FieldError {
         let at = path.iter().position(|part| part == list)?;
         path.get(at + 1)?.parse().ok()
     }
+
+    /// Whether it says of an element of that list that Shopify has no such thing. Many mutations give no code: then its words count.
+    pub fn is_of_nothing(&self, list: &str) -> bool {
+        let says = self.message.to_lowercase();
+        let of_nothing = ["does not exist", "doesn't exist", "not found", "not be found", "no longer exists"];
+        self.index(list).is_some() && of_nothing.iter().any(|words| says.contains(words))
+    }
 }
 
 impl std::fmt::Display for FieldError {
@@ -175,6 +182,15 @@ mod tests {
         let named = vec![(1, LevelRefusal::Stale), (0, LevelRefusal::Bad(bad))];
         assert_eq!(outcome, SetOutcome::Refused { named, whole: vec![beyond, unnamed] });
         assert_eq!(judged(Vec::new(), 2), SetOutcome::Done);
+    }
+
+    #[test]
+    fn what_shopify_does_not_have_is_told_from_what_it_does_not_allow() {
+        let of = |field: &[&str], message: &str| FieldError { message: message.to_owned(), ..error("X", field) };
+        let path = ["input", "0", "publicationId"];
+        assert!(of(&path, "Publication does not exist or is not publishable").is_of_nothing("input"));
+        assert!(!of(&path, "Access denied").is_of_nothing("input"));
+        assert!(!of(&["id"], "Resource does not exist").is_of_nothing("input"));
     }
 
     #[test]

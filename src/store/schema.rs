@@ -346,9 +346,13 @@ diesel::table! {
         product_id -> BigInt,
         state -> Text,
         acts -> Text,
+        reason -> Nullable<Text>,
         revision -> BigInt,
         opened_at -> BigInt,
         changed_at -> BigInt,
+        called_in -> BigInt,
+        called_at -> BigInt,
+        unanswered -> BigInt,
         ended_at -> Nullable<BigInt>,
         ended -> Nullable<Text>,
     }

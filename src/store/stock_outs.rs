@@ -8,6 +8,7 @@ use super::leases::{self, Lease};
 use super::rows::{instant, micros, signed, unsigned};
 use super::{Store, StoreError, schema};
 use crate::domain::ids::ConnectionName;
+use crate::domain::stock::OutState;
 
 /// A product that ran out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,12 +21,20 @@ pub struct StockOut {
     pub state: String,
     /// What was done, or is about to be, in the domain's words.
     pub acts: Vec<String>,
+    /// What Shopify said of the last call, where it did not take all of it.
+    pub reason: Option<String>,
     /// Counts its changes.
     pub revision: i64,
     /// When it ran out.
     pub opened_at: Timestamp,
     /// When the row last changed.
     pub changed_at: Timestamp,
+    /// The plan in whose look the last call was written down.
+    pub called_in: i64,
+    /// When that was.
+    pub called_at: Timestamp,
+    /// Calls that disable it whose answer never came: each may be carried out late.
+    pub unanswered: i64,
     /// When it ended, and how, in one word.
     pub ended: Option<(Timestamp, String)>,
 }
@@ -46,11 +55,26 @@ struct Raw {
     product_id: i64,
     state: String,
     acts: String,
+    reason: Option<String>,
     revision: i64,
     opened_at: i64,
     changed_at: i64,
+    called_in: i64,
+    called_at: i64,
+    unanswered: i64,
     ended_at: Option<i64>,
     ended: Option<String>,
+}
+
+/// What becomes of a row.
+struct Further {
+    state: String,
+    acts: String,
+    reason: Option<String>,
+    /// The plan of the last call, and when it was written down.
+    called: (i64, i64),
+    unanswered: i64,
+    now: i64,
 }
 
 impl From<Raw> for StockOut {
@@ -60,16 +84,20 @@ impl From<Raw> for StockOut {
             product_id: unsigned(raw.product_id),
             state: raw.state,
             acts: raw.acts.split_whitespace().map(str::to_owned).collect(),
+            reason: raw.reason,
             revision: raw.revision,
             opened_at: instant(raw.opened_at),
             changed_at: instant(raw.changed_at),
+            called_in: raw.called_in,
+            called_at: instant(raw.called_at),
+            unanswered: raw.unanswered,
             ended: raw.ended_at.map(|at| (instant(at), raw.ended.unwrap_or_default())),
         }
     }
 }
 
 impl Store {
-    /// Writes down what is about to be done to a product that has run out.
+    /// Writes down what is about to be done to a product that has run out, in the look at a plan.
     ///
     /// # Errors
     /// [`StoreError::Fenced`] when the lease is no longer ours, [`StoreError::Stale`] when the product has an open row: do nothing.
@@ -77,7 +105,7 @@ impl Store {
         &self,
         lease: &Lease,
         name: &ConnectionName,
-        (product, state): (u64, &'static str),
+        (product, state, plan): (u64, &'static str, i64),
         acts: &[String],
         now: Timestamp,
     ) -> Result<StockOut, StoreError> {
@@ -100,6 +128,9 @@ impl Store {
                     dsl::revision.eq(1),
                     dsl::opened_at.eq(now),
                     dsl::changed_at.eq(now),
+                    dsl::called_in.eq(plan),
+                    dsl::called_at.eq(now),
+                    dsl::unanswered.eq(1),
                 ))
                 .returning(dsl::id)
                 .get_result(db)?;
@@ -109,7 +140,7 @@ impl Store {
         .await
     }
 
-    /// Writes down how far a row has come, and what was done or is about to be.
+    /// Writes down how far a row has come by a reading.
     ///
     /// # Errors
     /// [`StoreError::Fenced`] when the lease is no longer ours, [`StoreError::Stale`] when the row changed since it was read: do nothing.
@@ -121,15 +152,90 @@ impl Store {
         acts: &[String],
         now: Timestamp,
     ) -> Result<StockOut, StoreError> {
+        let called = (out.called_in, micros(out.called_at));
+        let further = Further {
+            state: state.to_owned(),
+            acts: acts.join(" "),
+            reason: None,
+            called,
+            unanswered: out.unanswered,
+            now: micros(now),
+        };
+        self.take_stock_out_further(lease, out, further).await
+    }
+
+    /// Writes down what is about to be done to a product that has a row, in the look at a plan.
+    ///
+    /// # Errors
+    /// As [`move_stock_out`](Self::move_stock_out).
+    pub async fn call_stock_out(
+        &self,
+        lease: &Lease,
+        out: &StockOut,
+        (state, plan): (&'static str, i64),
+        acts: &[String],
+        now: Timestamp,
+    ) -> Result<StockOut, StoreError> {
+        let now = micros(now);
+        let further = Further {
+            state: state.to_owned(),
+            acts: acts.join(" "),
+            reason: None,
+            called: (plan, now),
+            unanswered: out.unanswered + i64::from(state == OutState::Disabling.as_str()),
+            now,
+        };
+        self.take_stock_out_further(lease, out, further).await
+    }
+
+    /// Writes down what Shopify did not take of the last call, what is left of the acts, and whether it was one that disables and has its
+    /// answer.
+    ///
+    /// # Errors
+    /// As [`move_stock_out`](Self::move_stock_out).
+    pub async fn tell_stock_out(
+        &self,
+        lease: &Lease,
+        out: &StockOut,
+        acts: &[String],
+        (reason, is_answered): (Option<String>, bool),
+        now: Timestamp,
+    ) -> Result<StockOut, StoreError> {
+        let called = (out.called_in, micros(out.called_at));
+        let further = Further {
+            state: out.state.clone(),
+            acts: acts.join(" "),
+            reason,
+            called,
+            unanswered: out.unanswered - i64::from(is_answered),
+            now: micros(now),
+        };
+        self.take_stock_out_further(lease, out, further).await
+    }
+
+    async fn take_stock_out_further(
+        &self,
+        lease: &Lease,
+        out: &StockOut,
+        further: Further,
+    ) -> Result<StockOut, StoreError> {
         use schema::stock_outs::dsl;
-        let (lease, id, revision, now) = (lease.clone(), out.id, out.revision, micros(now));
-        let acts = acts.join(" ");
+        let (lease, id, revision) = (lease.clone(), out.id, out.revision);
         self.write(move |db| {
             leases::hold(db, &lease)?;
             let row = dsl::stock_outs.filter(dsl::id.eq(id));
             let still = row.filter(dsl::revision.eq(revision)).filter(dsl::ended_at.is_null());
-            let further =
-                (dsl::state.eq(state), dsl::acts.eq(acts), dsl::revision.eq(revision + 1), dsl::changed_at.eq(now));
+            let (called_in, called_at) = further.called;
+            let further = (
+                dsl::state.eq(further.state),
+                dsl::acts.eq(further.acts),
+                dsl::reason.eq(further.reason),
+                dsl::called_in.eq(called_in),
+                dsl::called_at.eq(called_at),
+                dsl::unanswered.eq(further.unanswered),
+                dsl::revision.eq(revision + 1),
+                dsl::changed_at.eq(further.now),
+            );
             if diesel::update(still).set(further).execute(db)? == 0 {
                 return Err(StoreError::Stale);
             }
@@ -139,7 +245,7 @@ impl Store {
         .await
     }
 
-    /// Ends a row: `enabled`, `restocked`, `overtaken`, or `gone` where the shop has the product no more.
+    /// Ends a row: `enabled`, `restocked`, `overtaken`, `void`, or `gone` where the shop has the product no more.
     ///
     /// # Errors
     /// As [`move_stock_out`](Self::move_stock_out).
@@ -162,7 +268,7 @@ impl Store {
         .await
     }
 
-    /// The latest row of each of these products, whether or not it has ended: when it last changed says how long the product has
+    /// The latest row of each of these products, whether or not it has ended: when its last call went says how long the product has
     /// rested.
     ///
     /// # Errors

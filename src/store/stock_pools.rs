@@ -71,7 +71,7 @@ pub struct PartCoverage {
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = schema::stock_variants)]
-struct RawVariant {
+pub(super) struct RawVariant {
     variant_id: i64,
     product_id: i64,
     item_id: i64,
@@ -180,18 +180,23 @@ impl Store {
             .bind::<BigInt, _>(limit)
             .bind::<Text, _>(&site)
             .load(db)?;
-            let numbers: Vec<String> = numbers.into_iter().map(|number| number.word).collect();
-            let mut parts: BTreeMap<String, SalesPart> =
-                sales_parts(db, &name, &site, &numbers)?.into_iter().map(|part| (part.catalog_no.clone(), part)).collect();
-            let mut variants = variants_by_number(db, &name, &numbers)?;
-            let halves = |catalog_no: String| PartCoverage {
-                part: parts.remove(&catalog_no),
-                variants: variants.remove(&catalog_no).unwrap_or_default(),
-                catalog_no,
-            };
-            Ok(numbers.into_iter().map(halves).collect())
+            both_halves(db, &name, &site, numbers.into_iter().map(|number| number.word).collect())
         })
         .await
+    }
+
+    /// These numbers with both halves at a site.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn stock_coverage_of(
+        &self,
+        name: &ConnectionName,
+        site: String,
+        numbers: Vec<String>,
+    ) -> Result<Vec<PartCoverage>, StoreError> {
+        let name = name.as_str().to_owned();
+        self.run(move |db| both_halves(db, &name, &site, numbers)).await
     }
 
     /// Variants that are no sales part by the connection's rules, `limit` at most.
@@ -351,6 +356,18 @@ fn figures(
     Ok(rows.into_iter().map(part).collect())
 }
 
+fn both_halves(db: &mut Db, name: &str, site: &str, numbers: Vec<String>) -> Result<Vec<PartCoverage>, StoreError> {
+    let parts = sales_parts(db, name, site, &numbers)?.into_iter();
+    let mut parts: BTreeMap<String, SalesPart> = parts.map(|part| (part.catalog_no.clone(), part)).collect();
+    let mut variants = variants_by_number(db, name, &numbers)?;
+    let halves = |catalog_no: String| PartCoverage {
+        part: parts.remove(&catalog_no),
+        variants: variants.remove(&catalog_no).unwrap_or_default(),
+        catalog_no,
+    };
+    Ok(numbers.into_iter().map(halves).collect())
+}
+
 fn sales_parts(db: &mut Db, name: &str, site: &str, numbers: &[String]) -> Result<Vec<SalesPart>, StoreError> {
     use schema::stock_sales_parts::dsl;
     let of_site = dsl::stock_sales_parts.filter(dsl::connection.eq(name)).filter(dsl::site.eq(site));
@@ -376,7 +393,8 @@ fn variants_by_number(
     Ok(by_number)
 }
 
-fn with_levels(db: &mut Db, name: &str, rows: Vec<RawVariant>) -> Result<Vec<StockVariant>, StoreError> {
+/// Variants with their levels.
+pub(super) fn with_levels(db: &mut Db, name: &str, rows: Vec<RawVariant>) -> Result<Vec<StockVariant>, StoreError> {
     use schema::stock_levels::dsl;
     let items: Vec<i64> = rows.iter().map(|row| row.item_id).collect();
     let levels = dsl::stock_levels.filter(dsl::connection.eq(name)).filter(dsl::item_id.eq_any(items));

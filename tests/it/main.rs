@@ -50,6 +50,7 @@ mod stock;
 mod stock_faults;
 mod stock_kill;
 mod stock_laws;
+mod stock_outs;
 mod stock_scale;
 mod stock_store;
 mod stock_store_orders;

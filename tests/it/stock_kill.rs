@@ -3,11 +3,15 @@
 
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+use ml_connector::domain::ids::ConnectionName;
 use ml_connector::failpoint;
+use ml_connector::flow::stock::{ASKED, Asked};
 use ml_connector::sandbox::ifs::StockMove;
 use ml_connector::sandbox::shopify::Standing;
 use ml_connector::sandbox::world::bulk_sku;
 use ml_connector::sandbox::{STOCK_LOCATION, StockUp};
+use ml_connector::store::Cursor;
 use rust_decimal::Decimal;
 
 use crate::on_both;
@@ -51,6 +55,41 @@ async fn killed_at(world: &World, point: &'static str) {
     })
     .await;
     assert_eq!(served.terminate(), 0);
+}
+
+/// Kills the service at each point of bringing a product back, once, and lets another one go on: none stays disabled.
+async fn killed_at_the_restock(world: &World, point: &'static str) {
+    world.sandbox.stock_up(StockUp { bulk: 40, units: 10, available: 3 });
+    let product = world.shop().product_of(&bulk_sku(0)).expect("it is sold");
+    let skus = skus_of(world, product);
+    skus.iter().for_each(|sku| counts(world, sku, 0));
+    let rows = |which: &str| world.database.number(&format!("SELECT COUNT(*) FROM stock_outs WHERE {which}"));
+    let served = world.serve(None);
+    eventually(&served, "what has run out is disabled", || {
+        is_equal(world) && standing(world, product) == Standing::Draft && rows("state = 'disabled'") == 1
+    })
+    .await;
+    assert_eq!(served.terminate(), 0);
+    skus.iter().for_each(|sku| counts(world, sku, 7));
+    let served = world.serve(Some(point));
+    ask(world).await;
+    reached(served, point).await.kill();
+    let served = world.serve(None);
+    ask(world).await;
+    eventually(&served, "what is there again is enabled", || {
+        is_equal(world) && standing(world, product) == Standing::Active && rows("ended IS NULL") == 0
+    })
+    .await;
+    assert_eq!(rows("ended = 'enabled'"), 1);
+    assert_eq!(served.terminate(), 0);
+}
+
+/// Asks for a reading, as `stock sync` does, and does not wait for it.
+async fn ask(world: &World) {
+    let (name, now) = (ConnectionName::parse("acme").expect("a name"), Timestamp::now());
+    let asked = Asked { at: now.as_microsecond(), accepts_fewer: false };
+    let cursor = Cursor { name: ASKED.to_owned(), value: serde_json::to_string(&asked).expect("JSON") };
+    world.store.keep_cursor(&name, cursor, now).await.expect("keeps");
 }
 
 fn skus_of(world: &World, product: u64) -> Vec<String> {
@@ -104,6 +143,18 @@ macro_rules! killed_at {
         }
     };
 }
+
+on_both!(a_kill_before_a_product_is_enabled, swept(), async |world: &World| {
+    killed_at_the_restock(world, failpoint::STOCK_OUT_COMMITTED).await;
+});
+
+on_both!(a_kill_with_a_product_enabled, swept(), async |world: &World| {
+    killed_at_the_restock(world, failpoint::STOCK_OUT_ANSWERED).await;
+});
+
+on_both!(a_kill_with_a_product_shown_enabled, swept(), async |world: &World| {
+    killed_at_the_restock(world, failpoint::STOCK_OUT_SHOWN).await;
+});
 
 killed_at! {
     a_kill_with_a_page_read: failpoint::STOCK_PAGE_READ;

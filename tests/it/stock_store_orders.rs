@@ -163,16 +163,24 @@ async fn an_order_is_weighed_once_a_version_and_looked_at_until_ifs_holds_all_of
 async fn a_product_has_one_open_row_that_moves_only_from_where_it_was_read() {
     on_each(async |stage| {
         let acts = ["draft".to_owned(), "deny:7".to_owned()];
-        let open = || stage.store.open_stock_out(&stage.lease, &stage.name, (5, "disabling"), &acts, at(1));
+        let open = || stage.store.open_stock_out(&stage.lease, &stage.name, (5, "disabling", 3), &acts, at(1));
         let out = open().await.expect("opens");
         assert_eq!((out.product_id, out.acts.as_slice(), out.opened_at), (5, &acts[..], at(1)));
         assert!(matches!(open().await, Err(StoreError::Stale)), "it has one");
         let moved = stage.store.move_stock_out(&stage.lease, &out, "disabled", &acts[..1], at(2)).await.expect("moves");
         assert_eq!((moved.state.as_str(), moved.acts.len(), moved.changed_at), ("disabled", 1, at(2)));
+        assert_eq!((moved.called_in, moved.called_at), (3, at(1)), "no call went");
         let stale = stage.store.move_stock_out(&stage.lease, &out, "enabling", &acts, at(3)).await;
         assert!(matches!(stale, Err(StoreError::Stale)), "it moved since");
-        stage.store.end_stock_out(&stage.lease, &moved, "enabled", at(4)).await.expect("ends");
-        let stale = stage.store.end_stock_out(&stage.lease, &moved, "enabled", at(4)).await;
+        let called = stage.store.call_stock_out(&stage.lease, &moved, ("enabling", 4), &acts[..1], at(3));
+        let called = called.await.expect("moves");
+        assert_eq!((called.state.as_str(), called.called_in, called.called_at), ("enabling", 4, at(3)));
+        let said = (Some("no".to_owned()), true);
+        let told = stage.store.tell_stock_out(&stage.lease, &called, &acts[..1], said, at(3)).await.expect("tells");
+        assert_eq!((told.state.as_str(), told.reason.as_deref(), told.called_in), ("enabling", Some("no"), 4));
+        assert_eq!((out.unanswered, moved.unanswered, called.unanswered, told.unanswered), (1, 1, 1, 0));
+        stage.store.end_stock_out(&stage.lease, &told, "enabled", at(4)).await.expect("ends");
+        let stale = stage.store.end_stock_out(&stage.lease, &told, "enabled", at(4)).await;
         assert!(matches!(stale, Err(StoreError::Stale)));
         let latest = stage.store.stock_outs_of(&stage.name, vec![5, 6]).await.expect("reads");
         assert_eq!((latest.len(), latest[0].ended.as_ref()), (1, Some(&(at(4), "enabled".to_owned()))));

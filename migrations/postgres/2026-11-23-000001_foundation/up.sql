@@ -356,11 +356,15 @@ CREATE TABLE stock_outs (
     product_id BIGINT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('disabling', 'disabled', 'respected', 'enabling')),
     acts TEXT NOT NULL,
+    reason TEXT,
     revision BIGINT NOT NULL,
     opened_at BIGINT NOT NULL,
     changed_at BIGINT NOT NULL,
+    called_in BIGINT NOT NULL,
+    called_at BIGINT NOT NULL,
+    unanswered BIGINT NOT NULL,
     ended_at BIGINT,
-    ended TEXT CHECK (ended IN ('enabled', 'restocked', 'overtaken', 'gone'))
+    ended TEXT CHECK (ended IN ('enabled', 'restocked', 'overtaken', 'void', 'gone'))
 );
 CREATE UNIQUE INDEX stock_outs_one_open ON stock_outs (connection, product_id) WHERE ended_at IS NULL;
 CREATE INDEX stock_outs_product ON stock_outs (connection, product_id, id);

@@ -7,6 +7,7 @@
 
 pub mod books;
 mod figures;
+mod leave;
 mod mend;
 mod orders;
 pub mod outs;
@@ -14,6 +15,7 @@ mod place;
 mod plan;
 mod read_ifs;
 mod read_shop;
+mod supply;
 pub mod told;
 pub mod write;
 
@@ -178,6 +180,7 @@ async fn steps(link: &Connection, place: &mut Place) -> Result<Polled, StockErro
             Step::Mend { variants } => mend::read(link, place, &variants).await?,
             Step::Books => books_are_current(link, place).await?,
             Step::Plan { site, after } => plan::piece(link, place, site, after).await?,
+            Step::Leave { after } => leave::piece(link, place, after).await?,
             Step::Rest => Stepped::Done,
         };
         match stepped {

@@ -2,7 +2,9 @@
 //! product by product.
 //!
 //! 1. The row is written before the call; a death between the two is seen by the next look.
-//! 2. It ends by a reading of the product, never by an answer: a call that was thought lost may come late.
+//! 2. It ends by a reading of the product, never by an answer. A call that disables and was never answered may come late: then a row
+//!    whose product was enabled ends only in the look of a later plan.
+//! 3. What is wrong with one product, or one channel, keeps no other one waiting.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,18 +13,17 @@ use serde::{Deserialize, Serialize};
 
 use super::place::Place;
 use super::read_shop::behind_orders;
-use crate::domain::stock::{InventoryPolicy, OutAct, OutState, ProductStatus};
-use crate::domain::verdict::Verdict;
+use super::supply::{known_product, left_of, policy_of, read_product};
+use crate::domain::stock::{OutAct, OutState};
+use crate::domain::verdict::{Scope, Verdict};
 use crate::failpoint;
 use crate::flow::Connection;
-use crate::mapping::stock::out::{
-    OutEnd, OutRow, OutStep, ProductReading, UnitsLeft, VariantReading, decide, not_standing,
-};
-use crate::mapping::stock::settings::{BundleStock, OutPolicy};
+use crate::mapping::stock::out::{OutEnd, OutRow, OutStep, ProductReading, decide, not_standing};
+use crate::mapping::stock::settings::OutPolicy;
 use crate::shopify::ShopifyError;
-use crate::shopify::stock_out::{Publishing, ShownProduct, VARIANTS_MAX};
+use crate::shopify::stock_out::{Publishing, VARIANTS_MAX};
 use crate::shopify::stock_write::FieldError;
-use crate::store::{Cursor, LevelState, StockOut, StockOutFilter, StockVariant, StoreError};
+use crate::store::{Cursor, StockOut, StockOutFilter, StockVariant, StoreError};
 use crate::telemetry::metric;
 
 /// The cursor of the look.
@@ -87,7 +88,7 @@ pub async fn look(link: &Connection) -> Result<Looked, StoreError> {
     let came_through = match products.last().copied() {
         Some(last) => {
             look.after = last;
-            piece(link, products).await?
+            piece(link, look.run, products).await?
         }
         None => {
             look.is_done = true;
@@ -109,7 +110,7 @@ async fn stored(link: &Connection) -> Result<Look, StoreError> {
 }
 
 /// Looks at some products; false where the shop cannot be asked now.
-async fn piece(link: &Connection, products: Vec<u64>) -> Result<bool, StoreError> {
+async fn piece(link: &Connection, plan: i64, products: Vec<u64>) -> Result<bool, StoreError> {
     let rows = link.store.stock_outs_of(&link.name, products.clone()).await?;
     let rows: BTreeMap<u64, StockOut> = rows.into_iter().map(|row| (row.product_id, row)).collect();
     let mut variants: BTreeMap<u64, Vec<StockVariant>> = BTreeMap::new();
@@ -120,12 +121,10 @@ async fn piece(link: &Connection, products: Vec<u64>) -> Result<bool, StoreError
         if link.is_stopping() {
             return Ok(false);
         }
-        match one(link, product, &variants, rows.get(&product).cloned()).await {
+        match one(link, plan, (product, &variants), rows.get(&product).cloned()).await {
             Ok(()) => {}
             Err(OutError::Store(error)) => return Err(error),
-            Err(OutError::Shopify(error)) if error.verdict() == Verdict::Reject => {
-                tracing::warn!(connection = %link.name, product, %error, "what is due to a product that has run out, or is there again, was refused");
-            }
+            Err(OutError::Shopify(error)) if is_of_product(&error) => passed_over(link, product, &error).await?,
             Err(OutError::Shopify(error)) => {
                 tracing::warn!(connection = %link.name, product, %error, "products that have run out wait: the shop cannot be asked now");
                 return Ok(false);
@@ -138,8 +137,8 @@ async fn piece(link: &Connection, products: Vec<u64>) -> Result<bool, StoreError
 /// One product: decided from what was read for the plan, and again from a fresh reading before anything is done.
 async fn one(
     link: &Connection,
-    product: u64,
-    variants: &[StockVariant],
+    plan: i64,
+    (product, variants): (u64, &[StockVariant]),
     latest: Option<StockOut>,
 ) -> Result<(), OutError> {
     let policy = policy_of(link, variants);
@@ -149,14 +148,14 @@ async fn one(
         return Ok(());
     }
     let left = left_of(link, variants);
+    let decided = |shown: &ProductReading, row: Option<&StockOut>| {
+        decide(shown, row.and_then(row_of).as_ref(), policy, &link.stock, rested)
+    };
     let acts = row.as_ref().map(acts_of);
     let names_channels = acts.iter().flatten().any(|act| matches!(act, OutAct::Unpublish(_)));
     // Of a row that names channels the plan's own reading tells too little.
-    if !names_channels {
-        let known = known_product(link, variants, &left);
-        if decide(&known, row.as_ref().and_then(row_of).as_ref(), policy, &link.stock, rested) == OutStep::Nothing {
-            return Ok(());
-        }
+    if !names_channels && decided(&known_product(link, variants, &left), row.as_ref()) == OutStep::Nothing {
+        return Ok(());
     }
     for reading in 0..READINGS_MAX {
         let Some(shown) = behind_orders(link).shown_product(product).await? else {
@@ -166,13 +165,26 @@ async fn one(
             return Ok(());
         };
         let shown = read_product(link, &shown, &left);
-        let step = decide(&shown, row.as_ref().and_then(row_of).as_ref(), policy, &link.stock, rested);
+        // What the reading shows of the row is kept first: what has run out once more gets another row.
+        let mut step = decided(&shown, row.as_ref());
+        while let Some(open) = row.take() {
+            match step {
+                OutStep::Close(end) if end.waits() && open.unanswered > 0 && open.called_in >= plan => return Ok(()),
+                OutStep::Close(end) => close(link, &open, end).await?,
+                OutStep::Become(state) => row = Some(become_shown(link, &open, state).await?),
+                OutStep::Nothing | OutStep::Disable(_) | OutStep::Enable(_) => {
+                    row = Some(open);
+                    break;
+                }
+            }
+            step = decided(&shown, row.as_ref());
+        }
         let is_last = reading + 1 == READINGS_MAX;
         if is_last && matches!(step, OutStep::Disable(_) | OutStep::Enable(_)) {
             // What was done does not show yet: the next look says.
             return Ok(());
         }
-        row = act(link, product, row, &shown, step).await?;
+        row = act(link, (product, plan), row, &shown, step).await?;
         if row.is_none() {
             return Ok(());
         }
@@ -180,52 +192,65 @@ async fn one(
     Ok(())
 }
 
-/// Does what was decided; gives the row where another reading has to show what came of it.
+async fn become_shown(link: &Connection, row: &StockOut, state: OutState) -> Result<StockOut, StoreError> {
+    let (lease, now) = (&link.tenant.lease, link.clock.now());
+    let row = link.store.move_stock_out(lease, row, state.as_str(), &row.acts, now).await?;
+    failpoint::hit(failpoint::STOCK_OUT_SHOWN);
+    Ok(row)
+}
+
+async fn close(link: &Connection, row: &StockOut, end: OutEnd) -> Result<(), StoreError> {
+    link.store.end_stock_out(&link.tenant.lease, row, end.as_str(), link.clock.now()).await?;
+    failpoint::hit(failpoint::STOCK_OUT_SHOWN);
+    let product = row.product_id;
+    match end {
+        OutEnd::Overtaken => {
+            tracing::info!(connection = %link.name, product, "a product that had run out was taken in hand by somebody else");
+        }
+        OutEnd::Void => {
+            tracing::warn!(connection = %link.name, product, "nothing is left to be undone of what was done to a product: its channels or variants are gone");
+        }
+        OutEnd::Enabled | OutEnd::Restocked => {}
+    }
+    Ok(())
+}
+
+/// Does what was decided; gives the row where another reading in this look has to show what came of it.
 async fn act(
     link: &Connection,
-    product: u64,
+    (product, plan): (u64, i64),
     row: Option<StockOut>,
     shown: &ProductReading,
     step: OutStep,
 ) -> Result<Option<StockOut>, OutError> {
     let (store, lease, now) = (&link.store, &link.tenant.lease, link.clock.now());
     match step {
-        OutStep::Nothing => Ok(None),
+        // What a reading shows of a row was kept before.
+        OutStep::Nothing | OutStep::Close(_) | OutStep::Become(_) => Ok(None),
         OutStep::Disable(acts) => {
-            let words: Vec<String> = acts.iter().map(|act| act.word()).collect();
-            let disabling = OutState::Disabling.as_str();
+            let (words, disabling) = (words_of(&acts), OutState::Disabling.as_str());
             let row = match &row {
-                Some(row) => store.move_stock_out(lease, row, disabling, &words, now).await?,
-                None => store.open_stock_out(lease, &link.name, (product, disabling), &words, now).await?,
+                Some(row) => store.call_stock_out(lease, row, (disabling, plan), &words, now).await?,
+                None => store.open_stock_out(lease, &link.name, (product, disabling, plan), &words, now).await?,
             };
             failpoint::hit(failpoint::STOCK_OUT_COMMITTED);
-            call(link, product, &not_standing(&acts, shown), Way::Disable).await?;
-            Ok(Some(row))
+            match call(link, product, &not_standing(&acts, shown), Way::Disable).await {
+                Ok(told) => Ok(Some(keep(link, &row, told, true).await?)),
+                Err(error) => {
+                    if !may_come_late(&error) {
+                        keep(link, &row, Told::default(), true).await?;
+                    }
+                    Err(error.into())
+                }
+            }
         }
         OutStep::Enable(acts) => {
             let Some(row) = &row else { return Ok(None) };
-            let words: Vec<String> = acts.iter().map(|act| act.word()).collect();
-            let row = store.move_stock_out(lease, row, OutState::Enabling.as_str(), &words, now).await?;
+            let enabling = (OutState::Enabling.as_str(), plan);
+            let row = store.call_stock_out(lease, row, enabling, &words_of(&acts), now).await?;
             failpoint::hit(failpoint::STOCK_OUT_COMMITTED);
-            call(link, product, &acts, Way::Enable).await?;
-            Ok(Some(row))
-        }
-        OutStep::Become(state) => {
-            if let Some(row) = &row {
-                store.move_stock_out(lease, row, state.as_str(), &row.acts, now).await?;
-                failpoint::hit(failpoint::STOCK_OUT_SHOWN);
-            }
-            Ok(None)
-        }
-        OutStep::Close(end) => {
-            if let Some(row) = &row {
-                store.end_stock_out(lease, row, end.as_str(), now).await?;
-                failpoint::hit(failpoint::STOCK_OUT_SHOWN);
-                if end == OutEnd::Overtaken {
-                    tracing::info!(connection = %link.name, product, "a product that had run out was taken in hand by somebody else");
-                }
-            }
-            Ok(None)
+            let told = call(link, product, &acts, Way::Enable).await?;
+            Ok(Some(keep(link, &row, told, false).await?))
         }
     }
 }
@@ -246,45 +271,110 @@ impl Way {
     }
 }
 
-/// Does some acts, or undoes them. What Shopify does not take is told; the row stays as it is, and the next look tries again.
-async fn call(link: &Connection, product: u64, acts: &[OutAct], way: Way) -> Result<(), ShopifyError> {
-    let shopify = behind_orders(link);
-    let mut refused: Vec<FieldError> = Vec::new();
+/// What Shopify did not take of some acts.
+#[derive(Debug, Default)]
+struct Told {
+    /// What it said first.
+    reason: Option<String>,
+    /// Acts on channels that it does not have: there is nothing to be done or undone.
+    fallen: Vec<OutAct>,
+}
+
+impl Told {
+    /// Takes what a call came to; what is about this product alone keeps nothing else waiting.
+    fn take(&mut self, answer: Result<Vec<FieldError>, ShopifyError>) -> Result<Vec<FieldError>, ShopifyError> {
+        let errors = match answer {
+            Ok(errors) => errors,
+            Err(error) if is_of_product(&error) => {
+                self.reason.get_or_insert_with(|| error.to_string());
+                Vec::new()
+            }
+            Err(error) => return Err(error),
+        };
+        if let Some(error) = errors.first() {
+            self.reason.get_or_insert_with(|| error.to_string());
+        }
+        Ok(errors)
+    }
+}
+
+/// Does some acts, or undoes them: each channel in a call of its own, since Shopify takes all of a call or none. What it does not take is
+/// told, and the next look tries again.
+async fn call(link: &Connection, product: u64, acts: &[OutAct], way: Way) -> Result<Told, ShopifyError> {
+    let (shopify, mut told) = (behind_orders(link), Told::default());
     if acts.contains(&OutAct::Draft) {
         let status = if way == Way::Disable { "DRAFT" } else { "ACTIVE" };
-        refused.extend(shopify.set_product_status(product, status).await?);
+        told.take(shopify.set_product_status(product, status).await)?;
     }
-    let channel = |act: &OutAct| match act {
-        OutAct::Unpublish(channel) => Some(*channel),
-        OutAct::Draft | OutAct::Deny(_) => None,
-    };
-    let channels: Vec<u64> = acts.iter().filter_map(channel).collect();
-    if !channels.is_empty() {
-        let publishing = if way == Way::Disable { Publishing::Off } else { Publishing::On };
-        refused.extend(shopify.set_published(product, &channels, publishing).await?);
+    let publishing = if way == Way::Disable { Publishing::Off } else { Publishing::On };
+    let mut variants: Vec<u64> = Vec::new();
+    for act in acts {
+        match *act {
+            OutAct::Draft => {}
+            OutAct::Deny(variant) => variants.push(variant),
+            OutAct::Unpublish(channel) => {
+                let errors = told.take(shopify.set_published(product, &[channel], publishing).await)?;
+                if errors.iter().any(|error| error.is_of_nothing("input")) {
+                    told.fallen.push(*act);
+                }
+            }
+        }
     }
-    let variant = |act: &OutAct| match act {
-        OutAct::Deny(variant) => Some(*variant),
-        OutAct::Draft | OutAct::Unpublish(_) => None,
-    };
-    let variants: Vec<u64> = acts.iter().filter_map(variant).collect();
     for some in variants.chunks(VARIANTS_MAX) {
         let policy = if way == Way::Disable { "DENY" } else { "CONTINUE" };
-        refused.extend(shopify.set_policies(product, some, policy).await?);
+        told.take(shopify.set_policies(product, some, policy).await)?;
     }
     failpoint::hit(failpoint::STOCK_OUT_ANSWERED);
-    let outcome = if refused.is_empty() { "done" } else { "refused" };
-    let connection = link.name.as_str().to_owned();
-    metrics::counter!(metric::STOCK_OUTS_TOTAL, "connection" => connection, "act" => way.as_str(), "outcome" => outcome)
-        .increment(1);
-    match refused.first() {
-        Some(error) => tracing::warn!(
-            connection = %link.name, product, way = way.as_str(), %error,
-            "Shopify does not take what is due to a product that has run out, or is there again: it is tried again with the next reading"
+    count(link, way.as_str(), if told.reason.is_none() { "done" } else { "refused" });
+    match &told.reason {
+        Some(reason) => tracing::warn!(
+            connection = %link.name, product, way = way.as_str(), %reason, gone = ?told.fallen,
+            "Shopify does not take what is due to a product that has run out, or is there again: it is tried again with the next reading, but for channels that are gone"
         ),
         None => {
             tracing::info!(connection = %link.name, product, way = way.as_str(), "a product has run out, or is there again")
         }
+    }
+    Ok(told)
+}
+
+/// Keeps what Shopify did not take beside the row, and that a call that disables has its answer.
+async fn keep(link: &Connection, row: &StockOut, told: Told, disables: bool) -> Result<StockOut, StoreError> {
+    if told.reason.is_none() && !disables {
+        return Ok(row.clone());
+    }
+    let acts: Vec<OutAct> = acts_of(row).into_iter().filter(|act| !told.fallen.contains(act)).collect();
+    let said = (told.reason, disables);
+    link.store.tell_stock_out(&link.tenant.lease, row, &words_of(&acts), said, link.clock.now()).await
+}
+
+/// Whether a call that came to nothing here may be carried out yet.
+fn may_come_late(error: &ShopifyError) -> bool {
+    matches!(error, ShopifyError::Lost(_) | ShopifyError::Unavailable { .. })
+}
+
+fn count(link: &Connection, act: &'static str, outcome: &'static str) {
+    let connection = link.name.as_str().to_owned();
+    metrics::counter!(metric::STOCK_OUTS_TOTAL, "connection" => connection, "act" => act, "outcome" => outcome)
+        .increment(1);
+}
+
+/// Whether an error is about one product alone: the others are looked at all the same.
+fn is_of_product(error: &ShopifyError) -> bool {
+    matches!(error.verdict(), Verdict::Reject | Verdict::Retry { scope: Scope::Record, .. })
+}
+
+/// A product that Shopify does not tell of, or does not take a call for: it is told, and looked at again for the next plan.
+async fn passed_over(link: &Connection, product: u64, error: &ShopifyError) -> Result<(), StoreError> {
+    tracing::warn!(
+        connection = %link.name, product, %error,
+        "a product was passed over: whether it has run out, or is there again, is looked at after the next reading"
+    );
+    count(link, "look", "passed_over");
+    let rows = link.store.stock_outs_of(&link.name, vec![product]).await?;
+    if let Some(row) = rows.into_iter().find(|row| row.ended.is_none()) {
+        let said = (Some(error.to_string()), false);
+        link.store.tell_stock_out(&link.tenant.lease, &row, &row.acts, said, link.clock.now()).await?;
     }
     Ok(())
 }
@@ -303,6 +393,7 @@ async fn gone(link: &Connection) -> Result<bool, StoreError> {
             match behind_orders(link).shown_product(row.product_id).await {
                 Ok(Some(_)) => {}
                 Ok(None) => link.store.end_stock_out(&link.tenant.lease, row, "gone", link.clock.now()).await?,
+                Err(error) if is_of_product(&error) => passed_over(link, row.product_id, &error).await?,
                 Err(error) => {
                     tracing::warn!(connection = %link.name, product = row.product_id, %error, "whether a product is gone could not be asked");
                     return Ok(false);
@@ -312,93 +403,20 @@ async fn gone(link: &Connection) -> Result<bool, StoreError> {
     }
 }
 
-/// What happens to a product: as its first variant's SKU has it.
-fn policy_of(link: &Connection, variants: &[StockVariant]) -> OutPolicy {
-    let first = variants.first();
-    let sku = first.and_then(|variant| variant.sku.as_deref().or(variant.catalog_no.as_deref())).unwrap_or_default();
-    link.stock.of_sku(sku.trim()).out
-}
-
-/// Whether the last change that was made to a product is long enough ago.
+/// Whether the last change that we made to a product is long enough ago.
 fn rested(link: &Connection, latest: Option<&StockOut>) -> bool {
     let rest = SignedDuration::from_secs(i64::try_from(link.stock.out().rest_secs).unwrap_or(i64::MAX));
-    latest.is_none_or(|row| link.clock.now().duration_since(row.changed_at) >= rest)
+    latest.is_none_or(|row| link.clock.now().duration_since(row.called_at) >= rest)
 }
 
 fn acts_of(row: &StockOut) -> Vec<OutAct> {
     row.acts.iter().filter_map(|word| OutAct::parse(word)).collect()
 }
 
+fn words_of(acts: &[OutAct]) -> Vec<String> {
+    acts.iter().map(|act| act.word()).collect()
+}
+
 fn row_of(row: &StockOut) -> Option<OutRow> {
     Some(OutRow { state: OutState::parse(&row.state)?, acts: acts_of(row) })
-}
-
-/// What is left of each variant: of its levels that follow IFS what they come to, of others what they show. Nobody knows where a level
-/// that follows has no plan.
-fn left_of(link: &Connection, variants: &[StockVariant]) -> BTreeMap<u64, UnitsLeft> {
-    let places: Vec<u64> = link.stock.places().iter().map(|place| place.location).collect();
-    let of = |variant: &StockVariant| {
-        let sku = variant.sku.as_deref().or(variant.catalog_no.as_deref()).unwrap_or_default();
-        let rule = link.stock.of_sku(sku.trim());
-        let follows = |location: u64| places.contains(&location) && rule.follows_at(location);
-        let (mut sum, mut is_known) = (0_i64, false);
-        for level in &variant.levels {
-            if !follows(level.location_id) {
-                sum = sum.saturating_add(level.available.max(0));
-                continue;
-            }
-            match level.wanted.filter(|_| !matches!(level.state, LevelState::Left | LevelState::Read)) {
-                Some(wanted) => (sum, is_known) = (sum.saturating_add(wanted), true),
-                None => return UnitsLeft::Unknown,
-            }
-        }
-        if is_known { UnitsLeft::Known(sum) } else { UnitsLeft::Unknown }
-    };
-    variants.iter().map(|variant| (variant.variant_id, of(variant))).collect()
-}
-
-/// What is left of a variant; of a bundle what Shopify says where the settings want that.
-fn left(
-    link: &Connection,
-    known: &BTreeMap<u64, UnitsLeft>,
-    variant: u64,
-    (is_bundle, sellable): (bool, Option<i64>),
-) -> UnitsLeft {
-    if is_bundle && link.stock.out().bundle == BundleStock::ByShopify {
-        return sellable.map_or(UnitsLeft::Unknown, UnitsLeft::Known);
-    }
-    known.get(&variant).copied().unwrap_or(UnitsLeft::Unknown)
-}
-
-/// A product as it was read for the plan. Where it is published was not: it passes for being on every channel.
-fn known_product(link: &Connection, variants: &[StockVariant], known: &BTreeMap<u64, UnitsLeft>) -> ProductReading {
-    let status = variants.first().map_or("", |variant| variant.status.as_str());
-    let reading = |variant: &StockVariant| VariantReading {
-        variant_id: variant.variant_id,
-        is_tracked: variant.is_tracked,
-        is_bundle: variant.is_bundle,
-        policy: InventoryPolicy::from_word(&variant.policy),
-        left: left(link, known, variant.variant_id, (variant.is_bundle, variant.sellable)),
-    };
-    ProductReading {
-        status: ProductStatus::from_word(status),
-        published: link.stock.channels().to_vec(),
-        variants: variants.iter().map(reading).collect(),
-    }
-}
-
-/// A product as it was read just now. Of a variant that is new since the plan nothing is known.
-fn read_product(link: &Connection, shown: &ShownProduct, known: &BTreeMap<u64, UnitsLeft>) -> ProductReading {
-    let variants = shown.variants.iter().map(|variant| VariantReading {
-        variant_id: variant.variant_id,
-        is_tracked: variant.is_tracked,
-        is_bundle: variant.is_bundle,
-        policy: InventoryPolicy::from_word(&variant.policy),
-        left: left(link, known, variant.variant_id, (variant.is_bundle, variant.sellable)),
-    });
-    ProductReading {
-        status: ProductStatus::from_word(&shown.status),
-        published: shown.published.clone(),
-        variants: variants.collect(),
-    }
 }

@@ -73,6 +73,11 @@ pub enum Step {
         /// Behind which part.
         after: Option<String>,
     },
+    /// Leaves levels that no plan came by, and tells why.
+    Leave {
+        /// Behind which variant.
+        after: u64,
+    },
 }
 
 /// What a run has seen.

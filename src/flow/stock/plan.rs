@@ -13,7 +13,7 @@ use super::{Stepped, StockError, keep};
 use crate::domain::stock::{LevelKey, LevelReading, SalesPart as SoldPart};
 use crate::failpoint;
 use crate::flow::Connection;
-use crate::mapping::stock::part::{Coverage, Variant, coverage, explain};
+use crate::mapping::stock::part::{Coverage, Variant, coverage, why_left};
 use crate::mapping::stock::rows::{PartStock, sum};
 use crate::mapping::stock::settings::Levels;
 use crate::mapping::stock::target::{Books, Demand, Goods, Left, Pool, Target, plan};
@@ -39,7 +39,11 @@ pub(super) async fn piece(
             (contract, pools, Step::Plan { site: site + 1, after: None })
         }
         None => {
-            let Some(contract) = site_of(link, site) else { return Ok(Stepped::Done) };
+            let Some(contract) = site_of(link, site) else {
+                place.go_to(Step::Leave { after: 0 });
+                keep(link, place).await?;
+                return Ok(Stepped::Further);
+            };
             let pools = store.stock_pools(&link.name, (contract.clone(), place.run), after, PARTS_AT_ONCE).await?;
             let next = match pools.last() {
                 Some(last) => Step::Plan { site, after: Some(last.part_no.clone()) },
@@ -86,7 +90,7 @@ impl Planner<'_> {
         let mut goods = Vec::new();
         for (part, variants) in &pool.goods {
             let standing = coverage(&variants.iter().map(variant_of).collect::<Vec<_>>(), Some(&sold(part)));
-            if let Some(text) = explain(&part.catalog_no, &standing) {
+            if let Some(text) = why_left(&part.catalog_no, &standing) {
                 let left = || LevelOutcome::Left { code: standing.code(), text: text.clone() };
                 self.leave(pool, &part.catalog_no, variants, left, (&mut *plans, &mut *seen));
             }
@@ -277,6 +281,7 @@ pub(super) fn variant_of(variant: &StockVariant) -> Variant {
         sku: variant.sku.clone(),
         barcode: variant.barcode.clone(),
         is_tracked: variant.is_tracked,
+        is_bundle: variant.is_bundle,
     }
 }
 

@@ -179,6 +179,7 @@ fn variant_of(link: &Connection, listed: ListedVariant) -> ReadVariant {
         sku: listed.sku.clone(),
         barcode: listed.barcode.clone(),
         is_tracked: listed.is_tracked,
+        is_bundle: listed.is_bundle,
     };
     ReadVariant {
         variant_id: listed.variant_id,

@@ -29,6 +29,8 @@ pub struct Covered {
     pub covered: u64,
     /// IFS keeps no stock of them.
     pub not_kept: u64,
+    /// Bundles of Shopify's, which are counted by their components.
+    pub bundles: u64,
     /// A person should look.
     pub uncovered: u64,
 }
@@ -63,6 +65,7 @@ pub async fn uncovered(
                     });
                 }
                 (Coverage::Covered, None) => counts.covered += 1,
+                (Coverage::Bundle, None) => counts.bundles += 1,
                 (_, None) => counts.not_kept += 1,
             }
         }

@@ -9,6 +9,7 @@
 
 pub mod settings;
 
+pub mod counted;
 pub mod rules;
 
 pub mod orders;
@@ -17,6 +18,7 @@ pub mod rows;
 pub mod unwritten;
 
 pub mod fewer;
+pub mod held;
 pub mod target;
 
 pub mod out;

@@ -39,8 +39,11 @@ pub struct VariantReading {
 pub enum UnitsLeft {
     /// So much: IFS said so, in a reading that was used. Of a bundle: so many can be made, Shopify says.
     Known(i64),
-    /// Nobody said so: no part, stock that was not read, levels that are left alone.
+    /// Nobody said so: stock that was not read, a level that is still to be planned.
     Unknown,
+    /// Nothing of it follows IFS any more, whoever keeps it; the shop shows so many. That it has run out is not for us to say; that it is
+    /// there again is.
+    Unfollowed(i64),
 }
 
 /// What `stock_outs` remembers of a product.
@@ -76,6 +79,8 @@ pub enum OutEnd {
     Restocked,
     /// The merchant did something else with it: it is not ours any more.
     Overtaken,
+    /// Nothing is left of it to be undone: the channels or the variants that it names are gone.
+    Void,
 }
 
 impl OutEnd {
@@ -85,7 +90,14 @@ impl OutEnd {
             Self::Enabled => "enabled",
             Self::Restocked => "restocked",
             Self::Overtaken => "overtaken",
+            Self::Void => "void",
         }
+    }
+
+    /// Whether a row of which a call that disables was never answered ends only in the look of a later plan than the one in which its last
+    /// call went: the lost one may still come.
+    pub const fn waits(self) -> bool {
+        matches!(self, Self::Enabled | Self::Restocked)
     }
 }
 
@@ -118,22 +130,29 @@ pub fn decide(
     if is_overtaken(row, product) {
         return OutStep::Close(OutEnd::Overtaken);
     }
-    let standing: Vec<OutAct> = row.acts.iter().copied().filter(|act| stands(*act, product)).collect();
+    // What was done to a variant that is gone went with it.
+    let acts: Vec<OutAct> = row.acts.iter().copied().filter(|act| can_stand(*act, product)).collect();
+    if acts.is_empty() {
+        return OutStep::Close(OutEnd::Void);
+    }
+    let standing: Vec<OutAct> = acts.iter().copied().filter(|act| stands(*act, product)).collect();
+    // Switched off, what we did is undone whatever is left.
+    let (is_off, is_out) = (policy == OutPolicy::Off, supply == Supply::Out);
+    let comes_back = is_off || supply == Supply::Back;
     match row.state {
-        OutState::Disabling if standing.len() == row.acts.len() => OutStep::Become(OutState::Disabled),
+        OutState::Disabling if standing.len() == acts.len() => OutStep::Become(OutState::Disabled),
         // The call may have been lost: once more while nothing is left, else it is taken back, whether or not it came.
-        OutState::Disabling if supply == Supply::Back => OutStep::Enable(row.acts.clone()),
-        OutState::Disabling => OutStep::Disable(row.acts.clone()),
-        OutState::Disabled => match (supply, standing.is_empty()) {
-            (Supply::Back, true) => OutStep::Close(OutEnd::Restocked),
-            (_, true) => OutStep::Become(OutState::Respected),
-            (Supply::Back, false) if rested => OutStep::Enable(standing),
-            (_, false) => OutStep::Nothing,
-        },
-        OutState::Respected if supply == Supply::Back => OutStep::Close(OutEnd::Restocked),
+        OutState::Disabling if comes_back => OutStep::Enable(acts),
+        OutState::Disabling if is_out => OutStep::Disable(acts),
+        OutState::Disabling => OutStep::Nothing,
+        OutState::Disabled if standing.is_empty() && comes_back => OutStep::Close(OutEnd::Restocked),
+        OutState::Disabled if standing.is_empty() => OutStep::Become(OutState::Respected),
+        OutState::Disabled if comes_back && (rested || is_off) => OutStep::Enable(standing),
+        OutState::Disabled => OutStep::Nothing,
+        OutState::Respected if comes_back => OutStep::Close(OutEnd::Restocked),
         OutState::Respected => OutStep::Nothing,
         OutState::Enabling if standing.is_empty() => OutStep::Close(OutEnd::Enabled),
-        OutState::Enabling if supply == Supply::Out => OutStep::Disable(row.acts.clone()),
+        OutState::Enabling if is_out && !is_off => OutStep::Disable(acts),
         OutState::Enabling => OutStep::Enable(standing),
     }
 }
@@ -141,6 +160,14 @@ pub fn decide(
 /// Those of some acts that the reading does not show.
 pub fn not_standing(acts: &[OutAct], product: &ProductReading) -> Vec<OutAct> {
     acts.iter().copied().filter(|act| !stands(*act, product)).collect()
+}
+
+/// Whether there still is what an act is about. Whether a channel is, only Shopify's refusal tells.
+fn can_stand(act: OutAct, product: &ProductReading) -> bool {
+    match act {
+        OutAct::Draft | OutAct::Unpublish(_) => true,
+        OutAct::Deny(id) => product.variants.iter().any(|variant| variant.variant_id == id),
+    }
 }
 
 /// Whether the reading shows what an act does.
@@ -188,15 +215,19 @@ fn supply(product: &ProductReading, policy: OutPolicy, rules: &StockRules) -> Su
             InventoryPolicy::Deny => false,
             InventoryPolicy::Unknown(_) => return Supply::Unclear,
         };
-        if !variant.is_tracked || sells_on {
-            return Supply::Back;
-        }
+        let is_back = |left: i64| left >= i64::from(out.back_at);
+        // A bundle is counted by its components, whatever its own item says of being counted.
         if variant.is_bundle && out.bundle == BundleStock::Leave {
-            return Supply::Unclear;
+            let is_back = matches!(variant.left, UnitsLeft::Known(left) | UnitsLeft::Unfollowed(left) if is_back(left));
+            return if is_back { Supply::Back } else { Supply::Unclear };
+        }
+        if sells_on || !(variant.is_tracked || variant.is_bundle) {
+            return Supply::Back;
         }
         match variant.left {
             UnitsLeft::Unknown => Supply::Unclear,
-            UnitsLeft::Known(left) if left >= i64::from(out.back_at) => Supply::Back,
+            UnitsLeft::Known(left) | UnitsLeft::Unfollowed(left) if is_back(left) => Supply::Back,
+            UnitsLeft::Unfollowed(_) => Supply::Unclear,
             UnitsLeft::Known(left) if left <= i64::from(out.out_at) => Supply::Out,
             UnitsLeft::Known(_) => Supply::Between,
         }

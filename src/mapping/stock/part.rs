@@ -19,6 +19,8 @@ pub struct Variant {
     pub barcode: Option<String>,
     /// Whether Shopify counts it.
     pub is_tracked: bool,
+    /// Whether it is a bundle of Shopify's, which is counted by its components.
+    pub is_bundle: bool,
 }
 
 /// The part that a variant is, and what chose it.
@@ -46,6 +48,8 @@ pub fn part_of(variant: &Variant, rules: &Rules) -> Option<Named> {
 pub enum Coverage {
     /// Its variant shows its stock.
     Covered,
+    /// Its variant is a bundle of Shopify's: nobody can set how many there are, that follows from its components.
+    Bundle,
     /// Shopify does not count its variant.
     NotTracked,
     /// IFS keeps no stock of it.
@@ -63,6 +67,7 @@ impl Coverage {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Covered => "covered",
+            Self::Bundle => "bundle",
             Self::NotTracked => "not_tracked",
             Self::NotKept => "not_kept",
             Self::WithoutPart => "without_part",
@@ -86,6 +91,10 @@ pub fn coverage(variants: &[Variant], part: Option<&SalesPart>) -> Coverage {
             None => Coverage::WithoutVariant,
         };
     };
+    // Whatever IFS has of it, and whether or not Shopify says that it is counted.
+    if variant.is_bundle {
+        return Coverage::Bundle;
+    }
     match part {
         Some(part) if part.is_active => match part.part_no {
             Some(_) if variant.is_tracked => Coverage::Covered,
@@ -99,7 +108,7 @@ pub fn coverage(variants: &[Variant], part: Option<&SalesPart>) -> Coverage {
 /// One sentence for a person on a part that is not covered; none where nothing is the matter.
 pub fn explain(catalog_no: &str, coverage: &Coverage) -> Option<String> {
     match coverage {
-        Coverage::Covered | Coverage::NotKept => None,
+        Coverage::Covered | Coverage::NotKept | Coverage::Bundle => None,
         Coverage::NotTracked => Some(format!("Shopify does not count {catalog_no}: track it there, or leave it")),
         Coverage::WithoutPart => {
             Some(format!("{catalog_no} is no active sales part of the site: add it in IFS, or a row of sku_map"))
@@ -110,6 +119,15 @@ pub fn explain(catalog_no: &str, coverage: &Coverage) -> Option<String> {
             let (variants, advice) = (variants.join(" and "), "give all but one another SKU, or a row of variant_map");
             Some(format!("variants {variants} are all {catalog_no}: {advice}"))
         }
+    }
+}
+
+/// One sentence for a person on why the levels of a part's variants are left alone; none where they follow IFS.
+pub fn why_left(catalog_no: &str, coverage: &Coverage) -> Option<String> {
+    match coverage {
+        Coverage::NotKept => Some(format!("IFS keeps no stock of {catalog_no}")),
+        Coverage::Bundle => Some("a bundle of Shopify's, which is counted by its components".to_owned()),
+        other => explain(catalog_no, other),
     }
 }
 
@@ -128,6 +146,7 @@ mod tests {
             sku: sku.map(str::to_owned),
             barcode: None,
             is_tracked: true,
+            is_bundle: false,
         }
     }
 
@@ -178,5 +197,26 @@ mod tests {
         let mut untracked = variant(5, Some("CUP"));
         untracked.is_tracked = false;
         assert_eq!(coverage(&[untracked], Some(&part(Some("CUP"), true))), Coverage::NotTracked);
+    }
+
+    #[test]
+    fn a_bundle_is_left_alone_and_nobody_is_sent_to_mend_it() {
+        for is_tracked in [false, true] {
+            let bundle = [Variant { is_tracked, is_bundle: true, ..variant(5, Some("SET")) }];
+            for part in [Some(part(Some("SET"), true)), None] {
+                let standing = coverage(&bundle, part.as_ref());
+                assert_eq!(standing, Coverage::Bundle);
+                assert_eq!(explain("SET", &standing), None);
+                assert!(why_left("SET", &standing).is_some_and(|text| text.contains("components")));
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_does_not_follow_ifs_says_why() {
+        assert_eq!(why_left("CUP", &Coverage::Covered), None);
+        for left in [Coverage::NotKept, Coverage::NotTracked, Coverage::WithoutPart, Coverage::Twice(vec![5, 6])] {
+            assert!(why_left("CUP", &left).is_some(), "{left:?}");
+        }
     }
 }

@@ -159,7 +159,8 @@ impl StockRules {
     }
 }
 
-fn names(group: &StockGroup, sku: &str) -> bool {
+/// Whether a group names a SKU.
+pub(super) fn names(group: &StockGroup, sku: &str) -> bool {
     group.sku.iter().any(|named| match named.strip_suffix('*') {
         Some(beginning) => sku.starts_with(beginning),
         None => sku == named,

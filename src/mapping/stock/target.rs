@@ -13,6 +13,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive as _;
 use serde::{Deserialize, Serialize};
 
+use super::held::Held;
 use super::rows::{LocationStock, PartStock, is_sound};
 use super::rules::{SkuRule, StockRules, is_conversion};
 use super::settings::{Levels, SharedPart};
@@ -188,6 +189,9 @@ pub struct Terms {
     pub cap: Option<u32>,
     /// Of these orders' units, in units that are sold: what Shopify has committed at the first reading, at this location.
     pub committed: i64,
+    /// Why it is not set to what is wanted at once; none where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Held>,
 }
 
 impl Terms {
@@ -277,6 +281,7 @@ pub fn plan(pool: &Pool, rules: &StockRules) -> Result<Vec<Target>, Left> {
             whole,
             cap: goods.rule.cap,
             committed: level.committed,
+            held: None,
         };
         let target = Target { key: level.key, available: level.available, quantity: wanted, wanted, terms };
         targets.push((target, level.pending));
@@ -360,15 +365,21 @@ fn in_room(targets: Vec<(Target, Option<i64>)>, room: Decimal, books: Books) -> 
     for (mut target, pending) in targets {
         // Below nothing a level can be bought from no more than at nothing.
         let floor = target.available.max(0);
-        if pending.is_some() {
+        let held = if pending.is_some() {
             target.quantity = target.available;
+            Held::UnderWay
         } else if books == Books::Behind {
             target.quantity = target.wanted.min(target.available);
-        } else if target.wanted > floor {
-            let most = whole_units(room, target.terms.units).unwrap_or(0);
-            target.quantity = target.wanted.min(floor.saturating_add(most));
-            room -= Decimal::from(target.quantity - floor) * target.terms.units;
-        }
+            Held::Books
+        } else {
+            if target.wanted > floor {
+                let most = whole_units(room, target.terms.units).unwrap_or(0);
+                target.quantity = target.wanted.min(floor.saturating_add(most));
+                room -= Decimal::from(target.quantity - floor) * target.terms.units;
+            }
+            Held::Room
+        };
+        target.terms.held = target.waits().then_some(held);
         planned.push(target);
     }
     planned

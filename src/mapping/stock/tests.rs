@@ -2,6 +2,7 @@
 
 use rust_decimal::Decimal;
 
+use super::held::Held;
 use super::out::{OutEnd, OutRow, OutStep, ProductReading, UnitsLeft, VariantReading, decide, not_standing};
 use super::rows::{LocationStock, PartStock, PartSums};
 use super::rules::StockRules;
@@ -106,6 +107,7 @@ fn a_level_rises_only_into_the_room_that_the_others_leave() {
     let targets = planned(&moved, &rules);
     assert_eq!(figures(&moved, &rules), [(0, 5), (0, 0)], "the other one is lowered first");
     assert!(targets[0].waits() && !targets[0].differs() && targets[1].differs());
+    assert_eq!(targets.iter().map(|target| target.terms.held).collect::<Vec<_>>(), [Some(Held::Room), None]);
     let after = pool(&[(5, 0), (0, 0)], 0, vec![level(7, 1, 0, 0), level(7, 2, 0, 0)], &rules);
     assert_eq!(figures(&after, &rules), [(5, 5), (0, 0)]);
     // A call under way may still raise the second one.
@@ -120,6 +122,7 @@ fn books_that_are_behind_raise_nothing() {
     let mut pool = pool(&[(5, 0), (2, 0)], 0, vec![level(7, 1, 1, 0), level(7, 2, 4, 0)], &rules);
     pool.books = Books::Behind;
     assert_eq!(figures(&pool, &rules), [(1, 5), (2, 2)]);
+    assert_eq!(planned(&pool, &rules)[0].terms.held, Some(Held::Books));
 }
 
 #[test]
@@ -294,4 +297,68 @@ fn a_product_rests_between_two_changes_of_ours() {
     assert_eq!(decide(&active(&[0]), None, OutPolicy::Draft, &rules, false), OutStep::Nothing);
     let disabled = row(OutState::Disabled);
     assert_eq!(decide(&drafted(&[9]), Some(&disabled), OutPolicy::Draft, &rules, false), OutStep::Nothing);
+}
+
+#[test]
+fn a_product_of_which_nobody_says_that_it_is_out_is_not_disabled_once_more() {
+    let unknown = [(InventoryPolicy::Deny, UnitsLeft::Unknown)];
+    for product in [active(&[2]), product(ProductStatus::Active, &unknown)] {
+        assert_eq!(drafting(&product, Some(&row(OutState::Disabling))), OutStep::Nothing);
+        assert_eq!(drafting(&product, Some(&row(OutState::Enabling))), OutStep::Close(OutEnd::Enabled));
+    }
+    let enabling = row(OutState::Enabling);
+    assert_eq!(drafting(&drafted(&[2]), Some(&enabling)), OutStep::Enable(vec![OutAct::Draft]), "once begun");
+    assert_eq!(drafting(&drafted(&[0]), Some(&enabling)), OutStep::Disable(vec![OutAct::Draft]));
+}
+
+#[test]
+fn switched_off_what_was_done_is_undone_whatever_is_left_and_nothing_is_done_again() {
+    let rules = rules("out = { out_at = 1, back_at = 4 }");
+    let off = |product: &ProductReading, row: Option<&OutRow>, rested| {
+        decide(product, row, OutPolicy::Off, &rules, rested)
+    };
+    let enable = || OutStep::Enable(vec![OutAct::Draft]);
+    for left in [0, 2, 9] {
+        assert_eq!(off(&active(&[left]), None, true), OutStep::Nothing);
+        assert_eq!(off(&drafted(&[left]), Some(&row(OutState::Disabled)), false), enable(), "{left}");
+        assert_eq!(off(&active(&[left]), Some(&row(OutState::Disabling)), true), enable(), "it may come yet");
+        assert_eq!(off(&drafted(&[left]), Some(&row(OutState::Enabling)), true), enable());
+        assert_eq!(off(&active(&[left]), Some(&row(OutState::Enabling)), true), OutStep::Close(OutEnd::Enabled));
+        assert_eq!(off(&active(&[left]), Some(&row(OutState::Respected)), true), OutStep::Close(OutEnd::Restocked));
+    }
+}
+
+#[test]
+fn what_follows_ifs_no_more_is_never_disabled_but_comes_back_with_what_the_shop_shows() {
+    let of = |status, shows| product(status, &[(InventoryPolicy::Deny, UnitsLeft::Unfollowed(shows))]);
+    let disabled = row(OutState::Disabled);
+    assert_eq!(drafting(&of(ProductStatus::Active, 0), None), OutStep::Nothing);
+    assert_eq!(drafting(&of(ProductStatus::Draft, 3), Some(&disabled)), OutStep::Nothing);
+    assert_eq!(drafting(&of(ProductStatus::Draft, 4), Some(&disabled)), OutStep::Enable(vec![OutAct::Draft]));
+}
+
+#[test]
+fn a_bundle_is_asked_for_before_whether_it_is_counted() {
+    let counted = |bundle| rules(&format!("out = {{ policy = \"draft\", bundle = \"{bundle}\" }}"));
+    let mut set = active(&[0]);
+    (set.variants[0].is_bundle, set.variants[0].is_tracked) = (true, false);
+    let step = |bundle, row| decide(&set, row, OutPolicy::Draft, &counted(bundle), true);
+    assert_eq!(step("by_shopify", None), OutStep::Disable(vec![OutAct::Draft]), "none can be made");
+    assert_eq!(step("leave", None), OutStep::Nothing);
+    set.status = ProductStatus::Draft;
+    let step = |bundle, row| decide(&set, row, OutPolicy::Draft, &counted(bundle), true);
+    assert_eq!(step("leave", Some(&row(OutState::Disabled))), OutStep::Nothing);
+}
+
+#[test]
+fn what_was_done_to_a_variant_that_is_gone_went_with_it() {
+    let rules = rules("out = { policy = \"deny\" }");
+    let deny = |product: &ProductReading, row: &OutRow| decide(product, Some(row), OutPolicy::Deny, &rules, true);
+    let both = OutRow { state: OutState::Disabling, acts: vec![OutAct::Deny(1), OutAct::Deny(9)] };
+    let out = active(&[0]);
+    assert_eq!(deny(&out, &both), OutStep::Become(OutState::Disabled), "the one that is there stands");
+    let none = OutRow { state: OutState::Disabling, acts: vec![OutAct::Deny(9)] };
+    assert_eq!(deny(&out, &none), OutStep::Close(OutEnd::Void));
+    let disabled = OutRow { state: OutState::Disabled, ..both };
+    assert_eq!(deny(&active(&[1]), &disabled), OutStep::Enable(vec![OutAct::Deny(1)]));
 }

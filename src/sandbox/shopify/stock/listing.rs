@@ -79,7 +79,10 @@ impl Shop {
                 let shown = stock.locations.iter().filter(|(_, location)| with_inactive || location.is_active);
                 shown.map(|(id, _)| stock.show_place(*id)).collect()
             }
-            "publications" => PUBLICATIONS.iter().map(|(id, title)| show_publication(*id, title)).collect(),
+            "publications" => {
+                let there = PUBLICATIONS.iter().filter(|(id, _)| !stock.bent.gone_publications.contains(id));
+                there.map(|(id, title)| show_publication(*id, title)).collect()
+            }
             "priceList" => id("PriceList").map_or(Value::Null, |id| stock.show_price_list(id)),
             "priceLists" => {
                 let lists = PRICE_LISTS.iter().map(|id| stock.show_price_list(*id));

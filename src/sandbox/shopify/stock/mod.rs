@@ -242,6 +242,8 @@ struct Bent {
     fails_at: Option<String>,
     /// What goes back of a cancelled order is not put back into the stock.
     loses_returns: bool,
+    /// Publications that are there no more.
+    gone_publications: BTreeSet<u64>,
     /// Right before the next set somebody buys so many units of this SKU.
     buys_before_set: Option<(String, u32)>,
 }

@@ -134,6 +134,15 @@ impl Shop {
         });
     }
 
+    /// Staff take a sales channel away: its publication is gone, with all products in it.
+    pub fn staff_delete_publication(&self, publication: u64) {
+        let mut state = self.lock();
+        state.stock.bent.gone_publications.insert(publication);
+        for product in state.stock.products.values_mut() {
+            product.published.remove(&publication);
+        }
+    }
+
     /// Staff decide what becomes of a SKU that has run out.
     pub fn staff_set_when_out(&self, sku: &str, when_out: WhenOut) {
         self.edit_sku(sku, |variant| variant.when_out = when_out);

@@ -64,7 +64,10 @@ impl Shop {
         let inputs = arguments.get("input").and_then(Value::as_array).into_iter().flatten();
         for (index, input) in inputs.enumerate() {
             let publication = input["publicationId"].as_str().and_then(|id| number("Publication", id));
-            match publication.filter(|id| PUBLICATIONS.iter().any(|(own, _)| own == id)) {
+            let is_there = |id: &u64| {
+                PUBLICATIONS.iter().any(|(own, _)| own == id) && !stock.bent.gone_publications.contains(id)
+            };
+            match publication.filter(is_there) {
                 Some(publication) => named.push(publication),
                 None => {
                     let field = json!(["input", index.to_string(), "publicationId"]);
