@@ -1,8 +1,8 @@
 //! Products that run out and come back, from outside: each way of disabling one, what merchants do meanwhile, calls that come late, and
 //! what is wrong with one product alone.
 
-use ml_connector::flow::stock::outs::{self, Looked};
 use ml_connector::flow::stock::Polled;
+use ml_connector::flow::stock::outs::{self, Looked};
 use ml_connector::sandbox::faults::Fault;
 use ml_connector::sandbox::ifs::SalesTerms;
 use ml_connector::sandbox::ledger::Class;
@@ -101,25 +101,29 @@ fn states(world: &World) -> Vec<String> {
     world.database.texts("SELECT COALESCE(ended, state) AS value FROM stock_outs ORDER BY id")
 }
 
-on_both!(a_product_leaves_its_channels_and_comes_back_to_those_that_it_was_on, with(CHANNELS), async |world: &World| {
-    let steps = first_round(world).await;
-    let [both, one] = [0, 1].map(|nth| sold(world, nth));
-    // The merchant does not sell the second one online.
-    world.shop().staff_unpublish(one.id, ONLINE_STORE);
-    for product in [&both, &one] {
-        all_are(world, product, 0);
+on_both!(
+    a_product_leaves_its_channels_and_comes_back_to_those_that_it_was_on,
+    with(CHANNELS),
+    async |world: &World| {
+        let steps = first_round(world).await;
+        let [both, one] = [0, 1].map(|nth| sold(world, nth));
+        // The merchant does not sell the second one online.
+        world.shop().staff_unpublish(one.id, ONLINE_STORE);
+        for product in [&both, &one] {
+            all_are(world, product, 0);
+        }
+        round(world, &steps).await;
+        assert_eq!(states(world), ["disabled", "disabled"]);
+        for product in [&both, &one] {
+            assert!(view(world, product.id).published.is_empty());
+            all_are(world, product, 3);
+        }
+        round(world, &steps).await;
+        assert_eq!(view(world, both.id).published, [ONLINE_STORE, POINT_OF_SALE]);
+        assert_eq!(view(world, one.id).published, [POINT_OF_SALE], "only what was done here is undone");
+        assert_eq!(states(world), ["enabled", "enabled"]);
     }
-    round(world, &steps).await;
-    assert_eq!(states(world), ["disabled", "disabled"]);
-    for product in [&both, &one] {
-        assert!(view(world, product.id).published.is_empty());
-        all_are(world, product, 3);
-    }
-    round(world, &steps).await;
-    assert_eq!(view(world, both.id).published, [ONLINE_STORE, POINT_OF_SALE]);
-    assert_eq!(view(world, one.id).published, [POINT_OF_SALE], "only what was done here is undone");
-    assert_eq!(states(world), ["enabled", "enabled"]);
-});
+);
 
 on_both!(a_channel_that_is_gone_keeps_a_product_out_of_no_other, with(CHANNELS), async |world: &World| {
     let steps = first_round(world).await;
@@ -194,13 +198,9 @@ on_both!(between_both_thresholds_a_product_stays_as_it_is, with(SLOW_DRAFTS), as
     let steps = first_round(world).await;
     let product = sold(world, 0);
     all_are(world, &product, 1);
-    for (units, wanted) in [
-        (1, Standing::Draft),
-        (3, Standing::Draft),
-        (4, Standing::Active),
-        (2, Standing::Active),
-        (1, Standing::Draft),
-    ] {
+    for (units, wanted) in
+        [(1, Standing::Draft), (3, Standing::Draft), (4, Standing::Active), (2, Standing::Active), (1, Standing::Draft)]
+    {
         counts(world, &product.skus[0], units);
         round(world, &steps).await;
         assert_eq!(standing(world, &product), wanted, "{units} units");

@@ -314,9 +314,8 @@ fn a_product_of_which_nobody_says_that_it_is_out_is_not_disabled_once_more() {
 #[test]
 fn switched_off_what_was_done_is_undone_whatever_is_left_and_nothing_is_done_again() {
     let rules = rules("out = { out_at = 1, back_at = 4 }");
-    let off = |product: &ProductReading, row: Option<&OutRow>, rested| {
-        decide(product, row, OutPolicy::Off, &rules, rested)
-    };
+    let off =
+        |product: &ProductReading, row: Option<&OutRow>, rested| decide(product, row, OutPolicy::Off, &rules, rested);
     let enable = || OutStep::Enable(vec![OutAct::Draft]);
     for left in [0, 2, 9] {
         assert_eq!(off(&active(&[left]), None, true), OutStep::Nothing);

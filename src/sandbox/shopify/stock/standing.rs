@@ -64,9 +64,8 @@ impl Shop {
         let inputs = arguments.get("input").and_then(Value::as_array).into_iter().flatten();
         for (index, input) in inputs.enumerate() {
             let publication = input["publicationId"].as_str().and_then(|id| number("Publication", id));
-            let is_there = |id: &u64| {
-                PUBLICATIONS.iter().any(|(own, _)| own == id) && !stock.bent.gone_publications.contains(id)
-            };
+            let is_there =
+                |id: &u64| PUBLICATIONS.iter().any(|(own, _)| own == id) && !stock.bent.gone_publications.contains(id);
             match publication.filter(is_there) {
                 Some(publication) => named.push(publication),
                 None => {
