@@ -147,8 +147,7 @@ on_both!(two_skus_of_one_part_are_left_alone_and_told, shared(), async |world: &
     let steps = begin(world).await;
     synced(&steps).await;
     let left = rows(&steps, LevelState::Left).await;
-    let is_shared =
-        |level: &&LevelRow| level.reason.as_ref().is_some_and(|(code, _)| code == "shared_part");
+    let is_shared = |level: &&LevelRow| level.reason.as_ref().is_some_and(|(code, _)| code == "shared_part");
     assert_eq!(left.iter().filter(is_shared).count(), 2, "{left:?}");
     for sku in SHARED {
         assert_eq!(available(world, sku), 0);
