@@ -42,7 +42,7 @@ const OTHER_LOCATION: &str = "B-02";
 /// What a desk in IFS calls the order that it keys.
 const DESK_ORDER: &str = "DESK-1";
 /// Rows of one answer of IFS about its stock: a reading takes many, so that persons come between two of them.
-const PAGE_ROWS: usize = 16;
+const PAGE_ROWS: usize = 40;
 /// When things go wrong a call may be lost: what it should have done is seen and done after a further reading, of so many at most.
 const READINGS_MAX: usize = 3;
 /// How often a webhook is tried.
