@@ -220,7 +220,7 @@ fn supply(product: &ProductReading, policy: OutPolicy, rules: &StockRules) -> Su
         if variant.is_bundle && out.bundle == BundleStock::Leave {
             return match variant.left {
                 UnitsLeft::Known(left) | UnitsLeft::Unfollowed(left) if is_back(left) => Supply::Back,
-                _ => Supply::Unclear,
+                UnitsLeft::Known(_) | UnitsLeft::Unfollowed(_) | UnitsLeft::Unknown => Supply::Unclear,
             };
         }
         if sells_on || !(variant.is_tracked || variant.is_bundle) {
