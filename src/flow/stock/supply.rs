@@ -72,8 +72,10 @@ fn units_of(variant: &StockVariant, level: &LevelRow) -> LevelUnits {
 
 /// What is left of a variant; of a bundle what Shopify says can be made.
 fn left(link: &Connection, known: &Left, variant: u64, (is_bundle, sellable): (bool, Option<i64>)) -> UnitsLeft {
+    if !is_bundle {
+        return known.get(&variant).copied().unwrap_or(UnitsLeft::Unknown);
+    }
     match link.stock.out().bundle {
-        _ if !is_bundle => known.get(&variant).copied().unwrap_or(UnitsLeft::Unknown),
         BundleStock::ByShopify => sellable.map_or(UnitsLeft::Unknown, UnitsLeft::Known),
         BundleStock::Leave => sellable.map_or(UnitsLeft::Unknown, UnitsLeft::Unfollowed),
     }

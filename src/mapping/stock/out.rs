@@ -218,8 +218,10 @@ fn supply(product: &ProductReading, policy: OutPolicy, rules: &StockRules) -> Su
         let is_back = |left: i64| left >= i64::from(out.back_at);
         // A bundle is counted by its components, whatever its own item says of being counted.
         if variant.is_bundle && out.bundle == BundleStock::Leave {
-            let is_back = matches!(variant.left, UnitsLeft::Known(left) | UnitsLeft::Unfollowed(left) if is_back(left));
-            return if is_back { Supply::Back } else { Supply::Unclear };
+            return match variant.left {
+                UnitsLeft::Known(left) | UnitsLeft::Unfollowed(left) if is_back(left) => Supply::Back,
+                UnitsLeft::Known(_) | UnitsLeft::Unfollowed(_) | UnitsLeft::Unknown => Supply::Unclear,
+            };
         }
         if sells_on || !(variant.is_tracked || variant.is_bundle) {
             return Supply::Back;

@@ -338,14 +338,14 @@ fn what_follows_ifs_no_more_is_never_disabled_but_comes_back_with_what_the_shop_
 
 #[test]
 fn a_bundle_is_asked_for_before_whether_it_is_counted() {
-    let counted = |bundle| rules(&format!("out = {{ policy = \"draft\", bundle = \"{bundle}\" }}"));
+    let counted = |bundle: &str| rules(&format!("out = {{ policy = \"draft\", bundle = \"{bundle}\" }}"));
     let mut set = active(&[0]);
     (set.variants[0].is_bundle, set.variants[0].is_tracked) = (true, false);
-    let step = |bundle, row| decide(&set, row, OutPolicy::Draft, &counted(bundle), true);
+    let step = |bundle: &str, row: Option<&OutRow>| decide(&set, row, OutPolicy::Draft, &counted(bundle), true);
     assert_eq!(step("by_shopify", None), OutStep::Disable(vec![OutAct::Draft]), "none can be made");
     assert_eq!(step("leave", None), OutStep::Nothing);
     set.status = ProductStatus::Draft;
-    let step = |bundle, row| decide(&set, row, OutPolicy::Draft, &counted(bundle), true);
+    let step = |bundle: &str, row: Option<&OutRow>| decide(&set, row, OutPolicy::Draft, &counted(bundle), true);
     assert_eq!(step("leave", Some(&row(OutState::Disabled))), OutStep::Nothing);
 }
 
