@@ -46,6 +46,7 @@ mod stock_prices;
 mod stock_readings;
 mod stock_unplanned;
 mod stock_waits;
+mod stock_weighing;
 mod strays;
 mod take_over;
 mod wakes;
@@ -92,6 +93,7 @@ pub use stock_pools::{PartCoverage, StockPool, StockVariant};
 pub use stock_price_acts::{RefusedPrice, SettledPrices};
 pub use stock_prices::{KnownPrice, PriceFilter, PriceOutcome, PricePlan, PriceRow};
 pub use stock_readings::{GoneStock, LevelsTold, ReadLevel, ReadVariant, StockReading};
+pub use stock_weighing::WritesEnded;
 pub use strays::{Ended, Sighting, Stray, StrayCount, StrayRow};
 pub use wakes::{Listening, WakeUp};
 
