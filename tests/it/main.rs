@@ -48,6 +48,7 @@ mod simulation;
 mod standing;
 mod stock;
 mod stock_faults;
+mod stock_faults2;
 mod stock_kill;
 mod stock_laws;
 mod stock_outs;

@@ -145,11 +145,15 @@ pub async fn poll(link: &Connection) -> Result<Polled, StoreError> {
     let is_other = stored.as_ref().is_some_and(|place| place.rules != rules_of(link));
     // 2. What is due.
     let mut place = match under_way.filter(is_good) {
-        Some(place) => place.clone(),
-        None => match due(link).await? {
+        Some(place) if place.parts.is_none() => place.clone(),
+        // Levels that are read again hold up no run that is due, however often that fails: the run reads them too.
+        mending => match due(link).await? {
             Due::Now { accepts_fewer } => begin(link, stored.as_ref(), accepts_fewer).await?,
             Due::In(_) if is_lost || is_other => begin(link, stored.as_ref(), false).await?,
-            Due::In(wait) => return rest(link, stored, wait).await,
+            Due::In(wait) => match mending {
+                Some(place) => place.clone(),
+                None => return rest(link, stored, wait).await,
+            },
         },
     };
     // 3. Step by step.
