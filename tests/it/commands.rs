@@ -217,13 +217,15 @@ async fn lite() -> World {
     World::new(crate::support::database::Database::sqlite(), Setup::default()).await
 }
 
-fn run(world: &World, arguments: &[&str]) -> String {
+/// Ends with 0; what it told.
+pub fn run(world: &World, arguments: &[&str]) -> String {
     let (code, output, error) = world.command(arguments, "");
     assert_eq!(code, 0, "{arguments:?}: {error}");
     output
 }
 
-fn json_of(world: &World, arguments: &[&str], stdin: &str) -> Value {
+/// Ends with 0; the one JSON object that it told.
+pub fn json_of(world: &World, arguments: &[&str], stdin: &str) -> Value {
     let (code, output, error) = world.command(&[arguments, &["--json"]].concat(), stdin);
     assert_eq!(code, 0, "{arguments:?}: {error}");
     serde_json::from_str(&output).expect("one JSON object")
