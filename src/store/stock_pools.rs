@@ -268,42 +268,6 @@ impl Store {
         })
         .await
     }
-
-    /// The variants of these products, each with its levels.
-    ///
-    /// # Errors
-    /// The database's refusal.
-    pub async fn variants_of_products(
-        &self,
-        name: &ConnectionName,
-        products: Vec<u64>,
-    ) -> Result<Vec<StockVariant>, StoreError> {
-        use schema::stock_variants::dsl;
-        let name = name.as_str().to_owned();
-        let products: Vec<i64> = products.into_iter().map(signed).collect::<Result<_, _>>()?;
-        self.run(move |db| {
-            let of = dsl::stock_variants.filter(dsl::connection.eq(&name)).filter(dsl::product_id.eq_any(products));
-            let rows: Vec<RawVariant> =
-                of.order((dsl::product_id, dsl::variant_id)).select(RawVariant::as_select()).load(db)?;
-            with_levels(db, &name, rows)
-        })
-        .await
-    }
-
-    /// Numbers of products behind one, in their order, `limit` at most.
-    ///
-    /// # Errors
-    /// The database's refusal.
-    pub async fn stock_products(&self, name: &ConnectionName, after: u64, limit: i64) -> Result<Vec<u64>, StoreError> {
-        use schema::stock_variants::dsl;
-        let (name, after) = (name.as_str().to_owned(), signed(after)?);
-        self.run(move |db| {
-            let products = dsl::stock_variants.filter(dsl::connection.eq(name)).filter(dsl::product_id.gt(after));
-            let products = products.select(dsl::product_id).distinct().order(dsl::product_id).limit(limit);
-            Ok(products.load::<i64>(db)?.into_iter().map(unsigned).collect())
-        })
-        .await
-    }
 }
 
 fn pools(db: &mut Db, name: &str, site: &str, run: i64, parts: Vec<String>) -> Result<Vec<StockPool>, StoreError> {
@@ -423,12 +387,15 @@ fn variants_by_number(
 /// Variants with their levels.
 pub(super) fn with_levels(db: &mut Db, name: &str, rows: Vec<RawVariant>) -> Result<Vec<StockVariant>, StoreError> {
     use schema::stock_levels::dsl;
-    let items: Vec<i64> = rows.iter().map(|row| row.item_id).collect();
-    let levels = dsl::stock_levels.filter(dsl::connection.eq(name)).filter(dsl::item_id.eq_any(items));
-    let levels: Vec<RawLevel> = levels.order(dsl::location_id).select(RawLevel::as_select()).load(db)?;
+    // Each once: an item that stood in two pieces would have its levels twice.
+    let items: Vec<i64> = rows.iter().map(|row| row.item_id).collect::<BTreeSet<_>>().into_iter().collect();
     let mut by_item: BTreeMap<i64, Vec<LevelRow>> = BTreeMap::new();
-    for level in levels {
-        by_item.entry(level.item_id).or_default().push(level.told()?);
+    for some in items.chunks(ROWS_AT_ONCE) {
+        let levels = dsl::stock_levels.filter(dsl::connection.eq(name)).filter(dsl::item_id.eq_any(some));
+        let levels: Vec<RawLevel> = levels.order(dsl::location_id).select(RawLevel::as_select()).load(db)?;
+        for level in levels {
+            by_item.entry(level.item_id).or_default().push(level.told()?);
+        }
     }
     let variant = |raw: RawVariant| StockVariant {
         // Two variants may share an item: each shows it.
