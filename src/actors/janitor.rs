@@ -32,6 +32,8 @@ pub struct Janitor {
     pub seen: Mutex<BTreeSet<(String, String)>>,
     /// The same of strays.
     pub seen_strays: Mutex<BTreeSet<(String, String)>>,
+    /// The same of stock.
+    pub seen_stock: Mutex<BTreeSet<(String, String, String)>>,
 }
 
 impl Step for Janitor {
@@ -65,6 +67,7 @@ impl Janitor {
         let age = oldest.map_or(0, |at| self.clock.now().duration_since(at).as_secs().max(0));
         metrics::gauge!(metric::INBOX_OLDEST_SECONDS).set(gauge(age));
         self.measure_strays().await?;
+        self.measure_stock().await?;
         let counts = self.store.count_open_documents().await?;
         let mut seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         for (connection, state) in seen.iter() {
@@ -97,6 +100,23 @@ impl Janitor {
             label(&row.connection, &row.code).set(gauge(row.count));
             seen.insert((row.connection, row.code));
         }
+        Ok(())
+    }
+
+    async fn measure_stock(&self) -> Result<(), StoreError> {
+        let counts = self.store.count_waiting_stock().await?;
+        let mut seen = self.seen_stock.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut now: BTreeSet<(String, String, String)> = BTreeSet::new();
+        let label = |(connection, what, state): &(String, String, String)| metrics::gauge!(metric::STOCK_WAITING, "connection" => connection.clone(), "what" => what.clone(), "state" => state.clone());
+        for row in counts {
+            let key = (row.connection, row.what, row.state);
+            label(&key).set(gauge(row.count));
+            now.insert(key);
+        }
+        for gone in seen.difference(&now) {
+            label(gone).set(0.0);
+        }
+        seen.append(&mut now);
         Ok(())
     }
 

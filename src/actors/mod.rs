@@ -141,6 +141,7 @@ fn janitor_child(store: &Store, clock: &Clock, metrics: &Metrics, heard: &Heard)
         heard: heard.clone(),
         seen: Mutex::default(),
         seen_strays: Mutex::default(),
+        seen_stock: Mutex::default(),
     })
     .into()
 }

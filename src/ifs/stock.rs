@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use rust_decimal::Decimal;
 
 use super::client::IfsClient;
-use super::error::{IfsError, Undecodable};
+use super::error::IfsError;
 use super::projection::Projection;
 use super::stock_listing::{KeyField, Listing};
 use super::wire::{Row, RowError, key, names, stock};
@@ -40,8 +40,10 @@ pub struct StockRow {
 pub struct PartInStock {
     /// `PartNo`.
     pub part_no: String,
-    /// Its rows, all of one moment. None for a part that changed each time it was read: nothing is known of it.
+    /// Its rows, all of one moment. None for a part that changed each time it was read, or has an odd row: nothing is known of it.
     pub rows: Option<Vec<StockRow>>,
+    /// What one of its rows holds that cannot be read. It is this part's alone: all others are read.
+    pub odd: Option<String>,
 }
 
 /// One page of a site's stock.
@@ -69,8 +71,10 @@ pub struct OpenLine {
 pub struct PartWithDemand {
     /// `PartNo`.
     pub part_no: String,
-    /// Its open lines. None for a part whose lines changed each time they were read: nothing is known of it.
+    /// Its open lines. None for a part whose lines changed each time they were read, or of which one is odd: nothing is known of it.
     pub lines: Option<Vec<OpenLine>>,
+    /// What one of its lines holds that cannot be read.
+    pub odd: Option<String>,
 }
 
 /// One page of what open lines take.
@@ -134,7 +138,7 @@ impl IfsClient {
     /// It could not be read, or IFS does not keep to the order of the numbers: then going on could miss some.
     pub async fn stock_page(&self, contract: &str, after: Option<&str>) -> Result<StockPage, IfsError> {
         let page = self.at(Projection::PartsInStock).listing_page(&stock_of(contract), after).await?;
-        let parts = page.parts.into_iter().map(in_stock).collect::<Result<_, _>>()?;
+        let parts = page.parts.into_iter().map(in_stock).collect();
         Ok(StockPage { parts, next: page.next })
     }
 
@@ -144,7 +148,7 @@ impl IfsClient {
     /// It could not be read.
     pub async fn stock_of_parts(&self, contract: &str, parts: &[&str]) -> Result<Vec<PartInStock>, IfsError> {
         let found = self.at(Projection::PartsInStock).listing_of(&stock_of(contract), parts).await?;
-        found.into_iter().map(in_stock).collect()
+        Ok(found.into_iter().map(in_stock).collect())
     }
 
     /// The page of a site's open lines behind a part.
@@ -158,7 +162,7 @@ impl IfsClient {
         after: Option<&str>,
     ) -> Result<DemandPage, IfsError> {
         let page = self.at(Projection::Orders).listing_page(&lines_of(contract, filter), after).await?;
-        let parts = page.parts.into_iter().map(with_demand).collect::<Result<_, _>>()?;
+        let parts = page.parts.into_iter().map(with_demand).collect();
         Ok(DemandPage { parts, next: page.next })
     }
 
@@ -173,7 +177,7 @@ impl IfsClient {
         parts: &[&str],
     ) -> Result<Vec<PartWithDemand>, IfsError> {
         let found = self.at(Projection::Orders).listing_of(&lines_of(contract, filter), parts).await?;
-        found.into_iter().map(with_demand).collect()
+        Ok(found.into_iter().map(with_demand).collect())
     }
 
     /// Finds out whether a tenant filters lines by their state: on some every such filter is refused (seen).
@@ -214,10 +218,21 @@ fn not_closed() -> String {
     CLOSED.map(of).join("%20and%20")
 }
 
-fn in_stock((part_no, rows): (String, Option<Vec<Row>>)) -> Result<PartInStock, IfsError> {
-    let read = |rows: Vec<Row>| rows.iter().map(stock_row).collect::<Result<_, _>>();
-    let rows = rows.map(read).transpose().map_err(Undecodable::from)?;
-    Ok(PartInStock { part_no, rows })
+fn in_stock((part_no, rows): (String, Option<Vec<Row>>)) -> PartInStock {
+    let (rows, odd) = all_or_odd(rows, |row| stock_row(row).map(Some));
+    PartInStock { part_no, rows, odd }
+}
+
+/// What the rows of a part tell. One that is odd takes its part with it, since a sum without it would be a guess, and no other part.
+fn all_or_odd<T>(
+    rows: Option<Vec<Row>>,
+    read: impl Fn(&Row) -> Result<Option<T>, RowError>,
+) -> (Option<Vec<T>>, Option<String>) {
+    let Some(rows) = rows else { return (None, None) };
+    match rows.iter().filter_map(|row| read(row).transpose()).collect::<Result<Vec<T>, RowError>>() {
+        Ok(all) => (Some(all), None),
+        Err(odd) => (None, Some(odd.to_string())),
+    }
 }
 
 fn stock_row(row: &Row) -> Result<StockRow, RowError> {
@@ -235,10 +250,9 @@ fn stock_row(row: &Row) -> Result<StockRow, RowError> {
     })
 }
 
-fn with_demand((part_no, rows): (String, Option<Vec<Row>>)) -> Result<PartWithDemand, IfsError> {
-    let read = |rows: Vec<Row>| rows.iter().filter_map(|row| open_line(row).transpose()).collect::<Result<_, _>>();
-    let lines = rows.map(read).transpose().map_err(Undecodable::from)?;
-    Ok(PartWithDemand { part_no, lines })
+fn with_demand((part_no, rows): (String, Option<Vec<Row>>)) -> PartWithDemand {
+    let (lines, odd) = all_or_odd(rows, open_line);
+    PartWithDemand { part_no, lines, odd }
 }
 
 /// A line, unless it takes nothing more. One in a state that nobody has heard of counts: less is sold then, not more.

@@ -5,6 +5,7 @@ use diesel::dsl::{auto_type, exists};
 use diesel::prelude::*;
 
 use super::deliveries::{self, InboxState};
+use super::dialect::Db;
 use super::rows::{signed, unsigned};
 use super::{Store, StoreError, schema};
 use crate::domain::ids::{ConnectionName, InboxId};
@@ -32,8 +33,12 @@ impl Store {
     /// The database's refusal.
     pub async fn revoke_deletion(&self, name: &ConnectionName, order_id: u64) -> Result<(), StoreError> {
         use schema::inbox::dsl;
+        use schema::orders;
         let (name, order) = (name.as_str().to_owned(), signed(order_id)?);
         self.write(move |db| {
+            // What it takes of the stock was forgotten, and comes again though its version may be the same.
+            let again = orders::table.filter(orders::connection.eq(&name)).filter(orders::order_id.eq(order));
+            diesel::update(again).set(orders::weighed.eq(0)).execute(db)?;
             diesel::update(dsl::inbox)
                 .filter(dsl::connection.eq(name))
                 .filter(dsl::order_id.eq(order))
@@ -54,25 +59,9 @@ impl Store {
     /// # Errors
     /// The database's refusal.
     pub async fn deleted_among(&self, name: &ConnectionName, orders: Vec<u64>) -> Result<Vec<u64>, StoreError> {
-        use schema::inbox::dsl;
         let name = name.as_str().to_owned();
         let orders: Vec<i64> = orders.into_iter().map(signed).collect::<Result<_, _>>()?;
-        self.run(move |db| {
-            let mut deleted = Vec::new();
-            for some in orders.chunks(IDS_AT_ONCE) {
-                let found: Vec<Option<i64>> = dsl::inbox
-                    .filter(dsl::connection.eq(&name))
-                    .filter(dsl::order_id.eq_any(some))
-                    .filter(dsl::topic.eq(DELETED))
-                    .filter(dsl::state.eq(InboxState::Mapped.as_str()))
-                    .select(dsl::order_id)
-                    .distinct()
-                    .load(db)?;
-                deleted.extend(found.into_iter().flatten().map(unsigned));
-            }
-            Ok(deleted)
-        })
-        .await
+        self.run(move |db| deleted_of(db, &name, &orders)).await
     }
 
     /// Whether a deletion of this order was confirmed.
@@ -83,6 +72,24 @@ impl Store {
         let (name, order) = (name.as_str().to_owned(), signed(order_id)?);
         self.run(move |db| Ok(diesel::select(exists(confirmed(&name, order))).get_result(db)?)).await
     }
+}
+
+/// Of these orders those whose deletion was confirmed.
+pub(super) fn deleted_of(db: &mut Db, name: &str, orders: &[i64]) -> Result<Vec<u64>, StoreError> {
+    use schema::inbox::dsl;
+    let mut deleted = Vec::new();
+    for some in orders.chunks(IDS_AT_ONCE) {
+        let found: Vec<Option<i64>> = dsl::inbox
+            .filter(dsl::connection.eq(name))
+            .filter(dsl::order_id.eq_any(some))
+            .filter(dsl::topic.eq(DELETED))
+            .filter(dsl::state.eq(InboxState::Mapped.as_str()))
+            .select(dsl::order_id)
+            .distinct()
+            .load(db)?;
+        deleted.extend(found.into_iter().flatten().map(unsigned));
+    }
+    Ok(deleted)
 }
 
 /// The deliveries of this order's deletion that were confirmed.

@@ -9,12 +9,14 @@ use diesel::sql_types::{BigInt, Text};
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::deletions::deleted_of;
 use super::dialect::{self, Db};
 use super::leases::{self, Lease};
 use super::rows::{instant, micros, signed, unsigned};
 use super::snapshots::{Snapshot, snapshots_of};
 use super::steps::NOTED;
 use super::stock_readings::{ROWS_AT_ONCE, in_pieces};
+use super::stock_weighing::WritesEnded;
 use super::{Store, StoreError, schema};
 use crate::domain::document::DocumentKind;
 use crate::domain::ids::ConnectionName;
@@ -26,6 +28,8 @@ pub struct UnweighedOrder {
     pub order_id: u64,
     /// Its newest version.
     pub snapshot: Snapshot,
+    /// Whether its deletion in Shopify was confirmed.
+    pub is_deleted: bool,
 }
 
 /// What an order takes of one sales part, in units that are sold.
@@ -69,6 +73,8 @@ pub struct OpenOrder {
     pub documents: Vec<OrderDocument>,
     /// What it takes.
     pub units: Vec<OrderUnits>,
+    /// Whether its deletion in Shopify was confirmed.
+    pub is_deleted: bool,
 }
 
 /// A document of such an order.
@@ -80,7 +86,7 @@ pub struct OrderDocument {
     pub written: Option<String>,
     /// Whether it has a record in IFS that is ours.
     pub is_linked: bool,
-    /// Whether a write of it may be under way.
+    /// Whether a write of it may be under way, or ended later than at the moment that is asked about.
     pub has_open_intent: bool,
 }
 
@@ -125,8 +131,13 @@ impl Store {
             .bind::<BigInt, _>(limit)
             .load(db)?;
             let ids: Vec<i64> = rows.into_iter().map(|row| row.order_id).collect();
-            let found = snapshots_of(db, &name, &ids)?;
-            Ok(found.into_iter().map(|(order_id, snapshot)| UnweighedOrder { order_id, snapshot }).collect())
+            let deleted: BTreeSet<u64> = deleted_of(db, &name, &ids)?.into_iter().collect();
+            let found = snapshots_of(db, &name, &ids)?.into_iter();
+            let order = |(order_id, snapshot): (u64, Snapshot)| {
+                let is_deleted = deleted.contains(&order_id);
+                UnweighedOrder { order_id, snapshot, is_deleted }
+            };
+            Ok(found.map(order).collect())
         })
         .await
     }
@@ -178,17 +189,7 @@ impl Store {
         self.run(move |db| {
             let open = dsl::stock_orders.filter(dsl::connection.eq(&name)).filter(dsl::order_id.gt(after));
             let ids: Vec<i64> = open.order(dsl::order_id).limit(limit).select(dsl::order_id).load(db)?;
-            let mut documents = documents_of(db, &name, &ids)?;
-            let mut units: BTreeMap<u64, Vec<OrderUnits>> = BTreeMap::new();
-            for one in units_where(db, &name, Which::Orders(&ids))? {
-                units.entry(one.order_id).or_default().push(one);
-            }
-            let order = |id: i64| OpenOrder {
-                order_id: unsigned(id),
-                documents: documents.remove(&id).unwrap_or_default(),
-                units: units.remove(&unsigned(id)).unwrap_or_default(),
-            };
-            Ok(ids.into_iter().map(order).collect())
+            open_orders(db, &name, ids, None)
         })
         .await
     }
@@ -246,7 +247,8 @@ impl Store {
         self.run(move |db| units_where(db, &name, Which::Parts(&catalog_nos))).await
     }
 
-    /// Has open orders weighed again, as when the rules changed by which a line is a sales part.
+    /// Has open orders weighed again, as when the rules changed by which a line is a sales part; those too that took nothing under the
+    /// former ones and may be written yet.
     ///
     /// # Errors
     /// [`StoreError::Fenced`] when the lease is no longer ours.
@@ -256,7 +258,9 @@ impl Store {
             leases::hold(db, &lease)?;
             let again = sql_query(
                 "UPDATE orders SET weighed = 0 WHERE connection = $1 \
-                 AND order_id IN (SELECT order_id FROM stock_orders WHERE connection = $1)",
+                 AND order_id IN (SELECT order_id FROM stock_orders WHERE connection = $1 \
+                 UNION ALL SELECT order_id FROM documents WHERE connection = $1 AND kind = 'customer_order' \
+                 AND state NOT IN ('written', 'superseded', 'skipped', 'resolved'))",
             );
             Ok(again.bind::<Text, _>(name).execute(db)?)
         })
@@ -338,7 +342,34 @@ fn settled_orders(db: &mut Db, name: &str, orders: &BTreeSet<i64>) -> Result<BTr
     Ok(settled)
 }
 
-fn documents_of(db: &mut Db, name: &str, orders: &[i64]) -> Result<BTreeMap<i64, Vec<OrderDocument>>, StoreError> {
+/// Open orders of these numbers, in their order. With a moment, what was written of them later counts as under way.
+pub(super) fn open_orders(
+    db: &mut Db,
+    name: &str,
+    ids: Vec<i64>,
+    ended: Option<&WritesEnded>,
+) -> Result<Vec<OpenOrder>, StoreError> {
+    let mut documents = documents_of(db, name, &ids, ended)?;
+    let deleted: BTreeSet<u64> = deleted_of(db, name, &ids)?.into_iter().collect();
+    let mut units: BTreeMap<u64, Vec<OrderUnits>> = BTreeMap::new();
+    for one in units_where(db, name, Which::Orders(&ids))? {
+        units.entry(one.order_id).or_default().push(one);
+    }
+    let order = |id: i64| OpenOrder {
+        order_id: unsigned(id),
+        documents: documents.remove(&id).unwrap_or_default(),
+        units: units.remove(&unsigned(id)).unwrap_or_default(),
+        is_deleted: deleted.contains(&unsigned(id)),
+    };
+    Ok(ids.into_iter().map(order).collect())
+}
+
+fn documents_of(
+    db: &mut Db,
+    name: &str,
+    orders: &[i64],
+    ended: Option<&WritesEnded>,
+) -> Result<BTreeMap<i64, Vec<OrderDocument>>, StoreError> {
     use schema::{documents, intents, order_links};
     let rows: Vec<(i64, i64, String, Option<String>)> = documents::table
         .filter(documents::connection.eq(name))
@@ -350,8 +381,13 @@ fn documents_of(db: &mut Db, name: &str, orders: &[i64]) -> Result<BTreeMap<i64,
     let ids: Vec<i64> = rows.iter().map(|(id, ..)| *id).collect();
     let linked = order_links::table.filter(order_links::document_id.eq_any(&ids));
     let linked: Vec<i64> = linked.filter(order_links::origin.ne(NOTED)).select(order_links::document_id).load(db)?;
-    let open = intents::table.filter(intents::document_id.eq_any(&ids)).filter(intents::closed_at.is_null());
-    let open: Vec<i64> = open.select(intents::document_id).load(db)?;
+    let newest = ended.map_or(i64::MAX, |ended| ended.newest);
+    let open = intents::table.filter(intents::document_id.eq_any(&ids));
+    let open = open.filter(intents::closed_at.is_null().or(intents::id.gt(newest)));
+    let mut open: Vec<i64> = open.select(intents::document_id).load(db)?;
+    if let Some(ended) = ended {
+        open.extend(&ended.under_way);
+    }
     let (linked, open): (BTreeSet<i64>, BTreeSet<i64>) = (linked.into_iter().collect(), open.into_iter().collect());
     let mut of_order: BTreeMap<i64, Vec<OrderDocument>> = BTreeMap::new();
     for (id, order, state, written) in rows {

@@ -29,6 +29,9 @@ pub const SCHEDULE_DONE_SECONDS: &str = "ml_connector_schedule_done_seconds";
 pub const DOCUMENTS: &str = "ml_connector_documents";
 /// Records in IFS with our key that no link explains, and that nobody has dealt with. Labels: `connection`, `code`.
 pub const STRAYS: &str = "ml_connector_strays";
+/// Levels that are to be set, to be read again, or parked; products that we disabled; prices that are parked. Labels: `connection`,
+/// `what`, `state`.
+pub const STOCK_WAITING: &str = "ml_connector_stock_waiting";
 /// Steps settled. Labels: `connection`, `outcome`.
 pub const SETTLES_TOTAL: &str = "ml_connector_settles_total";
 /// Intents that became unknown, and how that was resolved. Labels: `remote`, `outcome`.
@@ -132,6 +135,7 @@ fn describe() {
     describe_counter!(TOKEN_REFRESHES_TOTAL, "access tokens asked for by outcome");
     describe_gauge!(SUBSCRIPTIONS_MISSING, "webhook topics whose subscription is missing or wrong");
     describe_counter!(SUBSCRIPTIONS_RESTORED_TOTAL, "webhook subscriptions that the watcher restored");
+    describe_gauge!(STOCK_WAITING, "levels, products and prices that wait, by what they are and state");
     describe_counter!(STOCK_LEVELS_SET_TOTAL, "levels of shops that were set");
     describe_counter!(STOCK_CALLS_TOTAL, "calls that set levels by outcome");
     describe_counter!(STOCK_GUARDED_TOTAL, "readings of stock that were not used since they told far fewer parts");

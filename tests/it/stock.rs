@@ -8,7 +8,7 @@ use ml_connector::flow::stock::outs::{self, Looked};
 use ml_connector::flow::stock::{ASKED, Asked, Polled, Seen, poll, write};
 use ml_connector::flow::sweep::{Swept, sweep};
 use ml_connector::sandbox::ifs::StockMove;
-use ml_connector::sandbox::shopify::{Standing, WAREHOUSE};
+use ml_connector::sandbox::shopify::{Change, Standing, WAREHOUSE};
 use ml_connector::sandbox::world::bulk_sku;
 use ml_connector::sandbox::{STOCK_LOCATION, StockLine, StockUp};
 use ml_connector::store::{Cursor, LevelFilter, LevelRow, LevelState};
@@ -174,6 +174,29 @@ on_both!(an_order_between_the_reading_and_the_call_is_never_sold_twice, levels()
     an_hour_later(world, &steps);
     synced(&steps).await;
     assert_eq!(available(world, &sku), 3, "in IFS by now, and counted once");
+    assert_equal(world);
+});
+
+on_both!(an_old_order_that_somebody_touches_during_a_run_takes_nothing_again, levels(), async |world: &World| {
+    let (steps, shop) = (begin(world).await, world.shop());
+    synced(&steps).await;
+    // Bought, told to IFS and sent: nothing of it is open any more.
+    let sku = bulk_sku(0);
+    let order = shop.buy(&sku, 2).expect("the shop sells it");
+    assert!(matches!(sweep(steps.link()).await.expect("the store works"), Swept::Done(_)));
+    steps.run(steps.link()).await;
+    shop.fulfil(order);
+    for _ in 0..2 {
+        an_hour_later(world, &steps);
+        synced(&steps).await;
+    }
+    assert_eq!(world.database.number("SELECT COUNT(*) FROM stock_orders"), 0);
+    // Another note comes after orders were looked at, and before the plan.
+    an_hour_later(world, &steps);
+    assert!(matches!(poll(steps.link()).await.expect("the store works"), Polled::Sweep(_)));
+    shop.change(order, Change::Note);
+    let seen = synced(&steps).await;
+    assert_eq!((seen.to_set, available(world, &sku)), (0, 8), "{seen:?}");
     assert_equal(world);
 });
 

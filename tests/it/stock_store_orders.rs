@@ -38,7 +38,7 @@ impl Stage {
     }
 
     /// An order in our books, in its first version.
-    fn book(&self, order: u64) {
+    pub fn book(&self, order: u64) {
         self.database.execute(&format!(
             "INSERT INTO orders (connection, order_id, name, revision, created_at, updated_at, digest, road, payload, \
              born_here, reread_digests, first_received_at) \
@@ -46,7 +46,8 @@ impl Stage {
         ));
     }
 
-    async fn unweighed(&self) -> Vec<(u64, i64)> {
+    /// Orders that wait to be weighed, each with its version.
+    pub async fn unweighed(&self) -> Vec<(u64, i64)> {
         let found = self.store.unweighed_orders(&self.name, 0, 10).await.expect("reads");
         found.iter().map(|order| (order.order_id, order.snapshot.revision)).collect()
     }

@@ -51,7 +51,7 @@ pub(super) enum DemandFigures {
         #[serde(with = "exact")]
         open: Decimal,
     },
-    /// They changed each time they were read.
+    /// They changed each time they were read, or one of them cannot be read.
     NotRead,
 }
 
@@ -106,9 +106,13 @@ impl DemandFigures {
     /// Nothing: no line was named by a reading that came to its end.
     pub(super) const NONE: Self = Self::Sums { unreserved: Decimal::ZERO, open: Decimal::ZERO };
 
-    /// Whether these kept figures tell of any open line.
+    /// Whether these kept figures tell of any open line. What was not read had lines: there was something to be read.
     pub(super) fn had_lines(text: &str) -> bool {
-        matches!(serde_json::from_str(text), Ok(Self::Sums { open, .. }) if !open.is_zero())
+        match serde_json::from_str(text) {
+            Ok(Self::Sums { open, .. }) => !open.is_zero(),
+            Ok(Self::NotRead) => true,
+            Err(_) => false,
+        }
     }
 
     /// Of the open lines of a part; none of one that changed each time.
@@ -181,5 +185,8 @@ mod tests {
         assert_eq!(demand, DemandFigures::Sums { unreserved: Decimal::from(3), open: Decimal::from(6) });
         assert_eq!(read::<DemandFigures>("CUP", &kept(&demand)).expect("reads"), demand);
         assert!(read::<DemandFigures>("CUP", "{}").is_err());
+        for (figures, had) in [(demand, true), (DemandFigures::NotRead, true), (DemandFigures::NONE, false)] {
+            assert_eq!(DemandFigures::had_lines(&kept(&figures)), had, "{figures:?}");
+        }
     }
 }

@@ -61,8 +61,7 @@ pub(super) async fn read(link: &Connection, place: &mut Place, variants: &[u64])
     }
     place.was_read(link).await?;
     // 3.
-    orders::weigh_all(link).await?;
-    orders::look_at_all(link).await?;
+    orders::weigh_and_look(link, place).await?;
     for (contract, parts) in &parts {
         for some in parts.chunks(PARTS_AT_ONCE) {
             read_again(link, place, contract, some).await?;

@@ -145,11 +145,15 @@ pub async fn poll(link: &Connection) -> Result<Polled, StoreError> {
     let is_other = stored.as_ref().is_some_and(|place| place.rules != rules_of(link));
     // 2. What is due.
     let mut place = match under_way.filter(is_good) {
-        Some(place) => place.clone(),
-        None => match due(link).await? {
+        Some(place) if place.parts.is_none() => place.clone(),
+        // Levels that are read again hold up no run that is due, however often that fails: the run reads them too.
+        mending => match due(link).await? {
             Due::Now { accepts_fewer } => begin(link, stored.as_ref(), accepts_fewer).await?,
             Due::In(_) if is_lost || is_other => begin(link, stored.as_ref(), false).await?,
-            Due::In(wait) => return rest(link, stored, wait).await,
+            Due::In(wait) => match mending {
+                Some(place) => place.clone(),
+                None => return rest(link, stored, wait).await,
+            },
         },
     };
     // 3. Step by step.
@@ -199,7 +203,6 @@ async fn books_are_current(link: &Connection, place: &mut Place) -> Result<Stepp
     if place.found != found {
         keep(link, place).await?;
     }
-    place.is_current = known == Known::All;
     let waited = link.clock.now().duration_since(place.waits_from());
     let may_wait = (SignedDuration::ZERO..BOOKS_WAIT).contains(&waited);
     match known {
@@ -207,13 +210,18 @@ async fn books_are_current(link: &Connection, place: &mut Place) -> Result<Stepp
         Known::Unmapped if may_wait => return Ok(Stepped::Later(BOOKS_LOOK)),
         Known::All | Known::Unswept | Known::Unmapped => {}
     }
+    // Orders that change while they are weighed are not known either.
+    let all_weighed = orders::weigh_since(link, place).await?;
+    if !all_weighed && may_wait {
+        return Ok(Stepped::Later(BOOKS_LOOK));
+    }
+    place.is_current = known == Known::All && all_weighed;
     if !place.is_current {
         tracing::warn!(
             connection = %link.name,
-            "not every order is known yet, as no sweep came to its end or its finds wait: levels fall, and none rises, until they are"
+            "not every order is known yet, as no sweep came to its end, its finds wait, or orders change as fast as they are weighed: levels fall, and none rises, until they are"
         );
     }
-    orders::weigh_all(link).await?;
     place.go_to(Step::Plan { site: 0, after: None });
     keep(link, place).await?;
     Ok(Stepped::Further)

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{STOCK, StockError, books};
 use crate::flow::Connection;
 use crate::mapping::stock::fewer::Counted;
-use crate::store::StoreError;
+use crate::store::{StoreError, WritesEnded};
 
 /// What a run does next. `site` counts the sites of the settings.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -135,6 +135,8 @@ pub struct Place {
     pub swept: i64,
     /// The newest delivery when a later sweep was done.
     pub found: Option<i64>,
+    /// Which writes had ended before open lines were read.
+    pub writes: WritesEnded,
     /// Since when every order is waited for.
     waits: i64,
     /// Whether every order is known.

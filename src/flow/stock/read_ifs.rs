@@ -130,6 +130,7 @@ pub(super) async fn stock(
         Some(next) => Step::Stock { site, after: Some(next) },
         None => Step::Stock { site: site + 1, after: None },
     });
+    tell_odd(link, &contract, "stock", page.parts.iter().map(|part| (part.part_no.as_str(), part.odd.as_deref())));
     let figures = page.parts.into_iter().map(|part| stock_figures(link, &contract, part)).collect();
     put(link, place, (contract, PartReading::Stock), figures).await
 }
@@ -168,7 +169,24 @@ async fn demand_page(
     if page.next.is_none() {
         place.holds(link, Counted::PartsWithLines, (Some(contract), before, now))?;
     }
+    tell_odd(link, contract, "open lines", page.parts.iter().map(|part| (part.part_no.as_str(), part.odd.as_deref())));
     Ok(Page { figures: page.parts.into_iter().map(demand_figures).collect(), next: page.next })
+}
+
+/// Says once for a page that parts of it are left alone: a log must not grow with what is odd in IFS.
+fn tell_odd<'a>(
+    link: &Connection,
+    contract: &str,
+    what: &str,
+    parts: impl Iterator<Item = (&'a str, Option<&'a str>)>,
+) {
+    let mut odd = parts.filter_map(|(part_no, odd)| odd.map(|odd| (part_no, odd)));
+    let Some((part_no, error)) = odd.next() else { return };
+    let others = odd.count();
+    tracing::warn!(
+        connection = %link.name, contract, what, part_no, error, others,
+        "a row of IFS cannot be read: the levels of its part stay as they are"
+    );
 }
 
 pub(super) fn demand_figures(part: PartWithDemand) -> PartFigures {
@@ -177,14 +195,15 @@ pub(super) fn demand_figures(part: PartWithDemand) -> PartFigures {
 }
 
 pub(super) fn stock_figures(link: &Connection, contract: &str, part: PartInStock) -> PartFigures {
-    let PartInStock { part_no, rows } = part;
+    let PartInStock { part_no, rows, odd } = part;
     let today = link.rules.local(link.clock.now()).date();
-    let stock = match rows {
-        Some(rows) => {
+    let stock = match (rows, odd) {
+        (_, Some(odd)) => PartStock::Unclear(odd),
+        (Some(rows), None) => {
             let rows: Vec<_> = rows.into_iter().map(|row| row_of(&part_no, row)).collect();
             sum(&rows, contract, &link.stock, today)
         }
-        None => PartStock::NotRead,
+        (None, None) => PartStock::NotRead,
     };
     PartFigures { figures: kept(&StockFigures::from(stock)), part_no }
 }

@@ -129,6 +129,44 @@ async fn parts_that_are_named_are_all_answered_those_without_rows_too() {
 }
 
 #[tokio::test]
+async fn an_odd_row_is_its_parts_alone() {
+    let mut stock = rows(&[("A", 1), ("B", 2), ("C", 1)]);
+    stock[2]["QtyOnhand"] = json!("many");
+    let server = answering(list(&stock)).await;
+    let client = client_of(&server.url, clock());
+    let page = client.stock_page("S10", None).await.expect("a page");
+    let named = client.stock_of_parts("S10", &["A", "B", "C"]).await.expect("an answer");
+    for parts in [page.parts, named] {
+        let told: Vec<_> = parts.iter().map(|part| (part.part_no.as_str(), part.rows.as_ref().map(Vec::len))).collect();
+        assert_eq!(told, [("A", Some(1)), ("B", None), ("C", Some(1))]);
+        assert!(parts[1].odd.as_deref().is_some_and(|odd| odd.contains("QtyOnhand")), "{:?}", parts[1].odd);
+        assert!(parts[0].odd.is_none() && parts[2].odd.is_none());
+    }
+}
+
+#[tokio::test]
+async fn an_odd_line_is_its_parts_alone_unless_it_is_closed() {
+    let line = |part: &str, line_no: &str, due: Value, state: &str| {
+        json!({
+            "PartNo": part, "OrderNo": "W1", "LineNo": line_no, "RelNo": "1", "LineItemNo": 0, "RevisedQtyDue": due,
+            "OrderState": state,
+        })
+    };
+    let lines = [
+        line("A", "1", json!("5"), "Released"),
+        line("A", "2", json!([]), "Cancelled"),
+        line("B", "3", json!("5"), "Released"),
+        line("B", "4", json!([]), "Released"),
+    ];
+    let server = answering(list(&lines)).await;
+    let page = client_of(&server.url, clock()).demand_page("S10", LineFilter::ByUs, None).await.expect("a page");
+    let told: Vec<_> =
+        page.parts.iter().map(|part| (part.part_no.as_str(), part.lines.as_ref().map(Vec::len))).collect();
+    assert_eq!(told, [("A", Some(1)), ("B", None)]);
+    assert!(page.parts[1].odd.as_deref().is_some_and(|odd| odd.contains("RevisedQtyDue")), "{:?}", page.parts[1].odd);
+}
+
+#[tokio::test]
 async fn lines_are_filtered_by_ifs_where_it_can_and_by_us_where_not() {
     let line = |line_no: &str, state: &str| {
         json!({
