@@ -43,6 +43,7 @@ mod stock_parts;
 mod stock_pools;
 mod stock_price_acts;
 mod stock_prices;
+mod stock_products;
 mod stock_readings;
 mod stock_unplanned;
 mod stock_waits;

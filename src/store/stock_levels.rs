@@ -148,8 +148,8 @@ pub struct StaleLevel {
     pub item_id: u64,
     /// Shopify's number of the location.
     pub location_id: u64,
-    /// Shopify's number of its variant, where we know one.
-    pub variant_id: Option<u64>,
+    /// Shopify's number of its variant.
+    pub variant_id: u64,
 }
 
 /// Which levels are listed.
@@ -291,7 +291,7 @@ impl Store {
         .await
     }
 
-    /// Levels that have to be read again, with their variants.
+    /// Levels that have to be read again, with their variants. One without a variant that we know is the next run's, which forgets it.
     ///
     /// # Errors
     /// The database's refusal.
@@ -302,14 +302,14 @@ impl Store {
             item_id: i64,
             #[diesel(sql_type = BigInt)]
             location_id: i64,
-            #[diesel(sql_type = diesel::sql_types::Nullable<BigInt>)]
-            variant_id: Option<i64>,
+            #[diesel(sql_type = BigInt)]
+            variant_id: i64,
         }
         let name = name.as_str().to_owned();
         self.run(move |db| {
             let rows: Vec<Row> = sql_query(
                 "SELECT l.item_id, l.location_id, v.variant_id FROM stock_levels l \
-                 LEFT JOIN stock_variants v ON v.connection = l.connection AND v.item_id = l.item_id \
+                 JOIN stock_variants v ON v.connection = l.connection AND v.item_id = l.item_id \
                  WHERE l.connection = $1 AND l.state = 'stale' ORDER BY l.item_id LIMIT $2",
             )
             .bind::<Text, _>(name)
@@ -318,7 +318,7 @@ impl Store {
             let stale = |row: Row| StaleLevel {
                 item_id: unsigned(row.item_id),
                 location_id: unsigned(row.location_id),
-                variant_id: row.variant_id.map(unsigned),
+                variant_id: unsigned(row.variant_id),
             };
             Ok(rows.into_iter().map(stale).collect())
         })

@@ -15,7 +15,7 @@ use super::leases::{self, Lease};
 use super::rows::{instant, micros, signed, unsigned};
 use super::snapshots::{Snapshot, snapshots_of};
 use super::steps::NOTED;
-use super::stock_readings::in_pieces;
+use super::stock_readings::{ROWS_AT_ONCE, in_pieces};
 use super::stock_weighing::WritesEnded;
 use super::{Store, StoreError, schema};
 use crate::domain::document::DocumentKind;
@@ -421,11 +421,15 @@ fn units_where(db: &mut Db, name: &str, which: Which<'_>) -> Result<Vec<OrderUni
         Which::Orders(ids) => ours.filter(order_id.eq_any(ids)).order((order_id, catalog_no)).load(db)?,
         Which::Parts(parts) => ours.filter(catalog_no.eq_any(parts)).order((catalog_no, order_id)).load(db)?,
     };
-    let ids: BTreeSet<i64> = rows.iter().map(|row| row.0).collect();
-    let orders = stock_orders::table.filter(stock_orders::connection.eq(name));
-    let orders = orders.filter(stock_orders::order_id.eq_any(ids));
-    let changed: Vec<(i64, i64)> = orders.select((stock_orders::order_id, stock_orders::changed_at)).load(db)?;
-    let changed: BTreeMap<i64, i64> = changed.into_iter().collect();
+    // In pieces: of a part that sells well there are more open orders than one statement takes values.
+    let ids: Vec<i64> = rows.iter().map(|row| row.0).collect::<BTreeSet<_>>().into_iter().collect();
+    let mut changed: BTreeMap<i64, i64> = BTreeMap::new();
+    for some in ids.chunks(ROWS_AT_ONCE) {
+        let orders = stock_orders::table.filter(stock_orders::connection.eq(name));
+        let orders = orders.filter(stock_orders::order_id.eq_any(some));
+        let orders = orders.select((stock_orders::order_id, stock_orders::changed_at));
+        changed.extend(orders.load::<(i64, i64)>(db)?);
+    }
     let units = |(order, catalog_no, site, units, open, written): RawUnits| OrderUnits {
         order_id: unsigned(order),
         changed_at: changed.get(&order).copied().map_or(Timestamp::MAX, instant),

@@ -11,6 +11,7 @@ use super::dialect::Db;
 use super::rows::{signed, unsigned};
 use super::stock_levels::{LevelRow, RawLevel};
 use super::stock_parts::{RawSalesPart, SalesPart, StockPart};
+use super::stock_readings::ROWS_AT_ONCE;
 use super::{Store, StoreError, schema};
 use crate::domain::ids::ConnectionName;
 
@@ -107,9 +108,11 @@ impl Store {
         let name = name.as_str().to_owned();
         self.run(move |db| {
             let parts: Vec<Word> = sql_query(
+                // A value, not a join, so that PostgreSQL without statistics goes along the index of the parts too.
                 "SELECT DISTINCT p.part_no AS word FROM stock_sales_parts p \
-                 JOIN stock_variants v ON v.connection = p.connection AND v.catalog_no = p.catalog_no \
-                 WHERE p.connection = $1 AND p.site = $2 AND p.part_no > $3 ORDER BY p.part_no LIMIT $4",
+                 WHERE p.connection = $1 AND p.site = $2 AND p.part_no > $3 \
+                 AND (SELECT 1 FROM stock_variants v WHERE v.connection = p.connection AND v.catalog_no = p.catalog_no LIMIT 1) = 1 \
+                 ORDER BY p.part_no LIMIT $4",
             )
             .bind::<Text, _>(&name)
             .bind::<Text, _>(&site)
@@ -151,6 +154,30 @@ impl Store {
             let sold = dsl::stock_sales_parts.filter(dsl::connection.eq(name)).filter(dsl::site.eq(site));
             let sold = sold.filter(dsl::catalog_no.eq_any(numbers)).select(dsl::part_no).distinct();
             Ok(sold.order(dsl::part_no).load::<Option<String>>(db)?.into_iter().flatten().collect())
+        })
+        .await
+    }
+
+    /// The sales parts that these variants are, by what was read of them last.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn numbers_of_variants(
+        &self,
+        name: &ConnectionName,
+        variants: &[u64],
+    ) -> Result<Vec<String>, StoreError> {
+        use schema::stock_variants::dsl;
+        let name = name.as_str().to_owned();
+        let variants: Vec<i64> = variants.iter().map(|id| signed(*id)).collect::<Result<_, _>>()?;
+        self.run(move |db| {
+            let mut numbers = BTreeSet::new();
+            for some in variants.chunks(ROWS_AT_ONCE) {
+                let ours = dsl::stock_variants.filter(dsl::connection.eq(&name));
+                let ours = ours.filter(dsl::variant_id.eq_any(some)).select(dsl::catalog_no);
+                numbers.extend(ours.load::<Option<String>>(db)?.into_iter().flatten());
+            }
+            Ok(numbers.into_iter().collect())
         })
         .await
     }
@@ -238,42 +265,6 @@ impl Store {
                 rows = ours().filter(by_number).select(RawVariant::as_select()).load(db)?;
             }
             with_levels(db, &name, rows)
-        })
-        .await
-    }
-
-    /// The variants of these products, each with its levels.
-    ///
-    /// # Errors
-    /// The database's refusal.
-    pub async fn variants_of_products(
-        &self,
-        name: &ConnectionName,
-        products: Vec<u64>,
-    ) -> Result<Vec<StockVariant>, StoreError> {
-        use schema::stock_variants::dsl;
-        let name = name.as_str().to_owned();
-        let products: Vec<i64> = products.into_iter().map(signed).collect::<Result<_, _>>()?;
-        self.run(move |db| {
-            let of = dsl::stock_variants.filter(dsl::connection.eq(&name)).filter(dsl::product_id.eq_any(products));
-            let rows: Vec<RawVariant> =
-                of.order((dsl::product_id, dsl::variant_id)).select(RawVariant::as_select()).load(db)?;
-            with_levels(db, &name, rows)
-        })
-        .await
-    }
-
-    /// Numbers of products behind one, in their order, `limit` at most.
-    ///
-    /// # Errors
-    /// The database's refusal.
-    pub async fn stock_products(&self, name: &ConnectionName, after: u64, limit: i64) -> Result<Vec<u64>, StoreError> {
-        use schema::stock_variants::dsl;
-        let (name, after) = (name.as_str().to_owned(), signed(after)?);
-        self.run(move |db| {
-            let products = dsl::stock_variants.filter(dsl::connection.eq(name)).filter(dsl::product_id.gt(after));
-            let products = products.select(dsl::product_id).distinct().order(dsl::product_id).limit(limit);
-            Ok(products.load::<i64>(db)?.into_iter().map(unsigned).collect())
         })
         .await
     }
@@ -396,12 +387,15 @@ fn variants_by_number(
 /// Variants with their levels.
 pub(super) fn with_levels(db: &mut Db, name: &str, rows: Vec<RawVariant>) -> Result<Vec<StockVariant>, StoreError> {
     use schema::stock_levels::dsl;
-    let items: Vec<i64> = rows.iter().map(|row| row.item_id).collect();
-    let levels = dsl::stock_levels.filter(dsl::connection.eq(name)).filter(dsl::item_id.eq_any(items));
-    let levels: Vec<RawLevel> = levels.order(dsl::location_id).select(RawLevel::as_select()).load(db)?;
+    // Each once: an item that stood in two pieces would have its levels twice.
+    let items: Vec<i64> = rows.iter().map(|row| row.item_id).collect::<BTreeSet<_>>().into_iter().collect();
     let mut by_item: BTreeMap<i64, Vec<LevelRow>> = BTreeMap::new();
-    for level in levels {
-        by_item.entry(level.item_id).or_default().push(level.told()?);
+    for some in items.chunks(ROWS_AT_ONCE) {
+        let levels = dsl::stock_levels.filter(dsl::connection.eq(name)).filter(dsl::item_id.eq_any(some));
+        let levels: Vec<RawLevel> = levels.order(dsl::location_id).select(RawLevel::as_select()).load(db)?;
+        for level in levels {
+            by_item.entry(level.item_id).or_default().push(level.told()?);
+        }
     }
     let variant = |raw: RawVariant| StockVariant {
         // Two variants may share an item: each shows it.

@@ -12,12 +12,15 @@ use super::stock_readings::next_mark;
 use super::{Store, StoreError};
 use crate::domain::ids::ConnectionName;
 
-/// What the rows of levels at rest look like that do not show what is wanted.
-const WAITING: &str = "state IN ('quiet', 'written') AND wanted <> quantity";
+/// What the rows of levels at rest look like that do not show what is wanted: the words of the partial index `stock_levels_waiting`. One
+/// that shares its part with a parked level is left out: that one does not fall before a person has seen to it, or another run.
+const WAITING: &str = "state IN ('quiet', 'written') AND wanted <> quantity AND NOT EXISTS (SELECT 1 FROM stock_levels parked \
+     WHERE parked.connection = stock_levels.connection AND parked.state = 'parked' \
+     AND parked.site = stock_levels.site AND parked.part_no = stock_levels.part_no)";
 
 impl Store {
     /// Has levels read again that were planned before `before` and show less or more than is wanted, unless they are more than
-    /// `most`; gives how many wait.
+    /// `most`; gives how many wait, as far as they were counted.
     ///
     /// # Errors
     /// [`StoreError::Fenced`] when the lease is no longer ours: nothing was changed.
@@ -37,11 +40,13 @@ impl Store {
         let counted = name.clone();
         let waiting = self
             .run(move |db| {
+                // Counted no further than tells whether they are too many.
                 let count = sql_query(format!(
-                    "SELECT COUNT(*) AS count FROM stock_levels WHERE connection = $1 AND planned_at < $2 AND {WAITING}"
+                    "SELECT COUNT(*) AS count FROM (SELECT item_id FROM stock_levels \
+                     WHERE connection = $1 AND planned_at < $2 AND {WAITING} LIMIT $3) waiting"
                 ));
                 let count = count.bind::<Text, _>(counted).bind::<BigInt, _>(micros(before));
-                Ok(count.get_result::<Count>(db)?.count)
+                Ok(count.bind::<BigInt, _>(most.saturating_add(1)).get_result::<Count>(db)?.count)
             })
             .await?;
         if waiting == 0 || waiting > most {

@@ -200,7 +200,7 @@ async fn a_bad_level_is_parked_alone_and_the_others_go_in_another_call() {
         let reason = stage.level(3).await.reason.expect("told");
         assert_eq!((reason.0.as_str(), reason.1.as_str()), ("invalid_location", "it is \"off\""));
         let stale = stage.store.stale_levels(&stage.name, 10).await.expect("reads");
-        assert_eq!(stale.iter().map(|level| (level.item_id, level.variant_id)).collect::<Vec<_>>(), [(2, Some(1_002))]);
+        assert_eq!(stale.iter().map(|level| (level.item_id, level.variant_id)).collect::<Vec<_>>(), [(2, 1_002)]);
         assert_eq!(stage.plan(&[(2, 7)]).await, 0, "it is read again first");
 
         let other = stage.call().await.expect("the first goes again at once");
@@ -378,4 +378,58 @@ async fn a_level_that_was_read_as_another_while_its_call_was_open_is_planned_ane
         })
         .await;
     }
+}
+
+#[actix_rt::test]
+async fn a_level_that_waits_is_read_again_but_not_for_a_parked_one() {
+    on_each(async |stage| {
+        stage.read_now(1, &[(1, 4), (2, 4), (3, 1)]).await;
+        for (item, part_no) in [(1, "CUP"), (2, "MUG")] {
+            let target = LevelOutcome::Target { quantity: 4, wanted: 6, terms: "{}".to_owned() };
+            let waits = LevelPlan { part_no: part_no.to_owned(), ..plan(&stage.level(item).await, target) };
+            let taken = stage.store.put_stock_plans(&stage.lease, &stage.name, vec![waits], at(2)).await;
+            assert_eq!(taken.expect("keeps"), 1);
+        }
+        // The part of the first one has a level that Shopify does not take.
+        stage.plan(&[(3, 5)]).await;
+        let call = stage.call().await.expect("it differs");
+        let parked = LevelFate::Parked { code: "refused".to_owned(), text: String::new() };
+        stage.end(&call, CallEnd::Refused(vec![(0, parked)])).await.expect("settles");
+
+        let again =
+            |before, most| stage.store.read_waiting_levels_again(&stage.lease, &stage.name, (before, most), at(9));
+        assert_eq!(again(at(2), 5).await.expect("looks"), 0, "not yet");
+        assert_eq!(again(at(3), 0).await.expect("looks"), 1, "too many");
+        assert_eq!(stage.state(2).await, LevelState::Quiet);
+        assert_eq!(again(at(3), 5).await.expect("looks"), 1);
+        assert_eq!((stage.state(1).await, stage.state(2).await), (LevelState::Quiet, LevelState::Stale));
+        // A person has seen to the parked one.
+        stage.store.retry_levels(&stage.name, None, "eva".to_owned(), at(9)).await.expect("asks");
+        assert_eq!(again(at(3), 5).await.expect("looks"), 1);
+        assert_eq!(stage.state(1).await, LevelState::Stale);
+    })
+    .await;
+}
+
+#[actix_rt::test]
+async fn levels_without_a_variant_do_not_stand_before_those_that_are_read_again() {
+    on_each(async |stage| {
+        stage.read_now(1, &[(1, 4), (2, 4)]).await;
+        stage.database.execute("UPDATE stock_levels SET state = 'stale'");
+        stage.database.execute("DELETE FROM stock_variants WHERE item_id = 1");
+        let stale = stage.store.stale_levels(&stage.name, 1).await.expect("reads");
+        assert_eq!(stale.iter().map(|level| (level.item_id, level.variant_id)).collect::<Vec<_>>(), [(2, 1_002)]);
+    })
+    .await;
+}
+
+#[actix_rt::test]
+async fn a_variant_is_its_sales_part_also_where_another_ones_sku_is_its_number() {
+    on_each(async |stage| {
+        stage.read_now(1, &[(1, 4), (2, 4), (3, 4)]).await;
+        stage.database.execute("UPDATE stock_variants SET sku = '1001' WHERE variant_id = 1002");
+        let numbers = stage.store.numbers_of_variants(&stage.name, &[1_003, 1_001, 7]).await.expect("reads");
+        assert_eq!(numbers, ["P1", "P3"]);
+    })
+    .await;
 }

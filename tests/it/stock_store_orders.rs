@@ -337,3 +337,45 @@ impl Stage {
         self.store.settle_prices(&self.lease, &self.name, 0, settled, at(3)).await.expect("settles");
     }
 }
+
+/// More than SQLite takes values in one statement.
+const MANY: i64 = 33_000;
+
+#[actix_rt::test]
+async fn more_open_orders_of_a_part_are_read_than_one_statement_takes_values() {
+    on_each(async |stage| {
+        let many = format!("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {MANY})");
+        stage.database.execute(&format!(
+            "{many} INSERT INTO stock_orders (connection, order_id, changed_at) SELECT 'acme', i, i FROM n"
+        ));
+        stage.database.execute(&format!(
+            "{many} INSERT INTO stock_order_units (connection, order_id, catalog_no, site, units, open) \
+             SELECT 'acme', i, 'P1', '{SITE}', 1, 1 FROM n"
+        ));
+        let units = stage.store.order_units(&stage.name, vec!["P1".to_owned()]).await.expect("reads");
+        assert_eq!(units.len(), usize::try_from(MANY).expect("a count"));
+        for one in [&units[0], &units[units.len() - 1]] {
+            assert_eq!(one.changed_at.as_microsecond(), i64::try_from(one.order_id).expect("a number"));
+        }
+    })
+    .await;
+}
+
+#[actix_rt::test]
+async fn a_piece_of_products_is_small_by_its_variants_too() {
+    on_each(async |stage| {
+        // Variants 1 to `MANY` are product 1, the next 1,000 are 2, and so on.
+        stage.database.execute(&format!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {MANY} + 3000) \
+             INSERT INTO stock_variants (connection, variant_id, run, product_id, item_id, price, policy, status, \
+             is_tracked, is_bundle) SELECT 'acme', i, 1, CASE WHEN i <= {MANY} THEN 1 \
+             ELSE 2 + (i - {MANY} - 1) / 1000 END, i, '1', 'DENY', 'ACTIVE', 1, 0 FROM n"
+        ));
+        let products = async |after| stage.store.stock_products(&stage.name, after, 10).await.expect("reads");
+        assert_eq!(products(0).await, [1], "more than a piece, and all of it");
+        assert_eq!((products(1).await, products(3).await, products(4).await), (vec![2, 3], vec![4], vec![]));
+        let variants = stage.store.variants_of_products(&stage.name, vec![1]).await.expect("reads");
+        assert_eq!(variants.len(), usize::try_from(MANY).expect("a count"));
+    })
+    .await;
+}

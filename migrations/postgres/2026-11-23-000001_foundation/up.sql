@@ -283,8 +283,12 @@ CREATE TABLE stock_levels (
     PRIMARY KEY (connection, item_id, location_id)
 );
 CREATE INDEX stock_levels_due ON stock_levels (connection, due_at, item_id, location_id) WHERE state = 'planned';
+CREATE INDEX stock_levels_aging ON stock_levels (connection, planned_at) WHERE state = 'planned';
+CREATE INDEX stock_levels_waiting ON stock_levels (connection, planned_at)
+    WHERE state IN ('quiet', 'written') AND wanted <> quantity;
 CREATE INDEX stock_levels_stale ON stock_levels (connection, item_id) WHERE state = 'stale';
 CREATE INDEX stock_levels_parked ON stock_levels (connection, item_id) WHERE state = 'parked';
+CREATE INDEX stock_levels_parked_part ON stock_levels (connection, site, part_no) WHERE state = 'parked';
 CREATE INDEX stock_levels_call ON stock_levels (call_id) WHERE call_id IS NOT NULL;
 
 CREATE TABLE stock_calls (

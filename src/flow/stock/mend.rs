@@ -12,7 +12,7 @@ use super::read_shop::{behind_orders, split};
 use super::{Stepped, StockError, keep, orders};
 use crate::flow::Connection;
 use crate::ifs::{LineFilter, PartInStock, PartWithDemand};
-use crate::store::{LevelsTold, PartFigures, PartReading, StockPart, StockReading, StockVariant};
+use crate::store::{LevelsTold, PartFigures, PartReading, StockPart, StockReading};
 
 /// Levels that are read again at once.
 const LEVELS_AT_ONCE: i64 = 100;
@@ -29,8 +29,7 @@ pub(super) async fn begin(link: &Connection, place: &mut Place) -> Result<bool, 
         store.read_waiting_levels_again(lease, &link.name, (before, WAITING_MAX), now).await?;
     }
     let stale = store.stale_levels(&link.name, LEVELS_AT_ONCE).await?;
-    // A level without a variant that we know is the next run's, which forgets it.
-    let variants: BTreeSet<u64> = stale.iter().filter_map(|level| level.variant_id).collect();
+    let variants: BTreeSet<u64> = stale.iter().map(|level| level.variant_id).collect();
     if variants.is_empty() {
         return Ok(false);
     }
@@ -47,7 +46,7 @@ pub(super) async fn begin(link: &Connection, place: &mut Place) -> Result<bool, 
 pub(super) async fn read(link: &Connection, place: &mut Place, variants: &[u64]) -> Result<Stepped, StockError> {
     let store = &link.store;
     // 1.
-    let mut numbers: BTreeSet<String> = numbers_of(link, variants).await?;
+    let mut numbers: BTreeSet<String> = store.numbers_of_variants(&link.name, variants).await?.into_iter().collect();
     numbers.extend(read_variants(link, place, variants).await?);
     // 2.
     let parts = parts_of(link, &numbers).await?;
@@ -95,17 +94,6 @@ async fn read_variants(link: &Connection, place: &Place, variants: &[u64]) -> Re
         cursor: None,
     };
     store.put_stock_reading(lease, &link.name, reading, link.clock.now()).await?;
-    Ok(numbers)
-}
-
-/// The sales parts that some variants were until now.
-async fn numbers_of(link: &Connection, variants: &[u64]) -> Result<BTreeSet<String>, StockError> {
-    let mut numbers = BTreeSet::new();
-    for variant in variants {
-        let found = link.store.variants_named(&link.name, variant.to_string()).await?;
-        let own = found.into_iter().filter(|one: &StockVariant| one.variant_id == *variant);
-        numbers.extend(own.filter_map(|one| one.catalog_no));
-    }
     Ok(numbers)
 }
 

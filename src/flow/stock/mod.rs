@@ -158,6 +158,9 @@ pub async fn poll(link: &Connection) -> Result<Polled, StoreError> {
     };
     // 3. Step by step.
     if place.number == 0 && place.parts.is_none() {
+        // What was asked for while it could not go on is asked of it.
+        let since = place.began_at().as_microsecond();
+        place.accepts_fewer |= asked(link).await?.is_some_and(|asked| asked.accepts_fewer && asked.at >= since);
         place.number = link.store.begin_run(&link.tenant.lease, &link.name, STOCK, link.clock.now()).await?;
         keep(link, &place).await?;
     }
