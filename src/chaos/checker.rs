@@ -7,10 +7,11 @@ use std::fmt;
 use super::account::{Account, Delivery, Document};
 use super::evidence::Evidence;
 use super::quiet::shops;
+use super::stock::prices_that_differ;
 use crate::cli::demo::{CONNECTIONS, planned};
 use crate::domain::document::{DocumentKind, State};
 use crate::sandbox::ledger::{Class, Entry, Ledger, Outcome};
-use crate::sandbox::{Books, Parked};
+use crate::sandbox::{Books, Parked, Sandbox};
 
 /// Resident memory of one child at most, KiB.
 pub(super) const RSS_KIB_MAX: u64 = 400 * 1_024;
@@ -35,7 +36,7 @@ pub(super) enum Invariant {
     I2,
     /// Nothing ends silently, nothing is stuck.
     I3,
-    /// IFS holds what the latest state in Shopify maps to.
+    /// IFS holds what the latest state in Shopify maps to, and Shopify shows of stock and prices what IFS has.
     I4,
     /// Memory, files, threads, the database are bounded.
     I9,
@@ -96,6 +97,7 @@ pub(super) fn check(evidence: &Evidence<'_>) -> Vec<Broken> {
     });
     books(&evidence.sandbox.books(&parked.collect::<Vec<_>>()), &mut found);
     overrides(&evidence.sandbox.ledger(), &mut found);
+    stock(evidence.sandbox, &mut found);
     account.deliveries.iter().for_each(|delivery| delivery_ended(delivery, &mut found));
     account.documents.iter().for_each(|document| document_rests(document, &mut found));
     account.documents.iter().filter(|one| is_order(one)).for_each(|document| steps_are_told(document, &mut found));
@@ -219,6 +221,23 @@ fn overrides(ledger: &Ledger, found: &mut Found) {
     if counters.upserts > 0 {
         found.add(Invariant::I4, Kind::Difference, 0, format!("{} upserts", counters.upserts));
     }
+}
+
+/// I4: what the shops show of stock and prices against what IFS has, where both count it.
+fn stock(sandbox: &Sandbox, found: &mut Found) {
+    let books = sandbox.stock_books();
+    let mut differs = |what: String| found.add(Invariant::I4, Kind::Difference, 0, what);
+    for one in &books.differences {
+        let (shown, sellable) = (one.shown, one.sellable);
+        differs(format!("{} of {}: the shop shows {shown}, and {sellable} can be sold", one.sku, one.shop));
+    }
+    for one in &books.oversold {
+        differs(format!("{} of {}: {} more were sold than are there", one.sku, one.shop, one.units));
+    }
+    for one in &books.products {
+        differs(format!("product {} of {} {}", one.product, one.shop, one.wrong));
+    }
+    prices_that_differ(sandbox).into_iter().for_each(differs);
 }
 
 /// I3: what was delivered was looked at.

@@ -1,5 +1,6 @@
 //! The crash matrix: a child is killed at every failpoint in turn, each time with orders under way that lead there; its
-//! successor, armed with the next point, takes over what it left. At the end one checker reads everything.
+//! successor, armed with the next point, takes over what it left. Behind the points of orders come those of stock and prices. At the end
+//! one checker reads everything.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use super::run::{Progress, Run, says};
 use super::scene::Scene;
 use super::stage::{CENSUS_DAYS, SWEEP_EVERY, Setup, WAIT};
 use super::verdict::Verdict;
-use super::{ChaosArgs, Trouble, tell};
+use super::{ChaosArgs, Trouble, stock, tell};
 use crate::cli::demo::Faults;
 use crate::failpoint;
 use crate::sandbox::shopify::{Feature, Ruled, Story};
@@ -94,26 +95,39 @@ pub(super) async fn matrix(args: &ChaosArgs) -> Result<Verdict, Trouble> {
         sweep_every: Some(SWEEP_EVERY),
         census_days: CENSUS_DAYS,
         wait: WAIT,
+        is_stocked: true,
     };
     let mut run = Run::set(setup, Environment::default(), Progress::Told).await?;
     for (point, scene) in SCENES {
-        run.environment.failpoint = Some(point.to_owned());
-        run.environment.clock_jumps = scene.clock.map(str::to_owned);
-        run.start_all()?;
-        scene.play(&mut run);
-        if says(&mut run, 0, &format!("failpoint reached: {point}\n")).await? {
-            tell(&format!("killed at {point}"));
-        } else {
-            tell(&format!("nothing came by {point}"));
-            run.unreached(point);
-        }
-        run.kill(0)?;
+        killed_at(&mut run, point, scene).await?;
+    }
+    // Not before: while the clock is wrong a reading is begun anew.
+    run.stage.follow_stock()?;
+    for (index, point) in stock::points().enumerate() {
+        stock::lead_to(&run, index).await?;
+        killed_at(&mut run, point, PLAIN).await?;
     }
     run.environment.failpoint = None;
     run.environment.clock_jumps = None;
     run.start_all()?;
     run.heal(QUIET_MAX).await?;
+    stock::until_equal(&mut run, QUIET_MAX).await?;
     run.end().await
+}
+
+/// Starts a child that is armed with a point, plays what leads there, and kills it there.
+async fn killed_at(run: &mut Run, point: &'static str, scene: Scene) -> Result<(), Trouble> {
+    run.environment.failpoint = Some(point.to_owned());
+    run.environment.clock_jumps = scene.clock.map(str::to_owned);
+    run.start_all()?;
+    scene.play(run);
+    if says(run, 0, &format!("failpoint reached: {point}\n")).await? {
+        tell(&format!("killed at {point}"));
+    } else {
+        tell(&format!("nothing came by {point}"));
+        run.unreached(point);
+    }
+    run.kill(0)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod run;
 mod scene;
 mod soak;
 mod stage;
+mod stock;
 mod verdict;
 
 use std::ffi::OsString;

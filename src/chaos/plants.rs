@@ -204,6 +204,7 @@ async fn play(plant: &Plant, seed: u64, planted: Option<&'static str>) -> Result
         sweep_every: sweeps.then_some(SWEEP_OFTEN),
         census_days: 0,
         wait: if paused { SHORT_WAIT } else { WAIT },
+        is_stocked: false,
     };
     let failpoint = match plant.stop {
         Stop::Nothing => None,

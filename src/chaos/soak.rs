@@ -40,6 +40,7 @@ pub(super) async fn soak(args: &ChaosArgs) -> Result<Verdict, Trouble> {
         sweep_every: Some(if args.faults == Faults::None { SWEEP_EVERY } else { sweep_every(args.orders) }),
         census_days: CENSUS_DAYS,
         wait: WAIT,
+        is_stocked: false,
     };
     // A year's Retry-After is clamped to 15 minutes, which no run has.
     let clamp = (args.faults == Faults::Harsh).then_some(RETRY_AFTER_MAX_SECS);

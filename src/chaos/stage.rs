@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Database, Trouble, postgres};
+use super::{Database, Trouble, postgres, stock};
 use crate::app::{self, chain, credentials};
 use crate::cli::demo::{CONNECTIONS, Faults, preset, secrets_of, shops, write_settings};
 use crate::cli::demo_settings::{DemoSettings, Manner, ShopEndpoint};
@@ -20,6 +20,8 @@ const SLOW_ANSWER: Duration = Duration::from_millis(800);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
 /// Between two sweeps where no webhook is lost: those at the starts are enough.
 pub(super) const SWEEP_EVERY: Duration = Duration::from_secs(900);
+/// Between two readings of the stock that nobody asks for.
+const STOCK_EVERY: Duration = Duration::from_secs(3_600);
 /// Days of a census, where there is one.
 pub(super) const CENSUS_DAYS: u64 = 30;
 /// `Prefer: wait`, which the sandbox keeps to.
@@ -42,6 +44,8 @@ pub(super) struct Setup {
     pub(super) census_days: u64,
     /// `Prefer: wait`: how long IFS may work on each part of a request.
     pub(super) wait: Duration,
+    /// Whether both sides count what they have; the service follows that from [`Stage::follow_stock`] on.
+    pub(super) is_stocked: bool,
 }
 
 /// Everything but the service.
@@ -50,6 +54,7 @@ pub(super) struct Stage {
     /// For asking what is due; the account itself is read by commands.
     pub(super) store: Store,
     pub(super) config: PathBuf,
+    settings: DemoSettings,
     folder: tempfile::TempDir,
     _server: Option<postgres::Server>,
 }
@@ -66,27 +71,40 @@ impl Stage {
             ..SandboxSettings::default()
         })
         .map_err(|error| format!("the sandbox cannot start: {error}"))?;
+        if setup.is_stocked {
+            stock::stock_up(&sandbox);
+        }
         let folder = tempfile::Builder::new()
             .prefix("ml-connector-chaos-")
             .tempdir()
             .map_err(|error| format!("no temporary folder: {error}"))?;
         let (server, url) = database(setup, folder.path())?;
-        let settings = write_settings(&settings(&sandbox, url, setup), folder.path())
-            .map_err(|failure| format!("the settings: {failure:?}"))?;
-        let store = app::open_store(&settings).map_err(|error| chain(&error))?;
+        let settings = settings(&sandbox, url, setup);
+        let loaded =
+            write_settings(&settings, folder.path()).map_err(|failure| format!("the settings: {failure:?}"))?;
+        let store = app::open_store(&loaded).map_err(|error| chain(&error))?;
         store.migrate().await.map_err(|error| chain(&error))?;
         let filter = DocumentFilter { limit: 1, ..DocumentFilter::default() };
         if !store.list_documents(filter).await.map_err(|error| chain(&error))?.is_empty() {
             return Err("--database-url: an empty database is wanted, this one holds documents".to_owned());
         }
-        let keys = app::key_ring(&settings).map_err(|error| chain(&error))?;
+        let keys = app::key_ring(&loaded).map_err(|error| chain(&error))?;
         for (owner, kind, secret) in secrets_of(&sandbox, &CONNECTIONS) {
             credentials::put(&store, &keys, &owner, kind, &secret, "chaos".to_owned(), Timestamp::now())
                 .await
                 .map_err(|error| format!("a credential: {error:?}"))?;
         }
         let config = folder.path().join("ml-connector.toml");
-        Ok(Self { sandbox, store, config, folder, _server: server })
+        Ok(Self { sandbox, store, config, settings, folder, _server: server })
+    }
+
+    /// Whatever is started from now on keeps the shops' stock, and the own prices of the first shop.
+    pub(super) fn follow_stock(&mut self) -> Result<(), Trouble> {
+        self.settings.stock_every = Some(STOCK_EVERY);
+        self.settings.prices = true;
+        // The master key stays: only this file is written anew.
+        std::fs::write(&self.config, self.settings.to_toml(self.folder.path()))
+            .map_err(|error| format!("{}: {error}", self.config.display()))
     }
 
     /// Where receipts, logs and settings are.

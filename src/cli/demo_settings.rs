@@ -64,6 +64,8 @@ pub struct DemoSettings {
     pub lag: Duration,
     /// Time between two readings of the stock; without it the shops' stock is left alone.
     pub stock_every: Option<Duration>,
+    /// Whether the own prices of shops without rules of their own follow IFS's, beside the stock.
+    pub prices: bool,
 }
 
 impl DemoSettings {
@@ -82,6 +84,7 @@ impl DemoSettings {
             census_days: 30,
             lag: Duration::from_secs(4),
             stock_every: None,
+            prices: false,
         }
     }
 
@@ -132,6 +135,9 @@ test_tenant = true
             write_connection(&mut toml, shop, (sweep_secs, self.census_days, self.lag));
             if let Some(every) = self.stock_every {
                 write_stock(&mut toml, shop, every);
+                if self.prices && shop.manner != Manner::Ruled {
+                    toml.push_str(&PRICES_TABLE.replace("NAME", &shop.connection));
+                }
             }
         }
         toml
@@ -237,6 +243,14 @@ barcode_map = { 4099999000002 = "LAMP-002" }
 title_map = { "Geschenkverpackung" = "CUSTOM" }
 default_part = "DEFAULT-PART""#;
 
+/// The list prices of sales parts, compared whenever somebody asks, and first thing every day.
+const PRICES_TABLE: &str = r#"
+[connections.NAME.prices]
+source = "sales_part"
+currency = "EUR"
+at_hour = 0
+"#;
+
 const TELLING_TABLES: &str = r#"
 [connections.NAME.write_back]
 order_no = "metafield"
@@ -269,7 +283,7 @@ tags = ["ifs-{order_no}"]
 mod tests {
     use super::*;
     use crate::cli::demo::write_settings;
-    use crate::mapping::stock::settings::OutPolicy;
+    use crate::mapping::stock::settings::{OutPolicy, PriceSource};
 
     fn endpoint(connection: &str, site: &str, manner: Manner) -> ShopEndpoint {
         ShopEndpoint {
@@ -299,5 +313,9 @@ mod tests {
         let kept = |policy, channels| (3_600, WAREHOUSE, policy, channels);
         let first = kept(OutPolicy::Draft, Vec::new());
         assert_eq!(told.collect::<Vec<_>>(), [first, kept(OutPolicy::Unpublish, vec![ONLINE_STORE])]);
+        demo.prices = true;
+        let settings = write_settings(&demo, folder.path()).expect("settings with prices");
+        let sources = settings.connections.values().map(|connection| connection.prices.settings().source);
+        assert_eq!(sources.collect::<Vec<_>>(), [PriceSource::SalesPart, PriceSource::Off]);
     }
 }

@@ -29,6 +29,8 @@ pub(crate) use stage::{preset, write_settings};
 pub(crate) use found::{sweep_every, untold};
 #[cfg(any(debug_assertions, feature = "failpoints"))]
 pub(crate) use stage::{CONNECTIONS, shops};
+#[cfg(any(debug_assertions, feature = "failpoints"))]
+pub(crate) use stock_rest::StockRest;
 
 use account::Account;
 use result::DayResult;

@@ -25,7 +25,7 @@ struct Look {
 }
 
 /// A reading that was asked for.
-pub(super) struct StockRest {
+pub(crate) struct StockRest {
     connection: ConnectionName,
     /// The last reading before it.
     before: i64,
@@ -34,14 +34,14 @@ pub(super) struct StockRest {
 
 impl StockRest {
     /// Asks for it, as `stock sync` does.
-    pub(super) async fn ask(store: &Store, connection: ConnectionName) -> Result<Self, Failure> {
+    pub(crate) async fn ask(store: &Store, connection: ConnectionName) -> Result<Self, Failure> {
         let before = cursor::<Place>(store, &connection, STOCK).await?.map_or(0, |place| place.run);
         ask(store, &connection).await?;
         Ok(Self { connection, before, asked_at: Instant::now() })
     }
 
     /// Whether it was read, and all that follows is done.
-    pub(super) async fn is_over(&mut self, store: &Store) -> Result<bool, Failure> {
+    pub(crate) async fn is_over(&mut self, store: &Store) -> Result<bool, Failure> {
         let Some(place) = cursor::<Place>(store, &self.connection, STOCK).await? else { return Ok(false) };
         if place.run <= self.before {
             if !place.is_under_way() && self.asked_at.elapsed() > ASK_EVERY {
