@@ -51,6 +51,7 @@ mod stock_commands;
 mod stock_faults;
 mod stock_kill;
 mod stock_laws;
+mod stock_measured;
 mod stock_odd_rows;
 mod stock_outs;
 mod stock_scale;
