@@ -47,6 +47,7 @@ mod shop_tokens;
 mod simulation;
 mod standing;
 mod stock;
+mod stock_behind_orders;
 mod stock_commands;
 mod stock_faults;
 mod stock_kill;
