@@ -23,8 +23,6 @@ const PRODUCTS: usize = failpoint::STOCK.len() + failpoint::PRICES.len();
 const UNITS: u32 = 10_000;
 /// Units that come in of what had run out.
 const ENOUGH: i64 = 40;
-/// The shop whose prices follow IFS's.
-const PRICED: usize = 0;
 /// What IFS lists is without its tax of a quarter, and what the shop asks with it.
 const WITH_TAX: Decimal = Decimal::from_parts(125, 0, 0, false, 2);
 /// What a price rises by: too little to wait for a person.
@@ -53,7 +51,7 @@ pub(super) async fn lead_to(run: &Run, index: usize) -> Result<(), Trouble> {
         }
     }
     ifs.move_stock(&counts).map_err(|refused| format!("a person could not count: {refused}"))?;
-    if let Some(site) = shops().get(PRICED).map(|shop| &shop.contract) {
+    if let Some(site) = shops().first().map(|shop| &shop.contract) {
         for sku in skus(index) {
             let terms = ifs.sales_terms(site, &sku);
             ifs.set_sales_terms(site, &sku, SalesTerms { list_price: terms.list_price + DEARER, ..terms });
@@ -85,9 +83,9 @@ pub(super) async fn until_equal(run: &mut Run, at_most: Duration) -> Result<(), 
     Ok(())
 }
 
-/// What the priced shop asks for other than IFS, in words; nothing where neither side was stocked up.
+/// What the first shop, whose prices follow IFS's, asks for other than IFS, in words; nothing where neither side was stocked up.
 pub(super) fn prices_that_differ(sandbox: &Sandbox) -> Vec<String> {
-    let (Some(shop), Some(settings)) = (sandbox.shop(PRICED), shops().into_iter().nth(PRICED)) else {
+    let (Some(shop), Some(settings)) = (sandbox.shop(0), shops().into_iter().next()) else {
         return Vec::new();
     };
     let own: Vec<String> = (0..PRODUCTS).flat_map(skus).collect();
@@ -101,11 +99,11 @@ pub(super) fn prices_that_differ(sandbox: &Sandbox) -> Vec<String> {
     variants.filter_map(of).collect()
 }
 
-/// Asks for a run of the prices, and for a reading of every connection's stock, which they wait for.
+/// Asks for a run of the first shop's prices, and for a reading of every connection's stock, which they wait for.
 async fn ask(run: &Run) -> Result<Vec<StockRest>, Trouble> {
     let (store, now) = (&run.stage.store, Timestamp::now());
     let parse = |name: &str| ConnectionName::parse(name).map_err(|error| error.to_string());
-    if let Some(name) = CONNECTIONS.get(PRICED) {
+    if let Some(name) = CONNECTIONS.first() {
         let asked = serde_json::to_string(&Asked { at: now.as_microsecond() }).map_err(|error| error.to_string())?;
         let cursor = Cursor { name: ASKED.to_owned(), value: asked };
         store.keep_cursor(&parse(name)?, cursor, now).await.map_err(|error| error.to_string())?;
