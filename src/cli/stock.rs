@@ -141,8 +141,9 @@ async fn sync(
     format: Format,
 ) -> Result<(), Failure> {
     let (name, connection) = the_connection(settings, connection)?;
-    if connection.link.stock.every_secs == 0 {
-        return Err(Failure::Usage(format!("connections.{name}.stock.every_secs is 0: stock is switched off")));
+    if !connection.link.stock.is_on() {
+        let text = format!("connections.{name}.stock has neither every_secs nor cron: stock is switched off");
+        return Err(Failure::Usage(text));
     }
     let lease = lease_name(&connection.link.ifs);
     if !store.leases().await?.iter().any(|one| one.name == lease && one.expires_in.is_some()) {
