@@ -279,7 +279,9 @@ fn put_levels(db: &mut Db, name: &str, reading: &StockReading, now: i64) -> Resu
              read_from = excluded.read_from, read_until = excluded.read_until, updated_at = excluded.updated_at, \
              pending = CASE WHEN stock_levels.call_id IS NULL AND stock_levels.moved <= $7 \
              AND COALESCE(stock_levels.held_until, 0) <= $6 THEN NULL ELSE stock_levels.pending END, \
-             state = CASE WHEN stock_levels.state IN ('writing', 'parked') THEN stock_levels.state ELSE 'read' END",
+             state = CASE WHEN stock_levels.state IN ('writing', 'parked') \
+             OR (stock_levels.state = 'stale' AND COALESCE(stock_levels.held_until, 0) > $6) \
+             THEN stock_levels.state ELSE 'read' END",
             batch = super::stock_levels::BATCH_MAX,
         ))
         .bind::<Text, _>(name)

@@ -28,7 +28,7 @@ pub(super) async fn begin(link: &Connection, place: &mut Place) -> Result<bool, 
         let before = now.checked_sub(WAITING_PAUSE).unwrap_or(now);
         store.read_waiting_levels_again(lease, &link.name, (before, WAITING_MAX), now).await?;
     }
-    let stale = store.stale_levels(&link.name, LEVELS_AT_ONCE).await?;
+    let stale = store.stale_levels(&link.name, now, LEVELS_AT_ONCE).await?;
     let variants: BTreeSet<u64> = stale.iter().map(|level| level.variant_id).collect();
     if variants.is_empty() {
         return Ok(false);
