@@ -281,6 +281,11 @@ impl Store {
         self.write(move |db| {
             leases::hold(db, &lease)?;
             next_mark(db, &name)?;
+            // A call that is under way goes on; what goes again of it is too old then.
+            let under_way = sql_query(
+                "UPDATE stock_levels SET planned_at = 0 WHERE connection = $1 AND call_id IS NOT NULL AND planned_at < $2",
+            );
+            under_way.bind::<Text, _>(&name).bind::<BigInt, _>(micros(before)).execute(db)?;
             let aged = sql_query(
                 "UPDATE stock_levels SET state = 'stale', updated_at = $1 \
                  WHERE connection = $2 AND state = 'planned' AND planned_at < $3",

@@ -242,6 +242,7 @@ async fn done(link: &Connection, place: &mut Place) -> Result<Polled, StoreError
     }
     place.planned = place.run;
     place.is_guarded = false;
+    place.accepts_fewer = false;
     place.counts_before = Some(std::mem::take(&mut place.counts));
     let number = std::mem::take(&mut place.number);
     place.go_to(Step::Rest);
@@ -362,6 +363,8 @@ async fn begin(link: &Connection, before: Option<&Place>, accepts_fewer: bool) -
     let mut place = Place::begun(number, rules_of(link), now);
     place.accepts_fewer = accepts_fewer;
     if let Some(before) = before {
+        // What a person accepted counts until a run comes to its plan.
+        place.accepts_fewer |= before.accepts_fewer;
         place.planned = before.planned;
         place.counts_before.clone_from(&before.counts_before);
         place.is_guarded = before.is_guarded;
