@@ -280,7 +280,7 @@ fn standing_child(link: &Arc<Connection>) -> Option<Child> {
 
 /// Whether the shop's levels follow IFS.
 fn keeps_stock(link: &Connection) -> bool {
-    link.stock.settings().every_secs > 0
+    link.stock.settings().is_on()
 }
 
 /// The poller of the stock; under `mode = "observe"` too: what it plans can be looked at, and nothing is set.

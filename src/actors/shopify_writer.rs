@@ -44,7 +44,7 @@ impl ShopifyWriter {
     async fn write(&self) -> Result<Option<Duration>, StoreError> {
         let link = &self.link;
         let told = if link.rules.writes_back() { write_back::drain(link).await? } else { None };
-        if link.stock.settings().every_secs == 0 {
+        if !link.stock.settings().is_on() {
             return Ok(told);
         }
         let set = write::drain(link, CALLS_AT_ONCE).await?;

@@ -36,9 +36,24 @@ pub(super) fn next_page<T>(found: &[T], page: i64, id: impl FnOnce(&T) -> i64) -
     found.last().filter(|_| full).map(id)
 }
 
+/// Two numbers with a slash between them, as `next` shows them where a row has two.
+pub(super) fn pair_of(text: &str) -> Result<(u64, u64), Failure> {
+    let pair = text.split_once('/').and_then(|(one, other)| Some((one.parse().ok()?, other.parse().ok()?)));
+    pair.ok_or_else(|| Failure::Usage(format!("--after: found {text:?}, expected the `next` of the page before")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pair_is_two_numbers() {
+        assert_eq!(pair_of("7/9").expect("a pair"), (7, 9));
+        for text in ["", "7", "7/", "7/9/1", "a/b", "-1/2"] {
+            let Err(Failure::Usage(told)) = pair_of(text) else { panic!("{text:?} is refused") };
+            assert!(told.contains(&format!("{text:?}")) && told.starts_with("--after"), "{told}");
+        }
+    }
 
     #[test]
     fn only_a_full_page_has_one_behind_it() {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::output::{Format, say, say_json, table, tell};
+use super::page::pair_of;
 use super::{Failure, Shown, open_store, who};
 use crate::actors::lease_keeper::lease_name;
 use crate::clock::Clock;
@@ -235,7 +236,7 @@ async fn list(
     after: Option<String>,
     format: Format,
 ) -> Result<(), Failure> {
-    let after = after.map_or(Ok((0, 0)), |text| place_of(&text))?;
+    let after = after.map_or(Ok((0, 0)), |text| pair_of(&text))?;
     let rows = store.prices(name, price_list, filter, after, PAGE).await?;
     let is_full = i64::try_from(rows.len()).is_ok_and(|count| count == PAGE);
     let next = rows.last().filter(|_| is_full).map(|row| format!("{}/{}", row.product_id, row.variant_id));
@@ -250,15 +251,6 @@ async fn list(
         }
     }
     Ok(())
-}
-
-/// A product and a variant, as `next` shows them.
-fn place_of(text: &str) -> Result<(u64, u64), Failure> {
-    let read = || {
-        let (product, variant) = text.split_once('/')?;
-        Some((product.parse().ok()?, variant.parse().ok()?))
-    };
-    read().ok_or_else(|| Failure::Usage(format!("--after: found {text:?}, expected the `next` of the page before")))
 }
 
 async fn explain(

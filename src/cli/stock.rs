@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::output::{Format, say, say_json, table, tell};
-use super::page::parse_state;
+use super::page::{pair_of, parse_state};
 use super::stock_explain::{cell, explain, level_json};
 use super::stock_outs::list_outs;
 use super::{Failure, Shown, open_store, who};
@@ -141,8 +141,9 @@ async fn sync(
     format: Format,
 ) -> Result<(), Failure> {
     let (name, connection) = the_connection(settings, connection)?;
-    if connection.link.stock.every_secs == 0 {
-        return Err(Failure::Usage(format!("connections.{name}.stock.every_secs is 0: stock is switched off")));
+    if !connection.link.stock.is_on() {
+        let text = format!("connections.{name}.stock has neither every_secs nor cron: stock is switched off");
+        return Err(Failure::Usage(text));
     }
     let lease = lease_name(&connection.link.ifs);
     if !store.leases().await?.iter().any(|one| one.name == lease && one.expires_in.is_some()) {
@@ -282,7 +283,7 @@ async fn list(
     let known = || LevelState::ALL.into_iter().map(LevelState::as_str);
     let parse = |word: &str| LevelState::ALL.into_iter().find(|state| state.as_str() == word);
     let state = state.map(|word| parse_state(&word, parse, known())).transpose()?;
-    let after = after.map(|text| place_of(&text)).transpose()?;
+    let after = after.map(|text| pair_of(&text)).transpose()?;
     let filter = LevelFilter { state, after, limit: PAGE, ..LevelFilter::default() };
     let levels = store.stock_levels(name, filter).await?;
     let is_full = i64::try_from(levels.len()).is_ok_and(|count| count == PAGE);
@@ -325,13 +326,4 @@ async fn list(
         }
     }
     Ok(())
-}
-
-/// An item and a location, as `next` shows them.
-fn place_of(text: &str) -> Result<(u64, u64), Failure> {
-    let read = || {
-        let (item, location) = text.split_once('/')?;
-        Some((item.parse().ok()?, location.parse().ok()?))
-    };
-    read().ok_or_else(|| Failure::Usage(format!("--after: found {text:?}, expected the `next` of the page before")))
 }

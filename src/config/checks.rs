@@ -246,8 +246,8 @@ fn check_connections(
 /// Prices are compared by what the stock's readings told of the shop and of the site's sales parts.
 fn check_prices(reader: &mut Reader<'_>, name: &str, (stock, prices): (&StockRules, &PriceRules), site: &str) {
     let follows = prices.settings().source != PriceSource::Off || !prices.lists().is_empty();
-    if follows && (stock.settings().every_secs == 0 || !stock.sites().contains(&site)) {
-        let advice = "set stock.every_secs and a location of this site in stock.locations: prices are compared by \
+    if follows && (!stock.settings().is_on() || !stock.sites().contains(&site)) {
+        let advice = "set stock.every_secs or stock.cron, and a location of this site in stock.locations: prices are compared by \
                       that reading; a group with sku = [\"*\"] and levels = \"leave\" leaves the stock itself alone";
         let at = path(["connections", name, "prices"]);
         reader.refuse_with(&at, None, "wants the stock's readings of its site", advice);
@@ -297,10 +297,11 @@ fn check_link(reader: &mut Reader<'_>, egress: &Egress, name: &str, link: &LinkS
     within(reader, &at("at_hour"), link.census.at_hour, 0, 23);
     // A day that is still counted each night is not forgotten.
     within(reader, &at("keep_days"), link.census.keep_days, link.census.days.max(1), 3_650);
-    if link.stock.every_secs > 0 && link.sweep.every_secs == 0 {
+    if link.stock.is_on() && link.sweep.every_secs == 0 {
         // What may be sold is known only where every order is: without a sweep no level would ever rise.
         let advice = "set sweep.every_secs: a level rises only after a sweep has found every order";
-        reader.refuse_with(&path(["connections", name, "stock", "every_secs"]), None, "wants the sweep", advice);
+        let key = if link.stock.every_secs > 0 { "every_secs" } else { "cron" };
+        reader.refuse_with(&path(["connections", name, "stock", key]), None, "wants the sweep", advice);
     }
 }
 

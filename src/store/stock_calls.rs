@@ -223,12 +223,13 @@ impl Store {
             leases::hold(db, &lease)?;
             let mark = next_mark(db, &name)?;
             let row = dsl::stock_calls.filter(dsl::id.eq(call)).filter(dsl::connection.eq(&name));
-            let content: Option<String> =
-                row.filter(dsl::ended_at.is_null()).select(dsl::content).first(db).optional()?;
-            let content = content_of(&content.ok_or(StoreError::Stale)?)?;
+            let open: Option<(String, i64)> =
+                row.filter(dsl::ended_at.is_null()).select((dsl::content, dsl::opened_at)).first(db).optional()?;
+            let (content, opened_at) = open.ok_or(StoreError::Stale)?;
+            let content = content_of(&content)?;
             let ended = (dsl::ended_at.eq(now), dsl::outcome.eq(end.as_str()));
             diesel::update(row).set(ended).execute(db)?;
-            settle(db, &name, call, &settled(&content, &end, now), (mark, now))
+            settle(db, &name, call, &settled(&content, &end, (opened_at, now)), (mark, now))
         })
         .await
     }
@@ -301,11 +302,12 @@ fn claim(db: &mut Db, name: &str, call: i64, content: &[Entry], (mark, now): (i6
 }
 
 /// Where each level of a call goes.
-fn settled(content: &[Entry], end: &CallEnd, now: i64) -> Vec<serde_json::Value> {
+fn settled(content: &[Entry], end: &CallEnd, (opened_at, now): (i64, i64)) -> Vec<serde_json::Value> {
     let half = i64::try_from(content.len() / 2).unwrap_or(1).max(1);
     let levels = content.iter().enumerate();
     let rows = levels.map(|(index, (item, location, quantity, from))| {
-        let mut row = json!({ "i": item, "l": location, "f": from, "state": "stale", "due": now, "batch": BATCH_MAX });
+        let mut row = json!({ "i": item, "l": location, "f": from, "o": opened_at, "due": now, "batch": BATCH_MAX });
+        row["state"] = json!("stale");
         match end {
             CallEnd::Done => {
                 row["state"] = json!("written");
@@ -339,8 +341,8 @@ fn settled(content: &[Entry], end: &CallEnd, now: i64) -> Vec<serde_json::Value>
     rows.collect()
 }
 
-/// Settles the levels of a call. One that goes again was planned from what its call expected: where it was read as something else
-/// meanwhile, the plan is none any more.
+/// Settles the levels of a call. One that goes again was planned from what was read before its call: where it was read once more since,
+/// the plan is none any more. Until the call ends only a reading touches the time that the claim wrote.
 fn settle(
     db: &mut Db,
     name: &str,
@@ -353,7 +355,8 @@ fn settle(
         sql_query(format!(
             "{told} UPDATE stock_levels SET call_id = NULL, moved = $3, \
              state = CASE WHEN told.value->>'state' = 'planned' \
-             AND stock_levels.available <> CAST(told.value->>'f' AS BIGINT) THEN 'stale' ELSE told.value->>'state' END, \
+             AND (stock_levels.available <> CAST(told.value->>'f' AS BIGINT) \
+             OR stock_levels.updated_at <> CAST(told.value->>'o' AS BIGINT)) THEN 'stale' ELSE told.value->>'state' END, \
              held_until = CAST(told.value->>'held' AS BIGINT), revision = revision + 1, due_at = CAST(told.value->>'due' AS BIGINT), \
              batch_max = CAST(told.value->>'batch' AS BIGINT), \
              reason_code = told.value->>'code', reason_text = told.value->>'text', \

@@ -281,6 +281,11 @@ impl Store {
         self.write(move |db| {
             leases::hold(db, &lease)?;
             next_mark(db, &name)?;
+            // A call that is under way goes on; what goes again of it is too old then.
+            let under_way = sql_query(
+                "UPDATE stock_levels SET planned_at = 0 WHERE connection = $1 AND call_id IS NOT NULL AND planned_at < $2",
+            );
+            under_way.bind::<Text, _>(&name).bind::<BigInt, _>(micros(before)).execute(db)?;
             let aged = sql_query(
                 "UPDATE stock_levels SET state = 'stale', updated_at = $1 \
                  WHERE connection = $2 AND state = 'planned' AND planned_at < $3",
@@ -291,11 +296,16 @@ impl Store {
         .await
     }
 
-    /// Levels that have to be read again, with their variants. One without a variant that we know is the next run's, which forgets it.
+    /// Levels that have to be read again, with their variants; those whose call may still be carried out later. One without a variant that we know is the next run's, which forgets it.
     ///
     /// # Errors
     /// The database's refusal.
-    pub async fn stale_levels(&self, name: &ConnectionName, limit: i64) -> Result<Vec<StaleLevel>, StoreError> {
+    pub async fn stale_levels(
+        &self,
+        name: &ConnectionName,
+        now: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<StaleLevel>, StoreError> {
         #[derive(QueryableByName)]
         struct Row {
             #[diesel(sql_type = BigInt)]
@@ -305,14 +315,15 @@ impl Store {
             #[diesel(sql_type = BigInt)]
             variant_id: i64,
         }
-        let name = name.as_str().to_owned();
+        let (name, now) = (name.as_str().to_owned(), micros(now));
         self.run(move |db| {
             let rows: Vec<Row> = sql_query(
                 "SELECT l.item_id, l.location_id, v.variant_id FROM stock_levels l \
                  JOIN stock_variants v ON v.connection = l.connection AND v.item_id = l.item_id \
-                 WHERE l.connection = $1 AND l.state = 'stale' ORDER BY l.item_id LIMIT $2",
+                 WHERE l.connection = $1 AND l.state = 'stale' AND COALESCE(l.held_until, 0) <= $2 ORDER BY l.item_id LIMIT $3",
             )
             .bind::<Text, _>(name)
+            .bind::<BigInt, _>(now)
             .bind::<BigInt, _>(limit)
             .load(db)?;
             let stale = |row: Row| StaleLevel {

@@ -81,6 +81,8 @@ pub struct StockReading {
     pub run: i64,
     /// The connection's mark before it was asked for ([`Store::stock_mark`]).
     pub mark: i64,
+    /// When it was asked for, by our clock: a call that was given up so shortly before may still be carried out after it.
+    pub asked_at: Timestamp,
     /// Not before this time of Shopify's it was read.
     pub read_from: Option<Timestamp>,
     /// Not after this time of Shopify's it was read.
@@ -278,8 +280,10 @@ fn put_levels(db: &mut Db, name: &str, reading: &StockReading, now: i64) -> Resu
              revision = stock_levels.revision + 1, available = excluded.available, committed = excluded.committed, \
              read_from = excluded.read_from, read_until = excluded.read_until, updated_at = excluded.updated_at, \
              pending = CASE WHEN stock_levels.call_id IS NULL AND stock_levels.moved <= $7 \
-             AND COALESCE(stock_levels.held_until, 0) <= $6 THEN NULL ELSE stock_levels.pending END, \
-             state = CASE WHEN stock_levels.state IN ('writing', 'parked') THEN stock_levels.state ELSE 'read' END",
+             AND COALESCE(stock_levels.held_until, 0) <= $8 THEN NULL ELSE stock_levels.pending END, \
+             state = CASE WHEN stock_levels.state IN ('writing', 'parked') \
+             OR (stock_levels.state = 'stale' AND COALESCE(stock_levels.held_until, 0) > $8) \
+             THEN stock_levels.state ELSE 'read' END",
             batch = super::stock_levels::BATCH_MAX,
         ))
         .bind::<Text, _>(name)
@@ -289,6 +293,7 @@ fn put_levels(db: &mut Db, name: &str, reading: &StockReading, now: i64) -> Resu
         .bind::<Nullable<BigInt>, _>(reading.read_until.map(micros))
         .bind::<BigInt, _>(now)
         .bind::<BigInt, _>(reading.mark)
+        .bind::<BigInt, _>(micros(reading.asked_at))
         .execute(db)?;
     }
     Ok(())

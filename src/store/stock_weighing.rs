@@ -14,7 +14,7 @@ use crate::domain::ids::ConnectionName;
 /// So often orders are weighed once more that changed while they were weighed.
 const PASSES_MAX: usize = 3;
 /// More documents under way than these are not told apart: then nothing counts as ended.
-const UNDER_WAY_MAX: usize = 1_000;
+const UNDER_WAY_MAX: usize = 2_000;
 
 /// A moment, told without a clock: every write that was announced until then had ended, but for those of a few documents.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -73,7 +73,11 @@ impl Store {
             let rows: Vec<Row> = sql_query(
                 "SELECT id FROM documents WHERE connection = $1 AND claim IS NOT NULL \
                  UNION SELECT documents.id FROM intents JOIN documents ON documents.id = intents.document_id \
-                 WHERE intents.closed_at IS NULL AND documents.connection = $1",
+                 WHERE intents.closed_at IS NULL AND documents.connection = $1 \
+                 UNION SELECT id FROM documents WHERE connection = $1 AND kind = 'customer_order' \
+                 AND state NOT IN ('written', 'superseded', 'skipped', 'resolved') \
+                 AND NOT EXISTS (SELECT 1 FROM order_links WHERE order_links.document_id = documents.id \
+                 AND order_links.origin <> 'noted')",
             )
             .bind::<Text, _>(&name)
             .load(db)?;

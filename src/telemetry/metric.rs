@@ -60,7 +60,7 @@ pub const SUBSCRIPTIONS_RESTORED_TOTAL: &str = "ml_connector_webhook_subscriptio
 pub const STOCK_LEVELS_SET_TOTAL: &str = "ml_connector_stock_levels_set_total";
 /// Calls that set levels, by how they ended. Labels: `connection`, `outcome`.
 pub const STOCK_CALLS_TOTAL: &str = "ml_connector_stock_calls_total";
-/// Readings of stock that were not used, since IFS told far fewer parts than before: somebody has to look. Label: `connection`.
+/// Readings of stock that were not used, since far fewer rows were told than before: somebody has to look. Label: `connection`.
 pub const STOCK_GUARDED_TOTAL: &str = "ml_connector_stock_guarded_total";
 /// What was done to products that have run out, or are there again. Labels: `connection`, `act` (`disable`, `enable`), `outcome`.
 pub const STOCK_OUTS_TOTAL: &str = "ml_connector_stock_outs_total";
@@ -138,7 +138,7 @@ fn describe() {
     describe_gauge!(STOCK_WAITING, "levels, products and prices that wait, by what they are and state");
     describe_counter!(STOCK_LEVELS_SET_TOTAL, "levels of shops that were set");
     describe_counter!(STOCK_CALLS_TOTAL, "calls that set levels by outcome");
-    describe_counter!(STOCK_GUARDED_TOTAL, "readings of stock that were not used since they told far fewer parts");
+    describe_counter!(STOCK_GUARDED_TOTAL, "readings of stock that were not used since far fewer rows were told");
     describe_counter!(STOCK_OUTS_TOTAL, "products disabled since they ran out, or enabled again");
     describe_counter!(PRICES_SET_TOTAL, "prices of shops that were set");
     describe_counter!(ACTOR_ENDS_TOTAL, "actors that ended when they should not");

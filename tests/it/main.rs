@@ -57,6 +57,7 @@ mod stock_odd_rows;
 mod stock_outs;
 mod stock_scale;
 mod stock_store;
+mod stock_store_calls;
 mod stock_store_orders;
 mod stock_store_weighing;
 mod stopping;

@@ -2,7 +2,7 @@
 //!
 //! A run compares what the stock's latest reading told of the shop and of the sales parts: it begins behind such a reading, and reads itself only
 //! what customers pay and what price lists fix. Each piece of it is one transaction, and a run that broke off goes on behind the last one. Nothing
-//! of that writes to the shop: [`write`] does, in another actor.
+//! of that writes to the shop: [`mod@write`] does, in another actor.
 
 mod plan;
 pub mod write;

@@ -62,8 +62,9 @@ impl StockFigures {
             Ok(Self::Sums { locations, reserved }) => {
                 !reserved.is_zero() || locations.iter().any(|at| !at.on_hand.is_zero())
             }
-            Ok(Self::NotRead) | Err(_) => false,
-            Ok(Self::Unclear(_)) => true,
+            // What could not be read may be any amount.
+            Ok(Self::NotRead | Self::Unclear(_)) => true,
+            Err(_) => false,
         }
     }
 }

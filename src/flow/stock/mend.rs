@@ -28,7 +28,7 @@ pub(super) async fn begin(link: &Connection, place: &mut Place) -> Result<bool, 
         let before = now.checked_sub(WAITING_PAUSE).unwrap_or(now);
         store.read_waiting_levels_again(lease, &link.name, (before, WAITING_MAX), now).await?;
     }
-    let stale = store.stale_levels(&link.name, LEVELS_AT_ONCE).await?;
+    let stale = store.stale_levels(&link.name, now, LEVELS_AT_ONCE).await?;
     let variants: BTreeSet<u64> = stale.iter().map(|level| level.variant_id).collect();
     if variants.is_empty() {
         return Ok(false);
@@ -76,7 +76,7 @@ pub(super) async fn read(link: &Connection, place: &mut Place, variants: &[u64])
 /// Reads variants of the shop and keeps them; gives the sales parts that they are.
 async fn read_variants(link: &Connection, place: &Place, variants: &[u64]) -> Result<Vec<String>, StockError> {
     let (store, lease) = (&link.store, &link.tenant.lease);
-    let mark = store.stock_mark(&link.name).await?;
+    let (mark, asked_at) = (store.stock_mark(&link.name).await?, link.clock.now());
     let named = behind_orders(link).variants_by_id(variants).await?;
     if !named.gone.is_empty() {
         store.forget_variants(lease, &link.name, &named.gone).await?;
@@ -86,6 +86,7 @@ async fn read_variants(link: &Connection, place: &Place, variants: &[u64]) -> Re
     let reading = StockReading {
         run: place.run,
         mark,
+        asked_at,
         read_from: named.read.from,
         read_until: named.read.until,
         told: LevelsTold::All,

@@ -2,7 +2,7 @@
 //!
 //! A run reads the shop first (`read_shop`), then IFS (`read_ifs`), with what orders take between both (`orders`); then every order has to
 //! be known ([`books`]); then it plans (`plan`). Each page is one transaction with the run's [`Place`], so that a run that broke off goes
-//! on where it was. Nothing of that writes to the shop: [`write`] does, and [`outs`], in another actor. Levels that somebody changed
+//! on where it was. Nothing of that writes to the shop: [`mod@write`] does, and [`outs`], in another actor. Levels that somebody changed
 //! meanwhile are read and planned again by themselves (`mend`).
 
 pub mod books;
@@ -45,6 +45,8 @@ const RUN_MAX: SignedDuration = SignedDuration::from_hours(2);
 const BOOKS_WAIT: SignedDuration = SignedDuration::from_secs(300);
 /// Time between two looks whether every order is known.
 const BOOKS_LOOK: Duration = Duration::from_secs(1);
+/// Time between two looks where the settings name no further time for a reading.
+const NO_TIME_LOOK: Duration = Duration::from_secs(3_600);
 /// Time between two looks for levels to be read again, and whether a person asks for a run.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -240,6 +242,7 @@ async fn done(link: &Connection, place: &mut Place) -> Result<Polled, StoreError
     }
     place.planned = place.run;
     place.is_guarded = false;
+    place.accepts_fewer = false;
     place.counts_before = Some(std::mem::take(&mut place.counts));
     let number = std::mem::take(&mut place.number);
     place.go_to(Step::Rest);
@@ -316,7 +319,6 @@ enum Due {
 
 /// A run that failed and cannot go on waits for its time like one that was done.
 async fn due(link: &Connection) -> Result<Due, StoreError> {
-    let every = Duration::from_secs(link.stock.settings().every_secs);
     let (latest, _) = link.store.latest_runs(&link.name, STOCK).await?;
     let began = latest.map(|run| run.started_at);
     let asked = asked(link).await?;
@@ -324,9 +326,16 @@ async fn due(link: &Connection) -> Result<Due, StoreError> {
     let accepts_fewer = asked.is_some_and(|asked| asked.accepts_fewer);
     let Some(began) = began.filter(|_| asked.is_none()) else { return Ok(Due::Now { accepts_fewer }) };
     // Due also where the last one is of the future: the wall clock was set back since.
-    let since = Duration::try_from(link.clock.now().duration_since(began)).ok();
-    let wait = since.and_then(|since| every.checked_sub(since)).filter(|wait| !wait.is_zero());
-    Ok(wait.map_or(Due::Now { accepts_fewer }, Due::In))
+    let now = link.clock.now();
+    if began > now {
+        return Ok(Due::Now { accepts_fewer });
+    }
+    let next = link.stock.next_after(began, &link.rules.settings().time_zone);
+    let wait = next.map(|next| Duration::try_from(next.duration_since(now)).unwrap_or_default());
+    Ok(match wait.unwrap_or(NO_TIME_LOOK) {
+        Duration::ZERO => Due::Now { accepts_fewer },
+        wait => Due::In(wait),
+    })
 }
 
 /// No run is due: levels that were changed meanwhile are read again.
@@ -354,6 +363,8 @@ async fn begin(link: &Connection, before: Option<&Place>, accepts_fewer: bool) -
     let mut place = Place::begun(number, rules_of(link), now);
     place.accepts_fewer = accepts_fewer;
     if let Some(before) = before {
+        // What a person accepted counts until a run comes to its plan.
+        place.accepts_fewer |= before.accepts_fewer;
         place.planned = before.planned;
         place.counts_before.clone_from(&before.counts_before);
         place.is_guarded = before.is_guarded;

@@ -129,6 +129,8 @@ pub struct Place {
     pub step: Step,
     /// The connection's mark before the bulk operation was started.
     pub mark: i64,
+    /// Our time then, in microseconds since 1970.
+    pub asked: i64,
     /// Shopify's time before that, in microseconds since 1970.
     pub file_from: Option<i64>,
     /// The newest sweep that had begun when the shop was read to its end.
@@ -184,6 +186,11 @@ impl Place {
     /// Whether it plans the levels of all parts.
     pub(super) fn plans_all(&self) -> bool {
         self.parts.is_none() && matches!(self.step, Step::Plan { .. })
+    }
+
+    /// When the bulk operation was started.
+    pub(super) fn asked_at(&self) -> Timestamp {
+        instant(self.asked)
     }
 
     /// When it began.

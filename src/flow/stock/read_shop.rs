@@ -33,6 +33,7 @@ pub(super) async fn page(link: &Connection, place: &mut Place, after: Option<Str
         tell_of_locations(link, &shop.locations);
         if shop.variants_at_least >= link.stock.settings().bulk_variants_min {
             place.mark = link.store.stock_mark(&link.name).await?;
+            place.asked = link.clock.now().as_microsecond();
             place.file_from = shopify.shop_time().map(|at| at.as_microsecond());
             let id = shopify.start_bulk_variants().await?;
             place.go_to(Step::File { id, lines: 0 });
@@ -40,7 +41,7 @@ pub(super) async fn page(link: &Connection, place: &mut Place, after: Option<Str
             return Ok(Stepped::Further);
         }
     }
-    let mark = link.store.stock_mark(&link.name).await?;
+    let (mark, asked_at) = (link.store.stock_mark(&link.name).await?, link.clock.now());
     let page = shopify.variants_page(after.as_deref(), &mut PageSize::of(VARIANTS_PAGE_MAX)).await?;
     let (variants, levels) = split(link, page.variants);
     place.seen.variants += variants.len() as u64;
@@ -54,7 +55,7 @@ pub(super) async fn page(link: &Connection, place: &mut Place, after: Option<Str
             place.go_to(Step::SalesParts { site: 0, after: None });
         }
     }
-    put(link, place, mark, page.read, (LevelsTold::All, variants, levels)).await?;
+    put(link, place, (mark, asked_at), page.read, (LevelsTold::All, variants, levels)).await?;
     if is_last {
         end(link, place).await?;
     }
@@ -95,7 +96,7 @@ pub(super) async fn file(link: &Connection, place: &mut Place, id: &str, lines: 
             place.seen.variants += variants.len() as u64;
             place.seen.levels += levels.len() as u64;
             place.go_to(Step::File { id: id.to_owned(), lines: read_lines });
-            put(link, place, place.mark, read, (LevelsTold::Apart, variants, levels)).await?;
+            put(link, place, (place.mark, place.asked_at()), read, (LevelsTold::Apart, variants, levels)).await?;
         }
     }
     if read_lines != objects {
@@ -133,13 +134,13 @@ type Told = (LevelsTold, Vec<ReadVariant>, Vec<ReadLevel>);
 async fn put(
     link: &Connection,
     place: &Place,
-    mark: i64,
+    (mark, asked_at): (i64, Timestamp),
     read: ReadBetween,
     (told, variants, levels): Told,
 ) -> Result<(), StockError> {
     let ReadBetween { from: read_from, until: read_until } = read;
     let (run, cursor) = (place.run, Some(cursor(place)));
-    let reading = StockReading { run, mark, read_from, read_until, told, variants, levels, cursor };
+    let reading = StockReading { run, mark, asked_at, read_from, read_until, told, variants, levels, cursor };
     stored(link.store.put_stock_reading(&link.tenant.lease, &link.name, reading, link.clock.now())).await?;
     Ok(())
 }

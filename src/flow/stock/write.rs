@@ -28,6 +28,8 @@ const REMOTE_PAUSE: Duration = Duration::from_secs(5);
 const PAUSE_MIN: Duration = Duration::from_millis(200);
 /// The pause while too few levels are planned for a whole call.
 const PLAN_PAUSE: Duration = Duration::from_secs(1);
+/// No level waits longer for others to fill its call.
+const PLAN_PAUSE_MAX: SignedDuration = SignedDuration::from_mins(2);
 /// The pause while Shopify works on an earlier call of the same key.
 const UNDER_WAY_PAUSE: Duration = Duration::from_secs(2);
 /// The pause after the key of a single level that is used up: it fails alone, and holds up no other.
@@ -73,9 +75,12 @@ pub async fn drain(link: &Connection, calls_max: usize) -> Result<Option<Duratio
         return Ok(None);
     }
     let place = Place::stored(link).await?;
-    // While a plan over all is made, only whole calls go: what comes next may fill this one.
+    // While a plan over all is made, only whole calls go: what comes next may fill this one. A plan that does not get on holds up none.
     if due < LEVELS_MAX && place.as_ref().is_some_and(Place::plans_all) {
-        return Ok(Some(PLAN_PAUSE));
+        let waited = store.due_levels(&link.name, ago(link, PLAN_PAUSE_MAX), 1).await?;
+        if waited == 0 {
+            return Ok(Some(PLAN_PAUSE));
+        }
     }
     let is_other = place.is_some_and(|place| place.rules != rules_of(link));
     let good_from = if is_other { Timestamp::MAX } else { ago(link, PLAN_AGE_MAX) };

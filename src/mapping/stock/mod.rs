@@ -10,6 +10,7 @@
 pub mod settings;
 
 pub mod counted;
+pub mod rhythm;
 pub mod rules;
 
 pub mod orders;

@@ -3,6 +3,7 @@
 use rust_decimal::Decimal;
 use sha2::{Digest as _, Sha256};
 
+use super::rhythm;
 use super::settings::{Levels, OutPolicy, OutSettings, RowSettings, SharedPart, StockGroup, StockSettings};
 use crate::mapping::rules::{Checks, RuleError};
 
@@ -196,7 +197,7 @@ fn places(checks: &mut Checks, settings: &StockSettings, own_site: &str) -> Vec<
         }
         places.push(Place { location, site: site.to_owned(), warehouses: row.warehouses.clone() });
     }
-    if settings.every_secs > 0 && settings.locations.is_empty() {
+    if settings.is_on() && settings.locations.is_empty() {
         checks.refuse("stock.locations", "", "a location of the shop at least, as [{ location = \"65712345\" }]");
     }
     places
@@ -291,9 +292,7 @@ fn rows(checks: &mut Checks, rows: &RowSettings) {
 }
 
 fn bounds(checks: &mut Checks, settings: &StockSettings) {
-    if settings.every_secs != 0 && !(60..=86_400).contains(&settings.every_secs) {
-        checks.refuse("stock.every_secs", &settings.every_secs.to_string(), "0, or 60 to 86400 (a day)");
-    }
+    rhythm::check(checks, settings);
     if !(1..=100).contains(&settings.fewer_percent_max) {
         checks.refuse("stock.fewer_percent_max", &settings.fewer_percent_max.to_string(), "1 to 100");
     }

@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StockSettings {
-    /// Seconds between two readings, each of which compares every level; 0 switches them off.
+    /// Seconds between two readings, each of which compares every level; 0 where `cron` says when, or never.
     pub every_secs: u64,
+    /// When it is read instead, as a line of crontab by the shop's clock; empty where `every_secs` says so.
+    pub cron: String,
     /// From how many variants on a shop is read by a bulk operation.
     pub bulk_variants_min: u64,
     /// The shop's locations that are kept up to date, and whose stock each shows. What is promised at no location in particular is
@@ -39,6 +41,7 @@ impl Default for StockSettings {
     fn default() -> Self {
         Self {
             every_secs: 0,
+            cron: String::new(),
             bulk_variants_min: 2_000,
             locations: Vec::new(),
             rows: RowSettings::default(),

@@ -15,6 +15,8 @@ use super::stock::Listed;
 const RUNNING_MAX: usize = 5;
 /// Rows that are made at once.
 const ROWS_AT_ONCE: usize = 250;
+/// Objects that an operation comes to between two looks at it.
+const OBJECTS_A_LOOK: usize = 5_000;
 
 /// All operations of one shop.
 #[derive(Debug, Default)]
@@ -42,6 +44,8 @@ struct Operation {
     status: &'static str,
     fails_with: Option<&'static str>,
     lines: Vec<String>,
+    /// What a large one has not come to yet: each look takes it some way on.
+    left: Vec<u64>,
     created_at: String,
 }
 
@@ -108,41 +112,49 @@ impl Shop {
         if running >= RUNNING_MAX {
             return refused("LIMIT_REACHED", "Bulk operations limit reached. Please try again later.".to_owned());
         }
-        let lines = match self.rows_of(query) {
-            Ok(lines) => lines,
+        let found = self.found_by(query).and_then(|mut ids| {
+            let left = ids.split_off(ids.len().min(OBJECTS_A_LOOK));
+            Ok((self.rows_of(query, &ids)?, left))
+        });
+        let (lines, left) = match found {
+            Ok(found) => found,
             Err(message) => return refused("INVALID", message),
         };
         let created_at = self.core.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let mut state = self.lock();
         let id = state.ids.next();
         let fails_with = state.bulk.fails_with.take();
-        let operation = Operation { query: query.to_owned(), status: "CREATED", fails_with, lines, created_at };
+        let operation = Operation { query: query.to_owned(), status: "CREATED", fails_with, lines, left, created_at };
         let shown = shown(&state.bulk.host, id, &operation);
         state.bulk.operations.insert(id, operation);
         json!({"bulkOperation": shown, "userErrors": []})
     }
 
-    /// The rows of a query of one list, which has no page size.
-    fn rows_of(&self, query: &str) -> Result<Vec<String>, String> {
-        let paged = paged(query).ok_or("Bulk queries must contain one list, without a page size")?;
-        let prepared = graphql::prepare(&paged, Map::new(), None).map_err(|errors| json!(errors).to_string())?;
-        // Which ones, then what is selected of them, some at a time: the graph of an order is far larger than its row.
-        let found = RefCell::new((String::new(), Vec::new()));
+    /// The objects of a query of one list, which has no page size.
+    fn found_by(&self, query: &str) -> Result<Vec<u64>, String> {
+        let prepared = prepared(query)?;
+        let found = RefCell::new(Vec::new());
         let find = |field: &str, arguments: &Map<String, Value>| {
             let ids = match Listed::of(field) {
                 Some(listed) => self.stock_in_bulk(listed, arguments),
                 None if field == "orders" => self.orders_in_bulk(arguments),
                 None => Ok(Vec::new()),
             };
-            found.replace((field.to_owned(), ids.unwrap_or_default()));
+            found.replace(ids.unwrap_or_default());
             self.page_in_bulk(field, &[])
         };
         graphql::answer(&prepared, &find)?;
-        let (list, ids) = found.into_inner();
+        Ok(found.into_inner())
+    }
+
+    /// The rows of some objects of a query, a few at a time: the graph of an order is far larger than its row.
+    fn rows_of(&self, query: &str, ids: &[u64]) -> Result<Vec<String>, String> {
+        let prepared = prepared(query)?;
         let mut rows = Vec::new();
         for some in ids.chunks(ROWS_AT_ONCE) {
             let data = graphql::answer(&prepared, &|field, _| self.page_in_bulk(field, some))?;
-            let edges = data[&list]["edges"].as_array().ok_or("Bulk queries want edges { node }")?;
+            let list = data.as_object().and_then(|lists| lists.values().next()).unwrap_or(&Value::Null);
+            let edges = list["edges"].as_array().ok_or("Bulk queries want edges { node }")?;
             for edge in edges {
                 lay_down(edge["node"].clone(), None, &mut rows);
             }
@@ -161,14 +173,22 @@ impl Shop {
     /// `bulkOperation(id:)`: a look, and a step further.
     pub(super) fn bulk_operation(&self, arguments: &Map<String, Value>) -> Value {
         let id = arguments.get("id").and_then(Value::as_str);
-        let id = id.and_then(|id| id.strip_prefix("gid://shopify/BulkOperation/")).and_then(|id| id.parse().ok());
+        let id =
+            id.and_then(|id| id.strip_prefix("gid://shopify/BulkOperation/")).and_then(|id| id.parse::<u64>().ok());
+        let Some(id) = id else { return Value::Null };
+        // What is read of the shop is read without holding it.
+        let work = self.lock().bulk.operations.get_mut(&id).map(|operation| {
+            let most = operation.left.len().min(OBJECTS_A_LOOK);
+            (operation.query.clone(), operation.left.drain(..most).collect::<Vec<_>>())
+        });
+        let rows = work.map(|(query, ids)| self.rows_of(&query, &ids));
         let mut state = self.lock();
         let super::State { bulk, .. } = &mut *state;
-        let Some((id, operation)) = id.and_then(|id: u64| Some((id, bulk.operations.get_mut(&id)?))) else {
-            return Value::Null;
-        };
+        let Some(operation) = bulk.operations.get_mut(&id) else { return Value::Null };
+        operation.lines.extend(rows.and_then(Result::ok).unwrap_or_default());
         operation.status = match operation.status {
             "CREATED" => "RUNNING",
+            "RUNNING" if !operation.left.is_empty() => "RUNNING",
             "RUNNING" if operation.fails_with.is_some() => "FAILED",
             "RUNNING" => "COMPLETED",
             ended => ended,
@@ -199,6 +219,11 @@ impl Shop {
             None => BulkReply::Gone,
         }
     }
+}
+
+fn prepared(query: &str) -> Result<graphql::Prepared, String> {
+    let paged = paged(query).ok_or("Bulk queries must contain one list, without a page size")?;
+    graphql::prepare(&paged, Map::new(), None).map_err(|errors| json!(errors).to_string())
 }
 
 /// The query with a page size at its list and at each list of connections within it; `None` where its root is no list that is answered,

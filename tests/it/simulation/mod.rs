@@ -5,6 +5,7 @@
 
 mod laws;
 pub mod play;
+pub mod seeds;
 mod shop;
 pub mod stage;
 pub mod tasks;
@@ -47,13 +48,15 @@ async fn run(seed: u64, database: Database) -> Outcome {
         run.repeat().await;
         run.judge().await;
     };
-    let failure = AssertUnwindSafe(whole).catch_unwind().await.err().map(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
-    });
+    let failure = AssertUnwindSafe(whole).catch_unwind().await.err().map(seeds::told);
     let points = points.borrow();
     let (passed, died) = (points.passed.clone(), points.died.clone());
     Outcome { digest: trace.digest(), lines: trace.lines(), passed, died, failure }
+}
+
+fn explain(seed: u64, outcome: &Outcome) -> String {
+    let failure = outcome.failure.as_deref().unwrap_or_default();
+    seeds::explain("simulation::every_seed", seed, (&outcome.digest, &outcome.lines), failure)
 }
 
 /// Runs one seed on a runtime of this thread's own.
@@ -67,28 +70,11 @@ fn run_alone(seed: u64) -> Outcome {
     thread.expect("a thread").join().expect("a run catches its panics")
 }
 
-fn asked(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().map(|text| text.parse().expect("a number of seeds"))
-}
-
-fn explain(seed: u64, outcome: &Outcome) -> String {
-    let last = outcome.lines.len().saturating_sub(400);
-    format!(
-        "seed {seed} breaks a law (trace {}); again: ML_CONNECTOR_SEED={seed} cargo test --test it simulation::every_seed\n{}\n{}",
-        outcome.digest,
-        outcome.lines[last..].join("\n"),
-        outcome.failure.as_deref().unwrap_or_default()
-    )
-}
-
 #[test]
 #[expect(clippy::print_stdout, reason = "whoever runs seeds wants to see how many and how long")]
 fn every_seed_ends_with_the_shops_books_in_ifs_once() {
     let begun = Instant::now();
-    let (first, count) = match asked("ML_CONNECTOR_SEED") {
-        Some(seed) => (seed, 1),
-        None => (asked("ML_CONNECTOR_FIRST_SEED").unwrap_or(1), asked("ML_CONNECTOR_SEEDS").unwrap_or(SEEDS)),
-    };
+    let (first, count) = seeds::asked(SEEDS);
     let next = AtomicU64::new(first);
     let failed: Mutex<BTreeMap<u64, String>> = Mutex::default();
     let (passed, died) = (Mutex::<BTreeMap<String, u32>>::default(), Mutex::<BTreeMap<String, u32>>::default());

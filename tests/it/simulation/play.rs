@@ -57,11 +57,38 @@ pub(super) struct Step {
 #[derive(Default)]
 pub struct Points {
     /// The step that dies, and after how many points.
-    pub(super) mortal: Option<(u64, u32)>,
+    pub mortal: Option<(u64, u32)>,
     /// How often each point was passed.
     pub passed: BTreeMap<String, u32>,
     /// How often a step died at each.
     pub died: BTreeMap<String, u32>,
+}
+
+impl Points {
+    /// Points that hear of every failpoint which a step behind these doors passes, and let the mortal one die.
+    pub fn watched(doors: &Doors, trace: &Trace) -> (Rc<RefCell<Self>>, failpoint::Watching) {
+        let points = Rc::new(RefCell::new(Self::default()));
+        let (hearing, said, at) = (Rc::clone(&points), trace.clone(), doors.clone());
+        let watching = failpoint::watch(move |name| {
+            let Some(task) = at.current() else { return false };
+            let mut points = hearing.borrow_mut();
+            *points.passed.entry(name.to_owned()).or_default() += 1;
+            let dies = match &mut points.mortal {
+                Some((mortal, left)) if *mortal == task => {
+                    *left = left.saturating_sub(1);
+                    *left == 0
+                }
+                _ => false,
+            };
+            said.say(format!("  {task} passes {name}{}", if dies { " and dies" } else { "" }));
+            if dies {
+                points.mortal = None;
+                *points.died.entry(name.to_owned()).or_default() += 1;
+            }
+            dies
+        });
+        (points, watching)
+    }
 }
 
 /// A run under way.
@@ -87,26 +114,7 @@ impl Run {
         let stage = Stage::set(seed, manner, database).await;
         let (doors, trace) = (Doors::default(), Trace::default());
         assert!(stage.world.store.keep(doors.keeper()), "the first keeper");
-        let points = Rc::new(RefCell::new(Points::default()));
-        let (hearing, said, at) = (Rc::clone(&points), trace.clone(), doors.clone());
-        let watching = failpoint::watch(move |name| {
-            let Some(task) = at.current() else { return false };
-            let mut points = hearing.borrow_mut();
-            *points.passed.entry(name.to_owned()).or_default() += 1;
-            let dies = match &mut points.mortal {
-                Some((mortal, left)) if *mortal == task => {
-                    *left = left.saturating_sub(1);
-                    *left == 0
-                }
-                _ => false,
-            };
-            said.say(format!("  {task} passes {name}{}", if dies { " and dies" } else { "" }));
-            if dies {
-                points.mortal = None;
-                *points.died.entry(name.to_owned()).or_default() += 1;
-            }
-            dies
-        });
+        let (points, watching) = Points::watched(&doors, &trace);
         Self {
             stage,
             sales: Sales::of(manner),

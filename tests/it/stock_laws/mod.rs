@@ -19,8 +19,8 @@ use std::time::Instant;
 use futures::FutureExt as _;
 use ml_connector::failpoint;
 
-use crate::simulation::STACK_BYTES;
 use crate::simulation::stage::in_memory;
+use crate::simulation::{STACK_BYTES, seeds};
 use crate::support::database::Database;
 use play::Run;
 
@@ -28,8 +28,6 @@ use play::Run;
 const SEEDS: u64 = 16;
 /// Seeds that are played on PostgreSQL too.
 const ON_POSTGRES: u64 = 3;
-/// Lines of a failing run that are shown.
-const LINES_MAX: usize = 500;
 
 /// What one run came to.
 struct Outcome {
@@ -49,10 +47,7 @@ async fn run(seed: u64, database: Database) -> Outcome {
         run.repeat().await;
         run.judge();
     };
-    let failure = AssertUnwindSafe(whole).catch_unwind().await.err().map(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
-    });
+    let failure = AssertUnwindSafe(whole).catch_unwind().await.err().map(seeds::told);
     let passed = points.borrow().passed.clone();
     Outcome { digest: trace.digest(), lines: trace.lines(), passed, failure }
 }
@@ -64,28 +59,16 @@ fn run_alone(seed: u64, database: Database) -> Outcome {
     thread.expect("a thread").join().expect("a run catches its panics")
 }
 
-fn asked(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().map(|text| text.parse().expect("a number of seeds"))
-}
-
 fn explain(seed: u64, outcome: &Outcome) -> String {
-    let last = outcome.lines.len().saturating_sub(LINES_MAX);
-    format!(
-        "seed {seed} breaks a law (trace {}); again: ML_CONNECTOR_SEED={seed} cargo test --test it stock_laws::every_seed\n{}\n{}",
-        outcome.digest,
-        outcome.lines[last..].join("\n"),
-        outcome.failure.as_deref().unwrap_or_default()
-    )
+    let failure = outcome.failure.as_deref().unwrap_or_default();
+    seeds::explain("stock_laws::every_seed", seed, (&outcome.digest, &outcome.lines), failure)
 }
 
 #[test]
 #[expect(clippy::print_stdout, reason = "whoever runs seeds wants to see how many and how long")]
 fn every_seed_shows_no_more_than_can_be_sold_and_ends_with_both_sides_equal() {
     let begun = Instant::now();
-    let (first, count) = match asked("ML_CONNECTOR_SEED") {
-        Some(seed) => (seed, 1),
-        None => (asked("ML_CONNECTOR_FIRST_SEED").unwrap_or(1), asked("ML_CONNECTOR_SEEDS").unwrap_or(SEEDS)),
-    };
+    let (first, count) = seeds::asked(SEEDS);
     let next = AtomicU64::new(first);
     let failed: Mutex<BTreeMap<u64, String>> = Mutex::default();
     let passed: Mutex<BTreeMap<String, u32>> = Mutex::default();

@@ -1,7 +1,6 @@
 //! One run: the seed decides what both sides do, which step of the service goes on next, what goes wrong, and who dies.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,7 +18,7 @@ use rand::{Rng as _, SeedableRng as _};
 use super::calls::Calls;
 use super::merchants::Merchants;
 use super::sides::Sides;
-use crate::simulation::play::{busy, kind, map, write as write_orders};
+use crate::simulation::play::{Points, busy, kind, map, write as write_orders};
 use crate::simulation::stage::{Owner, Stage, WAIT};
 use crate::simulation::tasks::{Doors, Reached, Task, Verdict};
 use crate::simulation::trace::Trace;
@@ -78,15 +77,6 @@ pub(super) struct Step {
     pub(super) owner: Arc<Owner>,
 }
 
-/// Where steps die, and where they have been.
-#[derive(Default)]
-pub struct Points {
-    /// The step that dies, and after how many points.
-    pub(super) mortal: Option<(u64, u32)>,
-    /// How often each point was passed.
-    pub passed: BTreeMap<String, u32>,
-}
-
 /// A run under way.
 pub struct Run {
     pub stage: Stage,
@@ -126,25 +116,7 @@ impl Run {
         // 2. The store's door and the failpoints are watched.
         let (doors, trace) = (Doors::default(), Trace::default());
         assert!(stage.world.store.keep(doors.keeper()), "the first keeper");
-        let points = Rc::new(RefCell::new(Points::default()));
-        let (hearing, said, at) = (Rc::clone(&points), trace.clone(), doors.clone());
-        let watching = failpoint::watch(move |name| {
-            let Some(task) = at.current() else { return false };
-            let mut points = hearing.borrow_mut();
-            *points.passed.entry(name.to_owned()).or_default() += 1;
-            let dies = match &mut points.mortal {
-                Some((mortal, left)) if *mortal == task => {
-                    *left = left.saturating_sub(1);
-                    *left == 0
-                }
-                _ => false,
-            };
-            said.say(format!("  {task} passes {name}{}", if dies { " and dies" } else { "" }));
-            if dies {
-                points.mortal = None;
-            }
-            dies
-        });
+        let (points, watching) = Points::watched(&doors, &trace);
         let sides = Sides::new(bulk, seed % 2 == 1);
         let merchants = Merchants::new(&stage.world.shop(), &sides.skus, drafts);
         Self {
