@@ -291,6 +291,7 @@ impl Told {
             }
             Err(error) => return Err(error),
         };
+        failpoint::hit(failpoint::STOCK_OUT_ANSWERED);
         if let Some(error) = errors.first() {
             self.reason.get_or_insert_with(|| error.to_string());
         }
@@ -324,7 +325,6 @@ async fn call(link: &Connection, product: u64, acts: &[OutAct], way: Way) -> Res
         let policy = if way == Way::Disable { "DENY" } else { "CONTINUE" };
         told.take(shopify.set_policies(product, some, policy).await)?;
     }
-    failpoint::hit(failpoint::STOCK_OUT_ANSWERED);
     count(link, way.as_str(), if told.reason.is_none() { "done" } else { "refused" });
     match &told.reason {
         Some(reason) => tracing::warn!(

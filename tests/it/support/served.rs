@@ -79,6 +79,15 @@ impl Served {
         self.says(&format!("failpoint reached: {failpoint}"));
     }
 
+    /// The same where nothing else may stand still meanwhile.
+    pub async fn reached(self, failpoint: &'static str) -> Self {
+        let waiting = actix_rt::task::spawn_blocking(move || {
+            self.reaches(failpoint);
+            self
+        });
+        waiting.await.expect("the point is reached")
+    }
+
     /// Waits for a further line that holds `text` and returns it.
     pub fn says(&self, text: &str) -> String {
         let deadline = Instant::now() + PATIENCE;

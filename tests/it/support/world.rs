@@ -48,6 +48,8 @@ pub struct Setup {
     pub seed: Option<u64>,
     /// Days of a census; 0 for none.
     pub census_days: u64,
+    /// Settings of the first connection's stock and prices; empty for none.
+    pub stock: String,
     /// Replaces text in the file of settings.
     pub edits: Vec<(&'static str, &'static str)>,
 }
@@ -105,6 +107,11 @@ impl World {
         let mut toml = demo.to_toml(folder.path());
         if setup.wait_unhonoured {
             toml = toml.replace("wait_honoured = true", "wait_honoured = false");
+        }
+        if !setup.stock.is_empty() {
+            let behind = "[connections.acme.census]";
+            assert!(toml.contains(behind), "the settings hold {behind:?}");
+            toml = toml.replace(behind, &format!("{}\n{behind}", setup.stock));
         }
         for (from, to) in &setup.edits {
             assert!(toml.contains(from), "the settings hold {from:?}");
