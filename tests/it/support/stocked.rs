@@ -20,7 +20,14 @@ source = "sales_part"
 currency = "EUR"
 at_hour = 0
 "#;
-/// They are what one customer pays.
+/// The same in another currency than the shop counts in.
+pub const OTHER_CURRENCY: &str = r#"
+[connections.acme.prices]
+source = "sales_part"
+currency = "SEK"
+at_hour = 0
+"#;
+/// The shop's own prices are what one customer pays.
 pub const CUSTOMER_PRICES: &str = r#"
 [connections.acme.prices]
 source = "price_query"
@@ -38,6 +45,11 @@ pub fn stock(every_secs: u64, more: &[&str]) -> String {
 /// Stock that is read hourly, by steps that the test calls itself. The stock wants the sweep; the test calls that too.
 pub fn hourly(more: &[&str]) -> Setup {
     Setup { sweep_every: Some(Duration::from_secs(900)), stock: stock(3_600, more), ..Setup::default() }
+}
+
+/// The same with the prices of the sales parts.
+pub fn priced() -> Setup {
+    hourly(&[PART_PRICES])
 }
 
 /// Stock that a service reads each minute; it sweeps by itself.
