@@ -110,10 +110,10 @@ impl Products {
     }
 }
 
-/// Kills the service at a passage of a point, and lets another one go on.
-async fn killed_at(world: &World, way: Way, (point, passage): (&'static str, u32)) {
+/// Kills the service at a point, and lets another one go on.
+async fn killed_at(world: &World, way: Way, point: &str) {
     let products = Products::run_out(world, way);
-    world.serve(Some(&format!("{point}:{passage}"))).reached(point).await.kill();
+    world.serve(Some(point)).reached(point).await.kill();
     let served = world.serve(None);
     eventually(&served, "both sides are equal, and what has run out is disabled", || {
         is_equal(world) && shown(world) == products.off
@@ -130,8 +130,8 @@ async fn killed_at(world: &World, way: Way, (point, passage): (&'static str, u32
     assert_eq!(served.terminate(), 0);
 }
 
-/// Kills the service at a passage of a point while it brings products back, and lets another one go on: none stays disabled.
-async fn killed_at_the_restock(world: &World, way: Way, (point, passage): (&'static str, u32)) {
+/// Kills the service at a point while it brings products back, and lets another one go on: none stays disabled.
+async fn killed_at_the_restock(world: &World, way: Way, point: &str) {
     let products = Products::run_out(world, way);
     let rows = |which: &str| world.database.number(&format!("SELECT COUNT(*) FROM stock_outs WHERE {which}"));
     let served = world.serve(None);
@@ -141,7 +141,7 @@ async fn killed_at_the_restock(world: &World, way: Way, (point, passage): (&'sta
     .await;
     assert_eq!(served.terminate(), 0);
     products.all_are(world, 7);
-    let served = world.serve(Some(&format!("{point}:{passage}")));
+    let served = world.serve(Some(point));
     ask(world).await;
     served.reached(point).await.kill();
     let served = world.serve(None);
@@ -190,14 +190,14 @@ async fn eventually(served: &Served, what: &str, mut holds: impl FnMut() -> bool
 }
 
 macro_rules! killed {
-    ($killed:ident, $way:expr; $($name:ident: $point:expr, $passage:expr;)+) => {
-        $(on_both!($name, $way.setup(), async |world: &World| $killed(world, $way, ($point, $passage)).await);)+
+    ($killed:ident, $way:expr; $($name:ident: $point:expr;)+) => {
+        $(on_both!($name, $way.setup(), async |world: &World| $killed(world, $way, $point).await);)+
     };
 }
 
 macro_rules! killed_at_every_point {
     ($($name:ident: $point:expr;)+) => {
-        killed! { killed_at, Way::Draft; $($name: $point, 1;)+ }
+        killed! { killed_at, Way::Draft; $($name: $point;)+ }
 
         #[test]
         fn every_point_of_stock_is_here() {
@@ -220,38 +220,38 @@ killed_at_every_point! {
 
 killed! {
     killed_at_the_restock, Way::Draft;
-    a_kill_before_a_product_is_enabled: failpoint::STOCK_OUT_COMMITTED, 1;
-    a_kill_with_a_product_enabled: failpoint::STOCK_OUT_ANSWERED, 1;
-    a_kill_with_a_product_shown_enabled: failpoint::STOCK_OUT_SHOWN, 1;
+    a_kill_before_a_product_is_enabled: failpoint::STOCK_OUT_COMMITTED;
+    a_kill_with_a_product_enabled: failpoint::STOCK_OUT_ANSWERED;
+    a_kill_with_a_product_shown_enabled: failpoint::STOCK_OUT_SHOWN;
 }
 
-// Each channel is a call of its own.
+// Each channel is a call of its own: of the first product's two the second one is answered last.
 killed! {
     killed_at, Way::Unpublish;
-    a_kill_before_a_product_leaves_its_channels: failpoint::STOCK_OUT_COMMITTED, 1;
-    a_kill_between_the_channels_that_a_product_leaves: failpoint::STOCK_OUT_ANSWERED, 1;
-    a_kill_with_a_product_in_no_channel: failpoint::STOCK_OUT_ANSWERED, 2;
-    a_kill_with_a_product_shown_in_no_channel: failpoint::STOCK_OUT_SHOWN, 1;
+    a_kill_before_a_product_leaves_its_channels: failpoint::STOCK_OUT_COMMITTED;
+    a_kill_between_the_channels_that_a_product_leaves: failpoint::STOCK_OUT_ANSWERED;
+    a_kill_with_a_product_in_no_channel: "stock_out_answered:2";
+    a_kill_with_a_product_shown_in_no_channel: failpoint::STOCK_OUT_SHOWN;
 }
 
 killed! {
     killed_at_the_restock, Way::Unpublish;
-    a_kill_before_a_product_is_back_in_its_channels: failpoint::STOCK_OUT_COMMITTED, 1;
-    a_kill_between_the_channels_that_a_product_comes_back_to: failpoint::STOCK_OUT_ANSWERED, 1;
-    a_kill_with_a_product_back_in_its_channels: failpoint::STOCK_OUT_ANSWERED, 2;
-    a_kill_with_a_product_shown_back_in_its_channels: failpoint::STOCK_OUT_SHOWN, 1;
+    a_kill_before_a_product_is_back_in_its_channels: failpoint::STOCK_OUT_COMMITTED;
+    a_kill_between_the_channels_that_a_product_comes_back_to: failpoint::STOCK_OUT_ANSWERED;
+    a_kill_with_a_product_back_in_its_channels: "stock_out_answered:2";
+    a_kill_with_a_product_shown_back_in_its_channels: failpoint::STOCK_OUT_SHOWN;
 }
 
 killed! {
     killed_at, Way::Deny;
-    a_kill_before_a_product_is_not_sold_on: failpoint::STOCK_OUT_COMMITTED, 1;
-    a_kill_with_a_product_not_sold_on: failpoint::STOCK_OUT_ANSWERED, 1;
-    a_kill_with_a_product_shown_not_sold_on: failpoint::STOCK_OUT_SHOWN, 1;
+    a_kill_before_a_product_is_not_sold_on: failpoint::STOCK_OUT_COMMITTED;
+    a_kill_with_a_product_not_sold_on: failpoint::STOCK_OUT_ANSWERED;
+    a_kill_with_a_product_shown_not_sold_on: failpoint::STOCK_OUT_SHOWN;
 }
 
 killed! {
     killed_at_the_restock, Way::Deny;
-    a_kill_before_a_product_is_sold_on_again: failpoint::STOCK_OUT_COMMITTED, 1;
-    a_kill_with_a_product_sold_on_again: failpoint::STOCK_OUT_ANSWERED, 1;
-    a_kill_with_a_product_shown_sold_on_again: failpoint::STOCK_OUT_SHOWN, 1;
+    a_kill_before_a_product_is_sold_on_again: failpoint::STOCK_OUT_COMMITTED;
+    a_kill_with_a_product_sold_on_again: failpoint::STOCK_OUT_ANSWERED;
+    a_kill_with_a_product_shown_sold_on_again: failpoint::STOCK_OUT_SHOWN;
 }

@@ -16,6 +16,7 @@ use ml_connector::clock::Clock;
 use ml_connector::config::{Settings, Sources};
 use ml_connector::domain::document::State;
 use ml_connector::flow::{Connection, Term, map_delivery, writer};
+use ml_connector::sandbox::ledger::{Class, Outcome};
 use ml_connector::sandbox::shopify::Shop;
 use ml_connector::sandbox::{
     BookedCustomers, BookedMoney, BookedRelease, BookedTelling, Sandbox, SandboxSettings, ShopSettings,
@@ -227,6 +228,20 @@ impl World {
         while self.database.number(sql) != count {
             assert!(Instant::now() < deadline, "after 60 s: {} instead of {count}: {sql}", self.database.number(sql));
             tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until the remotes have done with what a killed service had sent.
+    pub async fn ifs_is_done(&self) {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let at_work = || {
+            self.sandbox.ledger().entries_where(|entry| {
+                entry.class != Class::Webhook && entry.committed.is_none() && entry.outcome == Outcome::Pending
+            })
+        };
+        while !at_work().is_empty() {
+            assert!(Instant::now() < deadline, "IFS is still at work");
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
