@@ -240,12 +240,8 @@ async fn done(link: &Connection, place: &mut Place) -> Result<Polled, StoreError
         keep(link, place).await?;
         return Ok(Polled::Mended(parts.iter().map(|(_, parts)| parts.len()).sum()));
     }
-    place.planned = place.run;
-    place.is_guarded = false;
-    place.accepts_fewer = false;
-    place.counts_before = Some(std::mem::take(&mut place.counts));
+    place.is_planned();
     let number = std::mem::take(&mut place.number);
-    place.go_to(Step::Rest);
     let seen = place.seen.clone();
     link.store.forget_stock_parts(&link.tenant.lease, &link.name, place.run).await?;
     keep(link, place).await?;
@@ -363,11 +359,7 @@ async fn begin(link: &Connection, before: Option<&Place>, accepts_fewer: bool) -
     let mut place = Place::begun(number, rules_of(link), now);
     place.accepts_fewer = accepts_fewer;
     if let Some(before) = before {
-        // What a person accepted counts until a run comes to its plan.
-        place.accepts_fewer |= before.accepts_fewer;
-        place.planned = before.planned;
-        place.counts_before.clone_from(&before.counts_before);
-        place.is_guarded = before.is_guarded;
+        place.follows(before);
         if before.rules != place.rules {
             // What was planned under other settings does not go out any more.
             link.store.age_stock_plans(lease, &link.name, Timestamp::MAX, now).await?;

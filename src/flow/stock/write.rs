@@ -20,8 +20,8 @@ use crate::telemetry::metric;
 const PLAN_AGE_MAX: SignedDuration = SignedDuration::from_mins(30);
 /// A call that is older is not sent again: Shopify may not remember its key any more.
 const CALL_AGE_MAX: SignedDuration = SignedDuration::from_hours(1);
-/// How often a call whose answer cannot be read is sent before its levels are read instead.
-const SENT_MAX: i64 = 5;
+/// How often a call that Shopify fails on, or whose answer cannot be read, is sent before its levels are read instead.
+const FAILURES_MAX: i64 = 5;
 /// The pause after trouble of Shopify as a whole, when it did not name one.
 const REMOTE_PAUSE: Duration = Duration::from_secs(5);
 /// The shortest pause: none at all would mean that there is more to do.
@@ -137,7 +137,7 @@ async fn send(link: &Connection, call: &StockCall) -> Result<Sent, StoreError> {
             alone.map_or(CallEnd::Split, |_| CallEnd::Refused(vec![(0, LevelFate::Alone(at))]))
         }
         Ok(SetOutcome::Refused { named, whole }) => refused(link, levels.len(), named, &whole),
-        Err(error) => match failed(link, call, &error) {
+        Err(error) => match failed(link, call, &error).await? {
             Ok(ended) => ended,
             Err(pause) => return Ok(Sent::Open(pause)),
         },
@@ -175,25 +175,40 @@ fn code_of(error: &FieldError) -> String {
 }
 
 /// What becomes of a call that failed: how it ended, or how long until it goes again.
-fn failed(link: &Connection, call: &StockCall, error: &ShopifyError) -> Result<CallEnd, Duration> {
-    match error.verdict() {
+async fn failed(
+    link: &Connection,
+    call: &StockCall,
+    error: &ShopifyError,
+) -> Result<Result<CallEnd, Duration>, StoreError> {
+    Ok(match error.verdict() {
         // Nothing was done, and nothing ever will be of it.
         Verdict::Reject if call.levels.len() > 1 => Ok(CallEnd::Split),
         Verdict::Reject => Ok(CallEnd::Refused(vec![(0, parked(link, "refused".to_owned(), &error.to_string()))])),
-        Verdict::Retry { scope, .. } if call.sent >= SENT_MAX && (scope == Scope::Record || is_failing(error)) => {
-            Ok(CallEnd::GivenUp)
-        }
-        Verdict::Retry { after, scope: Scope::Remote | Scope::Record } => {
+        Verdict::Retry { scope: Scope::Remote | Scope::Record, after } => {
+            if is_of_call(error) && given_up(link, call).await? {
+                return Ok(Ok(CallEnd::GivenUp));
+            }
             tracing::warn!(connection = %link.name, %error, "levels were not set: the call goes again as it was");
             Err(after.unwrap_or(REMOTE_PAUSE).max(PAUSE_MIN))
         }
         Verdict::Ambiguous | Verdict::NotSent | Verdict::Done => Err(REMOTE_PAUSE),
+    })
+}
+
+/// Whether a call has failed often enough to leave it, now that it has once more.
+async fn given_up(link: &Connection, call: &StockCall) -> Result<bool, StoreError> {
+    match link.store.stock_call_failed(&link.tenant.lease, call.id).await {
+        Ok(failures) => Ok(failures >= FAILURES_MAX),
+        // An earlier owner's answer came first: the next look finds it ended.
+        Err(StoreError::Stale) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
-/// Whether Shopify failed on the call itself, for a reason that it does not tell.
-fn is_failing(error: &ShopifyError) -> bool {
-    matches!(error, ShopifyError::Unavailable { after: None, .. })
+/// Whether an error is about the call itself: Shopify failed on it for a reason that it does not tell, or its answer cannot be read.
+fn is_of_call(error: &ShopifyError) -> bool {
+    let is_of_record = matches!(error.verdict(), Verdict::Retry { scope: Scope::Record, .. });
+    is_of_record || matches!(error, ShopifyError::Unavailable { after: None, .. })
 }
 
 async fn end(link: &Connection, call: &StockCall, ended: CallEnd) -> Result<(), StoreError> {
