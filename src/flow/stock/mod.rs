@@ -212,8 +212,8 @@ async fn books_are_current(link: &Connection, place: &mut Place) -> Result<Stepp
     let may_wait = (SignedDuration::ZERO..BOOKS_WAIT).contains(&waited);
     match known {
         Known::Unswept if may_wait => return Ok(Stepped::Sweep),
-        Known::Unmapped if may_wait => return Ok(Stepped::Later(BOOKS_LOOK)),
-        Known::All | Known::Unswept | Known::Unmapped => {}
+        Known::Sweeping | Known::Unmapped if may_wait => return Ok(Stepped::Later(BOOKS_LOOK)),
+        Known::All | Known::Unswept | Known::Sweeping | Known::Unmapped => {}
     }
     // Orders that change while they are weighed are not known either.
     let all_weighed = orders::weigh_since(link, place).await?;
