@@ -145,6 +145,9 @@ pub async fn poll(link: &Connection) -> Result<Polled, StoreError> {
     let is_lost = under_way.is_some_and(|place| !is_good(&place));
     // Other settings are not waited with: what was planned under the former ones does not go out.
     let is_other = stored.as_ref().is_some_and(|place| place.rules != rules_of(link));
+    if let Some(place) = under_way.filter(|place| is_lost && place.number != 0) {
+        lost(link, place).await?;
+    }
     // 2. What is due.
     let mut place = match under_way.filter(is_good) {
         Some(place) if place.parts.is_none() => place.clone(),
@@ -273,6 +276,22 @@ async fn failed(link: &Connection, mut place: Place, error: &StockError) -> Resu
         end(link, number, RunOutcome::Failed, Some(message), &seen, link.clock.now()).await?;
     }
     Ok(Polled::Failed)
+}
+
+/// A run that does not go on: it is told why. Begun anew it may come to the same, which only a person can mend.
+async fn lost(link: &Connection, place: &Place) -> Result<(), StoreError> {
+    let step = place.step.told();
+    let message = if place.rules == rules_of(link) {
+        let hours = RUN_MAX.as_hours();
+        format!(
+            "it was given up while it {step}: what it read first is {hours} hours old. Where each run ends so, IFS or Shopify answers too slowly, \
+             or too little is read at once: see docs/operations.md, \"Stock\""
+        )
+    } else {
+        format!("it was given up while it {step}: the settings of the connection are others now")
+    };
+    tracing::warn!(connection = %link.name, %message, "the stock is read anew");
+    end(link, place.number, RunOutcome::Failed, Some(message), &place.seen, link.clock.now()).await
 }
 
 /// An error with what caused it, in one line.

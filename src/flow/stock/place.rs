@@ -80,6 +80,24 @@ pub enum Step {
     },
 }
 
+impl Step {
+    /// What a run does at it, in words for a person.
+    pub(super) fn told(&self) -> &'static str {
+        match self {
+            Self::Rest => "rested",
+            Self::Variants { .. } => "read the shop's variants",
+            Self::File { .. } => "read the file of the shop's bulk operation",
+            Self::SalesParts { .. } => "read the sales parts",
+            Self::Orders => "looked what orders take",
+            Self::DemandBefore { .. } | Self::DemandAfter { .. } => "read the open lines",
+            Self::Stock { .. } => "read the stock",
+            Self::Mend { .. } => "read some levels again",
+            Self::Books => "waited until every order is known",
+            Self::Plan { .. } | Self::Leave { .. } => "planned the levels",
+        }
+    }
+}
+
 /// What a run has seen.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Seen {
