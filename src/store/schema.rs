@@ -282,7 +282,7 @@ diesel::table! {
         content -> Text,
         levels -> BigInt,
         generation -> BigInt,
-        sent -> BigInt,
+        failures -> BigInt,
         opened_at -> BigInt,
         ended_at -> Nullable<BigInt>,
         outcome -> Nullable<Text>,

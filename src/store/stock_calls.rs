@@ -38,8 +38,8 @@ pub struct StockCall {
     pub key: String,
     /// What it sets, in its sequence.
     pub levels: Vec<CallLevel>,
-    /// How often it may have been sent.
-    pub sent: i64,
+    /// How often Shopify failed on it, or gave an answer that cannot be read. Tries that a limit or the network ended are not counted.
+    pub failures: i64,
     /// When it was announced.
     pub opened_at: Timestamp,
 }
@@ -69,6 +69,8 @@ pub enum CallEnd {
     Refused(Vec<(usize, LevelFate)>),
     /// None is, and none was named: they go again in calls of half as many.
     Split,
+    /// None is, and as none of many calls before it was, it is hardly for its levels: they go again at that time, in a call as large.
+    Later(Timestamp),
     /// It is not sent again, and nobody knows whether it was done: its levels are read again, and go in calls of half as many.
     GivenUp,
 }
@@ -79,6 +81,7 @@ impl CallEnd {
             Self::Done => "done",
             Self::Refused(_) => "refused",
             Self::Split => "split",
+            Self::Later(_) => "later",
             Self::GivenUp => "given_up",
         }
     }
@@ -96,7 +99,7 @@ struct RawCall {
     id: i64,
     idempotency_key: String,
     content: String,
-    sent: i64,
+    failures: i64,
     opened_at: i64,
 }
 
@@ -109,8 +112,8 @@ impl RawCall {
             from,
         };
         let levels = content_of(&self.content)?.into_iter().map(level).collect();
-        let (id, key, sent) = (self.id, self.idempotency_key, self.sent);
-        Ok(StockCall { id, key, levels, sent, opened_at: instant(self.opened_at) })
+        let (id, key, failures) = (self.id, self.idempotency_key, self.failures);
+        Ok(StockCall { id, key, levels, failures, opened_at: instant(self.opened_at) })
     }
 }
 
@@ -199,8 +202,24 @@ impl Store {
         self.write(move |db| {
             leases::hold(db, &lease)?;
             let open = dsl::stock_calls.filter(dsl::id.eq(call)).filter(dsl::ended_at.is_null());
-            let again = (dsl::sent.eq(dsl::sent + 1), dsl::generation.eq(lease.generation.get()));
+            let again = dsl::generation.eq(lease.generation.get());
             if diesel::update(open).set(again).execute(db)? == 1 { Ok(()) } else { Err(StoreError::Stale) }
+        })
+        .await
+    }
+
+    /// Shopify failed on a call, or gave an answer that cannot be read; returns how often by now.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] when the lease is no longer ours, [`StoreError::Stale`] when the call has ended.
+    pub async fn stock_call_failed(&self, lease: &Lease, call: i64) -> Result<i64, StoreError> {
+        use schema::stock_calls::dsl;
+        let lease = lease.clone();
+        self.write(move |db| {
+            leases::hold(db, &lease)?;
+            let open = dsl::stock_calls.filter(dsl::id.eq(call)).filter(dsl::ended_at.is_null());
+            let counted = diesel::update(open).set(dsl::failures.eq(dsl::failures + 1));
+            counted.returning(dsl::failures).get_result(db).optional()?.ok_or(StoreError::Stale)
         })
         .await
     }
@@ -230,6 +249,23 @@ impl Store {
             let ended = (dsl::ended_at.eq(now), dsl::outcome.eq(end.as_str()));
             diesel::update(row).set(ended).execute(db)?;
             settle(db, &name, call, &settled(&content, &end, (opened_at, now)), (mark, now))
+        })
+        .await
+    }
+
+    /// How many of a connection's last calls set nothing, up to the last one that did, as far as `limit`.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn fruitless_stock_calls(&self, name: &ConnectionName, limit: i64) -> Result<usize, StoreError> {
+        use schema::stock_calls::dsl;
+        let name = name.as_str().to_owned();
+        self.run(move |db| {
+            let ended = dsl::stock_calls.filter(dsl::connection.eq(name)).filter(dsl::ended_at.is_not_null());
+            let outcomes: Vec<Option<String>> =
+                ended.order(dsl::ended_at.desc()).limit(limit).select(dsl::outcome).load(db)?;
+            let is_done = |outcome: &Option<String>| outcome.as_deref() == Some(CallEnd::Done.as_str());
+            Ok(outcomes.iter().take_while(|outcome| !is_done(outcome)).count())
         })
         .await
     }
@@ -271,12 +307,12 @@ fn announce(db: &mut Db, lease: &Lease, name: &str, content: &[Entry], now: i64)
             dsl::content.eq(&text),
             dsl::levels.eq(i64::try_from(content.len()).unwrap_or(i64::MAX)),
             dsl::generation.eq(lease.generation.get()),
-            dsl::sent.eq(1),
+            dsl::failures.eq(0),
             dsl::opened_at.eq(now),
         ))
         .returning(dsl::id)
         .get_result(db)?;
-    Ok(RawCall { id, idempotency_key, content: text, sent: 1, opened_at: now })
+    Ok(RawCall { id, idempotency_key, content: text, failures: 0, opened_at: now })
 }
 
 fn claim(db: &mut Db, name: &str, call: i64, content: &[Entry], (mark, now): (i64, i64)) -> Result<(), StoreError> {
@@ -320,6 +356,11 @@ fn settled(content: &[Entry], end: &CallEnd, (opened_at, now): (i64, i64)) -> Ve
             CallEnd::Split => {
                 row["state"] = json!("planned");
                 row["batch"] = json!(half);
+            }
+            CallEnd::Later(at) => {
+                row["state"] = json!("planned");
+                row["due"] = json!(micros(*at));
+                row["batch"] = json!(content.len());
             }
             CallEnd::Refused(fates) => match fates.iter().find(|(at, _)| *at == index).map(|(_, fate)| fate) {
                 Some(LevelFate::Stale) => {}

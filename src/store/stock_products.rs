@@ -1,6 +1,8 @@
 //! Products of the shop with their variants, in pieces that are small by their variants too: a product may have thousands of them. Reads
 //! only.
 
+use std::collections::BTreeSet;
+
 use diesel::dsl::count_star;
 use diesel::prelude::*;
 
@@ -30,6 +32,26 @@ impl Store {
             let rows: Vec<RawVariant> =
                 of.order((dsl::product_id, dsl::variant_id)).select(RawVariant::as_select()).load(db)?;
             with_levels(db, &name, rows)
+        })
+        .await
+    }
+
+    /// Which of these products have a variant that a reading told of.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn products_with_variants(
+        &self,
+        name: &ConnectionName,
+        products: Vec<u64>,
+    ) -> Result<BTreeSet<u64>, StoreError> {
+        use schema::stock_variants::dsl;
+        let name = name.as_str().to_owned();
+        let products: Vec<i64> = products.into_iter().map(signed).collect::<Result<_, _>>()?;
+        self.run(move |db| {
+            let of = dsl::stock_variants.filter(dsl::connection.eq(&name)).filter(dsl::product_id.eq_any(products));
+            let known: Vec<i64> = of.select(dsl::product_id).distinct().load(db)?;
+            Ok(known.into_iter().map(unsigned).collect())
         })
         .await
     }

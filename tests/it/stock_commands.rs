@@ -314,7 +314,7 @@ async fn what_is_asked_wrongly_of_stock_and_prices_ends_with_2_and_names_the_wor
     refused(
         &world,
         &[
-            ("stock sync acme", "connections.acme.stock.every_secs is 0: stock is switched off"),
+            ("stock sync acme", "connections.acme.stock has neither every_secs nor cron: stock is switched off"),
             ("prices sync acme", "connections.acme.prices names no source"),
             ("prices accept acme 1 --price 1 --note n", "connections.acme.prices.source is \"off\""),
         ],

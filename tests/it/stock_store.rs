@@ -147,7 +147,9 @@ async fn a_call_is_announced_with_what_was_read_and_settles_its_levels() {
         assert_eq!(stage.store.open_stock_calls(&stage.name).await.expect("reads"), std::slice::from_ref(&call));
         stage.store.resend_stock_call(&stage.lease, call.id).await.expect("it is open");
         let again = stage.store.open_stock_calls(&stage.name).await.expect("reads");
-        assert_eq!((&again[0].key, &again[0].levels, again[0].sent), (&call.key, &call.levels, 2));
+        assert_eq!((&again[0].key, &again[0].levels, again[0].failures), (&call.key, &call.levels, 0));
+        assert_eq!(stage.store.stock_call_failed(&stage.lease, call.id).await.expect("it is open"), 1);
+        assert_eq!(stage.store.stock_call_failed(&stage.lease, call.id).await.expect("it is open"), 2);
 
         stage.end(&call, CallEnd::Done).await.expect("settles");
         let row = stage.level(1).await;

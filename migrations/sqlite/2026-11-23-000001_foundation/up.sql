@@ -296,7 +296,7 @@ CREATE TABLE stock_calls (
     content TEXT NOT NULL,
     levels BIGINT NOT NULL,
     generation BIGINT NOT NULL,
-    sent BIGINT NOT NULL,
+    failures BIGINT NOT NULL,
     opened_at BIGINT NOT NULL,
     ended_at BIGINT,
     outcome TEXT

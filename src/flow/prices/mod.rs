@@ -15,7 +15,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::stock::STOCK;
+use super::stock::{self, STOCK};
 use super::{Connection, runs};
 use crate::domain::money::Currency;
 use crate::failpoint;
@@ -333,7 +333,8 @@ async fn is_due(link: &Connection, is_lost: bool) -> Result<bool, StoreError> {
         return Ok(read.started_at >= since);
     }
     // 2.
-    if link.clock.now().duration_since(read.started_at) > READ_AGE_MAX {
+    let read_from = stock::Place::stored(link).await?.and_then(|place| place.read_from());
+    if read_from.is_none_or(|from| link.clock.now().duration_since(from) > READ_AGE_MAX) {
         return Ok(false);
     }
     Ok(is_lost || link.store.aged_prices_at(&link.name).await?.is_some_and(|at| is_new(&at)))

@@ -9,7 +9,7 @@ use crate::domain::stock::SalesPart;
 use crate::domain::verdict::{Scope, Verdict};
 use crate::failpoint;
 use crate::flow::Connection;
-use crate::flow::stock::{STOCK, sold};
+use crate::flow::stock::{self, sold};
 use crate::ifs::{IfsError, PriceQuestion};
 use crate::mapping::park::ParkReason;
 use crate::mapping::stock::prices::{IfsPrice, PricePlan, Standing, of_one};
@@ -39,7 +39,7 @@ pub(super) async fn piece(
     };
     let named = numbers.iter().flat_map(|number| &number.variants).map(|variant| variant.variant_id).collect();
     let known = store.known_prices(&link.name, target.list, named).await?;
-    let (_, read) = store.latest_runs(&link.name, STOCK).await?;
+    let read = stock::Place::stored(link).await?.and_then(|place| place.read_from());
     let mut plans = Vec::new();
     for number in &numbers {
         let Some((variant, part)) = both_halves(number) else {
@@ -49,7 +49,7 @@ pub(super) async fn piece(
         let (own, known) = (figure(&variant.price), known.get(&variant.variant_id));
         let (shown, own) = match target.list {
             // What was set since the shop was read is what it has.
-            0 => (known.and_then(|known| set_behind(known, read.as_ref()?.started_at)).or(own), None),
+            0 => (known.and_then(|known| set_behind(known, read?)).or(own), None),
             _ => (told.fixed.get(&variant.variant_id).copied(), own.filter(|_| told.is_like_own)),
         };
         if target.list == 0 && shown.is_none() {

@@ -1,9 +1,14 @@
 //! Whether every order is known that was placed or changed before the shop's levels were read. Without that nobody can say what its
 //! figures stand for, and no level may rise.
 
+use jiff::SignedDuration;
+
 use crate::flow::Connection;
 use crate::flow::sweep::SWEEP;
 use crate::store::StoreError;
+
+/// A sweep that was begun longer ago, and has not ended, may have died: another one is asked for.
+const SWEEP_MAX: SignedDuration = SignedDuration::from_secs(30);
 
 /// Which orders are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +17,8 @@ pub enum Known {
     All,
     /// Those of an earlier sweep: another one has to find the others.
     Unswept,
+    /// Those of an earlier sweep, and another one is under way.
+    Sweeping,
     /// A sweep found them, and deliveries wait to be mapped.
     Unmapped,
 }
@@ -31,9 +38,14 @@ pub(super) async fn newest_sweep(link: &Connection) -> Result<i64, StoreError> {
 /// # Errors
 /// The database's refusal.
 pub(super) async fn look(link: &Connection, behind: i64, found: &mut Option<i64>) -> Result<Known, StoreError> {
-    let (_, done) = link.store.latest_runs(&link.name, SWEEP).await?;
+    let (latest, done) = link.store.latest_runs(&link.name, SWEEP).await?;
     if done.is_none_or(|run| run.id <= behind) {
-        return Ok(Known::Unswept);
+        let young = SignedDuration::ZERO..SWEEP_MAX;
+        let is_under_way = latest.is_some_and(|run| {
+            let age = link.clock.now().duration_since(run.started_at);
+            run.id > behind && run.outcome.is_none() && young.contains(&age)
+        });
+        return Ok(if is_under_way { Known::Sweeping } else { Known::Unswept });
     }
     let newest = match *found {
         Some(newest) => newest,

@@ -145,6 +145,9 @@ pub async fn poll(link: &Connection) -> Result<Polled, StoreError> {
     let is_lost = under_way.is_some_and(|place| !is_good(&place));
     // Other settings are not waited with: what was planned under the former ones does not go out.
     let is_other = stored.as_ref().is_some_and(|place| place.rules != rules_of(link));
+    if let Some(place) = under_way.filter(|place| is_lost && place.number != 0) {
+        lost(link, place).await?;
+    }
     // 2. What is due.
     let mut place = match under_way.filter(is_good) {
         Some(place) if place.parts.is_none() => place.clone(),
@@ -212,8 +215,8 @@ async fn books_are_current(link: &Connection, place: &mut Place) -> Result<Stepp
     let may_wait = (SignedDuration::ZERO..BOOKS_WAIT).contains(&waited);
     match known {
         Known::Unswept if may_wait => return Ok(Stepped::Sweep),
-        Known::Unmapped if may_wait => return Ok(Stepped::Later(BOOKS_LOOK)),
-        Known::All | Known::Unswept | Known::Unmapped => {}
+        Known::Sweeping | Known::Unmapped if may_wait => return Ok(Stepped::Later(BOOKS_LOOK)),
+        Known::All | Known::Unswept | Known::Sweeping | Known::Unmapped => {}
     }
     // Orders that change while they are weighed are not known either.
     let all_weighed = orders::weigh_since(link, place).await?;
@@ -239,12 +242,8 @@ async fn done(link: &Connection, place: &mut Place) -> Result<Polled, StoreError
         keep(link, place).await?;
         return Ok(Polled::Mended(parts.iter().map(|(_, parts)| parts.len()).sum()));
     }
-    place.planned = place.run;
-    place.is_guarded = false;
-    place.accepts_fewer = false;
-    place.counts_before = Some(std::mem::take(&mut place.counts));
+    place.is_planned();
     let number = std::mem::take(&mut place.number);
-    place.go_to(Step::Rest);
     let seen = place.seen.clone();
     link.store.forget_stock_parts(&link.tenant.lease, &link.name, place.run).await?;
     keep(link, place).await?;
@@ -276,6 +275,22 @@ async fn failed(link: &Connection, mut place: Place, error: &StockError) -> Resu
         end(link, number, RunOutcome::Failed, Some(message), &seen).await?;
     }
     Ok(Polled::Failed)
+}
+
+/// A run that does not go on: it is told why. Begun anew it may come to the same, which only a person can mend.
+async fn lost(link: &Connection, place: &Place) -> Result<(), StoreError> {
+    let step = place.step.told();
+    let message = if place.rules == rules_of(link) {
+        let hours = RUN_MAX.as_hours();
+        format!(
+            "it was given up while it {step}: what it read first is {hours} hours old. Where each run ends so, IFS or Shopify answers too slowly, \
+             or too little is read at once: see docs/operations.md, \"Stock\""
+        )
+    } else {
+        format!("it was given up while it {step}: the settings of the connection are others now")
+    };
+    tracing::warn!(connection = %link.name, %message, "the stock is read anew");
+    end(link, place.number, RunOutcome::Failed, Some(message), &place.seen).await
 }
 
 /// An error with what caused it, in one line.
@@ -358,11 +373,7 @@ async fn begin(link: &Connection, before: Option<&Place>, accepts_fewer: bool) -
     let mut place = Place::begun(number, rules_of(link), now);
     place.accepts_fewer = accepts_fewer;
     if let Some(before) = before {
-        // What a person accepted counts until a run comes to its plan.
-        place.accepts_fewer |= before.accepts_fewer;
-        place.planned = before.planned;
-        place.counts_before.clone_from(&before.counts_before);
-        place.is_guarded = before.is_guarded;
+        place.follows(before);
         if before.rules != place.rules {
             // What was planned under other settings does not go out any more.
             link.store.age_stock_plans(lease, &link.name, Timestamp::MAX, now).await?;

@@ -6,7 +6,7 @@
 //!    whose product was enabled ends only in the look of a later plan.
 //! 3. What is wrong with one product, or one channel, keeps no other one waiting.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -384,8 +384,7 @@ async fn gone(link: &Connection) -> Result<bool, StoreError> {
         let Some(last) = rows.last() else { return Ok(true) };
         after = last.id;
         let products: Vec<u64> = rows.iter().map(|row| row.product_id).collect();
-        let known = link.store.variants_of_products(&link.name, products).await?;
-        let known: BTreeSet<u64> = known.into_iter().map(|variant| variant.product_id).collect();
+        let known = link.store.products_with_variants(&link.name, products).await?;
         for row in rows.iter().filter(|row| !known.contains(&row.product_id)) {
             match behind_orders(link).shown_product(row.product_id).await {
                 Ok(Some(_)) => {}

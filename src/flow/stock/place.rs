@@ -80,6 +80,24 @@ pub enum Step {
     },
 }
 
+impl Step {
+    /// What a run does at it, in words for a person.
+    pub(super) fn told(&self) -> &'static str {
+        match self {
+            Self::Rest => "rested",
+            Self::Variants { .. } => "read the shop's variants",
+            Self::File { .. } => "read the file of the shop's bulk operation",
+            Self::SalesParts { .. } => "read the sales parts",
+            Self::Orders => "looked what orders take",
+            Self::DemandBefore { .. } | Self::DemandAfter { .. } => "read the open lines",
+            Self::Stock { .. } => "read the stock",
+            Self::Mend { .. } => "read some levels again",
+            Self::Books => "waited until every order is known",
+            Self::Plan { .. } | Self::Leave { .. } => "planned the levels",
+        }
+    }
+}
+
 /// What a run has seen.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Seen {
@@ -147,6 +165,8 @@ pub struct Place {
     pub parts: Option<Vec<(String, Vec<String>)>>,
     /// The last run whose plan stood whole: what has run out is looked at once for each.
     pub planned: i64,
+    /// When that one began to read, in microseconds since 1970.
+    planned_from: i64,
     /// How many rows this run has read.
     pub counts: Counts,
     /// How many the last run had that came to its plan.
@@ -194,6 +214,32 @@ impl Place {
     /// When it began.
     pub(super) fn began_at(&self) -> Timestamp {
         instant(self.began)
+    }
+
+    /// When the last run whose plan stood whole began to read; none before there is one. Its row in `schedule_runs` may have begun later: a
+    /// run that broke off goes on under another one.
+    pub fn read_from(&self) -> Option<Timestamp> {
+        (self.planned != 0).then(|| instant(self.planned_from))
+    }
+
+    /// The plan stands whole.
+    pub(super) fn is_planned(&mut self) {
+        self.planned = self.run;
+        self.planned_from = self.began;
+        self.is_guarded = false;
+        self.accepts_fewer = false;
+        self.counts_before = Some(std::mem::take(&mut self.counts));
+        self.step = Step::Rest;
+    }
+
+    /// What the last run has read and planned is told on.
+    pub(super) fn follows(&mut self, before: &Self) {
+        // What a person accepted counts until a run comes to its plan.
+        self.accepts_fewer |= before.accepts_fewer;
+        self.planned = before.planned;
+        self.planned_from = before.planned_from;
+        self.counts_before.clone_from(&before.counts_before);
+        self.is_guarded = before.is_guarded;
     }
 
     /// Since when every order is waited for.

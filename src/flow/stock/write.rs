@@ -20,8 +20,13 @@ use crate::telemetry::metric;
 const PLAN_AGE_MAX: SignedDuration = SignedDuration::from_mins(30);
 /// A call that is older is not sent again: Shopify may not remember its key any more.
 const CALL_AGE_MAX: SignedDuration = SignedDuration::from_hours(1);
-/// How often a call whose answer cannot be read is sent before its levels are read instead.
-const SENT_MAX: i64 = 5;
+/// How many calls in a row may set nothing before it is taken for the shop's own refusal, and not for a level's. Among so many levels as
+/// a call has, one bad level is found by fewer.
+const FRUITLESS_MAX: usize = 10;
+/// The pause of levels that were in such a call.
+const FRUITLESS_PAUSE: SignedDuration = SignedDuration::from_mins(10);
+/// How often a call that Shopify fails on, or whose answer cannot be read, is sent before its levels are read instead.
+const FAILURES_MAX: i64 = 5;
 /// The pause after trouble of Shopify as a whole, when it did not name one.
 const REMOTE_PAUSE: Duration = Duration::from_secs(5);
 /// The shortest pause: none at all would mean that there is more to do.
@@ -136,8 +141,12 @@ async fn send(link: &Connection, call: &StockCall) -> Result<Sent, StoreError> {
             let at = link.clock.now().checked_add(KEY_PAUSE).unwrap_or(Timestamp::MAX);
             alone.map_or(CallEnd::Split, |_| CallEnd::Refused(vec![(0, LevelFate::Alone(at))]))
         }
-        Ok(SetOutcome::Refused { named, whole }) => refused(link, levels.len(), named, &whole),
-        Err(error) => match failed(link, call, &error) {
+        Ok(SetOutcome::Refused { named, whole }) if named.is_empty() => {
+            let code = whole.first().map_or_else(|| "refused".to_owned(), code_of);
+            refused_whole(link, call, code, &told(&whole)).await?
+        }
+        Ok(SetOutcome::Refused { named, .. }) => refused(link, named),
+        Err(error) => match failed(link, call, &error).await? {
             Ok(ended) => ended,
             Err(pause) => return Ok(Sent::Open(pause)),
         },
@@ -146,22 +155,34 @@ async fn send(link: &Connection, call: &StockCall) -> Result<Sent, StoreError> {
     Ok(Sent::Ended)
 }
 
-/// What becomes of the levels of a call that Shopify did not take: those that it names each their own, the others go again. Where it
-/// names none, they go apart until the one that it means stands alone.
-fn refused(link: &Connection, levels: usize, named: Vec<(usize, LevelRefusal)>, whole: &[FieldError]) -> CallEnd {
-    let told = |errors: &[FieldError]| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    if named.is_empty() {
-        if levels > 1 {
-            return CallEnd::Split;
-        }
-        let code = whole.first().map_or_else(|| "refused".to_owned(), code_of);
-        return CallEnd::Refused(vec![(0, parked(link, code, &told(whole)))]);
-    }
+/// What becomes of the levels of a call that Shopify did not take: those that it names each their own, the others go again.
+fn refused(link: &Connection, named: Vec<(usize, LevelRefusal)>) -> CallEnd {
     let fate = |(index, refusal): (usize, LevelRefusal)| match refusal {
         LevelRefusal::Stale => (index, LevelFate::Stale),
         LevelRefusal::Bad(error) => (index, parked(link, code_of(&error), &error.to_string())),
     };
     CallEnd::Refused(named.into_iter().map(fate).collect())
+}
+
+/// What becomes of a call that Shopify did not take without naming a level: its levels go apart until the one that it means stands
+/// alone. Where it takes no call at all, none of them is meant, and they wait.
+async fn refused_whole(link: &Connection, call: &StockCall, code: String, told: &str) -> Result<CallEnd, StoreError> {
+    let most = i64::try_from(FRUITLESS_MAX).unwrap_or(i64::MAX);
+    if link.store.fruitless_stock_calls(&link.name, most).await? >= FRUITLESS_MAX {
+        tracing::warn!(
+            connection = %link.name, %code, error = %told, levels = call.levels.len(),
+            "Shopify takes no call that sets levels: they are tried again in ten minutes"
+        );
+        return Ok(CallEnd::Later(link.clock.now().checked_add(FRUITLESS_PAUSE).unwrap_or(Timestamp::MAX)));
+    }
+    if call.levels.len() > 1 {
+        return Ok(CallEnd::Split);
+    }
+    Ok(CallEnd::Refused(vec![(0, parked(link, code, told))]))
+}
+
+fn told(errors: &[FieldError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 fn parked(link: &Connection, code: String, told: &str) -> LevelFate {
@@ -175,25 +196,39 @@ fn code_of(error: &FieldError) -> String {
 }
 
 /// What becomes of a call that failed: how it ended, or how long until it goes again.
-fn failed(link: &Connection, call: &StockCall, error: &ShopifyError) -> Result<CallEnd, Duration> {
-    match error.verdict() {
+async fn failed(
+    link: &Connection,
+    call: &StockCall,
+    error: &ShopifyError,
+) -> Result<Result<CallEnd, Duration>, StoreError> {
+    Ok(match error.verdict() {
         // Nothing was done, and nothing ever will be of it.
-        Verdict::Reject if call.levels.len() > 1 => Ok(CallEnd::Split),
-        Verdict::Reject => Ok(CallEnd::Refused(vec![(0, parked(link, "refused".to_owned(), &error.to_string()))])),
-        Verdict::Retry { scope, .. } if call.sent >= SENT_MAX && (scope == Scope::Record || is_failing(error)) => {
-            Ok(CallEnd::GivenUp)
-        }
-        Verdict::Retry { after, scope: Scope::Remote | Scope::Record } => {
+        Verdict::Reject => Ok(refused_whole(link, call, "refused".to_owned(), &error.to_string()).await?),
+        Verdict::Retry { scope: Scope::Remote | Scope::Record, after } => {
+            if is_of_call(error) && given_up(link, call).await? {
+                return Ok(Ok(CallEnd::GivenUp));
+            }
             tracing::warn!(connection = %link.name, %error, "levels were not set: the call goes again as it was");
             Err(after.unwrap_or(REMOTE_PAUSE).max(PAUSE_MIN))
         }
         Verdict::Ambiguous | Verdict::NotSent | Verdict::Done => Err(REMOTE_PAUSE),
+    })
+}
+
+/// Whether a call has failed often enough to leave it, now that it has once more.
+async fn given_up(link: &Connection, call: &StockCall) -> Result<bool, StoreError> {
+    match link.store.stock_call_failed(&link.tenant.lease, call.id).await {
+        Ok(failures) => Ok(failures >= FAILURES_MAX),
+        // An earlier owner's answer came first: the next look finds it ended.
+        Err(StoreError::Stale) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
-/// Whether Shopify failed on the call itself, for a reason that it does not tell.
-fn is_failing(error: &ShopifyError) -> bool {
-    matches!(error, ShopifyError::Unavailable { after: None, .. })
+/// Whether an error is about the call itself: Shopify failed on it for a reason that it does not tell, or its answer cannot be read.
+fn is_of_call(error: &ShopifyError) -> bool {
+    let is_of_record = matches!(error.verdict(), Verdict::Retry { scope: Scope::Record, .. });
+    is_of_record || matches!(error, ShopifyError::Unavailable { after: None, .. })
 }
 
 async fn end(link: &Connection, call: &StockCall, ended: CallEnd) -> Result<(), StoreError> {
@@ -202,6 +237,7 @@ async fn end(link: &Connection, call: &StockCall, ended: CallEnd) -> Result<(), 
         CallEnd::Done => "done",
         CallEnd::Refused(_) => "refused",
         CallEnd::Split => "split",
+        CallEnd::Later(_) => "later",
         CallEnd::GivenUp => "given_up",
     };
     let is_done = ended == CallEnd::Done;
