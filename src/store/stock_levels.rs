@@ -284,7 +284,8 @@ impl Store {
             next_mark(db, &name)?;
             // A call that is under way goes on; what goes again of it is too old then.
             let under_way = sql_query(
-                "UPDATE stock_levels SET planned_at = 0 WHERE connection = $1 AND call_id IS NOT NULL AND planned_at < $2",
+                "UPDATE stock_levels SET planned_at = 0 \
+                 WHERE connection = $1 AND call_id IS NOT NULL AND planned_at > 0 AND planned_at < $2",
             );
             under_way.bind::<Text, _>(&name).bind::<BigInt, _>(micros(before)).execute(db)?;
             let aged = sql_query(
