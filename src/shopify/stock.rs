@@ -106,7 +106,7 @@ pub struct ListedLevel {
     pub available: i64,
     /// What orders have of it that are not fulfilled.
     pub committed: i64,
-    /// What Shopify has set aside that no order has: for draft orders, by apps.
+    /// What Shopify has reserved that no order has: for draft orders, for transfers, by apps.
     pub reserved: i64,
 }
 

@@ -173,6 +173,7 @@ impl Planner<'_> {
             unwritten_here: here.unwritten,
             known_committed: everywhere.committed,
             committed: levels.iter().map(|level| level.committed).sum(),
+            reserved: levels.iter().map(|level| level.reserved.max(0)).sum(),
         }
     }
 
@@ -269,7 +270,8 @@ fn key_of(row: &LevelRow) -> LevelKey {
 }
 
 fn reading_of(row: &LevelRow) -> LevelReading {
-    LevelReading { key: key_of(row), available: row.available, committed: row.committed, pending: row.pending }
+    let LevelRow { available, committed, reserved, pending, .. } = *row;
+    LevelReading { key: key_of(row), available, committed, reserved, pending }
 }
 
 /// A variant as the rules take it.
