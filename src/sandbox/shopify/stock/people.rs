@@ -22,6 +22,8 @@ pub struct LevelView {
     pub available: i64,
     /// What orders have of it that was not sent yet.
     pub committed: i64,
+    /// What is reserved of it for drafts.
+    pub reserved: i64,
 }
 
 /// A product as staff see it.
@@ -57,6 +59,7 @@ impl Shop {
                 location: *location,
                 available: level.available,
                 committed: level.committed,
+                reserved: level.reserved,
             };
             variant.levels.iter().map(view).collect::<Vec<_>>()
         };
@@ -258,8 +261,8 @@ impl State {
         let id = self.ids.next();
         let mut variant = self.stock.variants.get(&of)?.clone();
         variant.product = product;
-        // What orders hold stays with the variant that was sold.
-        variant.levels.iter_mut().for_each(|(_, level)| level.committed = 0);
+        // What orders and drafts hold stays with the variant that was sold.
+        variant.levels.iter_mut().for_each(|(_, level)| (level.committed, level.reserved) = (0, 0));
         self.stock.products.get_mut(&product)?.variants.push(id);
         self.stock.variants.insert(id, variant);
         Some(id)
