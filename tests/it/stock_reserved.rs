@@ -4,6 +4,7 @@ use ml_connector::flow::stock::{Polled, Seen, poll, write};
 use ml_connector::flow::sweep::{Swept, sweep};
 use ml_connector::sandbox::world::bulk_sku;
 use ml_connector::store::{LevelRow, LevelState};
+use rust_decimal::Decimal;
 use serde_json::Value;
 
 use crate::on_both;
@@ -75,7 +76,8 @@ on_both!(what_is_reserved_for_a_draft_is_not_for_sale_until_it_is_an_order_and_s
     let found = reserved(&steps).await;
     assert_eq!(found.iter().map(|row| (row.reserved, row.committed, row.wanted)).collect::<Vec<_>>(), [(3, 0, Some(7))]);
     let terms: Value = serde_json::from_str(found[0].terms.as_deref().expect("planned")).expect("JSON");
-    assert_eq!((&terms["shop_reserved"], &terms["unwritten"]), (&Value::from("3"), &Value::from("0")));
+    let term = |name: &str| terms[name].as_str().and_then(|text| Decimal::from_str_exact(text).ok());
+    assert_eq!([term("shop_reserved"), term("unwritten")], [Some(3.into()), Some(0.into())]);
     // 2. The draft is completed, and nobody has told us of the order.
     let order = shop.complete_draft(draft).expect("it is there");
     assert_eq!(available(world, &sku), 7);
