@@ -39,6 +39,7 @@ fn variant_json(variant: &StockVariant, rules: &StockRules) -> Value {
         "item_id": variant.item_id.to_string(), "sku": variant.sku, "catalog_no": variant.catalog_no,
         "is_tracked": variant.is_tracked, "is_bundle": variant.is_bundle, "groups": groups.collect::<Vec<_>>(),
         "levels": variant.levels.iter().map(level_json).collect::<Vec<_>>(),
+        "locations_without_level": without_level(variant, rules).iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
 }
 
@@ -90,7 +91,22 @@ fn variant_lines(variant: &StockVariant, rules: &StockRules) -> Vec<String> {
         lines.push(format!("  group {group} gives {}", keys.join(", ")));
     }
     lines.extend(variant.levels.iter().flat_map(level_lines));
+    lines.extend(without_level(variant, rules).iter().map(|location| {
+        format!(
+            "  location {location}: Shopify told no level of it; stock the product there (Products, Inventory, Edit locations), \
+             and see that the location is active"
+        )
+    }));
     lines
+}
+
+/// Locations of the settings at which the shop does not stock a variant, or which are switched off there.
+fn without_level(variant: &StockVariant, rules: &StockRules) -> Vec<u64> {
+    let mut locations: Vec<u64> = rules.places().iter().map(|place| place.location).collect();
+    locations.sort_unstable();
+    locations.dedup();
+    locations.retain(|location| variant.levels.iter().all(|level| level.location_id != *location));
+    locations
 }
 
 fn level_lines(level: &LevelRow) -> Vec<String> {

@@ -305,6 +305,19 @@ fn a_product_leaves_only_channels_that_it_is_on_and_comes_back_to_those() {
 }
 
 #[test]
+fn a_product_that_is_back_in_one_channel_only_leaves_both_when_it_runs_out_again() {
+    let rules = rules("out = { policy = \"unpublish\", channels = [\"51\", \"52\"] }");
+    let acts = vec![OutAct::Unpublish(51), OutAct::Unpublish(52)];
+    let row = OutRow { state: OutState::Enabling, acts: acts.clone() };
+    let with = |left: i64| {
+        let product = ProductReading { published: vec![51], ..active(&[left]) };
+        decide(&product, Some(&row), OutPolicy::Unpublish, &rules, true)
+    };
+    assert_eq!(with(3), OutStep::Enable(acts.clone()));
+    assert_eq!(with(0), OutStep::Disable(acts));
+}
+
+#[test]
 fn selling_on_is_switched_off_and_on_again_for_the_variants_that_had_it() {
     let rules = rules("out = { policy = \"deny\" }");
     let deny = |product: &ProductReading, row: Option<&OutRow>| decide(product, row, OutPolicy::Deny, &rules, true);

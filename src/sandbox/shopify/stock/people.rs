@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use rust_decimal::Decimal;
 
 use super::super::{Shop, State};
@@ -171,6 +172,15 @@ impl Shop {
         self.edit_sku(sku, |variant| {
             if let Some(level) = variant.level_mut(location) {
                 level.available = available;
+            }
+        });
+    }
+
+    /// Staff stock a SKU at a location where it is not.
+    pub fn staff_stock(&self, sku: &str, location: u64, available: i64) {
+        self.edit_sku(sku, |variant| {
+            if variant.level_mut(location).is_none() {
+                variant.levels.push((location, Level { available, committed: 0, at: Timestamp::now() }));
             }
         });
     }
