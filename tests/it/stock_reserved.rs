@@ -8,30 +8,18 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 
 use crate::on_both;
-use crate::stock::{an_hour_later, available, begin, counts, levels, planned, polled, rows, synced, with};
+use crate::stock::{an_hour_later, available, begin, counts, levels, planned, polled, rows, synced};
+use crate::support::stocked::hourly;
 use crate::support::world::{Setup, Steps, World};
 
 /// IFS knows of what is reserved.
-const IGNORED: &str = r#"[connections.acme.stock]
-every_secs = 3600
-reserved = "ignore"
-locations = [{ location = "655441490", warehouses = ["W1"] }]
-
-[connections.acme.census]"#;
-/// The shop is read from the file of a bulk operation.
-const BY_FILE: &str = r#"[connections.acme.stock]
-every_secs = 3600
-bulk_variants_min = 1
-locations = [{ location = "655441490", warehouses = ["W1"] }]
-
-[connections.acme.census]"#;
-
 fn ignored() -> Setup {
-    with(IGNORED)
+    hourly(&["reserved = \"ignore\"\n"])
 }
 
+/// The shop is read from the file of a bulk operation.
 fn by_file() -> Setup {
-    with(BY_FILE)
+    hourly(&["bulk_variants_min = 1\n"])
 }
 
 /// Levels that show what they should, and of which something is reserved.

@@ -259,9 +259,9 @@ pub fn plan(pool: &Pool, rules: &StockRules) -> Result<Vec<Target>, Left> {
     // 2. What is promised.
     let of_goods = |goods: &Goods| Decimal::from(goods.orders.unwritten()) * goods.units();
     let unwritten: Decimal = pool.goods.iter().map(of_goods).sum();
-    let of_goods = |goods: &Goods| Decimal::from(goods.orders.reserved.max(0)) * goods.units();
+    let reserved_of = |goods: &Goods| Decimal::from(goods.orders.reserved.max(0)) * goods.units();
     let shop_reserved: Decimal = match rules.reserved() {
-        ShopReserved::Subtract => pool.goods.iter().map(of_goods).sum(),
+        ShopReserved::Subtract => pool.goods.iter().map(reserved_of).sum(),
         ShopReserved::Ignore => Decimal::ZERO,
     };
     let mut short = take(&mut shelves, owed, |shelf| &mut shelf.promised, |shelf| &mut shelf.owed);

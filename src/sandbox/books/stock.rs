@@ -151,7 +151,8 @@ pub(in super::super) fn compare(ifs: &Ifs, shops: &[(ShopSettings, Shop)]) -> St
     books
 }
 
-/// Whole units of a SKU that are left to be sold, where the shop has promised so many beyond IFS's figures; below zero where more was sold than is there. `None` where IFS keeps none of it.
+/// Whole units of a SKU that are left to be sold, where the shop has promised so many beyond IFS's figures; below zero where more was
+/// sold than is there. `None` where IFS keeps none of it.
 fn units_left<'a>(
     sku: &'a str,
     figures: &BTreeMap<String, StockFigures>,

@@ -180,7 +180,7 @@ impl Shop {
     pub fn staff_stock(&self, sku: &str, location: u64, available: i64) {
         self.edit_sku(sku, |variant| {
             if variant.level_mut(location).is_none() {
-                variant.levels.push((location, Level { available, committed: 0, at: Timestamp::now() }));
+                variant.levels.push((location, Level { available, committed: 0, reserved: 0, at: Timestamp::now() }));
             }
         });
     }
