@@ -188,7 +188,9 @@ mod tests {
             written: None,
         };
         let told = level_lines(&level).join("\n");
-        for word in ["site S10, part CUP, sales part CUP-6", "shows 2, committed 5, reserved 3", "until then no level rises"] {
+        for word in
+            ["site S10, part CUP, sales part CUP-6", "shows 2, committed 5, reserved 3", "until then no level rises"]
+        {
             assert!(told.contains(word), "{word}: {told}");
         }
         let steps = Terms::default().steps().map(|(name, _)| name);

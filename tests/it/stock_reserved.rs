@@ -53,7 +53,7 @@ async fn planned_by_file(world: &World, steps: &Steps) -> Seen {
     panic!("the file never comes");
 }
 
-on_both!(what_is_reserved_for_a_draft_is_not_for_sale_until_it_is_an_order_and_sent, levels(), async |world: &World| {
+on_both!(what_is_reserved_for_a_draft_is_sold_to_nobody_else, levels(), async |world: &World| {
     let (steps, shop, sku) = (begin(world).await, world.shop(), bulk_sku(0));
     synced(&steps).await;
     // 1. Three of ten are reserved: nothing is committed, and seven stay seven.
@@ -62,7 +62,10 @@ on_both!(what_is_reserved_for_a_draft_is_not_for_sale_until_it_is_an_order_and_s
     let seen = synced(&steps).await;
     assert_eq!((seen.to_set, seen.waiting, available(world, &sku)), (0, 0, 7), "{seen:?}");
     let found = reserved(&steps).await;
-    assert_eq!(found.iter().map(|row| (row.reserved, row.committed, row.wanted)).collect::<Vec<_>>(), [(3, 0, Some(7))]);
+    assert_eq!(
+        found.iter().map(|row| (row.reserved, row.committed, row.wanted)).collect::<Vec<_>>(),
+        [(3, 0, Some(7))]
+    );
     let terms: Value = serde_json::from_str(found[0].terms.as_deref().expect("planned")).expect("JSON");
     let term = |name: &str| terms[name].as_str().and_then(|text| Decimal::from_str_exact(text).ok());
     assert_eq!([term("shop_reserved"), term("unwritten")], [Some(3.into()), Some(0.into())]);
@@ -128,7 +131,11 @@ on_both!(what_ifs_knows_of_too_is_not_subtracted_where_the_settings_say_so, igno
     an_hour_later(world, &steps);
     let seen = synced(&steps).await;
     assert_eq!((seen.to_set, available(world, &sku)), (0, 2), "{seen:?}");
-    assert_eq!(reserved(&steps).await.iter().map(|row| row.reserved).collect::<Vec<_>>(), [8], "it is shown all the same");
+    assert_eq!(
+        reserved(&steps).await.iter().map(|row| row.reserved).collect::<Vec<_>>(),
+        [8],
+        "it is shown all the same"
+    );
 });
 
 on_both!(the_file_of_a_bulk_operation_tells_what_is_reserved, by_file(), async |world: &World| {

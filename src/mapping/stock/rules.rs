@@ -4,7 +4,9 @@ use rust_decimal::Decimal;
 use sha2::{Digest as _, Sha256};
 
 use super::rhythm;
-use super::settings::{Levels, OutPolicy, OutSettings, RowSettings, SharedPart, ShopReserved, StockGroup, StockSettings};
+use super::settings::{
+    Levels, OutPolicy, OutSettings, RowSettings, SharedPart, ShopReserved, StockGroup, StockSettings,
+};
 use crate::mapping::rules::{Checks, RuleError};
 
 /// Most units that a setting of units may name.

@@ -153,11 +153,7 @@ pub(in super::super) fn compare(ifs: &Ifs, shops: &[(ShopSettings, Shop)]) -> St
 
 /// Whole units of a SKU that are left to be sold, where the shop has promised so many beyond IFS's figures; below zero where more was
 /// sold than is there. `None` where IFS keeps none of it.
-fn units_left<'a>(
-    sku: &'a str,
-    figures: &BTreeMap<String, StockFigures>,
-    promised: i64,
-) -> Option<(&'a str, i64)> {
+fn units_left<'a>(sku: &'a str, figures: &BTreeMap<String, StockFigures>, promised: i64) -> Option<(&'a str, i64)> {
     let (part_no, units) = world::inventory_part(sku)?;
     let free = figures.get(part_no)?.free() - Decimal::from(promised) * units;
     Some((sku, i64::try_from((free / units).floor()).ok()?))

@@ -78,7 +78,15 @@ impl Sides {
     /// The last product beyond the catalogue, with one variant or two, and a SKU whose product never runs out.
     pub fn new(bulk: usize, behind: bool) -> Self {
         let skus = (BEFORE..bulk).map(bulk_sku).chain(skus().into_iter().take(1)).collect();
-        Self { skus, pool: Vec::new(), behind, sold: Vec::new(), taken: Vec::new(), desks: Vec::new(), drafts: Vec::new() }
+        Self {
+            skus,
+            pool: Vec::new(),
+            behind,
+            sold: Vec::new(),
+            taken: Vec::new(),
+            desks: Vec::new(),
+            drafts: Vec::new(),
+        }
     }
 
     fn some_sku(&self, random: &mut StdRng) -> String {
