@@ -257,6 +257,7 @@ CREATE TABLE stock_levels (
     revision BIGINT NOT NULL,
     available BIGINT NOT NULL,
     committed BIGINT NOT NULL,
+    reserved BIGINT NOT NULL,
     read_from BIGINT,
     read_until BIGINT,
     moved BIGINT NOT NULL DEFAULT 0,

@@ -142,7 +142,7 @@ impl Run {
 
     async fn act(&mut self) {
         let shop = self.stage.world.shop();
-        let said = match self.random.random_range(0..200) {
+        let said = match self.random.random_range(0..204) {
             0..22 => Some(self.sides.buy(&shop, &mut self.random)),
             22..30 => self.sides.change(&self.stage.world, &mut self.random),
             30..34 => self.sides.fulfil(&shop, &mut self.random),
@@ -161,6 +161,7 @@ impl Run {
             192..194 => Some(format!("IFS gets to {} late requests", self.stage.world.sandbox.ifs().release_held())),
             194..197 => Some(self.crash().await),
             197..199 => Some(self.overtake().await),
+            199..203 => self.sides.draft(&shop, &mut self.random),
             _ => Some(self.sides.buy_before_next_set(&shop, &mut self.random)),
         };
         self.say(said);
