@@ -56,7 +56,7 @@ pub(super) fn level_json(level: &LevelRow) -> Value {
     });
     json!({
         "item_id": level.item_id.to_string(), "location_id": level.location_id.to_string(), "state": level.state.as_str(),
-        "available": level.available, "committed": level.committed, "pending": level.pending,
+        "available": level.available, "committed": level.committed, "reserved": level.reserved, "pending": level.pending,
         "quantity": level.quantity, "wanted": level.wanted,
         "site": planned_from.map(|from| &from.0), "part_no": planned_from.map(|from| &from.1),
         "catalog_no": planned_from.map(|from| &from.2), "terms": terms,
@@ -114,13 +114,13 @@ fn level_lines(level: &LevelRow) -> Vec<String> {
         format!("; site {site}, part {}, sales part {}", or_dash(part_no), or_dash(catalog_no))
     });
     let (location, state) = (level.location_id, level.state.as_str());
-    let shows = format!("shows {}, committed {}", level.available, level.committed);
+    let shows = format!("shows {}, committed {}, reserved {}", level.available, level.committed, level.reserved);
     let mut lines = vec![format!("  location {location}: {state}, {shows}{from}")];
     if let Some((code, text)) = &level.reason {
         lines.push(format!("    {code}: {text}"));
     }
     let Some(terms) = terms_of(level) else { return lines };
-    let line = |name: &str, figure: &str| format!("    {name:<10} {figure:>12}");
+    let line = |name: &str, figure: &str| format!("    {name:<13} {figure:>12}");
     lines.extend(terms.steps().iter().map(|(term, figure)| line(term, &figure.normalize().to_string())));
     lines.push(line("short", &terms.short.normalize().to_string()) + "  of what was promised the site lacks");
     lines.push(line("shares", &terms.shares.to_string()) + "  SKUs that are sold from it here");
@@ -176,6 +176,7 @@ mod tests {
             state: LevelState::Planned,
             available: 2,
             committed: 5,
+            reserved: 3,
             pending: Some(6),
             read_from: None,
             read_until: None,
@@ -187,7 +188,9 @@ mod tests {
             written: None,
         };
         let told = level_lines(&level).join("\n");
-        for word in ["site S10, part CUP, sales part CUP-6", "shows 2, committed 5", "until then no level rises"] {
+        for word in
+            ["site S10, part CUP, sales part CUP-6", "shows 2, committed 5, reserved 3", "until then no level rises"]
+        {
             assert!(told.contains(word), "{word}: {told}");
         }
         let steps = Terms::default().steps().map(|(name, _)| name);

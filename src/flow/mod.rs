@@ -43,6 +43,7 @@ mod release;
 pub mod remap;
 mod remove;
 pub mod rows;
+mod runs;
 pub mod settling;
 pub mod standing;
 pub mod stock;

@@ -56,6 +56,7 @@ mod stock_laws;
 mod stock_measured;
 mod stock_odd_rows;
 mod stock_outs;
+mod stock_reserved;
 mod stock_scale;
 mod stock_store;
 mod stock_store_calls;

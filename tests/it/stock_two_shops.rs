@@ -1,7 +1,5 @@
 //! Two shops that sell from one site: what the orders of one take, and IFS does not hold, the other does not show.
 
-use std::time::Duration;
-
 use ml_connector::flow::Connection;
 use ml_connector::flow::stock::{Polled, poll, write};
 use ml_connector::flow::sweep::{Swept, sweep};
@@ -9,13 +7,9 @@ use ml_connector::sandbox::world::bulk_sku;
 
 use crate::on_both;
 use crate::stock::{an_hour_later, available, begin};
+use crate::support::stocked::hourly;
 use crate::support::world::{Setup, Steps, World};
 
-const FIRST: &str = r#"[connections.acme.stock]
-every_secs = 3600
-locations = [{ location = "655441490", warehouses = ["W1"] }]
-
-[connections.acme.census]"#;
 const SECOND: &str = r#"[connections.bolt.stock]
 every_secs = 3600
 locations = [{ location = "655441490", warehouses = ["W1"] }]
@@ -25,14 +19,12 @@ locations = [{ location = "655441490", warehouses = ["W1"] }]
 fn of_one_site() -> Setup {
     Setup {
         two_shops: true,
-        sweep_every: Some(Duration::from_secs(900)),
         edits: vec![
-            ("[connections.acme.census]", FIRST),
             ("[connections.bolt.census]", SECOND),
             ("site = \"S20\"", "site = \"S10\""),
             ("company = \"20\"", "company = \"10\""),
         ],
-        ..Setup::default()
+        ..hourly(&[])
     }
 }
 

@@ -5,8 +5,8 @@ use jiff::{SignedDuration, Timestamp, Zoned};
 use serde::{Deserialize, Serialize};
 
 use super::{ASKED, Asked, PRICES, Place, end, keep};
-use crate::flow::Connection;
 use crate::flow::stock::{self, STOCK};
+use crate::flow::{Connection, runs};
 use crate::store::{RunOutcome, StoreError};
 
 /// Nothing is compared by a reading of the stock that began longer ago; a run under way waits too.
@@ -199,10 +199,9 @@ fn latest_at(now: &Zoned, hour: i8) -> Option<Timestamp> {
 }
 
 async fn asked(link: &Connection) -> Result<Option<Timestamp>, StoreError> {
-    let Some(text) = link.store.cursor(&link.name, ASKED).await? else { return Ok(None) };
-    let corrupt = || StoreError::Corrupt { table: "cursors", column: "value" };
-    let asked: Asked = serde_json::from_str(&text).map_err(|_| corrupt())?;
-    Timestamp::from_microsecond(asked.at).map(Some).map_err(|_| corrupt())
+    let Some(asked) = runs::kept::<Asked>(link, ASKED).await? else { return Ok(None) };
+    let corrupt = StoreError::Corrupt { table: "cursors", column: "value" };
+    Timestamp::from_microsecond(asked.at).map(Some).map_err(|_| corrupt)
 }
 
 #[cfg(test)]

@@ -17,13 +17,13 @@ use super::supply::{known_product, left_of, policy_of, read_product};
 use crate::domain::stock::{OutAct, OutState};
 use crate::domain::verdict::{Scope, Verdict};
 use crate::failpoint;
-use crate::flow::Connection;
+use crate::flow::{Connection, runs};
 use crate::mapping::stock::out::{OutEnd, OutRow, OutStep, ProductReading, decide, not_standing};
 use crate::mapping::stock::settings::OutPolicy;
 use crate::shopify::ShopifyError;
 use crate::shopify::stock_out::{Publishing, VARIANTS_MAX};
 use crate::shopify::stock_write::FieldError;
-use crate::store::{Cursor, StockOut, StockOutFilter, StockVariant, StoreError};
+use crate::store::{StockOut, StockOutFilter, StockVariant, StoreError};
 use crate::telemetry::metric;
 
 /// The cursor of the look.
@@ -98,15 +98,12 @@ pub async fn look(link: &Connection) -> Result<Looked, StoreError> {
     if !came_through {
         return Ok(Looked::Held);
     }
-    let value = serde_json::to_string(&look).expect("numbers are JSON");
-    let cursor = Cursor { name: OUTS.to_owned(), value };
-    link.store.keep_own_cursor(&link.tenant.lease, &link.name, cursor, link.clock.now()).await?;
+    runs::keep(link, OUTS, &look).await?;
     Ok(if look.is_done { Looked::Done } else { Looked::More })
 }
 
 async fn stored(link: &Connection) -> Result<Look, StoreError> {
-    let Some(text) = link.store.cursor(&link.name, OUTS).await? else { return Ok(Look::default()) };
-    serde_json::from_str(&text).map_err(|_| StoreError::Corrupt { table: "cursors", column: "value" })
+    Ok(runs::kept(link, OUTS).await?.unwrap_or_default())
 }
 
 /// Looks at some products; false where the shop cannot be asked now.
@@ -291,6 +288,7 @@ impl Told {
             }
             Err(error) => return Err(error),
         };
+        failpoint::hit(failpoint::STOCK_OUT_ANSWERED);
         if let Some(error) = errors.first() {
             self.reason.get_or_insert_with(|| error.to_string());
         }
@@ -324,7 +322,6 @@ async fn call(link: &Connection, product: u64, acts: &[OutAct], way: Way) -> Res
         let policy = if way == Way::Disable { "DENY" } else { "CONTINUE" };
         told.take(shopify.set_policies(product, some, policy).await)?;
     }
-    failpoint::hit(failpoint::STOCK_OUT_ANSWERED);
     count(link, way.as_str(), if told.reason.is_none() { "done" } else { "refused" });
     match &told.reason {
         Some(reason) => tracing::warn!(

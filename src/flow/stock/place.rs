@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{STOCK, StockError, books};
-use crate::flow::Connection;
+use crate::flow::{Connection, runs};
 use crate::mapping::stock::fewer::Counted;
 use crate::store::{StoreError, WritesEnded};
 
@@ -193,9 +193,7 @@ impl Place {
     /// # Errors
     /// The database's refusal, or a place that this version does not know.
     pub async fn stored(link: &Connection) -> Result<Option<Self>, StoreError> {
-        let Some(text) = link.store.cursor(&link.name, STOCK).await? else { return Ok(None) };
-        let corrupt = StoreError::Corrupt { table: "cursors", column: "value" };
-        serde_json::from_str(&text).map(Some).map_err(|_| corrupt)
+        runs::kept(link, STOCK).await
     }
 
     /// Whether it is not at its end.

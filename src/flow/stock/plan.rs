@@ -178,6 +178,7 @@ impl Planner<'_> {
             unwritten_here: here.unwritten.saturating_add(self.elsewhere.get(catalog_no).copied().unwrap_or(0)),
             known_committed: everywhere.committed,
             committed: levels.iter().map(|level| level.committed).sum(),
+            reserved: levels.iter().map(|level| level.reserved.max(0)).sum(),
         }
     }
 
@@ -274,7 +275,8 @@ fn key_of(row: &LevelRow) -> LevelKey {
 }
 
 fn reading_of(row: &LevelRow) -> LevelReading {
-    LevelReading { key: key_of(row), available: row.available, committed: row.committed, pending: row.pending }
+    let LevelRow { available, committed, reserved, pending, .. } = *row;
+    LevelReading { key: key_of(row), available, committed, reserved, pending }
 }
 
 /// A variant as the rules take it.

@@ -126,6 +126,7 @@ mod tests {
             state,
             available: 3,
             committed: 0,
+            reserved: 0,
             pending: None,
             read_from: None,
             read_until: None,

@@ -2,8 +2,8 @@
 //! with every figure on the way.
 //!
 //! 1. Each location has what is on hand there, less what is reserved.
-//! 2. What is promised and not reserved is taken away: first where Shopify has committed units, then in the order of the settings. So
-//!    all locations together never show more than the site has.
+//! 2. What is promised and not reserved is taken away: first where Shopify has committed units, or reserved them for what is no order
+//!    yet, then in the order of the settings. So all locations together never show more than the site has.
 //! 3. What is kept back is taken away.
 //! 4. The rest is turned into whole units that are sold.
 //! 5. A level rises only as far as the others leave room: what another one still shows of the same stock may be bought until it is
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::held::Held;
 use super::rows::{LocationStock, PartStock, is_sound};
 use super::rules::{SkuRule, StockRules, is_conversion};
-use super::settings::{Levels, SharedPart};
+use super::settings::{Levels, SharedPart, ShopReserved};
 use super::unwritten::SkuOrders;
 use crate::domain::stock::{LevelKey, LevelReading};
 use crate::mapping::scalar::exact;
@@ -151,7 +151,7 @@ impl Target {
 }
 
 /// Every figure of one level, in units of the stock but where it says otherwise. `on_hand` - `reserved` + `pre_order` - `owed` -
-/// `demand` - `unwritten` - `safety` is what the location has; below nothing it is what others owe for it.
+/// `shop_reserved` - `demand` - `unwritten` - `safety` is what the location has; below nothing it is what others owe for it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Terms {
     /// What is there, as far as it counts.
@@ -166,6 +166,9 @@ pub struct Terms {
     /// What other locations of the site lack.
     #[serde(with = "exact")]
     pub owed: Decimal,
+    /// What Shopify has reserved for what is no order yet, as far as it is taken here.
+    #[serde(default, with = "exact")]
+    pub shop_reserved: Decimal,
     /// What open lines in IFS still take, as far as it is taken here.
     #[serde(with = "exact")]
     pub demand: Decimal,
@@ -197,12 +200,13 @@ pub struct Terms {
 impl Terms {
     /// The figures by their names, signed as they count, for whoever asks how a level came about: together they are what the location
     /// has for its levels. Below nothing, the site's other locations bear it.
-    pub fn steps(&self) -> [(&'static str, Decimal); 7] {
+    pub fn steps(&self) -> [(&'static str, Decimal); 8] {
         [
             ("on_hand", self.on_hand),
             ("reserved", -self.reserved),
             ("pre_order", self.pre_order),
             ("owed", -self.owed),
+            ("shop_reserved", -self.shop_reserved),
             ("demand", -self.demand),
             ("unwritten", -self.unwritten),
             ("safety", -self.safety),
@@ -217,8 +221,11 @@ struct Shelf {
     free: Decimal,
     /// What Shopify has committed here and was not taken away yet.
     promised: Decimal,
+    /// What Shopify has reserved here and was not taken away yet.
+    set_aside: Decimal,
     pre_order: Decimal,
     owed: Decimal,
+    shop_reserved: Decimal,
     demand: Decimal,
     unwritten: Decimal,
     safety: Decimal,
@@ -252,9 +259,16 @@ pub fn plan(pool: &Pool, rules: &StockRules) -> Result<Vec<Target>, Left> {
     // 2. What is promised.
     let of_goods = |goods: &Goods| Decimal::from(goods.orders.unwritten()) * goods.units();
     let unwritten: Decimal = pool.goods.iter().map(of_goods).sum();
-    let mut short = take(&mut shelves, owed, |shelf| &mut shelf.owed);
-    short += take(&mut shelves, pool.demand.units(sums.reserved), |shelf| &mut shelf.demand);
-    short += take(&mut shelves, unwritten, |shelf| &mut shelf.unwritten);
+    let reserved_of = |goods: &Goods| Decimal::from(goods.orders.reserved.max(0)) * goods.units();
+    let shop_reserved: Decimal = match rules.reserved() {
+        ShopReserved::Subtract => pool.goods.iter().map(reserved_of).sum(),
+        ShopReserved::Ignore => Decimal::ZERO,
+    };
+    let mut short = take(&mut shelves, owed, |shelf| &mut shelf.promised, |shelf| &mut shelf.owed);
+    short += take(&mut shelves, shop_reserved, |shelf| &mut shelf.set_aside, |shelf| &mut shelf.shop_reserved);
+    let demand = pool.demand.units(sums.reserved);
+    short += take(&mut shelves, demand, |shelf| &mut shelf.promised, |shelf| &mut shelf.demand);
+    short += take(&mut shelves, unwritten, |shelf| &mut shelf.promised, |shelf| &mut shelf.unwritten);
     // 3. What is kept back.
     for shelf in &mut shelves {
         let safety = shelf.safety.min(shelf.free);
@@ -272,6 +286,7 @@ pub fn plan(pool: &Pool, rules: &StockRules) -> Result<Vec<Target>, Left> {
             reserved: shelf.stock.reserved,
             pre_order: shelf.pre_order,
             owed: shelf.owed,
+            shop_reserved: shelf.shop_reserved,
             demand: shelf.demand,
             unwritten: shelf.unwritten,
             short,
@@ -302,19 +317,21 @@ fn kept<'p>(pool: &'p Pool, shelves: &'p [Shelf]) -> impl Iterator<Item = (&'p G
 }
 
 fn shelf(stock: LocationStock, pool: &Pool) -> Shelf {
-    let (mut promised, mut safety, mut levels) = (Decimal::ZERO, Decimal::ZERO, 0);
+    let zero = Decimal::ZERO;
+    let (mut promised, mut set_aside, mut safety, mut levels) = (zero, zero, zero, 0);
     for goods in &pool.goods {
         for level in goods.levels.iter().filter(|level| level.key.location == stock.location) {
             promised += Decimal::from(level.committed.max(0)) * goods.units();
+            set_aside += Decimal::from(level.reserved.max(0)) * goods.units();
             if goods.rule.follows_at(stock.location) {
                 safety = safety.max(Decimal::from(goods.rule.safety) * goods.units());
                 levels += 1;
             }
         }
     }
-    let zero = Decimal::ZERO;
     let free = stock.on_hand - stock.reserved;
-    Shelf { stock, free, promised, pre_order: zero, owed: zero, demand: zero, unwritten: zero, safety, levels }
+    let (pre_order, owed, shop_reserved, demand, unwritten) = (zero, zero, zero, zero, zero);
+    Shelf { stock, free, promised, set_aside, pre_order, owed, shop_reserved, demand, unwritten, safety, levels }
 }
 
 /// Adds what may be sold before it is there: at the first location that keeps the SKU, since it exists once.
@@ -332,16 +349,20 @@ fn pre_order(shelves: &mut [Shelf], pool: &Pool) {
     }
 }
 
-/// Takes a figure from the shelves, first where Shopify has committed units, and writes down where; gives what they did not have.
-fn take(shelves: &mut [Shelf], figure: Decimal, term: fn(&mut Shelf) -> &mut Decimal) -> Decimal {
+/// One figure of a shelf.
+type Figure = fn(&mut Shelf) -> &mut Decimal;
+
+/// Takes a figure from the shelves, first where Shopify says that it is promised, and writes down where; gives what they did not have.
+fn take(shelves: &mut [Shelf], figure: Decimal, promised: Figure, term: Figure) -> Decimal {
     let mut left = figure;
     for promised_only in [true, false] {
         for shelf in shelves.iter_mut() {
-            let most = if promised_only { shelf.free.min(shelf.promised) } else { shelf.free };
+            let here = *promised(shelf);
+            let most = if promised_only { shelf.free.min(here) } else { shelf.free };
             let taken = most.min(left).max(Decimal::ZERO);
             left -= taken;
             shelf.free -= taken;
-            shelf.promised = (shelf.promised - taken).max(Decimal::ZERO);
+            *promised(shelf) = (here - taken).max(Decimal::ZERO);
             *term(shelf) += taken;
         }
     }
@@ -412,8 +433,8 @@ fn sound(pool: &Pool) -> Result<(), Left> {
             let (units, catalog_no) = (goods.units(), &goods.catalog_no);
             return Err(Left::Unclear(format!("{units} units of the stock for one of {catalog_no} are no conversion")));
         }
-        let counts = goods.levels.iter().flat_map(|level| [level.available, level.committed]);
-        if !counts.chain([goods.orders.unwritten()]).all(is_count) {
+        let counts = goods.levels.iter().flat_map(|level| [level.available, level.committed, level.reserved]);
+        if !counts.chain([goods.orders.unwritten(), goods.orders.reserved]).all(is_count) {
             return Err(Left::Unclear(format!("Shopify's counts of {} cannot be meant", goods.catalog_no)));
         }
     }

@@ -23,6 +23,8 @@ pub struct LevelView {
     pub available: i64,
     /// What orders have of it that was not sent yet.
     pub committed: i64,
+    /// What is reserved of it for drafts.
+    pub reserved: i64,
 }
 
 /// A product as staff see it.
@@ -58,6 +60,7 @@ impl Shop {
                 location: *location,
                 available: level.available,
                 committed: level.committed,
+                reserved: level.reserved,
             };
             variant.levels.iter().map(view).collect::<Vec<_>>()
         };
@@ -177,7 +180,7 @@ impl Shop {
     pub fn staff_stock(&self, sku: &str, location: u64, available: i64) {
         self.edit_sku(sku, |variant| {
             if variant.level_mut(location).is_none() {
-                variant.levels.push((location, Level { available, committed: 0, at: Timestamp::now() }));
+                variant.levels.push((location, Level { available, committed: 0, reserved: 0, at: Timestamp::now() }));
             }
         });
     }
@@ -268,8 +271,8 @@ impl State {
         let id = self.ids.next();
         let mut variant = self.stock.variants.get(&of)?.clone();
         variant.product = product;
-        // What orders hold stays with the variant that was sold.
-        variant.levels.iter_mut().for_each(|(_, level)| level.committed = 0);
+        // What orders and drafts hold stays with the variant that was sold.
+        variant.levels.iter_mut().for_each(|(_, level)| (level.committed, level.reserved) = (0, 0));
         self.stock.products.get_mut(&product)?.variants.push(id);
         self.stock.variants.insert(id, variant);
         Some(id)
