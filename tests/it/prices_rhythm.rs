@@ -15,9 +15,7 @@ use crate::stock::{begin, synced};
 use crate::support::world::{Setup, Steps, World};
 
 /// The stock is read at four, and prices are compared at five.
-const DAILY: (&str, &str) = (
-    "[connections.acme.census]",
-    r#"[connections.acme.stock]
+const DAILY: &str = r#"[connections.acme.stock]
 cron = "0 4 * * *"
 locations = [{ location = "655441490", warehouses = ["W1"] }]
 
@@ -25,12 +23,10 @@ locations = [{ location = "655441490", warehouses = ["W1"] }]
 source = "sales_part"
 currency = "EUR"
 at_hour = 5
-
-[connections.acme.census]"#,
-);
+"#;
 
 fn daily() -> Setup {
-    Setup { sweep_every: Some(Duration::from_secs(900)), edits: vec![DAILY], ..Setup::default() }
+    Setup { sweep_every: Some(Duration::from_secs(900)), stock: DAILY.to_owned(), ..Setup::default() }
 }
 
 /// Moves all clocks to just behind the next time that the shop's has so many hours and minutes.
