@@ -13,7 +13,7 @@
 //!  │           ├─ IfsWriter         documents -> IFS
 //!  │           ├─ Reconciler        what no webhook told -> inbox; only where the sweep is switched on
 //!  │           ├─ InventoryPoller   IFS's stock and the shop's levels -> what they should show; only where it is switched on
-//!  │           ├─ PricePoller       IFS's prices and the shop's -> what those become; only where prices follow IFS
+//!  │           ├─ PricePoller       IFS's prices and the shop's -> what those become; where none follow IFS it only forgets
 //!  │           ├─ ShopifyWriter     what the shop is told of orders, its levels, products and prices; only where the settings want it
 //!  │           ├─ StandingQuery     records in IFS with our key that no link explains
 //!  │           └─ SubscriptionKeeper  its webhook subscriptions; only where a public address is set
@@ -239,7 +239,7 @@ fn connection_child(link: &Arc<Connection>, mapper_bell: Doorbell) -> Child {
     children.extend(standing_child(link));
     let reconciler_bell = Doorbell::new();
     children.extend(poller_child(link, reconciler_bell.clone(), teller_bell.clone()));
-    children.extend(price_child(link, teller_bell));
+    children.push(price_child(link, teller_bell));
     children.extend(reconciler_child(link, mapper_bell, reconciler_bell));
     children.extend(subscription_child(link));
     TreeSpec::subtree(format!("connection {}", link.name), children).into()
@@ -300,19 +300,17 @@ fn poller_child(link: &Arc<Connection>, reconciler: Doorbell, writer: Doorbell) 
     Some(poller.into())
 }
 
-/// The poller of prices, under `mode = "observe"` too.
-fn price_child(link: &Arc<Connection>, writer: Doorbell) -> Option<Child> {
-    if targets(&link.prices).is_empty() {
-        return None;
-    }
+/// The poller of prices, under `mode = "observe"` too. Where none follow IFS, it forgets what was planned while some did, and rests.
+fn price_child(link: &Arc<Connection>, writer: Doorbell) -> Child {
     let link = Arc::clone(link);
-    let (interval, pause_first) = (Duration::from_secs(60), AFTER_FAILURE);
+    let is_off = targets(&link.prices).is_empty();
+    let (interval, pause_first) = (Duration::from_secs(if is_off { 3_600 } else { 60 }), AFTER_FAILURE);
     let rhythm = Rhythm { interval, pause_first, pause_max: AFTER_FAILURES };
     let poller = ChildSpec::worker("PricePoller", Doorbell::new(), rhythm, move || PricePoller {
         link: Arc::clone(&link),
         writer: writer.clone(),
     });
-    Some(poller.into())
+    poller.into()
 }
 
 fn reconciler_child(link: &Arc<Connection>, mapper: Doorbell, bell: Doorbell) -> Option<Child> {

@@ -16,7 +16,7 @@ use crate::actors::lease_keeper::lease_name;
 use crate::clock::Clock;
 use crate::config::{ConnectionSettings, Mode, Settings};
 use crate::domain::ids::ConnectionName;
-use crate::flow::prices::{ASKED, Asked, PRICES, targets};
+use crate::flow::prices::{ASKED, Asked, PRICES, began_by, targets};
 use crate::flow::stock;
 use crate::store::{Cursor, PriceFilter, PriceRow, Run, Store};
 
@@ -213,7 +213,11 @@ async fn follow(store: &Store, name: &ConnectionName, asked_at: Timestamp, clock
     loop {
         let (latest, _) = store.latest_runs(name, PRICES).await?;
         if let Some(run) = latest.filter(|run| run.started_at >= asked_at && run.outcome.is_some()) {
-            return Ok(run);
+            // One that had begun before, and went on since, is not the one that was asked for.
+            let began = store.cursor(name, PRICES).await?.and_then(|kept| began_by(&kept));
+            if run.outcome.as_deref() != Some("done") || began.is_some_and(|began| began >= asked_at) {
+                return Ok(run);
+            }
         }
         let (reading, _) = store.latest_runs(name, stock::STOCK).await?;
         if let Some(run) = reading.filter(|run| run.started_at >= asked_at) {
@@ -264,6 +268,8 @@ async fn explain(
     if variants.is_empty() {
         return Err(Failure::Usage(format!("no reading of the shop has told of {sku}: see `stock coverage`")));
     }
+    let (latest, _) = store.latest_runs(name, PRICES).await?;
+    let failed = latest.filter(|run| run.outcome.as_deref() == Some("failed")).and_then(|run| run.message);
     let mut items = Vec::new();
     for variant in &variants {
         let part = variant.catalog_no.as_deref().unwrap_or("none");
@@ -289,8 +295,9 @@ async fn explain(
             }
         }
     }
-    if format == Format::Json {
-        say_json(&json!({"connection": name.as_str(), "items": items}));
+    match format {
+        Format::Json => say_json(&json!({"connection": name.as_str(), "items": items, "failed": failed})),
+        Format::Text => failed.iter().for_each(|message| say(&format!("the latest run failed: {message}"))),
     }
     Ok(())
 }

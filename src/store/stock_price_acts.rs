@@ -139,6 +139,27 @@ impl Store {
         .await
     }
 
+    /// Forgets the prices of all lists but these; 0 is the shop's own. Gives how many they were.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] when the lease is no longer ours.
+    pub async fn forget_other_prices(
+        &self,
+        lease: &Lease,
+        name: &ConnectionName,
+        lists: Vec<u64>,
+    ) -> Result<usize, StoreError> {
+        use schema::prices::dsl;
+        let (lease, name) = (lease.clone(), name.as_str().to_owned());
+        let lists: Vec<i64> = lists.into_iter().map(signed).collect::<Result<_, _>>()?;
+        self.write(move |db| {
+            leases::hold(db, &lease)?;
+            let of_connection = dsl::prices.filter(dsl::connection.eq(name));
+            Ok(diesel::delete(of_connection.filter(dsl::price_list.ne_all(lists))).execute(db)?)
+        })
+        .await
+    }
+
     /// When a planned price was last given up for its age or its rules, of those that no run has planned anew.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 //! what customers pay and what price lists fix. Each piece of it is one transaction, and a run that broke off goes on behind the last one. Nothing
 //! of that writes to the shop: [`mod@write`] does, in another actor.
 
+mod due;
 mod plan;
 pub mod write;
 
@@ -15,7 +16,6 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::stock::{self, STOCK};
 use super::{Connection, runs};
 use crate::domain::money::Currency;
 use crate::failpoint;
@@ -25,16 +25,18 @@ use crate::mapping::stock::settings::{PriceSource, PriceTax};
 use crate::shopify::{Lane, ShopifyClient, ShopifyError};
 use crate::store::{RunEnd, RunOutcome, StoreError};
 
+use due::{Due, Known, Latest, Unread};
+
 /// What runs, in `schedule_runs`, and the name of its cursor.
 pub const PRICES: &str = "prices";
 /// The cursor by which a person asks for a run.
 pub const ASKED: &str = "prices_asked";
-/// A run that took longer is begun anew.
-const RUN_MAX: SignedDuration = SignedDuration::from_hours(12);
-/// A run that is begun anew, or because plans were given up, wants a reading of the stock that began no longer ago.
-const READ_AGE_MAX: SignedDuration = SignedDuration::from_hours(3);
 /// Time between two looks whether a run is due.
 const LOOK: Duration = Duration::from_secs(5);
+/// What the shop told of a list longer ago is read again, in the midst of a list too.
+const TOLD_AGE_MAX: SignedDuration = SignedDuration::from_hours(3);
+/// Time between two looks where no price follows IFS.
+const OFF_LOOK: Duration = Duration::from_secs(3_600);
 
 /// How a poll ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,8 +118,11 @@ pub struct Place {
     pub run: i64,
     /// Its row in `schedule_runs`; 0 where that has ended.
     number: i64,
-    /// When it began, in microseconds since 1970.
+    /// When it began, in microseconds since 1970; it stays when the run has ended. 0 before the first one.
     began: i64,
+    /// What waits for a reading of the stock.
+    #[serde(default)]
+    unread: Option<Unread>,
     /// Digest of the rules under which it compares.
     rules: String,
     /// Which of [`targets`].
@@ -129,10 +134,18 @@ pub struct Place {
 }
 
 impl Place {
-    /// Whether its run may go on.
-    fn is_good(&self, rules: &str, now: Timestamp) -> bool {
-        let began = Timestamp::from_microsecond(self.began).unwrap_or(Timestamp::MIN);
-        self.rules == rules && now.duration_since(began) <= RUN_MAX
+    /// What became of its run.
+    fn latest(&self, rules: &str) -> Latest {
+        match self.run {
+            0 => Latest::Ended,
+            _ if self.rules == rules => Latest::UnderWay,
+            _ => Latest::Lost,
+        }
+    }
+
+    /// When the latest run began; none before the first one.
+    fn began(&self) -> Option<Timestamp> {
+        Timestamp::from_microsecond(self.began).ok().filter(|_| self.began != 0)
     }
 
     /// Where the run of a connection stands; none before the first one.
@@ -180,19 +193,39 @@ struct Told {
     is_like_own: bool,
 }
 
-/// Goes on with the run under way, or begins one that is due. A run under way that is too old, or was begun under other rules, is begun
-/// anew at once, not the next day.
+/// When the latest run began, by what is kept of it under [`PRICES`]: a run that broke off goes on under later rows of `schedule_runs`.
+pub fn began_by(kept: &str) -> Option<Timestamp> {
+    serde_json::from_str::<Place>(kept).ok()?.began()
+}
+
+/// Goes on with the run under way, or begins one that is due. A run under way that was begun under other rules is begun anew at once, not the
+/// next day. Where no price follows IFS, what was planned while some did is forgotten.
 ///
 /// # Errors
 /// The store's; [`StoreError::Fenced`] when another process owns the tenant.
 pub async fn poll(link: &Connection) -> Result<Polled, StoreError> {
-    let (rules, now) = (rules_of(link), link.clock.now());
-    let under_way = Place::stored(link).await?.filter(|place| place.run != 0);
-    let is_lost = under_way.as_ref().is_some_and(|place| !place.is_good(&rules, now));
-    let mut place = match under_way.filter(|_| !is_lost) {
+    if targets(&link.prices).is_empty() {
+        forget_others(link).await?;
+        return Ok(Polled::Waits(OFF_LOOK));
+    }
+    let rules = rules_of(link);
+    let stored = Place::stored(link).await?;
+    let latest = stored.as_ref().map_or(Latest::Ended, |place| place.latest(&rules));
+    let known = Known::of(link, stored.as_ref(), latest).await?;
+    match known.due() {
+        Due::Now => {}
+        Due::No => return Ok(Polled::Waits(LOOK)),
+        Due::Unread { since } => {
+            due::waits(link, stored.unwrap_or_default(), (since, known)).await?;
+            return Ok(Polled::Waits(LOOK));
+        }
+    }
+    let mut place = match stored.filter(|_| latest == Latest::UnderWay) {
         Some(place) => place,
-        None if is_due(link, is_lost).await? => Place { rules, began: now.as_microsecond(), ..Place::default() },
-        None => return Ok(Polled::Waits(LOOK)),
+        None => {
+            forget_others(link).await?;
+            Place { rules, began: known.now.as_microsecond(), ..Place::default() }
+        }
     };
     if place.number == 0 {
         place.number = link.store.begin_run(&link.tenant.lease, &link.name, PRICES, link.clock.now()).await?;
@@ -202,17 +235,29 @@ pub async fn poll(link: &Connection) -> Result<Polled, StoreError> {
         keep(link, &place).await?;
     }
     match lists(link, &mut place).await {
-        Ok(true) => done(link, place).await,
-        Ok(false) => Ok(Polled::Stopped),
+        Ok(Listed::Whole) => done(link, place).await,
+        Ok(Listed::Stopped) => Ok(Polled::Stopped),
+        Ok(Listed::Unread) => Ok(Polled::Waits(LOOK)),
         Err(PriceError::Store(error)) => Err(error),
         Err(error) => failed(link, place, &error).await,
     }
 }
 
-/// List by list, piece by piece; false where the service stops before the end.
-async fn lists(link: &Connection, place: &mut Place) -> Result<bool, PriceError> {
+/// How far a run came.
+enum Listed {
+    /// To its end.
+    Whole,
+    /// The service stops before it.
+    Stopped,
+    /// The stock has to be read again before it goes on.
+    Unread,
+}
+
+/// List by list, piece by piece.
+async fn lists(link: &Connection, place: &mut Place) -> Result<Listed, PriceError> {
     let targets = targets(&link.prices);
-    while let Some(target) = targets.get(place.target) {
+    'lists: while let Some(target) = targets.get(place.target) {
+        let told_at = link.clock.now();
         let told = match target.list {
             0 => Some(own_prices(link, *target).await?),
             _ => fixed_prices(link, *target).await?,
@@ -226,11 +271,18 @@ async fn lists(link: &Connection, place: &mut Place) -> Result<bool, PriceError>
         };
         while plan::piece(link, place, *target, &told).await? {
             if link.is_stopping() {
-                return Ok(false);
+                return Ok(Listed::Stopped);
+            }
+            // A run may take longer than what it compares by is good for.
+            if Known::of(link, Some(&*place), Latest::UnderWay).await?.due() != Due::Now {
+                return Ok(Listed::Unread);
+            }
+            if link.clock.now().duration_since(told_at) > TOLD_AGE_MAX {
+                continue 'lists;
             }
         }
     }
-    Ok(true)
+    Ok(Listed::Whole)
 }
 
 /// Prices are read and written behind the orders.
@@ -285,10 +337,10 @@ async fn fixed_prices(link: &Connection, target: Target<'_>) -> Result<Option<To
 /// The run is at its end. Its row ends first: whoever follows it would follow for ever where the place was forgotten before, and a crash came
 /// between.
 async fn done(link: &Connection, place: Place) -> Result<Polled, StoreError> {
-    let Place { number, seen, .. } = place;
+    let Place { number, began, seen, .. } = place;
     end(link, number, RunOutcome::Done, None, &seen).await?;
     failpoint::hit(failpoint::PRICES_ENDED);
-    keep(link, &Place::default()).await?;
+    keep(link, &Place { began, ..Place::default() }).await?;
     let Seen { compared, right, to_set, parked, left } = seen;
     tracing::info!(connection = %link.name, compared, right, to_set, parked, left, "prices were compared");
     Ok(Polled::Planned(seen))
@@ -307,6 +359,17 @@ async fn failed(link: &Connection, mut place: Place, error: &PriceError) -> Resu
     Ok(Polled::Failed)
 }
 
+/// Forgets prices of lists that follow IFS no more: no run compares them, and no person can let them through. No call to such a list is under
+/// way, since other settings are another process's, and calls end before it owns the tenant or change no row.
+async fn forget_others(link: &Connection) -> Result<(), StoreError> {
+    let lists = targets(&link.prices).iter().map(|target| target.list).collect();
+    let forgotten = link.store.forget_other_prices(&link.tenant.lease, &link.name, lists).await?;
+    if forgotten > 0 {
+        tracing::info!(connection = %link.name, forgotten, "prices of lists that follow IFS no more are forgotten");
+    }
+    Ok(())
+}
+
 async fn end(
     link: &Connection,
     number: i64,
@@ -316,43 +379,6 @@ async fn end(
 ) -> Result<(), StoreError> {
     let figures = serde_json::to_string(seen).expect("numbers are JSON");
     runs::end(link, (PRICES, number), RunEnd { outcome, message, figures }).await
-}
-
-/// Whether a run is due, and what it compares by is there.
-///
-/// 1. A person asks for one, or today's was not begun yet: shop and sales parts were read since then.
-/// 2. A run broke off, or plans were given up since the latest one began: the reading is not old.
-async fn is_due(link: &Connection, is_lost: bool) -> Result<bool, StoreError> {
-    let (_, read) = link.store.latest_runs(&link.name, STOCK).await?;
-    let Some(read) = read else { return Ok(false) };
-    let (latest, _) = link.store.latest_runs(&link.name, PRICES).await?;
-    let is_new = |at: &Timestamp| latest.as_ref().is_none_or(|run| run.started_at < *at);
-    // 1.
-    let asked = asked(link).await?.filter(is_new);
-    if let Some(since) = asked.max(todays(link).filter(is_new)) {
-        return Ok(read.started_at >= since);
-    }
-    // 2.
-    let read_from = stock::Place::stored(link).await?.and_then(|place| place.read_from());
-    if read_from.is_none_or(|from| link.clock.now().duration_since(from) > READ_AGE_MAX) {
-        return Ok(false);
-    }
-    Ok(is_lost || link.store.aged_prices_at(&link.name).await?.is_some_and(|at| is_new(&at)))
-}
-
-/// When today's run is due; none where it is not yet.
-fn todays(link: &Connection) -> Option<Timestamp> {
-    let now = link.rules.local(link.clock.now());
-    let hour = i8::try_from(link.prices.settings().at_hour).unwrap_or_default();
-    // An hour that the clock skips today begins where it goes on.
-    let at = now.date().at(hour, 0, 0, 0).to_zoned(now.time_zone().clone()).map(|at| at.timestamp());
-    at.ok().filter(|at| *at <= now.timestamp())
-}
-
-async fn asked(link: &Connection) -> Result<Option<Timestamp>, StoreError> {
-    let Some(asked) = runs::kept::<Asked>(link, ASKED).await? else { return Ok(None) };
-    let corrupt = StoreError::Corrupt { table: "cursors", column: "value" };
-    Timestamp::from_microsecond(asked.at).map(Some).map_err(|_| corrupt)
 }
 
 /// Digest of what decides how a price is compared: a run does not go on, and no plan is set, under other rules.
