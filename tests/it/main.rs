@@ -49,6 +49,7 @@ mod standing;
 mod stock;
 mod stock_behind_orders;
 mod stock_commands;
+mod stock_doubtful;
 mod stock_faults;
 mod stock_kill;
 mod stock_laws;

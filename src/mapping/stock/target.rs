@@ -14,7 +14,7 @@ use rust_decimal::prelude::ToPrimitive as _;
 use serde::{Deserialize, Serialize};
 
 use super::held::Held;
-use super::rows::{LocationStock, PartStock, is_sound};
+use super::rows::{LocationStock, PartStock, PartSums, is_sound};
 use super::rules::{SkuRule, StockRules, is_conversion};
 use super::settings::{Levels, SharedPart};
 use super::unwritten::SkuOrders;
@@ -54,6 +54,11 @@ impl Demand {
     /// for a moment looks reserved before and after. `reserved` is that of the whole site. Where nothing moves the three are one.
     fn units(self, reserved: Decimal) -> Decimal {
         self.unreserved_before.max(self.unreserved_after).max(self.open_after - reserved)
+    }
+
+    /// What one reading told at least: a line that moved between both counts once.
+    fn least(self) -> Decimal {
+        self.unreserved_before.min(self.unreserved_after)
     }
 }
 
@@ -189,6 +194,10 @@ pub struct Terms {
     pub cap: Option<u32>,
     /// Of these orders' units, in units that are sold: what Shopify has committed at the first reading, at this location.
     pub committed: i64,
+    /// What it would come to without what may count twice: units committed beyond the orders that we know, and lines that moved between
+    /// the readings. Only by this a product has run out. None where it is what is wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub most: Option<i64>,
     /// Why it is not set to what is wanted at once; none where it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Held>,
@@ -241,32 +250,22 @@ pub fn plan(pool: &Pool, rules: &StockRules) -> Result<Vec<Target>, Left> {
     if sold.len() > 1 && rules.shared_part() == SharedPart::Park {
         return Err(Left::SharedPart(sold));
     }
-    // 1. What each location has.
-    let mut shelves: Vec<Shelf> = sums.locations.iter().map(|stock| shelf(*stock, pool)).collect();
-    pre_order(&mut shelves, pool);
-    let mut owed = Decimal::ZERO;
-    for shelf in shelves.iter_mut().filter(|shelf| shelf.free < Decimal::ZERO) {
-        owed -= shelf.free;
-        shelf.free = Decimal::ZERO;
-    }
-    // 2. What is promised.
-    let of_goods = |goods: &Goods| Decimal::from(goods.orders.unwritten()) * goods.units();
-    let unwritten: Decimal = pool.goods.iter().map(of_goods).sum();
-    let mut short = take(&mut shelves, owed, |shelf| &mut shelf.owed);
-    short += take(&mut shelves, pool.demand.units(sums.reserved), |shelf| &mut shelf.demand);
-    short += take(&mut shelves, unwritten, |shelf| &mut shelf.unwritten);
-    // 3. What is kept back.
-    for shelf in &mut shelves {
-        let safety = shelf.safety.min(shelf.free);
-        (shelf.safety, shelf.free) = (safety, shelf.free - safety);
-    }
+    // 1. to 3. What each location has left; and what it would have, did nothing count twice.
+    let (shelves, short) = laid_out((pool, sums), pool.demand.units(sums.reserved), SkuOrders::unwritten);
+    let (roomy, _) = laid_out((pool, sums), pool.demand.least(), |orders| orders.unwritten_here);
     // 4. Whole units.
     let free: Decimal = shelves.iter().map(|shelf| shelf.free).sum();
     let mut targets = Vec::new();
     for (goods, level, shelf) in kept(pool, &shelves) {
         let shares = u32::try_from(shelf.levels).unwrap_or(u32::MAX);
-        let whole = whole_units(shelf.free, Decimal::from(shares) * goods.units())?;
-        let wanted = goods.rule.cap.map_or(whole, |cap| whole.min(cap.into()));
+        let units = Decimal::from(shares) * goods.units();
+        let whole = whole_units(shelf.free, units)?;
+        let capped = |whole: i64| goods.rule.cap.map_or(whole, |cap| whole.min(cap.into()));
+        let wanted = capped(whole);
+        let most = match roomy.iter().find(|roomy| roomy.stock.location == shelf.stock.location) {
+            Some(roomy) => capped(whole_units(roomy.free, units)?),
+            None => wanted,
+        };
         let terms = Terms {
             on_hand: shelf.stock.on_hand,
             reserved: shelf.stock.reserved,
@@ -281,6 +280,7 @@ pub fn plan(pool: &Pool, rules: &StockRules) -> Result<Vec<Target>, Left> {
             whole,
             cap: goods.rule.cap,
             committed: level.committed,
+            most: Some(most).filter(|most| *most > wanted),
             held: None,
         };
         let target = Target { key: level.key, available: level.available, quantity: wanted, wanted, terms };
@@ -288,6 +288,34 @@ pub fn plan(pool: &Pool, rules: &StockRules) -> Result<Vec<Target>, Left> {
     }
     // 5. How far each level may go at once.
     Ok(in_room(targets, free - shown(pool, &shelves), pool.books))
+}
+
+/// Each location with what is left there when all that was promised is taken away and some is kept back; and what the site lacks for that.
+fn laid_out(
+    (pool, sums): (&Pool, &PartSums),
+    demand: Decimal,
+    unwritten: fn(&SkuOrders) -> i64,
+) -> (Vec<Shelf>, Decimal) {
+    // 1. What each location has.
+    let mut shelves: Vec<Shelf> = sums.locations.iter().map(|stock| shelf(*stock, pool)).collect();
+    pre_order(&mut shelves, pool);
+    let mut owed = Decimal::ZERO;
+    for shelf in shelves.iter_mut().filter(|shelf| shelf.free < Decimal::ZERO) {
+        owed -= shelf.free;
+        shelf.free = Decimal::ZERO;
+    }
+    // 2. What is promised.
+    let unwritten: Decimal =
+        pool.goods.iter().map(|goods| Decimal::from(unwritten(&goods.orders)) * goods.units()).sum();
+    let mut short = take(&mut shelves, owed, |shelf| &mut shelf.owed);
+    short += take(&mut shelves, demand, |shelf| &mut shelf.demand);
+    short += take(&mut shelves, unwritten, |shelf| &mut shelf.unwritten);
+    // 3. What is kept back.
+    for shelf in &mut shelves {
+        let safety = shelf.safety.min(shelf.free);
+        (shelf.safety, shelf.free) = (safety, shelf.free - safety);
+    }
+    (shelves, short)
 }
 
 /// The levels that are kept up to date, with their locations' stock.
