@@ -61,6 +61,7 @@ mod stock_store;
 mod stock_store_calls;
 mod stock_store_orders;
 mod stock_store_weighing;
+mod stock_turns;
 mod stopping;
 mod sweep;
 mod sync;
