@@ -73,7 +73,12 @@ on_both!(an_order_is_told_behind_a_few_calls_while_a_hundred_products_run_out, t
     let is_told = Cell::new(false);
     let turns = async {
         while !is_told.get() {
-            assert_eq!(writer.run().await, Pace::More, "there are products left");
+            match writer.run().await {
+                Pace::More => {}
+                // A call that came in vain.
+                Pace::Due(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                Pace::Idle | Pace::Failed => panic!("there are products left"),
+            }
         }
     };
     let order = async {
@@ -94,8 +99,7 @@ on_both!(an_order_is_told_behind_a_few_calls_while_a_hundred_products_run_out, t
 
 on_both!(each_product_has_its_turn_though_the_next_plan_cuts_each_look_short, with(CHANNELS), async |world: &World| {
     let (steps, shop) = (begin(world).await, world.shop());
-    let mut products: Vec<u64> =
-        (0..8).map(|nth| shop.product_of(&bulk_sku(nth * 5)).expect("it is sold")).collect();
+    let mut products: Vec<u64> = (0..8).map(|nth| shop.product_of(&bulk_sku(nth * 5)).expect("it is sold")).collect();
     products.sort_unstable();
     let (last, others) = products.split_last().expect("eight");
     let published = || shop.products().into_iter().find(|one| one.id == *last).expect("it is there").published;
