@@ -4,7 +4,8 @@
 //
 // SCHEMA is an introspection result, plain or gzipped (npm @shopify/dev-mcp, dist/data/admin_2026-10.json.gz). FOLDER is
 // src/shopify/graphql unless given. The npm package graphql must stand beside SCHEMA's package, in the working folder, or in NODE_PATH.
-// Exits 1 when a document is wrong, uses a deprecated field or may cost more than 1,000 points.
+// Exits 1 when a document is wrong, uses a deprecated field or may cost more than 1,000 points. The queries that a bulk operation runs
+// (bulk_of_*.graphql) cost nothing and have rules of their own.
 import { readFileSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
@@ -12,6 +13,8 @@ import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 
 const COST_MAX = 1000;
+const BULK_LISTS_MAX = 5;
+const BULK_DEPTH_MAX = 2;
 const defaults = new Map();
 const here = dirname(fileURLToPath(import.meta.url));
 const [schemaPath, folder = join(here, '..', 'src', 'shopify', 'graphql')] = process.argv.slice(2);
@@ -43,12 +46,52 @@ function check(name, text) {
   for (const part of document.definitions) if (part.kind === 'FragmentDefinition') fragments.set(part.name.value, part);
   for (const part of document.definitions) {
     if (part.kind !== 'OperationDefinition') continue;
+    if (name.startsWith('bulk_of_')) {
+      checkBulk(name, part);
+      continue;
+    }
     defaults.clear();
     for (const variable of part.variableDefinitions) defaults.set(variable.variable.name.value, variable.defaultValue);
     const root = part.operation === 'mutation' ? schema.getMutationType() : schema.getQueryType();
     const cost = (part.operation === 'mutation' ? 10 : 0) + costOf(part.selectionSet, root, fragments);
     console.log(`${name}: ${part.name?.value ?? part.operation} is valid, about ${cost} points`);
     if (cost > COST_MAX) complain(name, `may cost ${cost} points; Shopify refuses more than ${COST_MAX}`);
+  }
+}
+
+// What Shopify asks of a query that a bulk operation runs: no variables, one list at its root, few lists and not deep, each with edges and
+// the id of its nodes, none with a page size.
+function checkBulk(name, part) {
+  const lists = [];
+  if (part.operation !== 'query') complain(name, 'a bulk operation of ours runs queries');
+  if (part.variableDefinitions.length > 0) complain(name, 'a bulk operation has no variables');
+  if (part.selectionSet.selections.length !== 1) complain(name, 'a bulk operation has one list at its root');
+  look(part.selectionSet, schema.getQueryType(), 0);
+  if (lists.length === 0) complain(name, 'a bulk operation runs over a list');
+  if (lists.length > BULK_LISTS_MAX) complain(name, `${lists.length} lists; Shopify takes ${BULK_LISTS_MAX}`);
+  if (wrong === 0) console.log(`${name}: a bulk operation's query is valid, ${lists.length} lists`);
+
+  function look(selections, parent, depth) {
+    for (const field of selections.selections) {
+      if (field.kind !== 'Field') {
+        complain(name, 'a bulk query of ours has no fragments: write its fields out');
+        continue;
+      }
+      if (!field.selectionSet) continue;
+      const type = gql.getNamedType(parent.getFields()[field.name.value].type);
+      const isList = type.name.endsWith('Connection');
+      if (isList) checkList(field, depth + 1);
+      look(field.selectionSet, type, isList ? depth + 1 : depth);
+    }
+  }
+
+  function checkList(field, depth) {
+    lists.push(field.name.value);
+    const selects = (selections, wanted) => selections?.selections.find((one) => one.name?.value === wanted);
+    const node = selects(selects(field.selectionSet, 'edges')?.selectionSet, 'node');
+    if (depth > BULK_DEPTH_MAX) complain(name, `${field.name.value} is ${depth} lists deep; Shopify takes ${BULK_DEPTH_MAX}`);
+    if (!selects(node?.selectionSet, 'id')) complain(name, `${field.name.value} wants edges { node { id } }`);
+    if (pageSize(field)) complain(name, `${field.name.value} has a page size`);
   }
 }
 

@@ -97,7 +97,7 @@ pub const STOCK_CALL_ANSWERED: &str = "stock_call_answered";
 pub const STOCK_CALL_SETTLED: &str = "stock_call_settled";
 /// What is about to be done to a product that has run out, or is there again, is committed; no byte left.
 pub const STOCK_OUT_COMMITTED: &str = "stock_out_committed";
-/// Shopify answered what was done to such a product; no reading has shown it.
+/// Shopify answered a call to such a product; further channels of it are still to come, and no reading has shown it.
 pub const STOCK_OUT_ANSWERED: &str = "stock_out_answered";
 /// A reading showed it, and its row says so; the next product is still to come.
 pub const STOCK_OUT_SHOWN: &str = "stock_out_shown";

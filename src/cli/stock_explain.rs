@@ -7,7 +7,7 @@ use super::output::{Format, exact_number, say, say_json};
 use crate::domain::ids::ConnectionName;
 use crate::mapping::stock::StockRules;
 use crate::mapping::stock::counted::counted;
-use crate::mapping::stock::target::Terms;
+use crate::mapping::stock::terms::Terms;
 use crate::store::{LevelRow, StockVariant, Store};
 
 pub(super) async fn explain(
@@ -39,6 +39,7 @@ fn variant_json(variant: &StockVariant, rules: &StockRules) -> Value {
         "item_id": variant.item_id.to_string(), "sku": variant.sku, "catalog_no": variant.catalog_no,
         "is_tracked": variant.is_tracked, "is_bundle": variant.is_bundle, "groups": groups.collect::<Vec<_>>(),
         "levels": variant.levels.iter().map(level_json).collect::<Vec<_>>(),
+        "locations_without_level": without_level(variant, rules).iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
 }
 
@@ -55,7 +56,7 @@ pub(super) fn level_json(level: &LevelRow) -> Value {
     });
     json!({
         "item_id": level.item_id.to_string(), "location_id": level.location_id.to_string(), "state": level.state.as_str(),
-        "available": level.available, "committed": level.committed, "pending": level.pending,
+        "available": level.available, "committed": level.committed, "reserved": level.reserved, "pending": level.pending,
         "quantity": level.quantity, "wanted": level.wanted,
         "site": planned_from.map(|from| &from.0), "part_no": planned_from.map(|from| &from.1),
         "catalog_no": planned_from.map(|from| &from.2), "terms": terms,
@@ -90,7 +91,22 @@ fn variant_lines(variant: &StockVariant, rules: &StockRules) -> Vec<String> {
         lines.push(format!("  group {group} gives {}", keys.join(", ")));
     }
     lines.extend(variant.levels.iter().flat_map(level_lines));
+    lines.extend(without_level(variant, rules).iter().map(|location| {
+        format!(
+            "  location {location}: Shopify told no level of it; stock the product there (Products, Inventory, Edit locations), \
+             and see that the location is active"
+        )
+    }));
     lines
+}
+
+/// Locations of the settings at which the shop does not stock a variant, or which are switched off there.
+fn without_level(variant: &StockVariant, rules: &StockRules) -> Vec<u64> {
+    let mut locations: Vec<u64> = rules.places().iter().map(|place| place.location).collect();
+    locations.sort_unstable();
+    locations.dedup();
+    locations.retain(|location| variant.levels.iter().all(|level| level.location_id != *location));
+    locations
 }
 
 fn level_lines(level: &LevelRow) -> Vec<String> {
@@ -98,13 +114,13 @@ fn level_lines(level: &LevelRow) -> Vec<String> {
         format!("; site {site}, part {}, sales part {}", or_dash(part_no), or_dash(catalog_no))
     });
     let (location, state) = (level.location_id, level.state.as_str());
-    let shows = format!("shows {}, committed {}", level.available, level.committed);
+    let shows = format!("shows {}, committed {}, reserved {}", level.available, level.committed, level.reserved);
     let mut lines = vec![format!("  location {location}: {state}, {shows}{from}")];
     if let Some((code, text)) = &level.reason {
         lines.push(format!("    {code}: {text}"));
     }
     let Some(terms) = terms_of(level) else { return lines };
-    let line = |name: &str, figure: &str| format!("    {name:<10} {figure:>12}");
+    let line = |name: &str, figure: &str| format!("    {name:<13} {figure:>12}");
     lines.extend(terms.steps().iter().map(|(term, figure)| line(term, &figure.normalize().to_string())));
     lines.push(line("short", &terms.short.normalize().to_string()) + "  of what was promised the site lacks");
     lines.push(line("shares", &terms.shares.to_string()) + "  SKUs that are sold from it here");
@@ -164,6 +180,7 @@ mod tests {
             state: LevelState::Planned,
             available: 2,
             committed: 5,
+            reserved: 3,
             pending: Some(6),
             read_from: None,
             read_until: None,
@@ -175,7 +192,9 @@ mod tests {
             written: None,
         };
         let told = level_lines(&level).join("\n");
-        for word in ["site S10, part CUP, sales part CUP-6", "shows 2, committed 5", "until then no level rises"] {
+        for word in
+            ["site S10, part CUP, sales part CUP-6", "shows 2, committed 5, reserved 3", "until then no level rises"]
+        {
             assert!(told.contains(word), "{word}: {told}");
         }
         let steps = Terms::default().steps().map(|(name, _)| name);

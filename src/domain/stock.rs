@@ -22,6 +22,8 @@ pub struct LevelReading {
     pub available: i64,
     /// What orders have of it that are not fulfilled yet.
     pub committed: i64,
+    /// What Shopify has reserved that no order has: for draft orders, for transfers, by apps.
+    pub reserved: i64,
     /// The most that a call may set it to which was not settled when it was read, or was made since: the reading may be older
     /// than that call's effect.
     pub pending: Option<i64>,

@@ -9,12 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::name_gaps::gaps;
 use super::sweep::Swept;
-use super::{Connection, deletion, hint};
+use super::{Connection, deletion, hint, runs};
 use crate::domain::verdict::{Scope, Verdict};
 use crate::shopify::orders::{OrderHead, OrderSearch, PAGE_MAX, PageSize, SortKey};
 use crate::shopify::{Lane, ShopifyClient, ShopifyError};
 use crate::store::{CensusDay, Hint, HintPage, Origin, PlacedOrder, Run, RunEnd, RunOutcome, StoreError, Taken};
-use crate::telemetry::metric;
 
 /// What runs, in `schedule_runs`.
 pub const CENSUS: &str = "census";
@@ -95,11 +94,8 @@ pub async fn census(link: &Connection) -> Result<Swept<Counted>, StoreError> {
             (Swept::Failed, RunOutcome::Failed, Some(message))
         }
     };
-    metrics::counter!(metric::SCHEDULE_RUNS_TOTAL, "connection" => link.name.as_str().to_owned(), "what" => CENSUS,
-        "outcome" => outcome.as_str())
-    .increment(1);
     let figures = serde_json::to_string(&counted).expect("numbers and texts are JSON");
-    link.store.end_run(run, RunEnd { outcome, message, figures }, link.clock.now()).await?;
+    runs::end(link, (CENSUS, run), RunEnd { outcome, message, figures }).await?;
     let Counted { listed, ours, entered, missing, gone, .. } = counted;
     if entered + gone > 0 {
         tracing::warn!(

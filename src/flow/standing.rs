@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::Connection;
 use super::stray::{Record, Verdict, is_shopifys, judge, judge_elsewhere, key_of, order_of};
+use super::{Connection, runs};
 use crate::domain::ids::ConnectionName;
 use crate::ifs::error::IfsError;
 use crate::ifs::wire::{Objstate, PartRequest, Row, names};
@@ -18,7 +18,6 @@ use crate::ifs::{IfsClient, OrdersWindow};
 use crate::mapping::create::all_records_part;
 use crate::mapping::rules::Rules;
 use crate::store::{Run, RunEnd, RunOutcome, Sighting, Store, StoreError, Stray};
-use crate::telemetry::metric;
 
 /// Keys looked up in one run: as many as a database lost whole leaves behind in months.
 const KEYS_MAX: usize = 20_000;
@@ -130,14 +129,11 @@ pub async fn ask(link: &Connection) -> Result<Asked, StoreError> {
             (Asked::Failed, RunOutcome::Failed, Some(message))
         }
     };
-    let (name, label) = (link.name.as_str().to_owned(), outcome.as_str());
-    metrics::counter!(metric::SCHEDULE_RUNS_TOTAL, "connection" => name, "what" => what, "outcome" => label)
-        .increment(1);
     let figures = match asked {
         Asked::Done(ran) => serde_json::to_string(&ran).expect("numbers are JSON"),
         Asked::NotDue(_) | Asked::Failed => "{}".to_owned(),
     };
-    link.store.end_run(number, RunEnd { outcome, message, figures }, link.clock.now()).await?;
+    runs::end(link, (what, number), RunEnd { outcome, message, figures }).await?;
     Ok(asked)
 }
 

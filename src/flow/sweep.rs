@@ -8,12 +8,12 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Connection, heard, hint};
+use super::{Connection, heard, hint, runs};
 use crate::failpoint;
 use crate::planted;
 use crate::shopify::orders::{OrderPage, OrderSearch, PageSize, SortKey};
 use crate::shopify::{Lane, ShopifyError};
-use crate::store::{Cursor, HintPage, Origin, Received, RunEnd, RunOutcome, StoreError, Taken};
+use crate::store::{HintPage, Origin, Received, RunEnd, RunOutcome, StoreError, Taken};
 use crate::telemetry::metric;
 
 /// What runs, in `schedule_runs`, and the name of its cursor.
@@ -161,11 +161,8 @@ pub async fn sweep(link: &Connection) -> Result<Swept, StoreError> {
             (Swept::Failed, RunOutcome::Failed, Some(message))
         }
     };
-    let label = outcome.as_str();
-    metrics::counter!(metric::SCHEDULE_RUNS_TOTAL, "connection" => link.name.as_str().to_owned(), "what" => SWEEP, "outcome" => label)
-        .increment(1);
     let figures_text = serde_json::to_string(&figures).expect("numbers are JSON");
-    link.store.end_run(run, RunEnd { outcome, message, figures: figures_text }, link.clock.now()).await?;
+    runs::end(link, (SWEEP, run), RunEnd { outcome, message, figures: figures_text }).await?;
     if figures.entered > 0 {
         let Figures { orders, entered, unknown, .. } = figures;
         tracing::info!(connection = %link.name, orders, entered, unknown, "the sweep found orders that were not told yet");
@@ -292,19 +289,17 @@ fn behind(at: Timestamp, secs: u64) -> Timestamp {
 }
 
 async fn stored_position(link: &Connection) -> Result<Position, StoreError> {
-    let Some(text) = link.store.cursor(&link.name, SWEEP).await? else { return Ok(Position::default()) };
-    serde_json::from_str(&text).map_err(|_| StoreError::Corrupt { table: "cursors", column: "value" })
+    Ok(runs::kept(link, SWEEP).await?.unwrap_or_default())
 }
 
 fn hints(link: &Connection, page: &OrderPage, position: &Position) -> HintPage {
-    let value = serde_json::to_string(position).expect("texts and numbers are JSON");
     HintPage {
         connection: link.name.clone(),
         origin: Origin::Sweep,
         topic: hint::TOPIC,
         hints: page.orders.iter().map(hint::of_version).collect(),
         seen_at: page.shop_time.map(|at| at.to_string()),
-        cursor: Some(Cursor { name: SWEEP.to_owned(), value }),
+        cursor: Some(runs::cursor(SWEEP, position)),
         now: link.clock.now(),
     }
 }

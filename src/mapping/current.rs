@@ -50,7 +50,7 @@ impl CurrentLine {
 pub struct CurrentCharge {
     /// In the order's tax basis, after discounts; nothing when removed.
     pub amount: Decimal,
-    /// Beside its taxes.
+    /// Beside its taxes; none where it has some that Shopify's sum leaves out, which are told and not owed.
     pub taxes: Vec<Decimal>,
 }
 
@@ -77,9 +77,15 @@ pub fn current(order: &Order, side: Side, reading: Reading, tip: Decimal) -> Res
         let discounts = discounts.by_ref().take(count(line.allocations.len())).collect();
         lines.push(CurrentLine { gross, discounts, taxes: taxes.by_ref().take(count(line.taxes.len())).collect() });
     }
-    let mut charge = |amount: Decimal, rows: &[TaxLine], counted: bool| CurrentCharge {
-        amount,
-        taxes: if counted { taxes.by_ref().take(rows.len()).collect() } else { vec![Decimal::ZERO; rows.len()] },
+    let mut charge = |amount: Decimal, rows: &[TaxLine], counted: bool| {
+        let nothing = rows.iter().all(|tax| shares.on(&tax.price).is_zero());
+        let taxes = match (counted, nothing) {
+            (true, _) => taxes.by_ref().take(rows.len()).collect(),
+            // What is nothing is in no sum.
+            (false, true) => vec![Decimal::ZERO; rows.len()],
+            (false, false) => Vec::new(),
+        };
+        CurrentCharge { amount, taxes }
     };
     let shipping = order.shipping_lines.iter().map(|line| {
         let amount = line.current().map_or(Decimal::ZERO, |pair| pair.on(side).amount());

@@ -198,7 +198,8 @@ fn park_row(row: &[String]) -> Vec<String> {
     row.to_vec()
 }
 
-/// On hand, reserved, open lines, orders' units that IFS does not hold, settings; then what is left, whole units, what is shown.
+/// On hand, reserved, open lines, orders' units that IFS does not hold, what the shop has reserved, settings; then what is left, whole
+/// units, what is shown.
 fn level_row(row: &[String]) -> Vec<String> {
     let count = |cell: &str| cell.parse::<i64>().expect("a count");
     let setting = |text: &str| {
@@ -206,27 +207,32 @@ fn level_row(row: &[String]) -> Vec<String> {
         let quote = if name == "units" { "\"" } else { "" };
         format!(", {name} = {quote}{value}{quote}")
     };
-    let settings: String = row[4].split(", ").filter(|text| *text != "-").map(setting).collect();
-    let rules =
-        format!("locations = [{{ location = \"1\" }}]\ngroups = [{{ name = \"all\", sku = [\"*\"]{settings} }}]");
+    // One setting is the connection's, the others are a group's.
+    let (own, of_group): (Vec<&str>, Vec<&str>) =
+        row[5].split(", ").filter(|text| *text != "-").partition(|text| text.starts_with("`reserved`"));
+    let own = if own.is_empty() { "" } else { "reserved = \"ignore\"" };
+    let settings: String = of_group.into_iter().map(setting).collect();
+    let group = format!("groups = [{{ name = \"all\", sku = [\"*\"]{settings} }}]");
+    let rules = format!("{own}\nlocations = [{{ location = \"1\" }}]\n{group}");
     let shelf = (count(&row[0]), count(&row[1]));
-    let targets = levels(&rules, &[shelf], count(&row[2]), count(&row[3]));
+    let targets = levels(&rules, &[shelf], count(&row[2]), (count(&row[3]), count(&row[4])));
     let terms = &targets[0].terms;
     let left: Decimal = terms.steps().iter().map(|(_, units)| *units).sum();
     let figures = [left.normalize().to_string(), terms.whole.to_string(), targets[0].wanted.to_string()];
-    [row[..5].to_vec(), figures.to_vec()].concat()
+    [row[..6].to_vec(), figures.to_vec()].concat()
 }
 
 /// On hand and reserved at each of two locations, open lines; then what each shows.
 fn shelves_row(row: &[String]) -> Vec<String> {
     let count = |index: usize| row[index].parse::<i64>().expect("a count");
     let rules = r#"locations = [{ location = "1", warehouses = ["A"] }, { location = "2", warehouses = ["B"] }]"#;
-    let targets = levels(rules, &[(count(0), count(1)), (count(2), count(3))], count(4), 0);
+    let targets = levels(rules, &[(count(0), count(1)), (count(2), count(3))], count(4), (0, 0));
     [row[..5].to_vec(), targets.iter().map(|target| target.wanted.to_string()).collect()].concat()
 }
 
-/// The levels of one SKU, of which a shelf has so many on hand and reserved at each location.
-fn levels(rules: &str, shelves: &[(i64, i64)], demand: i64, unwritten: i64) -> Vec<Target> {
+/// The levels of one SKU, of which a shelf has so many on hand and reserved at each location. Of the shop's figures: what orders take that
+/// IFS does not hold, and what is reserved for what is no order yet.
+fn levels(rules: &str, shelves: &[(i64, i64)], demand: i64, (unwritten, shop_reserved): (i64, i64)) -> Vec<Target> {
     let settings: StockSettings = toml::from_str(rules).unwrap_or_else(|error| panic!("{rules}: {error}"));
     let rules = StockRules::new(settings, "S10").unwrap_or_else(|errors| panic!("{rules}: {errors:?}"));
     let stock = |(location, &(on_hand, reserved)): (u64, &(i64, i64))| LocationStock {
@@ -240,13 +246,14 @@ fn levels(rules: &str, shelves: &[(i64, i64)], demand: i64, unwritten: i64) -> V
         key: LevelKey { item: 7, location: shelf.location },
         available: 0,
         committed: 0,
+        reserved: if shelf.location == 1 { shop_reserved } else { 0 },
         pending: None,
     };
     let goods = Goods {
         catalog_no: "CUP".into(),
         conversion: Decimal::ONE,
         rule: rules.of_sku("CUP"),
-        orders: SkuOrders { unwritten_here: unwritten, known_committed: 0, committed: 0 },
+        orders: SkuOrders { unwritten_here: unwritten, reserved: shop_reserved, ..SkuOrders::default() },
         levels: locations.iter().map(level).collect(),
     };
     let demand = Decimal::from(demand);

@@ -6,7 +6,7 @@ use super::address::country;
 use super::park::ParkReason;
 use super::rules::settings::TaxMode;
 use super::rules::{Rules, TaxedOn, Territory, Untaxed};
-use crate::domain::money::Currency;
+use crate::domain::money::{Currency, Side};
 use crate::domain::order::{Order, TaxLine};
 
 /// Where something is delivered, as far as taxes care.
@@ -52,6 +52,24 @@ pub struct RowTax {
     pub stated: Decimal,
 }
 
+/// What Shopify computed a row's taxes on.
+#[derive(Debug, Clone, Copy)]
+pub struct Base {
+    /// The row's worth as placed, in the order's tax basis.
+    pub amount: Decimal,
+    /// Whether that contains the taxes.
+    pub tax_included: bool,
+    /// Its currency.
+    pub currency: Currency,
+}
+
+impl Base {
+    /// Whether one of several rates rounds to nothing here.
+    fn rounds_away(self, rate: Decimal, rates: &[Decimal]) -> bool {
+        comes_to(rate, self.amount, rates, self.tax_included, self.currency).is_zero()
+    }
+}
+
 /// One row's taxes as Shopify tells them, and what remains of each.
 #[derive(Debug, Clone, Copy)]
 pub struct Stated<'a> {
@@ -59,14 +77,10 @@ pub struct Stated<'a> {
     pub row: &'a str,
     /// What kind of row it is.
     pub on: TaxedOn,
-    /// What the row is worth, in the order's tax basis.
-    pub worth: Decimal,
-    /// Its currency.
-    pub currency: Currency,
-    /// Shopify's taxes.
-    pub taxes: &'a [TaxLine],
-    /// Beside `taxes`: what remains of each.
-    pub amounts: &'a [Decimal],
+    /// What its taxes count on; none where they are not all that it bears.
+    pub base: Option<Base>,
+    /// The taxes that it bears, and what remains of each.
+    pub taxes: &'a [(&'a TaxLine, Decimal)],
 }
 
 /// The country and region that an order is taxed in.
@@ -102,7 +116,31 @@ pub fn untaxed(order: &Order, rules: &Rules, country: &str) -> Vec<Untaxed> {
     [export, reverse, exempt].into_iter().flatten().collect()
 }
 
+/// The taxes that a row really bears, and what remains of each; the others are told and not owed.
+///
+/// A tax that was nothing as placed is owed where its rate rounds to nothing there: a free gift keeps the code of its kind. One
+/// that was something is owed too where rounding leaves nothing of it to the units that remain.
+pub fn borne<'t>(
+    taxes: &'t [TaxLine],
+    left: &[Decimal],
+    base: Base,
+    side: Side,
+    place: TaxPlace<'_>,
+) -> Vec<(&'t TaxLine, Decimal)> {
+    let rates: Vec<Decimal> = taxes.iter().filter_map(|tax| tax.rate).filter(|rate| !rate.is_zero()).collect();
+    let exempt = place.untaxed.contains(&Untaxed::Exempt);
+    let rounded_away = |tax: &TaxLine| {
+        let by_rate = || tax.rate.is_some_and(|rate| !rate.is_zero() && base.rounds_away(rate, &rates));
+        !tax.price.on(side).is_zero() || by_rate()
+    };
+    let told = taxes.iter().zip(left.iter().copied());
+    told.filter(|&(tax, left)| !left.is_zero() || (!exempt && rounded_away(tax))).collect()
+}
+
 /// Finds what a row's taxes are called in IFS; `chosen` is what the GL rules have for a rate.
+///
+/// What is told is believed first. Only where nothing has its name, it may be part of a set: Shopify may have left out what rounds
+/// to nothing on the row.
 ///
 /// # Errors
 /// Parks a tax without a rate, several taxes that `tax_sets` does not have, and what `tax_codes` has no row for.
@@ -116,46 +154,53 @@ pub fn row_tax(
         Some(chosen) => Ok(chosen),
         None => code(rules, place, stated, rate).map(str::to_owned),
     };
-    let sum = stated.amounts.iter().sum();
+    let sum = stated.taxes.iter().map(|(_, amount)| *amount).sum();
     let mut named = Vec::new();
-    for (tax, amount) in stated.taxes.iter().zip(stated.amounts) {
-        if let Some(rate) = bears(tax, *amount, stated, place)? {
-            named.push((tax.title.as_str(), rate));
-        }
+    for (tax, _) in stated.taxes {
+        named.push((tax.title.as_str(), rate_of(tax, stated.row)?));
     }
-    let rates = named.iter().map(|(_, rate)| *rate).collect();
-    let key = match (rules.settings().tax_mode, named.as_slice()) {
-        (TaxMode::External, _) => TaxKey::Engine,
-        (TaxMode::IfsCalculates | TaxMode::AsCharge, []) => TaxKey::Code(code(Decimal::ZERO)?),
-        (TaxMode::IfsCalculates | TaxMode::AsCharge, [(_, rate)]) => TaxKey::Code(code(*rate)?),
+    let mut rates: Vec<Decimal> = named.iter().map(|(_, rate)| *rate).collect();
+    let exact = match (rules.settings().tax_mode, named.as_slice()) {
+        (TaxMode::External, _) => Ok(TaxKey::Engine),
+        (TaxMode::IfsCalculates | TaxMode::AsCharge, []) => Ok(TaxKey::Code(code(Decimal::ZERO)?)),
+        (TaxMode::IfsCalculates | TaxMode::AsCharge, [(_, rate)]) => code(*rate).map(TaxKey::Code),
         (TaxMode::IfsCalculates | TaxMode::AsCharge, several) => {
-            TaxKey::Structure(structure(rules, place, stated, several)?.to_owned())
+            structure(rules, place, stated, several).map(|structure| TaxKey::Structure(structure.to_owned()))
         }
     };
+    let key = match exact {
+        Ok(key) => key,
+        Err(reason) => {
+            let (structure, all) = with_left_out(rules, place, stated, &named).ok_or(reason)?;
+            rates = all;
+            TaxKey::Structure(structure)
+        }
+    };
+    // One structure is one way of being taxed, in whatever sequence its taxes are told.
+    if matches!(key, TaxKey::Structure(_)) {
+        rates.sort_unstable();
+    }
     Ok(RowTax { key, rates, stated: sum })
 }
 
-/// The rate of a tax that a row really bears; none for a tax that is told and not owed.
-///
-/// A tax of nothing is owed where its rate comes to nothing on the row's worth: a free gift keeps the code of its kind.
-fn bears(
-    tax: &TaxLine,
-    amount: Decimal,
-    stated: &Stated<'_>,
-    place: TaxPlace<'_>,
-) -> Result<Option<Decimal>, ParkReason> {
-    if amount.is_zero() {
-        let comes_to_nothing =
-            |rate: &Decimal| !rate.is_zero() && stated.currency.round(stated.worth * *rate).is_zero();
-        let exempt = place.untaxed.contains(&Untaxed::Exempt);
-        return Ok(tax.rate.map(|rate| rate.normalize()).filter(comes_to_nothing).filter(|_| !exempt));
-    }
-    let rate = tax.rate.ok_or_else(|| {
-        let row = stated.row;
+fn rate_of(tax: &TaxLine, row: &str) -> Result<Decimal, ParkReason> {
+    tax.rate.map(|rate| rate.normalize()).ok_or_else(|| {
         let text = format!("{row} carries a tax without a rate; a rate was expected: look at the order in Shopify");
         ParkReason::mapping("tax_without_rate", text)
-    })?;
-    Ok(Some(rate.normalize()))
+    })
+}
+
+/// The structure of the one set that has these taxes and beside them only such as round to nothing on the row, with all its rates.
+fn with_left_out(
+    rules: &Rules,
+    place: TaxPlace<'_>,
+    stated: &Stated<'_>,
+    taxes: &[(&str, Decimal)],
+) -> Option<(String, Vec<Decimal>)> {
+    let base = stated.base?;
+    let rounds_away = |rate: Decimal, rates: &[Decimal]| base.rounds_away(rate, rates);
+    let (structure, rates) = rules.tax_structure_of_part(place.country, place.region, taxes, rounds_away)?;
+    Some((structure.to_owned(), rates))
 }
 
 fn code<'r>(rules: &'r Rules, place: TaxPlace<'_>, stated: &Stated<'_>, rate: Decimal) -> Result<&'r str, ParkReason> {
@@ -194,11 +239,16 @@ fn structure<'r>(
 /// The tax that IFS will compute on an amount: several rates count on one base, and each one's amount is rounded half up by
 /// itself (documented).
 pub fn predicted(amount: Decimal, rates: &[Decimal], tax_included: bool, currency: Currency) -> Decimal {
+    rates.iter().map(|rate| comes_to(*rate, amount, rates, tax_included, currency)).sum()
+}
+
+/// What one tax comes to on an amount; `rates` are those of all its taxes.
+fn comes_to(rate: Decimal, amount: Decimal, rates: &[Decimal], tax_included: bool, currency: Currency) -> Decimal {
     let whole = Decimal::ONE + rates.iter().sum::<Decimal>();
     match (tax_included, rates) {
         (true, [_]) => amount - currency.round(amount / whole),
-        (true, rates) => rates.iter().map(|rate| currency.round(amount * rate / whole)).sum(),
-        (false, rates) => rates.iter().map(|rate| currency.round(amount * rate)).sum(),
+        (true, _) => currency.round(amount * rate / whole),
+        (false, _) => currency.round(amount * rate),
     }
 }
 

@@ -10,12 +10,19 @@ use url::Url;
 
 use super::client::{Document, ShopifyClient};
 use super::error::ShopifyError;
-use super::figures::{FIGURE_FIELDS, ListedOrder, listed_of};
+use super::figures::{ListedOrder, listed_of};
 use super::orders::{OrderHead, OrderSearch, head_of};
 use super::write::UserError;
 
 const BULK_RUN: Document = Document { operation: "BulkRun", text: include_str!("graphql/bulk_run.graphql") };
 const BULK_STATE: Document = Document { operation: "BulkState", text: include_str!("graphql/bulk_state.graphql") };
+
+/// What a bulk operation lays down of each order.
+const BULK_OF_ORDERS: &str = include_str!("graphql/bulk_of_orders.graphql");
+/// The same with the figures that Shopify states of it.
+const BULK_OF_FIGURES: &str = include_str!("graphql/bulk_of_figures.graphql");
+/// What stands in them where the search belongs: a bulk operation's query has no variables.
+const SEARCH: &str = "\"SEARCH\"";
 
 /// Longest line of a file; an order's head and figures have two thousand bytes.
 const LINE_BYTES_MAX: usize = 64 * 1024;
@@ -58,7 +65,7 @@ impl ShopifyClient {
     /// # Errors
     /// Shopify does not start one, as when five of this app run already.
     pub async fn start_bulk_orders(&self, search: &OrderSearch) -> Result<String, ShopifyError> {
-        self.start_bulk(bulk_query(search, "")).await
+        self.start_bulk(bulk_query(BULK_OF_ORDERS, search)).await
     }
 
     /// The same with the figures that Shopify states of each order.
@@ -66,7 +73,7 @@ impl ShopifyClient {
     /// # Errors
     /// As [`start_bulk_orders`](Self::start_bulk_orders).
     pub async fn start_bulk_figures(&self, search: &OrderSearch) -> Result<String, ShopifyError> {
-        self.start_bulk(bulk_query(search, FIGURE_FIELDS)).await
+        self.start_bulk(bulk_query(BULK_OF_FIGURES, search)).await
     }
 
     /// Starts one over any query without variables.
@@ -147,14 +154,15 @@ impl ShopifyClient {
     }
 }
 
-/// The query that a bulk operation runs: no variables, no page size.
-fn bulk_query(search: &OrderSearch, more_fields: &str) -> String {
+/// The query over what a search finds.
+fn bulk_query(text: &str, search: &OrderSearch) -> String {
     // Invariant: a search holds neither quotes of this kind nor backslashes.
-    format!(
-        "{{ orders(query: \"{}\", sortKey: CREATED_AT) {{ edges {{ node {{ \
-         id legacyResourceId name createdAt updatedAt cancelledAt closedAt {more_fields} }} }} }} }}",
-        search.as_str()
-    )
+    without_comments(text).replace(SEARCH, &format!("\"{}\"", search.as_str()))
+}
+
+/// The query of a file, as Shopify is given it: it keeps it with the operation.
+pub(super) fn without_comments(text: &str) -> String {
+    text.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n")
 }
 
 impl BulkFile {
@@ -211,6 +219,21 @@ impl BulkFile {
                 Some(piece) => self.rest.extend_from_slice(&piece),
                 None => self.ended = true,
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_takes_its_place_in_the_query() {
+        let search = OrderSearch::default();
+        for text in [BULK_OF_ORDERS, BULK_OF_FIGURES] {
+            assert_eq!(text.matches(SEARCH).count(), 1);
+            let query = bulk_query(text, &search);
+            assert!(query.starts_with("{\n  orders(query: \"") && !query.contains("SEARCH"), "{query}");
         }
     }
 }

@@ -11,7 +11,7 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::bulk::BulkFile;
+use super::bulk::{BulkFile, without_comments};
 use super::client::{Document, ShopifyClient};
 use super::error::ShopifyError;
 use super::limits::LOCATION_PAGES_MAX;
@@ -32,14 +32,8 @@ pub const VARIANTS_PAGE_MAX: u32 = 28;
 /// Most variants that are named in one query, for the same reason.
 pub const VARIANTS_BY_ID_MAX: usize = 25;
 
-/// What a bulk operation selects of each variant: the same as `stock_variants.graphql`, but a level names its item, since it
-/// becomes a line of its own.
-const BULK_QUERY: &str = "{ productVariants(sortKey: ID) { edges { node { \
-    id legacyResourceId sku barcode price inventoryPolicy inventoryQuantity requiresComponents \
-    product { legacyResourceId status } \
-    inventoryItem { legacyResourceId tracked inventoryLevels { edges { node { \
-    id item { legacyResourceId } location { legacyResourceId } \
-    quantities(names: [\"available\", \"committed\"]) { name quantity } } } } } } } } }";
+/// What a bulk operation lays down of each variant; the same as [`STOCK_VARIANTS`], and a level names its item.
+const BULK_OF_VARIANTS: &str = include_str!("graphql/bulk_of_variants.graphql");
 
 /// Between which two times of Shopify's clock something was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,6 +106,8 @@ pub struct ListedLevel {
     pub available: i64,
     /// What orders have of it that are not fulfilled.
     pub committed: i64,
+    /// What Shopify has reserved that no order has: for draft orders, for transfers, by apps.
+    pub reserved: i64,
 }
 
 /// One page of variants.
@@ -247,7 +243,7 @@ impl ShopifyClient {
     /// # Errors
     /// As [`start_bulk_orders`](Self::start_bulk_orders).
     pub async fn start_bulk_variants(&self) -> Result<String, ShopifyError> {
-        self.start_bulk(BULK_QUERY.to_owned()).await
+        self.start_bulk(without_comments(BULK_OF_VARIANTS)).await
     }
 
     /// The variant with its levels: read to the end where it is kept at more locations than a list shows.
@@ -347,8 +343,9 @@ fn level_of(level: wire::Level) -> Result<ListedLevel, ShopifyError> {
         let named = level.quantities.iter().find(|quantity| quantity.name == name);
         named.map(|quantity| quantity.quantity).ok_or(ShopifyError::NotWhole { what: "a level lacks a quantity" })
     };
-    let (available, committed) = (of("available")?, of("committed")?);
-    Ok(ListedLevel { location_id: level.location.legacy_resource_id.0, available, committed })
+    let location_id = level.location.legacy_resource_id.0;
+    let (available, committed, reserved) = (of("available")?, of("committed")?, of("reserved")?);
+    Ok(ListedLevel { location_id, available, committed, reserved })
 }
 
 /// Where the next page begins; none after the last one.
@@ -370,18 +367,16 @@ mod tests {
         let StockLine::Variant(variant) = line_of(variant).expect("reads") else { panic!("a variant") };
         assert_eq!((variant.variant_id, variant.product_id, variant.item_id), (5, 4, 6));
         assert_eq!((variant.sku.as_deref(), variant.sellable), (Some("CUP"), Some(-2)));
-        let level = br#"{"id":"gid://shopify/InventoryLevel/77?inventory_item_id=6","item":{"legacyResourceId":"6"},"location":{"legacyResourceId":"9"},"quantities":[{"name":"committed","quantity":3},{"name":"available","quantity":-1}],"__parentId":"gid://shopify/ProductVariant/5"}"#;
+        let level = br#"{"id":"gid://shopify/InventoryLevel/77?inventory_item_id=6","item":{"legacyResourceId":"6"},"location":{"legacyResourceId":"9"},"quantities":[{"name":"committed","quantity":3},{"name":"reserved","quantity":4},{"name":"available","quantity":-1}],"__parentId":"gid://shopify/ProductVariant/5"}"#;
         let level = line_of(level).expect("reads");
-        assert_eq!(
-            level,
-            StockLine::Level { item_id: 6, level: ListedLevel { location_id: 9, available: -1, committed: 3 } }
-        );
+        let listed = ListedLevel { location_id: 9, available: -1, committed: 3, reserved: 4 };
+        assert_eq!(level, StockLine::Level { item_id: 6, level: listed });
         assert!(line_of(br#"{"id":"gid://shopify/Order/1"}"#).is_err());
     }
 
     #[test]
     fn a_level_that_lacks_a_quantity_is_none() {
-        let level = br#"{"id":"gid://shopify/InventoryLevel/77?inventory_item_id=6","item":{"legacyResourceId":"6"},"location":{"legacyResourceId":"9"},"quantities":[{"name":"available","quantity":1}]}"#;
+        let level = br#"{"id":"gid://shopify/InventoryLevel/77?inventory_item_id=6","item":{"legacyResourceId":"6"},"location":{"legacyResourceId":"9"},"quantities":[{"name":"available","quantity":1},{"name":"committed","quantity":0}]}"#;
         assert!(line_of(level).is_err());
     }
 
@@ -397,5 +392,9 @@ mod tests {
             of(STOCK_VARIANTS.text, "productVariants(first: $first, after: $after, sortKey: ID) { nodes {"),
             of(STOCK_VARIANTS_BY_ID.text, "nodes(ids: $ids) { ... on ProductVariant {")
         );
+        let quantities = "quantities(names: [\"available\", \"committed\", \"reserved\"]) { name quantity }";
+        for text in [STOCK_VARIANTS.text, STOCK_VARIANTS_BY_ID.text, STOCK_LEVELS.text, BULK_OF_VARIANTS] {
+            assert!(text.contains(quantities), "{text}");
+        }
     }
 }

@@ -83,7 +83,7 @@ impl CustomizeConnection<Db, diesel::r2d2::Error> for Pragmas {
                  PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 8000;"
             ),
             Db::Pg(_) => "SET synchronous_commit = on; SET TIME ZONE 'UTC'; SET lock_timeout = '10s'; \
-                          SET idle_in_transaction_session_timeout = '60s'; SET statement_timeout = '30s'; \
+                          SET idle_in_transaction_session_timeout = '60s'; SET statement_timeout = '30s'; SET jit = off; \
                           SELECT set_config('default_toast_compression', 'lz4', false) FROM pg_settings \
                           WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals);"
                 .to_owned(),

@@ -250,6 +250,7 @@ diesel::table! {
         revision -> BigInt,
         available -> BigInt,
         committed -> BigInt,
+        reserved -> BigInt,
         read_from -> Nullable<BigInt>,
         read_until -> Nullable<BigInt>,
         moved -> BigInt,

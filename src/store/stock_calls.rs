@@ -69,6 +69,8 @@ pub enum CallEnd {
     Refused(Vec<(usize, LevelFate)>),
     /// None is, and none was named: they go again in calls of half as many.
     Split,
+    /// None is, and as none of many calls before it was, it is hardly for its levels: they go again at that time, in a call as large.
+    Later(Timestamp),
     /// It is not sent again, and nobody knows whether it was done: its levels are read again, and go in calls of half as many.
     GivenUp,
 }
@@ -79,6 +81,7 @@ impl CallEnd {
             Self::Done => "done",
             Self::Refused(_) => "refused",
             Self::Split => "split",
+            Self::Later(_) => "later",
             Self::GivenUp => "given_up",
         }
     }
@@ -250,6 +253,23 @@ impl Store {
         .await
     }
 
+    /// How many of a connection's last calls set nothing, up to the last one that did, as far as `limit`.
+    ///
+    /// # Errors
+    /// The database's refusal.
+    pub async fn fruitless_stock_calls(&self, name: &ConnectionName, limit: i64) -> Result<usize, StoreError> {
+        use schema::stock_calls::dsl;
+        let name = name.as_str().to_owned();
+        self.run(move |db| {
+            let ended = dsl::stock_calls.filter(dsl::connection.eq(name)).filter(dsl::ended_at.is_not_null());
+            let outcomes: Vec<Option<String>> =
+                ended.order(dsl::ended_at.desc()).limit(limit).select(dsl::outcome).load(db)?;
+            let is_done = |outcome: &Option<String>| outcome.as_deref() == Some(CallEnd::Done.as_str());
+            Ok(outcomes.iter().take_while(|outcome| !is_done(outcome)).count())
+        })
+        .await
+    }
+
     /// Deletes calls that ended before `before`, at most `limit`.
     ///
     /// # Errors
@@ -336,6 +356,11 @@ fn settled(content: &[Entry], end: &CallEnd, (opened_at, now): (i64, i64)) -> Ve
             CallEnd::Split => {
                 row["state"] = json!("planned");
                 row["batch"] = json!(half);
+            }
+            CallEnd::Later(at) => {
+                row["state"] = json!("planned");
+                row["due"] = json!(micros(*at));
+                row["batch"] = json!(content.len());
             }
             CallEnd::Refused(fates) => match fates.iter().find(|(at, _)| *at == index).map(|(_, fate)| fate) {
                 Some(LevelFate::Stale) => {}

@@ -81,6 +81,8 @@ pub struct LevelRow {
     pub available: i64,
     /// What orders had of it when it was read.
     pub committed: i64,
+    /// What Shopify had reserved of it then that no order had.
+    pub reserved: i64,
     /// The most that a call may have set it to which the reading does not tell for sure.
     pub pending: Option<i64>,
     /// Not before this time of Shopify's it was read.
@@ -173,6 +175,7 @@ pub(super) struct RawLevel {
     revision: i64,
     available: i64,
     committed: i64,
+    reserved: i64,
     read_from: Option<i64>,
     read_until: Option<i64>,
     pending: Option<i64>,
@@ -202,6 +205,7 @@ impl RawLevel {
             state: LevelState::parse(&self.state)?,
             available: self.available,
             committed: self.committed,
+            reserved: self.reserved,
             pending: self.pending,
             read_from: self.read_from.map(instant),
             read_until: self.read_until.map(instant),
@@ -244,12 +248,13 @@ impl Store {
                      catalog_no = told.value->>'cat', quantity = CAST(told.value->>'q' AS BIGINT), \
                      wanted = CAST(told.value->>'w' AS BIGINT), terms = told.value->>'terms', \
                      reason_code = CASE WHEN state = 'parked' AND told.value->>'q' IS NOT NULL \
-                     AND CAST(told.value->>'q' AS BIGINT) <> available THEN reason_code ELSE told.value->>'code' END, \
+                     AND CAST(told.value->>'q' AS BIGINT) > available THEN reason_code ELSE told.value->>'code' END, \
                      reason_text = CASE WHEN state = 'parked' AND told.value->>'q' IS NOT NULL \
-                     AND CAST(told.value->>'q' AS BIGINT) <> available THEN reason_text ELSE told.value->>'text' END, \
+                     AND CAST(told.value->>'q' AS BIGINT) > available THEN reason_text ELSE told.value->>'text' END, \
+                     batch_max = CASE WHEN state = 'parked' THEN 1 ELSE batch_max END, \
                      state = CASE WHEN told.value->>'q' IS NULL THEN 'left' \
                      WHEN CAST(told.value->>'q' AS BIGINT) = available THEN 'quiet' \
-                     WHEN state = 'parked' THEN 'parked' ELSE 'planned' END, \
+                     WHEN state = 'parked' AND CAST(told.value->>'q' AS BIGINT) > available THEN 'parked' ELSE 'planned' END, \
                      planned_at = $3, due_at = $3, updated_at = $3 \
                      FROM told WHERE stock_levels.connection = told.connection \
                      AND stock_levels.item_id = CAST(told.value->>'i' AS BIGINT) \
@@ -283,7 +288,8 @@ impl Store {
             next_mark(db, &name)?;
             // A call that is under way goes on; what goes again of it is too old then.
             let under_way = sql_query(
-                "UPDATE stock_levels SET planned_at = 0 WHERE connection = $1 AND call_id IS NOT NULL AND planned_at < $2",
+                "UPDATE stock_levels SET planned_at = 0 \
+                 WHERE connection = $1 AND call_id IS NOT NULL AND planned_at > 0 AND planned_at < $2",
             );
             under_way.bind::<Text, _>(&name).bind::<BigInt, _>(micros(before)).execute(db)?;
             let aged = sql_query(

@@ -202,12 +202,16 @@ impl Store {
             leases::hold(db, &lease)?;
             let (told, column) = (dialect::told(db), reading.column());
             for piece in in_pieces(rows.into_values()) {
+                // Told in this odd way PostgreSQL without statistics goes along the index of the parts too, and not, for each row, through
+                // a site's whole key.
                 sql_query(format!(
                     "{told} INSERT INTO stock_parts (connection, site, part_no, {column}, {column}_run) \
                      SELECT connection, $3, value->>'part', value->>'figures', $4 FROM told \
-                     WHERE EXISTS (SELECT 1 FROM stock_sales_parts p WHERE p.connection = told.connection \
-                     AND p.site = $3 AND p.part_no = told.value->>'part' AND EXISTS (SELECT 1 FROM stock_variants v \
-                     WHERE v.connection = p.connection AND v.catalog_no = p.catalog_no)) \
+                     WHERE (SELECT 1 FROM stock_sales_parts p WHERE p.connection = told.connection AND p.site = $3 \
+                     AND p.part_no >= told.value->>'part' AND p.part_no <= told.value->>'part' \
+                     AND (SELECT 1 FROM stock_variants v WHERE v.connection = p.connection \
+                     AND v.catalog_no = p.catalog_no LIMIT 1) IS NOT NULL \
+                     ORDER BY p.connection, p.site, p.part_no LIMIT 1) IS NOT NULL \
                      ON CONFLICT (connection, site, part_no) DO UPDATE SET {column} = excluded.{column}, \
                      {column}_run = excluded.{column}_run"
                 ))

@@ -108,10 +108,11 @@ impl Store {
         let name = name.as_str().to_owned();
         self.run(move |db| {
             let parts: Vec<Word> = sql_query(
-                // A value, not a join, so that PostgreSQL without statistics goes along the index of the parts too.
+                // A value, not a join, so that PostgreSQL without statistics goes along the index of the parts too; IS NOT NULL, as it
+                // takes one row of 200 for equal to 1, and compiles the statement for the work that it expects.
                 "SELECT DISTINCT p.part_no AS word FROM stock_sales_parts p \
                  WHERE p.connection = $1 AND p.site = $2 AND p.part_no > $3 \
-                 AND (SELECT 1 FROM stock_variants v WHERE v.connection = p.connection AND v.catalog_no = p.catalog_no LIMIT 1) = 1 \
+                 AND (SELECT 1 FROM stock_variants v WHERE v.connection = p.connection AND v.catalog_no = p.catalog_no LIMIT 1) IS NOT NULL \
                  ORDER BY p.part_no LIMIT $4",
             )
             .bind::<Text, _>(&name)
@@ -152,8 +153,10 @@ impl Store {
         let name = name.as_str().to_owned();
         self.run(move |db| {
             let sold = dsl::stock_sales_parts.filter(dsl::connection.eq(name)).filter(dsl::site.eq(site));
-            let sold = sold.filter(dsl::catalog_no.eq_any(numbers)).select(dsl::part_no).distinct();
-            Ok(sold.order(dsl::part_no).load::<Option<String>>(db)?.into_iter().flatten().collect())
+            // Sorted here: for the sake of an order SQLite would walk the whole site.
+            let sold = sold.filter(dsl::catalog_no.eq_any(numbers)).select(dsl::part_no);
+            let parts: BTreeSet<String> = sold.load::<Option<String>>(db)?.into_iter().flatten().collect();
+            Ok(parts.into_iter().collect())
         })
         .await
     }
@@ -275,7 +278,8 @@ fn pools(db: &mut Db, name: &str, site: &str, run: i64, parts: Vec<String>) -> R
     let sold = dsl::stock_sales_parts.filter(dsl::connection.eq(name)).filter(dsl::site.eq(site));
     let sold: Vec<(RawSalesPart, i64)> = sold
         .filter(dsl::part_no.eq_any(&parts))
-        .order(dsl::catalog_no)
+        // By the part first, though nobody needs it: SQLite would walk the whole site in an order that its key already has.
+        .order((dsl::part_no, dsl::catalog_no))
         .select((RawSalesPart::as_select(), dsl::run))
         .load(db)?;
     let numbers: Vec<String> = sold.iter().map(|(part, _)| part.catalog_no.clone()).collect();
@@ -374,7 +378,9 @@ fn variants_by_number(
 ) -> Result<BTreeMap<String, Vec<StockVariant>>, StoreError> {
     use schema::stock_variants::dsl;
     let named = dsl::stock_variants.filter(dsl::connection.eq(name)).filter(dsl::catalog_no.eq_any(numbers));
-    let rows: Vec<RawVariant> = named.order(dsl::variant_id).select(RawVariant::as_select()).load(db)?;
+    // By the number first, for the same reason as the sales parts of pools.
+    let rows: Vec<RawVariant> =
+        named.order((dsl::catalog_no, dsl::variant_id)).select(RawVariant::as_select()).load(db)?;
     let mut by_number: BTreeMap<String, Vec<StockVariant>> = BTreeMap::new();
     for variant in with_levels(db, name, rows)? {
         if let Some(number) = variant.catalog_no.clone() {

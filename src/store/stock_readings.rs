@@ -63,6 +63,8 @@ pub struct ReadLevel {
     pub available: i64,
     /// What orders have of it that are not fulfilled.
     pub committed: i64,
+    /// What Shopify has reserved of it that no order has.
+    pub reserved: i64,
 }
 
 /// Whether a reading tells all levels of its variants.
@@ -265,20 +267,22 @@ fn put_levels(db: &mut Db, name: &str, reading: &StockReading, now: i64) -> Resu
     let mut rows = BTreeMap::new();
     for level in &reading.levels {
         let (item, location) = (signed(level.item_id)?, signed(level.location_id)?);
-        let row = json!({ "i": item, "l": location, "a": level.available, "c": level.committed });
+        let row = json!({
+            "i": item, "l": location, "a": level.available, "c": level.committed, "r": level.reserved,
+        });
         rows.insert((item, location), row);
     }
     let told = dialect::told(db);
     for piece in in_pieces(rows.into_values()) {
         sql_query(format!(
-            "{told} INSERT INTO stock_levels (connection, item_id, location_id, run, revision, available, committed, \
+            "{told} INSERT INTO stock_levels (connection, item_id, location_id, run, revision, available, committed, reserved, \
              read_from, read_until, state, batch_max, updated_at) \
              SELECT connection, CAST(value->>'i' AS BIGINT), CAST(value->>'l' AS BIGINT), $3, 1, CAST(value->>'a' AS BIGINT), \
-             CAST(value->>'c' AS BIGINT), $4, $5, 'read', {batch}, $6 \
+             CAST(value->>'c' AS BIGINT), CAST(value->>'r' AS BIGINT), $4, $5, 'read', {batch}, $6 \
              FROM told WHERE true \
              ON CONFLICT (connection, item_id, location_id) DO UPDATE SET run = excluded.run, \
              revision = stock_levels.revision + 1, available = excluded.available, committed = excluded.committed, \
-             read_from = excluded.read_from, read_until = excluded.read_until, updated_at = excluded.updated_at, \
+             reserved = excluded.reserved, read_from = excluded.read_from, read_until = excluded.read_until, updated_at = excluded.updated_at, \
              pending = CASE WHEN stock_levels.call_id IS NULL AND stock_levels.moved <= $7 \
              AND COALESCE(stock_levels.held_until, 0) <= $8 THEN NULL ELSE stock_levels.pending END, \
              state = CASE WHEN stock_levels.state IN ('writing', 'parked') \

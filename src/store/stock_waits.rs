@@ -40,10 +40,11 @@ impl Store {
         let counted = name.clone();
         let waiting = self
             .run(move |db| {
-                // Counted no further than tells whether they are too many.
+                // Counted no further than tells whether they are too many, along the index: PostgreSQL takes nearly all levels for waiting
+                // ones, and would read the table until it has enough.
                 let count = sql_query(format!(
                     "SELECT COUNT(*) AS count FROM (SELECT item_id FROM stock_levels \
-                     WHERE connection = $1 AND planned_at < $2 AND {WAITING} LIMIT $3) waiting"
+                     WHERE connection = $1 AND planned_at < $2 AND {WAITING} ORDER BY planned_at LIMIT $3) waiting"
                 ));
                 let count = count.bind::<Text, _>(counted).bind::<BigInt, _>(micros(before));
                 Ok(count.bind::<BigInt, _>(most.saturating_add(1)).get_result::<Count>(db)?.count)

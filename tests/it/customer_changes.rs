@@ -15,7 +15,6 @@ use crate::customers::{
     settle_down,
 };
 use crate::on_both;
-use crate::support::served::Served;
 use crate::support::world::{Setup, Steps, World, assert_state};
 
 /// A customer that stands in IFS, billed in Umea.
@@ -265,7 +264,7 @@ on_both!(
         let served = world.serve(Some(failpoint::CUSTOMER_CHANGE_ANSWERED));
         let (sent, url) = (webhook.clone(), served.webhook_url("acme"));
         let sending = actix_rt::spawn(async move { sent.send_to(url).await });
-        killed(served, failpoint::CUSTOMER_CHANGE_ANSWERED).await;
+        served.reached(failpoint::CUSTOMER_CHANGE_ANSWERED).await.kill();
         assert_eq!(sending.await.expect("sends").status, 200);
         assert_eq!(city(world), "Umea");
         mapped_meanwhile(world, "Lulea").await;
@@ -292,7 +291,7 @@ on_both!(
         }
         // The next owner sees that Lulea is ours, announces Pitea, and dies before a byte of it leaves.
         let point = failpoint::CUSTOMER_CHANGE_COMMITTED;
-        killed(world.serve(Some(point)), point).await;
+        world.serve(Some(point)).reached(point).await.kill();
         assert_eq!(city(world), "Lulea");
         mapped_meanwhile(world, "Kiruna").await;
         served_to_the_end(world, 5).await;
@@ -300,15 +299,6 @@ on_both!(
         assert_one_customer(world, OWN_ID).await;
     }
 );
-
-/// Waits until the process stands at the point, and kills it there.
-async fn killed(served: Served, point: &'static str) {
-    let waiting = actix_rt::task::spawn_blocking(move || {
-        served.reaches(point);
-        served
-    });
-    waiting.await.expect("the point is reached").kill();
-}
 
 /// A newer order is mapped before anybody looks at what a dead process left.
 async fn mapped_meanwhile(world: &World, city: &str) {

@@ -414,11 +414,7 @@ async fn killed_and_restarted(world: &World, point: &'static str) {
     let served = world.serve(Some(point));
     let (sent, url) = (webhook.clone(), served.webhook_url("acme"));
     let sending = actix_rt::spawn(async move { sent.send_to(url).await });
-    let waiting = actix_rt::task::spawn_blocking(move || {
-        served.reaches(point);
-        served
-    });
-    let served = waiting.await.expect("the point is reached");
+    let served = served.reached(point).await;
     assert_eq!(sending.await.expect("sends").status, 200);
     served.kill();
     let served = world.serve(None);

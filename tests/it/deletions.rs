@@ -37,6 +37,33 @@ pub async fn arrive(steps: &Steps, topic: &str, body: &[u8]) {
     steps.run(steps.link()).await;
 }
 
+/// An order of which a delivery told, and which was not written yet.
+pub async fn known(world: &World, steps: &Steps, story: Story) -> u64 {
+    let order = world.shop().place(story);
+    steps.deliver(steps.link(), "orders/create", &world.shop().webhook_body(order).expect("a body")).await;
+    steps.map(steps.link()).await;
+    order
+}
+
+/// The same, and it was written if IFS took it.
+pub async fn arrived(world: &World, steps: &Steps, story: Story) -> u64 {
+    let order = known(world, steps, story).await;
+    steps.write(steps.link()).await;
+    order
+}
+
+/// Somebody has an order read again, though no version of it is new.
+pub async fn ask(steps: &Steps, order: u64) {
+    ask_again(&steps.store, &steps.link().name, order, steps.clock.now()).await.expect("asks");
+}
+
+pub async fn some_minutes(world: &World, steps: &Steps) {
+    for _ in 0..4 {
+        steps.advance(world, 60);
+        steps.run(steps.link()).await;
+    }
+}
+
 /// As long as Shopify is asked for an order that it does not know.
 async fn in_a_while(world: &World, steps: &Steps) {
     for _ in 0..5 {
@@ -70,9 +97,7 @@ on_both!(an_order_that_stands_in_ifs_parks_when_it_is_deleted_in_shopify, Setup:
 
 on_both!(an_order_that_was_never_written_is_skipped_when_it_is_deleted, Setup::default(), async |world: &World| {
     let (steps, shop) = (begin(world).await, world.shop());
-    let order = shop.place(Story::NoteChanged);
-    steps.deliver(steps.link(), "orders/create", &shop.webhook_body(order).expect("a body")).await;
-    steps.map(steps.link()).await;
+    let order = known(world, &steps, Story::NoteChanged).await;
     shop.change(order, Change::Note);
     let late = shop.webhook_body(order).expect("a body");
     arrive(&steps, DELETED, &shop.delete(order)).await;
@@ -117,8 +142,7 @@ on_both!(a_deletion_that_shopify_does_not_confirm_deletes_nothing, Setup::defaul
 
 on_both!(a_deletion_whose_answer_never_reads_ends_in_quarantine, Setup::default(), async |world: &World| {
     let (steps, shop) = (begin(world).await, world.shop());
-    let order = shop.place(Story::Plain);
-    arrive(&steps, "orders/create", &shop.webhook_body(order).expect("a body")).await;
+    let order = arrived(world, &steps, Story::Plain).await;
     world.sandbox.faults().times(Class::GraphQl, Fault::Plain(200, "<html>".into()), 20);
     arrive(&steps, DELETED, &shop.delete(order)).await;
     assert_eq!(deliveries(world, "received"), 1, "it is asked again");
@@ -132,8 +156,7 @@ on_both!(a_deletion_whose_answer_never_reads_ends_in_quarantine, Setup::default(
 
 on_both!(kills_while_shopify_is_asked_for_a_deletion_cost_it_nothing, Setup::default(), async |world: &World| {
     let (steps, shop) = (begin(world).await, world.shop());
-    let order = shop.place(Story::Plain);
-    arrive(&steps, "orders/create", &shop.webhook_body(order).expect("a body")).await;
+    let order = arrived(world, &steps, Story::Plain).await;
     world.sandbox.faults().times(Class::GraphQl, Fault::Hold, 6);
     steps.deliver(steps.link(), DELETED, &shop.delete(order)).await;
     for kill in 1..=6 {
@@ -172,9 +195,7 @@ on_both!(a_deletion_under_an_open_intent_waits_for_it_and_parks_then, Setup::def
 
 on_both!(an_order_that_can_be_read_after_its_deletion_was_not_deleted, Setup::default(), async |world: &World| {
     let (steps, shop) = (begin(world).await, world.shop());
-    let order = shop.place(Story::Plain);
-    steps.deliver(steps.link(), "orders/create", &shop.webhook_body(order).expect("a body")).await;
-    steps.map(steps.link()).await;
+    let order = known(world, &steps, Story::Plain).await;
     // Shopify's answer lags behind its own orders once: the deletion is believed.
     shop.hide_order(order);
     arrive(&steps, DELETED, &gone(order)).await;
@@ -193,9 +214,7 @@ on_both!(
     Setup::default(),
     async |world: &World| {
         let (steps, shop) = (begin(world).await, world.shop());
-        let order = shop.place(Story::Plain);
-        steps.deliver(steps.link(), "orders/create", &shop.webhook_body(order).expect("a body")).await;
-        steps.map(steps.link()).await;
+        let order = known(world, &steps, Story::Plain).await;
         shop.hide_old_orders();
         world.sandbox.clock().advance(Duration::from_secs(61 * 86_400));
         arrive(&steps, DELETED, &gone(order)).await;
@@ -205,9 +224,7 @@ on_both!(
 
 on_both!(an_event_that_comes_after_the_deletion_parks_nothing, Setup::default(), async |world: &World| {
     let (steps, shop) = (begin(world).await, world.shop());
-    let order = shop.place(Story::Plain);
-    steps.deliver(steps.link(), "orders/create", &shop.webhook_body(order).expect("a body")).await;
-    steps.map(steps.link()).await;
+    let order = known(world, &steps, Story::Plain).await;
     arrive(&steps, DELETED, &shop.delete(order)).await;
     let edited = format!("{{\"order_edit\":{{\"id\":1,\"order_id\":{order}}}}}");
     arrive(&steps, "orders/edited", edited.as_bytes()).await;
@@ -250,10 +267,7 @@ on_both!(a_second_order_is_not_made_any_more_when_its_order_is_deleted, second()
     update(&steps, &mut order).await;
     assert!(world.sandbox.ifs().orders_by_po("751-2").is_empty(), "IFS is busy");
     arrive(&steps, DELETED, b"{\"id\":751}").await;
-    for _ in 0..4 {
-        steps.advance(world, 60);
-        steps.run(steps.link()).await;
-    }
+    some_minutes(world, &steps).await;
     assert_both_are_parked(world).await;
     assert!(world.sandbox.ifs().orders_by_po("751-2").is_empty());
 });
@@ -277,10 +291,7 @@ on_both!(
         steps.deliver(link, DELETED, b"{\"id\":752}").await;
         steps.map(link).await;
         converge(link, &claimed).await.expect("converges");
-        for _ in 0..4 {
-            steps.advance(world, 60);
-            steps.run(link).await;
-        }
+        some_minutes(world, &steps).await;
         assert_both_are_parked(world).await;
         assert!(world.sandbox.ifs().orders_by_po("752-2")[0].is_live(), "it is never cancelled by itself");
     }
@@ -289,9 +300,7 @@ on_both!(
 /// An order that is known and not written, and whose deletion was believed: Shopify's answer lagged behind its own orders once.
 async fn believed_gone(world: &World, steps: &Steps) -> u64 {
     let shop = world.shop();
-    let order = shop.place(Story::NoteChanged);
-    steps.deliver(steps.link(), "orders/create", &shop.webhook_body(order).expect("a body")).await;
-    steps.map(steps.link()).await;
+    let order = known(world, steps, Story::NoteChanged).await;
     shop.hide_order(order);
     arrive(steps, DELETED, &gone(order)).await;
     assert_state(&world.document().await, State::Skipped);
@@ -303,8 +312,7 @@ async fn believed_gone(world: &World, steps: &Steps) -> u64 {
 /// The same of an order that stands in IFS; its note was changed since.
 pub async fn written_and_believed_gone(world: &World, steps: &Steps) -> u64 {
     let shop = world.shop();
-    let order = shop.place(Story::NoteChanged);
-    arrive(steps, "orders/create", &shop.webhook_body(order).expect("a body")).await;
+    let order = arrived(world, steps, Story::NoteChanged).await;
     shop.hide_order(order);
     arrive(steps, DELETED, &gone(order)).await;
     assert_state(&world.document().await, State::Parked);
@@ -369,8 +377,7 @@ on_both!(what_shopify_answers_and_nobody_can_read_is_no_deletion, Setup::default
 on_both!(an_order_that_was_never_gone_comes_back_when_a_person_asks, Setup::default(), async |world: &World| {
     let steps = begin(world).await;
     let order = believed_gone(world, &steps).await;
-    // No version of it is new.
-    ask_again(&steps.store, &steps.link().name, order, steps.clock.now()).await.expect("asks");
+    ask(&steps, order).await;
     steps.run(steps.link()).await;
     assert_it_came_back(world, order).await;
 });
@@ -379,7 +386,7 @@ on_both!(an_order_whose_deletion_was_taken_back_before_a_kill_comes_back, Setup:
     let steps = begin(world).await;
     let order = believed_gone(world, &steps).await;
     steps.store.revoke_deletion(&steps.link().name, order).await.expect("takes it back");
-    ask_again(&steps.store, &steps.link().name, order, steps.clock.now()).await.expect("asks");
+    ask(&steps, order).await;
     steps.run(steps.link()).await;
     assert_it_came_back(world, order).await;
 });

@@ -5,29 +5,17 @@ use std::time::Duration;
 
 use ml_connector::domain::document::{State, Wanted};
 use ml_connector::flow::rejudge::rejudge;
-use ml_connector::flow::sync::ask_again;
 use ml_connector::sandbox::faults::Fault;
 use ml_connector::sandbox::ledger::Class;
 use ml_connector::sandbox::shopify::{Change, Moved, Story};
 
 use crate::changes::code;
 use crate::deletions::{
-    DELETED, arrive, assert_both_are_parked, assert_it_came_back, begin, gone, second, written_and_believed_gone,
+    DELETED, arrive, arrived, ask, assert_both_are_parked, assert_it_came_back, begin, gone, known, second,
+    some_minutes, written_and_believed_gone,
 };
 use crate::on_both;
-use crate::support::world::{Setup, Steps, World, assert_state};
-
-/// Somebody has the order read again, though no version of it is new.
-async fn ask(steps: &Steps, order: u64) {
-    ask_again(&steps.store, &steps.link().name, order, steps.clock.now()).await.expect("asks");
-}
-
-async fn some_minutes(world: &World, steps: &Steps) {
-    for _ in 0..4 {
-        steps.advance(world, 60);
-        steps.run(steps.link()).await;
-    }
-}
+use crate::support::world::{Setup, World, assert_state};
 
 on_both!(
     a_deletion_that_is_taken_back_under_an_open_intent_does_not_park_when_the_intent_ends,
@@ -77,9 +65,7 @@ on_both!(
     Setup::default(),
     async |world: &World| {
         let (steps, shop) = (begin(world).await, world.shop());
-        let order = shop.place(Story::Plain);
-        steps.deliver(steps.link(), "orders/create", &shop.webhook_body(order).expect("a body")).await;
-        steps.map(steps.link()).await;
+        let order = known(world, &steps, Story::Plain).await;
         shop.hide_order(order);
         world.sandbox.clock().advance(Duration::from_secs(61 * 86_400));
         arrive(&steps, DELETED, &gone(order)).await;
@@ -98,8 +84,7 @@ on_both!(
 on_both!(a_second_order_comes_back_with_its_first, second(), async |world: &World| {
     let (steps, shop, ifs) = (begin(world).await, world.shop(), world.sandbox.ifs());
     // Its lines can be split to the cent.
-    let order = shop.place(Story::Moved(Moved::PickedLineAdded));
-    arrive(&steps, "orders/create", &shop.webhook_body(order).expect("a body")).await;
+    let order = arrived(world, &steps, Story::Moved(Moved::PickedLineAdded)).await;
     assert_state(&world.document().await, State::Written);
     ifs.set_state(&ifs.orders_by_po(&order.to_string())[0].order_no, "Delivered").expect("delivers");
     steps.advance(world, 5);

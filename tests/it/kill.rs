@@ -98,7 +98,7 @@ on_both!(
         let first = "id = (SELECT MIN(id) FROM inbox)";
         world.database.execute(&format!("UPDATE inbox SET attempts = 4 WHERE {first}"));
         // 2. It is begun after the other one, so that the next death is not laid at its door.
-        reached(world.serve(Some(failpoint::MAPPING_BEGUN)), failpoint::MAPPING_BEGUN).await.kill();
+        world.serve(Some(failpoint::MAPPING_BEGUN)).reached(failpoint::MAPPING_BEGUN).await.kill();
         assert_eq!(world.database.number(&format!("SELECT attempts FROM inbox WHERE {first}")), 4);
         // 3. Both become orders.
         assert_both_become_orders(world).await;
@@ -112,7 +112,7 @@ on_both!(what_was_put_back_waits_for_nobody_until_a_process_dies_with_it, patien
     let put_back = "attempts = 2, reason = 'Shopify answered an older version'";
     world.database.execute(&format!("UPDATE inbox SET {put_back} WHERE {first}"));
     // 2. It goes in its turn; from then on this death may be its own.
-    reached(world.serve(Some(failpoint::MAPPING_BEGUN)), failpoint::MAPPING_BEGUN).await.kill();
+    world.serve(Some(failpoint::MAPPING_BEGUN)).reached(failpoint::MAPPING_BEGUN).await.kill();
     let begun = format!("SELECT attempts FROM inbox WHERE {first} AND reason IS NULL");
     assert_eq!(world.database.number(&begun), 3);
     // 3. Both become orders.
@@ -150,7 +150,7 @@ async fn killed_before_the_answer(world: &World, point: &'static str) -> Webhook
     let webhook = Webhook::of_new_order(world, Story::Plain);
     let served = world.serve(Some(point));
     let sending = in_background(&webhook, &served);
-    let served = reached(served, point).await;
+    let served = served.reached(point).await;
     assert!(!sending.is_finished(), "nothing is answered before {point}");
     served.kill();
     let answer = sending.await.expect("sends");
@@ -162,7 +162,7 @@ async fn killed_after_the_answer(world: &World, point: &'static str) -> Webhook 
     let webhook = Webhook::of_new_order(world, Story::Plain);
     let served = world.serve(Some(point));
     let sending = in_background(&webhook, &served);
-    let served = reached(served, point).await;
+    let served = served.reached(point).await;
     let answer = sending.await.expect("sends");
     assert_eq!(answer.status, 200, "acknowledged before {point}: {answer:?}");
     served.kill();
@@ -172,14 +172,6 @@ async fn killed_after_the_answer(world: &World, point: &'static str) -> Webhook 
 fn in_background(webhook: &Webhook, served: &Served) -> JoinHandle<WebhookAnswer> {
     let (webhook, url) = (webhook.clone(), served.webhook_url(CONNECTIONS[0]));
     actix_rt::spawn(async move { webhook.send_to(url).await })
-}
-
-async fn reached(served: Served, point: &'static str) -> Served {
-    let waiting = actix_rt::task::spawn_blocking(move || {
-        served.reaches(point);
-        served
-    });
-    waiting.await.expect("the point is reached")
 }
 
 /// Starts the service again, delivers again what was not acknowledged, and waits until nothing is under way.

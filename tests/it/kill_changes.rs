@@ -2,12 +2,11 @@
 //! order's cancellation, its release, and a create that goes row by row. What counts is what the simulated IFS holds: each
 //! row once, the total to the cent.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use ml_connector::domain::document::State;
 use ml_connector::failpoint;
-use ml_connector::sandbox::ledger::{Class, Outcome};
 
 use crate::on_both;
 use crate::support::composed::Composed;
@@ -36,14 +35,6 @@ async fn send(world: &World, served: &Served, order: &Composed, topic: &str) {
     assert_eq!(answer.status, 200, "{answer:?}");
 }
 
-async fn reached(served: Served, point: &'static str) -> Served {
-    let waiting = actix_rt::task::spawn_blocking(move || {
-        served.reaches(point);
-        served
-    });
-    waiting.await.expect("the point is reached")
-}
-
 /// An order that stands in IFS, the service stopped.
 async fn written(world: &World) -> Composed {
     let order = Composed::new(4_711, 3, Timestamp::now());
@@ -59,21 +50,8 @@ async fn written(world: &World) -> Composed {
 async fn killed_and_ended(world: &World, order: &Composed, topic: &str, point: &'static str) {
     let served = world.serve(Some(point));
     send(world, &served, order, topic).await;
-    let name = point.split(':').next().expect("a name");
-    // The name may carry the passage at which it stops.
-    let name = failpoint::ALL.into_iter().find(|known| *known == name).expect("a known point");
-    reached(served, name).await.kill();
-    // What IFS still works on is done with.
-    let deadline = Instant::now() + Duration::from_secs(5);
-    let at_work = || {
-        world.sandbox.ledger().entries_where(|entry| {
-            entry.class != Class::Webhook && entry.committed.is_none() && entry.outcome == Outcome::Pending
-        })
-    };
-    while !at_work().is_empty() {
-        assert!(Instant::now() < deadline, "IFS is still at work");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    served.reached(point).await.kill();
+    world.ifs_is_done().await;
     let served = world.serve(None);
     world.quiet().await;
     assert_eq!(served.terminate(), 0);

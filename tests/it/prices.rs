@@ -13,88 +13,46 @@ use ml_connector::store::{Cursor, PriceFilter, PriceRow};
 use rust_decimal::Decimal;
 
 use crate::on_both;
-use crate::stock::{an_hour_later, begin, synced, with};
+use crate::stock::{an_hour_later, begin, synced};
+use crate::support::stocked::{CUSTOMER_PRICES, OTHER_CURRENCY, hourly, priced};
 use crate::support::world::{Setup, Steps, World};
 
-/// The shop's own prices.
-const OWN: &str = r#"[connections.acme.stock]
-every_secs = 3600
-locations = [{ location = "655441490", warehouses = ["W1"] }]
-
-[connections.acme.prices]
-source = "sales_part"
-currency = "EUR"
-at_hour = 0
-
-[connections.acme.census]"#;
 /// Those of one market alone.
-const MARKET: &str = r#"[connections.acme.stock]
-every_secs = 3600
-locations = [{ location = "655441490", warehouses = ["W1"] }]
-
+const MARKET_PRICES: &str = r#"
 [connections.acme.prices]
 at_hour = 0
 price_lists = { "70000001" = { customer_no = "WEB-DEFAULT", currency = "SEK", tax = "included" } }
-
-[connections.acme.census]"#;
-/// The shop's own prices, as one customer pays them.
-const QUERIED: &str = r#"[connections.acme.stock]
-every_secs = 3600
-locations = [{ location = "655441490", warehouses = ["W1"] }]
-groups = [{ name = "all", sku = ["*"], levels = "leave" }]
-
-[connections.acme.prices]
-source = "price_query"
-customer_no = "WEB-DEFAULT"
-currency = "EUR"
-at_hour = 0
-
-[connections.acme.census]"#;
+"#;
+/// All levels are left alone.
+const NO_LEVELS: &str = r#"groups = [{ name = "all", sku = ["*"], levels = "leave" }]
+"#;
 /// A price list that the shop does not have, before one that it has.
-const TWO_LISTS: &str = r#"[connections.acme.stock]
-every_secs = 3600
-locations = [{ location = "655441490", warehouses = ["W1"] }]
-
+const TWO_LISTS: &str = r#"
 [connections.acme.prices]
 at_hour = 0
 
 [connections.acme.prices.price_lists]
 "1" = { customer_no = "WEB-DEFAULT", currency = "SEK", tax = "included" }
 "70000001" = { customer_no = "WEB-DEFAULT", currency = "SEK", tax = "included" }
-
-[connections.acme.census]"#;
-/// The shop counts in another currency.
-const OTHER_CURRENCY: &str = r#"[connections.acme.stock]
-every_secs = 3600
-locations = [{ location = "655441490", warehouses = ["W1"] }]
-
-[connections.acme.prices]
-source = "sales_part"
-currency = "SEK"
-at_hour = 0
-
-[connections.acme.census]"#;
+"#;
 /// The shop's prices have their tax in them.
-const OTHER_TAX: &str = r#"[connections.acme.stock]
-every_secs = 3600
-locations = [{ location = "655441490", warehouses = ["W1"] }]
-
+const OTHER_TAX: &str = r#"
 [connections.acme.prices]
 source = "sales_part"
 currency = "EUR"
 tax = "excluded"
 at_hour = 0
-
-[connections.acme.census]"#;
+"#;
 /// The site of the first shop.
 const SITE: &str = "S10";
 
-fn own() -> Setup {
-    with(OWN)
+fn market() -> Setup {
+    hourly(&[MARKET_PRICES])
 }
 
-fn market() -> Setup {
-    with(MARKET)
+/// The shop's own prices, as one customer pays them.
+fn customers() -> Setup {
+    hourly(&[NO_LEVELS, CUSTOMER_PRICES])
 }
 
 fn euros(cents: i64) -> Decimal {
@@ -137,7 +95,7 @@ fn sells_for(world: &World, sku: &str, cents: i64) {
     world.sandbox.ifs().set_sales_terms(SITE, sku, terms);
 }
 
-on_both!(prices_follow_ifs_and_a_second_run_sets_nothing, own(), async |world: &World| {
+on_both!(prices_follow_ifs_and_a_second_run_sets_nothing, priced(), async |world: &World| {
     let steps = begin(world).await;
     synced(&steps).await;
     let seen = planned(&steps).await;
@@ -154,7 +112,7 @@ on_both!(prices_follow_ifs_and_a_second_run_sets_nothing, own(), async |world: &
     assert_eq!(poll(steps.link()).await.expect("the store works"), Polled::Waits(std::time::Duration::from_secs(5)));
 });
 
-on_both!(a_price_that_moves_too_far_waits_for_a_person_and_goes_as_it_was_accepted, own(), async |world: &World| {
+on_both!(a_price_that_moves_too_far_waits_for_a_person_and_goes_as_it_was_accepted, priced(), async |world: &World| {
     let steps = begin(world).await;
     let (dear, free) = (bulk_sku(1), bulk_sku(2));
     let (dear_before, free_before) = (variant_of(world, &dear), variant_of(world, &free));
@@ -180,7 +138,7 @@ on_both!(a_price_that_moves_too_far_waits_for_a_person_and_goes_as_it_was_accept
     assert_eq!(variant_of(world, &free), free_before);
 });
 
-on_both!(a_variant_that_is_gone_keeps_no_other_price_from_the_shop, own(), async |world: &World| {
+on_both!(a_variant_that_is_gone_keeps_no_other_price_from_the_shop, priced(), async |world: &World| {
     let steps = begin(world).await;
     synced(&steps).await;
     planned(&steps).await;
@@ -214,7 +172,7 @@ on_both!(a_market_has_the_prices_of_its_customer, market(), async |world: &World
     assert_eq!(world.shop().standing_writes().len(), writes);
 });
 
-on_both!(nothing_is_compared_before_shop_and_ifs_were_read, own(), async |world: &World| {
+on_both!(nothing_is_compared_before_shop_and_ifs_were_read, priced(), async |world: &World| {
     let steps = begin(world).await;
     assert!(matches!(poll(steps.link()).await.expect("the store works"), Polled::Waits(_)));
     assert_eq!(rows(&steps, 0, PriceFilter::All).await.len(), 0);
@@ -241,7 +199,7 @@ fn outcomes(world: &World) -> Vec<String> {
     world.database.texts("SELECT COALESCE(outcome, '-') AS value FROM schedule_runs WHERE what = 'prices' ORDER BY id")
 }
 
-on_both!(a_price_that_holds_from_tomorrow_is_set_tomorrow, with(QUERIED), async |world: &World| {
+on_both!(a_price_that_holds_from_tomorrow_is_set_tomorrow, customers(), async |world: &World| {
     let steps = begin(world).await;
     let (sku, other) = (bulk_sku(0), bulk_sku(1));
     let today = steps.clock.now().to_zoned(TimeZone::UTC).date();
@@ -266,7 +224,7 @@ on_both!(a_price_that_holds_from_tomorrow_is_set_tomorrow, with(QUERIED), async 
     assert_eq!(world.sandbox.ifs().price_queries(), 0, "IFS forgot the questions");
 });
 
-on_both!(an_old_plan_is_not_set_and_a_run_plans_it_anew_the_same_day, own(), async |world: &World| {
+on_both!(an_old_plan_is_not_set_and_a_run_plans_it_anew_the_same_day, priced(), async |world: &World| {
     let steps = begin(world).await;
     synced(&steps).await;
     let seen = planned(&steps).await;
@@ -289,7 +247,7 @@ on_both!(an_old_plan_is_not_set_and_a_run_plans_it_anew_the_same_day, own(), asy
     assert!(matches!(poll(steps.link()).await.expect("the store works"), Polled::Waits(_)), "once is enough");
 });
 
-on_both!(a_plan_under_other_rules_or_in_another_currency_is_not_set, own(), async |world: &World| {
+on_both!(a_plan_under_other_rules_or_in_another_currency_is_not_set, priced(), async |world: &World| {
     let steps = begin(world).await;
     synced(&steps).await;
     let seen = planned(&steps).await;
@@ -309,7 +267,7 @@ on_both!(a_plan_under_other_rules_or_in_another_currency_is_not_set, own(), asyn
     assert_eq!(variant_of(world, &bulk_sku(0)).1, euros(626));
 });
 
-on_both!(a_run_under_other_rules_or_too_old_begins_anew_at_once, own(), async |world: &World| {
+on_both!(a_run_under_other_rules_or_too_old_begins_anew_at_once, priced(), async |world: &World| {
     let steps = begin(world).await;
     synced(&steps).await;
     stopped(&steps).await;
@@ -326,7 +284,7 @@ on_both!(a_run_under_other_rules_or_too_old_begins_anew_at_once, own(), async |w
     assert_eq!(outcomes(world), ["broke_off", "done", "broke_off", "done"]);
 });
 
-on_both!(a_list_that_the_shop_does_not_have_keeps_the_next_one_whole, with(TWO_LISTS), async |world: &World| {
+on_both!(a_list_that_the_shop_does_not_have_keeps_the_next_one_whole, hourly(&[TWO_LISTS]), async |world: &World| {
     let steps = begin(world).await;
     synced(&steps).await;
     stopped(&steps).await;
@@ -342,7 +300,7 @@ on_both!(a_list_that_the_shop_does_not_have_keeps_the_next_one_whole, with(TWO_L
     assert!(figures.compared as usize >= 2 * first, "{figures:?}");
 });
 
-on_both!(a_call_that_names_no_price_goes_apart_and_orders_have_their_turn_between, own(), async |world: &World| {
+on_both!(a_call_that_names_no_price_goes_apart_and_orders_have_their_turn_between, priced(), async |world: &World| {
     let steps = begin(world).await;
     synced(&steps).await;
     planned(&steps).await;
@@ -367,11 +325,11 @@ on_both!(a_call_that_names_no_price_goes_apart_and_orders_have_their_turn_betwee
     });
 });
 
-on_both!(another_currency_than_the_shops_is_told_with_both, with(OTHER_CURRENCY), async |world: &World| {
+on_both!(another_currency_than_the_shops_is_told_with_both, hourly(&[OTHER_CURRENCY]), async |world: &World| {
     told(world, "the shop's prices are in EUR, and prices.currency is \"SEK\": no price is compared").await;
 });
 
-on_both!(another_tax_than_the_shops_is_told_with_both, with(OTHER_TAX), async |world: &World| {
+on_both!(another_tax_than_the_shops_is_told_with_both, hourly(&[OTHER_TAX]), async |world: &World| {
     told(world, "the shop's prices have their tax in them, and prices.tax is \"excluded\": no price is compared").await;
 });
 

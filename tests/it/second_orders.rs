@@ -1,7 +1,7 @@
 //! Additions that come too late for the order in IFS, where a second one is wanted for them: exactly one second order, the
 //! money of both together the order's, whatever changes afterwards and whatever gets lost.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use ml_connector::domain::document::State;
@@ -9,7 +9,7 @@ use ml_connector::failpoint;
 use ml_connector::flow::remap::{Remapped, remapped};
 use ml_connector::sandbox::faults::Fault;
 use ml_connector::sandbox::ifs::{OrderView, RowOf};
-use ml_connector::sandbox::ledger::{Class, Outcome};
+use ml_connector::sandbox::ledger::Class;
 use ml_connector::store::DocumentRow;
 use rust_decimal::Decimal;
 use serde_json::Value;
@@ -399,23 +399,8 @@ async fn killed(world: &World, point: &'static str) {
     order.next_body();
     let served = world.serve(Some(point));
     send(world, &served, &order, "orders/updated").await;
-    let name = point.split(':').next().expect("a name");
-    let name = failpoint::ALL.into_iter().find(|known| *known == name).expect("a known point");
-    let waiting = actix_rt::task::spawn_blocking(move || {
-        served.reaches(name);
-        served
-    });
-    waiting.await.expect("the point is reached").kill();
-    let deadline = Instant::now() + Duration::from_secs(5);
-    let at_work = || {
-        world.sandbox.ledger().entries_where(|entry| {
-            entry.class != Class::Webhook && entry.committed.is_none() && entry.outcome == Outcome::Pending
-        })
-    };
-    while !at_work().is_empty() {
-        assert!(Instant::now() < deadline, "IFS is still at work");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    served.reached(point).await.kill();
+    world.ifs_is_done().await;
     let served = world.serve(None);
     world.quiet().await;
     assert_eq!(served.terminate(), 0);

@@ -1,7 +1,5 @@
 //! Stock reaches the shop, and nothing is sold twice: step by step on a hand-moved clock.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use ml_connector::clock::Clock;
 use ml_connector::flow::stock::outs::{self, Looked};
@@ -15,23 +13,9 @@ use ml_connector::store::{Cursor, LevelFilter, LevelRow, LevelState};
 use rust_decimal::Decimal;
 
 use crate::on_both;
+use crate::support::stocked::{DRAFTS, hourly};
 use crate::support::world::{Setup, Steps, World};
 
-/// Where the settings get their stock.
-const BEFORE: &str = "[connections.acme.census]";
-/// Levels alone.
-const LEVELS: &str = r#"[connections.acme.stock]
-every_secs = 3600
-locations = [{ location = "655441490", warehouses = ["W1"] }]
-
-[connections.acme.census]"#;
-/// Products that have run out become drafts.
-const DRAFTS: &str = r#"[connections.acme.stock]
-every_secs = 3600
-locations = [{ location = "655441490", warehouses = ["W1"] }]
-out = { policy = "draft" }
-
-[connections.acme.census]"#;
 /// A second SKU is sold from the stock of the candles.
 const SECOND_SKU: (&str, &str) =
     ("[connections.acme]", "[connections.acme]\nsku_map = { \"BULK-000040\" = \"CANDLE-001\" }");
@@ -40,13 +24,9 @@ const SITE: &str = "S10";
 /// Two SKUs that are sold from one part.
 const SHARED: [&str; 2] = ["BULK-000040", "CANDLE-BOX"];
 
+/// Levels alone.
 pub fn levels() -> Setup {
-    with(LEVELS)
-}
-
-/// With these settings of the stock's. The stock wants the sweep; the tests call it themselves.
-pub fn with(stock: &'static str) -> Setup {
-    Setup { sweep_every: Some(Duration::from_secs(900)), edits: vec![(BEFORE, stock)], ..Setup::default() }
+    hourly(&[])
 }
 
 fn shared() -> Setup {
@@ -56,7 +36,7 @@ fn shared() -> Setup {
 }
 
 fn drafts() -> Setup {
-    with(DRAFTS)
+    hourly(&[DRAFTS])
 }
 
 /// IFS has ten of each part, and the shop shows nothing.

@@ -13,19 +13,10 @@ use ml_connector::shopify::ShopifyError;
 use rust_decimal::Decimal;
 
 use crate::on_both;
-use crate::stock::{begin, planned, with};
+use crate::stock::{begin, planned};
+use crate::support::stocked::priced;
 use crate::support::world::{Steps, World};
 
-const ALL: &str = r#"[connections.acme.stock]
-every_secs = 3600
-locations = [{ location = "655441490", warehouses = ["W1"] }]
-
-[connections.acme.prices]
-source = "sales_part"
-currency = "EUR"
-at_hour = 0
-
-[connections.acme.census]"#;
 /// Orders that are read while levels wait.
 const ORDERS: usize = 4;
 
@@ -40,7 +31,7 @@ async fn read(steps: &Steps, order_id: u64) {
     }
 }
 
-on_both!(levels_and_prices_wait_while_orders_are_read_and_are_set_behind_them, with(ALL), async |world: &World| {
+on_both!(levels_and_prices_wait_while_orders_are_read_and_are_set_behind_them, priced(), async |world: &World| {
     let shop = world.shop();
     let order_id = shop.place(Story::Plain);
     let steps = begin(world).await;

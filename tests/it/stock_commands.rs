@@ -14,41 +14,17 @@ use serde_json::{Value, json};
 
 use crate::commands::{json_of, run};
 use crate::on_both;
-use crate::stock::{begin, levels, planned, synced, with};
+use crate::stock::{begin, levels, planned, synced};
 use crate::support::database::Database;
+use crate::support::stocked::{OTHER_CURRENCY, PART_PRICES, hourly, priced};
 use crate::support::world::{Setup, Steps, World};
 
-const PRICES: &str = r#"[connections.acme.stock]
-every_secs = 3600
-locations = [{ location = "655441490", warehouses = ["W1"] }]
-
-[connections.acme.prices]
-source = "sales_part"
-currency = "EUR"
-at_hour = 0
-
-[connections.acme.census]"#;
-/// The shop counts in another currency.
-const OTHER_CURRENCY: &str = r#"[connections.acme.stock]
-every_secs = 3600
-locations = [{ location = "655441490", warehouses = ["W1"] }]
-
-[connections.acme.prices]
-source = "sales_part"
-currency = "SEK"
-at_hour = 0
-
-[connections.acme.census]"#;
 /// The site of the first shop.
 const SITE: &str = "S10";
 
-fn own_prices() -> Setup {
-    with(PRICES)
-}
-
-/// The same for a service that sweeps by itself.
-fn served(stock: &'static str) -> Setup {
-    Setup { sweep_every: Some(Duration::from_secs(1)), ..with(stock) }
+/// These prices for a service that sweeps by itself.
+fn served(prices: &str) -> Setup {
+    Setup { sweep_every: Some(Duration::from_secs(1)), ..hourly(&[prices]) }
 }
 
 fn items(told: &Value) -> &[Value] {
@@ -217,7 +193,7 @@ fn served_levels() -> Setup {
     Setup { sweep_every: Some(Duration::from_secs(1)), ..levels() }
 }
 
-on_both!(prices_are_listed_explained_and_let_through, own_prices(), async |world: &World| {
+on_both!(prices_are_listed_explained_and_let_through, priced(), async |world: &World| {
     let steps = begin(world).await;
     let (dear, right) = (bulk_sku(1), bulk_sku(2));
     let terms = SalesTerms { list_price: Decimal::new(10_000, 2), is_active: true };
@@ -265,7 +241,7 @@ on_both!(prices_are_listed_explained_and_let_through, own_prices(), async |world
     assert_eq!(told["items"][0]["prices"][0]["state"], "written", "{told:#}");
 });
 
-on_both!(prices_are_compared_when_a_person_asks, served(PRICES), async |world: &World| {
+on_both!(prices_are_compared_when_a_person_asks, served(PART_PRICES), async |world: &World| {
     world.sandbox.stock_up(StockUp { bulk: 40, units: 10, available: 0 });
     let child = world.serve(None);
     world.is_owned_by(&child).await;
@@ -299,7 +275,7 @@ fn refused(world: &World, cases: &[(&str, &str)]) {
 
 #[actix_rt::test]
 async fn what_is_asked_wrongly_of_stock_and_prices_ends_with_2_and_names_the_word() {
-    let world = World::new(Database::sqlite(), own_prices()).await;
+    let world = World::new(Database::sqlite(), priced()).await;
     let no_connection = "no [connections.nobody] in the settings";
     refused(
         &world,
@@ -338,7 +314,7 @@ async fn what_is_asked_wrongly_of_stock_and_prices_ends_with_2_and_names_the_wor
     refused(
         &world,
         &[
-            ("stock sync acme", "connections.acme.stock.every_secs is 0: stock is switched off"),
+            ("stock sync acme", "connections.acme.stock has neither every_secs nor cron: stock is switched off"),
             ("prices sync acme", "connections.acme.prices names no source"),
             ("prices accept acme 1 --price 1 --note n", "connections.acme.prices.source is \"off\""),
         ],

@@ -6,17 +6,11 @@ use ml_connector::sandbox::shopify::{Change, Standing};
 use ml_connector::sandbox::world::bulk_sku;
 
 use crate::on_both;
-use crate::stock::{an_hour_later, assert_equal, available, begin, counts, look_at_all, synced, with};
+use crate::stock::{an_hour_later, assert_equal, available, begin, counts, look_at_all, synced};
+use crate::support::stocked::{DRAFTS, hourly};
 use crate::support::world::World;
 
-const DRAFTS: &str = r#"[connections.acme.stock]
-every_secs = 3600
-locations = [{ location = "655441490", warehouses = ["W1"] }]
-out = { policy = "draft" }
-
-[connections.acme.census]"#;
-
-on_both!(an_order_that_is_touched_during_a_run_disables_no_product, with(DRAFTS), async |world: &World| {
+on_both!(an_order_that_is_touched_during_a_run_disables_no_product, hourly(&[DRAFTS]), async |world: &World| {
     let (steps, shop) = (begin(world).await, world.shop());
     // 1. Three units of one SKU are all that a product has; two of them are sold, and IFS holds the order.
     let skus: Vec<String> = (0..5).map(bulk_sku).collect();

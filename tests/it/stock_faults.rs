@@ -241,3 +241,49 @@ on_both!(a_plan_that_does_not_get_on_holds_up_no_level, levels(), async |world: 
     assert_eq!(write::drain(steps.link(), usize::MAX).await.expect("the store works"), None);
     assert_equal(world);
 });
+
+on_both!(a_parked_level_falls_all_the_same, levels(), async |world: &World| {
+    let (steps, bad) = (begin(world).await, bulk_sku(3));
+    synced(&steps).await;
+    let refused = async |units: i64| {
+        counts(world, &bad, units);
+        an_hour_later(world, &steps);
+        planned(&steps).await;
+        world.shop().staff_unstock(&bad, WAREHOUSE);
+        write::drain(steps.link(), usize::MAX).await.expect("the store works");
+        assert_eq!(rows(&steps, LevelState::Parked).await.len(), 1);
+        world.shop().staff_stock(&bad, WAREHOUSE, 10);
+    };
+    // It would rise: a person is waited for.
+    refused(12).await;
+    let calls = world.database.number("SELECT COUNT(*) FROM stock_calls");
+    an_hour_later(world, &steps);
+    synced(&steps).await;
+    assert_eq!(world.database.number("SELECT COUNT(*) FROM stock_calls"), calls, "nobody is asked again");
+    assert_eq!(rows(&steps, LevelState::Parked).await.len(), 1);
+    // IFS has less than it shows: each run tries it, and as soon as Shopify takes it, it falls.
+    refused(4).await;
+    an_hour_later(world, &steps);
+    synced(&steps).await;
+    assert_eq!(available(world, &bad), 4);
+    assert_equal(world);
+});
+
+on_both!(a_shop_that_takes_no_call_at_all_parks_hardly_any_level, levels(), async |world: &World| {
+    let steps = begin(world).await;
+    planned(&steps).await;
+    world.sandbox.faults().chance(Class::ShopStock, Fault::Plain(400, "no".to_owned()), 1_000);
+    for _ in 0..5 {
+        write::drain(steps.link(), usize::MAX).await.expect("the store works");
+        steps.advance(world, 60);
+    }
+    let parked = rows(&steps, LevelState::Parked).await.len();
+    assert!(parked <= 5, "{parked} parked");
+    let calls = world.database.number("SELECT COUNT(*) FROM stock_calls");
+    assert!(calls < 40, "{calls} calls within ten minutes");
+    world.sandbox.faults().clear();
+    steps.advance(world, 601);
+    write::drain(steps.link(), usize::MAX).await.expect("the store works");
+    assert!(rows(&steps, LevelState::Planned).await.is_empty());
+    assert!(kept(world).iter().filter(|line| line.available != Some(10)).count() <= parked);
+});

@@ -1,86 +1,156 @@
-//! The real binary, killed with SIGKILL between every two effects of stock and started again: no wrong level, and no product that is
-//! disabled for good.
+//! The real binary, killed with SIGKILL between every two effects of stock and started again: no wrong level, no product that is disabled
+//! for good, and none enabled that a merchant had disabled, in each way of disabling one.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use ml_connector::domain::ids::ConnectionName;
 use ml_connector::failpoint;
 use ml_connector::flow::stock::{ASKED, Asked};
-use ml_connector::sandbox::ifs::StockMove;
-use ml_connector::sandbox::shopify::Standing;
+use ml_connector::sandbox::StockUp;
+use ml_connector::sandbox::shopify::{ONLINE_STORE, ProductView, Standing, WhenOut};
 use ml_connector::sandbox::world::bulk_sku;
-use ml_connector::sandbox::{STOCK_LOCATION, StockUp};
 use ml_connector::store::Cursor;
-use rust_decimal::Decimal;
 
 use crate::on_both;
+use crate::stock::counts;
 use crate::support::served::Served;
+use crate::support::stocked::{DENIED, DRAFTS, UNPUBLISHED, each_minute};
 use crate::support::world::{Setup, World};
 
-const STOCK: (&str, &str) = (
-    "[connections.acme.census]",
-    r#"[connections.acme.stock]
-every_secs = 60
-locations = [{ location = "655441490", warehouses = ["W1"] }]
-out = { policy = "draft" }
-
-[connections.acme.census]"#,
-);
-
-fn swept() -> Setup {
-    Setup { sweep_every: Some(Duration::from_secs(1)), edits: vec![STOCK], ..Setup::default() }
+/// How a product shows in the shop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Shown {
+    standing: Standing,
+    published: Vec<u64>,
+    when_out: Vec<WhenOut>,
 }
 
-/// Kills the service at each point, once, and lets another one go on.
-async fn killed_at(world: &World, point: &'static str) {
-    let shop = world.shop();
-    world.sandbox.stock_up(StockUp { bulk: 40, units: 10, available: 3 });
-    let product = shop.product_of(&bulk_sku(0)).expect("it is sold");
-    let skus = skus_of(world, product);
-    skus.iter().for_each(|sku| counts(world, sku, 0));
-    let served = reached(world.serve(Some(point)), point).await;
-    served.kill();
+impl Shown {
+    fn of(product: ProductView) -> Self {
+        let when_out = product.variants.into_iter().map(|(_, _, when_out, _)| when_out).collect();
+        Self { standing: product.standing, published: product.published, when_out }
+    }
+}
+
+/// A way of disabling products.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Draft,
+    Unpublish,
+    Deny,
+}
+
+impl Way {
+    fn setup(self) -> Setup {
+        each_minute(&[match self {
+            Self::Draft => DRAFTS,
+            Self::Unpublish => UNPUBLISHED,
+            Self::Deny => DENIED,
+        }])
+    }
+
+    /// What a merchant decides before anything runs out: the second product is not shown, not sold in one channel, or hardly sold on.
+    fn decide(self, world: &World, [first, second]: [u64; 2]) {
+        let shop = world.shop();
+        match self {
+            Self::Draft => shop.staff_set_standing(second, Standing::Draft),
+            Self::Unpublish => shop.staff_unpublish(second, ONLINE_STORE),
+            Self::Deny => {
+                let sold_on = skus_of(world, first).into_iter().chain(skus_of(world, second).into_iter().take(1));
+                sold_on.for_each(|sku| shop.staff_set_when_out(&sku, WhenOut::Continue));
+            }
+        }
+    }
+
+    /// How a product shows once it is disabled.
+    fn disabled(self, shown: &Shown) -> Shown {
+        let mut shown = shown.clone();
+        match self {
+            Self::Draft => shown.standing = Standing::Draft,
+            Self::Unpublish => shown.published.clear(),
+            Self::Deny => shown.when_out.fill(WhenOut::Deny),
+        }
+        shown
+    }
+}
+
+/// Two products that run out, and how all of the shop's show.
+struct Products {
+    skus: Vec<String>,
+    /// Before, and when they are there again.
+    on: BTreeMap<u64, Shown>,
+    /// While nothing is left of them.
+    off: BTreeMap<u64, Shown>,
+}
+
+impl Products {
+    /// They have run out in IFS, and the shop does not know it yet.
+    fn run_out(world: &World, way: Way) -> Self {
+        world.sandbox.stock_up(StockUp { bulk: 40, units: 10, available: 3 });
+        let ids = [0, 1].map(|nth| world.shop().product_of(&bulk_sku(nth * 5)).expect("it is sold"));
+        way.decide(world, ids);
+        let skus = ids.into_iter().flat_map(|id| skus_of(world, id)).collect();
+        let (on, mut off) = (shown(world), shown(world));
+        ids.iter().for_each(|id| drop(off.insert(*id, way.disabled(&on[id]))));
+        let products = Self { skus, on, off };
+        products.all_are(world, 0);
+        products
+    }
+
+    /// Nothing, or so many, of each SKU is there.
+    fn all_are(&self, world: &World, units: i64) {
+        self.skus.iter().for_each(|sku| counts(world, sku, units));
+    }
+
+    /// How many are disabled here, rather than by the merchant.
+    fn disabled(&self) -> i64 {
+        self.on.iter().filter(|(id, shown)| self.off[*id] != **shown).count() as i64
+    }
+}
+
+/// Kills the service at a point, and lets another one go on.
+async fn killed_at(world: &World, way: Way, point: &str) {
+    let products = Products::run_out(world, way);
+    world.serve(Some(point)).reached(point).await.kill();
     let served = world.serve(None);
     eventually(&served, "both sides are equal, and what has run out is disabled", || {
-        is_equal(world) && standing(world, product) == Standing::Draft
+        is_equal(world) && shown(world) == products.off
     })
     .await;
     // It is there again, and comes back.
-    skus.iter().for_each(|sku| counts(world, sku, 7));
+    products.all_are(world, 7);
     let (code, _, told) = world.command(&["stock", "sync", "acme"], "");
     assert_eq!(code, 0, "{told}");
-    eventually(&served, "what is there again is enabled", || {
-        is_equal(world) && standing(world, product) == Standing::Active
+    eventually(&served, "what is there again is enabled, and no more", || {
+        is_equal(world) && shown(world) == products.on
     })
     .await;
     assert_eq!(served.terminate(), 0);
 }
 
-/// Kills the service at each point of bringing a product back, once, and lets another one go on: none stays disabled.
-async fn killed_at_the_restock(world: &World, point: &'static str) {
-    world.sandbox.stock_up(StockUp { bulk: 40, units: 10, available: 3 });
-    let product = world.shop().product_of(&bulk_sku(0)).expect("it is sold");
-    let skus = skus_of(world, product);
-    skus.iter().for_each(|sku| counts(world, sku, 0));
+/// Kills the service at a point while it brings products back, and lets another one go on: none stays disabled.
+async fn killed_at_the_restock(world: &World, way: Way, point: &str) {
+    let products = Products::run_out(world, way);
     let rows = |which: &str| world.database.number(&format!("SELECT COUNT(*) FROM stock_outs WHERE {which}"));
     let served = world.serve(None);
     eventually(&served, "what has run out is disabled", || {
-        is_equal(world) && standing(world, product) == Standing::Draft && rows("state = 'disabled'") == 1
+        is_equal(world) && shown(world) == products.off && rows("state = 'disabled'") == products.disabled()
     })
     .await;
     assert_eq!(served.terminate(), 0);
-    skus.iter().for_each(|sku| counts(world, sku, 7));
+    products.all_are(world, 7);
     let served = world.serve(Some(point));
     ask(world).await;
-    reached(served, point).await.kill();
+    served.reached(point).await.kill();
     let served = world.serve(None);
     ask(world).await;
-    eventually(&served, "what is there again is enabled", || {
-        is_equal(world) && standing(world, product) == Standing::Active && rows("ended IS NULL") == 0
+    eventually(&served, "what is there again is enabled, and no more", || {
+        is_equal(world) && shown(world) == products.on && rows("ended IS NULL") == 0
     })
     .await;
-    assert_eq!(rows("ended = 'enabled'"), 1);
+    assert_eq!(rows("ended = 'enabled'"), products.disabled());
     assert_eq!(served.terminate(), 0);
 }
 
@@ -97,14 +167,8 @@ fn skus_of(world: &World, product: u64) -> Vec<String> {
     products.flat_map(|one| one.variants.into_iter().filter_map(|(_, sku, ..)| sku)).collect()
 }
 
-fn standing(world: &World, product: u64) -> Standing {
-    world.shop().products().into_iter().find(|one| one.id == product).expect("it is there").standing
-}
-
-fn counts(world: &World, sku: &str, units: i64) {
-    let (contract, part_no, location_no) = ("S10".to_owned(), sku.to_owned(), STOCK_LOCATION.to_owned());
-    let counted = StockMove::Count { contract, part_no, location_no, on_hand: Decimal::from(units) };
-    world.sandbox.ifs().move_stock(&[counted]).expect("it is there");
+fn shown(world: &World) -> BTreeMap<u64, Shown> {
+    world.shop().products().into_iter().map(|product| (product.id, Shown::of(product))).collect()
 }
 
 fn is_equal(world: &World) -> bool {
@@ -117,14 +181,6 @@ fn is_equal(world: &World) -> bool {
         .all(|line| line.available.is_none() || line.sellable.is_none() || line.available == line.sellable)
 }
 
-async fn reached(served: Served, point: &'static str) -> Served {
-    let waiting = actix_rt::task::spawn_blocking(move || {
-        served.reaches(point);
-        served
-    });
-    waiting.await.expect("the point is reached")
-}
-
 async fn eventually(served: &Served, what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(90);
     while !holds() {
@@ -133,9 +189,15 @@ async fn eventually(served: &Served, what: &str, mut holds: impl FnMut() -> bool
     }
 }
 
-macro_rules! killed_at {
+macro_rules! killed {
+    ($killed:ident, $way:expr; $($name:ident: $point:expr;)+) => {
+        $(on_both!($name, $way.setup(), async |world: &World| $killed(world, $way, $point).await);)+
+    };
+}
+
+macro_rules! killed_at_every_point {
     ($($name:ident: $point:expr;)+) => {
-        $(on_both!($name, swept(), async |world: &World| killed_at(world, $point).await);)+
+        killed! { killed_at, Way::Draft; $($name: $point;)+ }
 
         #[test]
         fn every_point_of_stock_is_here() {
@@ -144,19 +206,7 @@ macro_rules! killed_at {
     };
 }
 
-on_both!(a_kill_before_a_product_is_enabled, swept(), async |world: &World| {
-    killed_at_the_restock(world, failpoint::STOCK_OUT_COMMITTED).await;
-});
-
-on_both!(a_kill_with_a_product_enabled, swept(), async |world: &World| {
-    killed_at_the_restock(world, failpoint::STOCK_OUT_ANSWERED).await;
-});
-
-on_both!(a_kill_with_a_product_shown_enabled, swept(), async |world: &World| {
-    killed_at_the_restock(world, failpoint::STOCK_OUT_SHOWN).await;
-});
-
-killed_at! {
+killed_at_every_point! {
     a_kill_with_a_page_read: failpoint::STOCK_PAGE_READ;
     a_kill_with_a_page_stored: failpoint::STOCK_PAGE_STORED;
     a_kill_with_a_piece_planned: failpoint::STOCK_PLANNED;
@@ -166,4 +216,42 @@ killed_at! {
     a_kill_before_a_product_is_disabled: failpoint::STOCK_OUT_COMMITTED;
     a_kill_with_a_product_disabled: failpoint::STOCK_OUT_ANSWERED;
     a_kill_with_a_product_shown_disabled: failpoint::STOCK_OUT_SHOWN;
+}
+
+killed! {
+    killed_at_the_restock, Way::Draft;
+    a_kill_before_a_product_is_enabled: failpoint::STOCK_OUT_COMMITTED;
+    a_kill_with_a_product_enabled: failpoint::STOCK_OUT_ANSWERED;
+    a_kill_with_a_product_shown_enabled: failpoint::STOCK_OUT_SHOWN;
+}
+
+// Each channel is a call of its own: of the first product's two the second one is answered last.
+killed! {
+    killed_at, Way::Unpublish;
+    a_kill_before_a_product_leaves_its_channels: failpoint::STOCK_OUT_COMMITTED;
+    a_kill_between_the_channels_that_a_product_leaves: failpoint::STOCK_OUT_ANSWERED;
+    a_kill_with_a_product_in_no_channel: "stock_out_answered:2";
+    a_kill_with_a_product_shown_in_no_channel: failpoint::STOCK_OUT_SHOWN;
+}
+
+killed! {
+    killed_at_the_restock, Way::Unpublish;
+    a_kill_before_a_product_is_back_in_its_channels: failpoint::STOCK_OUT_COMMITTED;
+    a_kill_between_the_channels_that_a_product_comes_back_to: failpoint::STOCK_OUT_ANSWERED;
+    a_kill_with_a_product_back_in_its_channels: "stock_out_answered:2";
+    a_kill_with_a_product_shown_back_in_its_channels: failpoint::STOCK_OUT_SHOWN;
+}
+
+killed! {
+    killed_at, Way::Deny;
+    a_kill_before_a_product_is_not_sold_on: failpoint::STOCK_OUT_COMMITTED;
+    a_kill_with_a_product_not_sold_on: failpoint::STOCK_OUT_ANSWERED;
+    a_kill_with_a_product_shown_not_sold_on: failpoint::STOCK_OUT_SHOWN;
+}
+
+killed! {
+    killed_at_the_restock, Way::Deny;
+    a_kill_before_a_product_is_sold_on_again: failpoint::STOCK_OUT_COMMITTED;
+    a_kill_with_a_product_sold_on_again: failpoint::STOCK_OUT_ANSWERED;
+    a_kill_with_a_product_shown_sold_on_again: failpoint::STOCK_OUT_SHOWN;
 }

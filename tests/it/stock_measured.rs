@@ -10,23 +10,12 @@ use ml_connector::sandbox::world::bulk_sku;
 use rust_decimal::Decimal;
 
 use crate::on_both;
-use crate::stock::{begin, counts, look_at_all, planned, with};
+use crate::stock::{begin, counts, look_at_all, planned};
 use crate::support::http::get;
+use crate::support::stocked::{DRAFTS, PART_PRICES, hourly};
 use crate::support::world::World;
 
-const ALL: &str = r#"[connections.acme.stock]
-every_secs = 3600
-locations = [{ location = "655441490", warehouses = ["W1"] }]
-out = { policy = "draft" }
-
-[connections.acme.prices]
-source = "sales_part"
-currency = "EUR"
-at_hour = 0
-
-[connections.acme.census]"#;
-
-on_both!(what_is_parked_or_disabled_stands_in_the_metrics, with(ALL), async |world: &World| {
+on_both!(what_is_parked_or_disabled_stands_in_the_metrics, hourly(&[DRAFTS, PART_PRICES]), async |world: &World| {
     let steps = begin(world).await;
     // 1. A product has run out, a level is refused, a price moves too far.
     (0..5).map(bulk_sku).for_each(|sku| counts(world, &sku, 0));

@@ -12,44 +12,22 @@ use ml_connector::store::LevelState;
 use serde_json::Value;
 
 use crate::on_both;
-use crate::stock::{an_hour_later, begin, counts, look_at_all, polled, rows, synced, with};
+use crate::stock::{an_hour_later, begin, counts, look_at_all, polled, rows, synced};
+use crate::support::stocked::{DENIED, DRAFTS, UNPUBLISHED, hourly};
 use crate::support::world::{Setup, Steps, World};
 
-const DRAFTS: &str = r#"[connections.acme.stock]
-every_secs = 3600
-locations = [{ location = "655441490", warehouses = ["W1"] }]
-out = { policy = "draft" }
-
-[connections.acme.census]"#;
-const SLOW_DRAFTS: &str = r#"[connections.acme.stock]
-every_secs = 3600
-locations = [{ location = "655441490", warehouses = ["W1"] }]
-out = { policy = "draft", out_at = 1, back_at = 4 }
-
-[connections.acme.census]"#;
-const CHANNELS: &str = r#"[connections.acme.stock]
-every_secs = 3600
-locations = [{ location = "655441490", warehouses = ["W1"] }]
-out = { policy = "unpublish", channels = ["90000001", "90000002"] }
-
-[connections.acme.census]"#;
-const DENY: &str = r#"[connections.acme.stock]
-every_secs = 3600
-locations = [{ location = "655441490", warehouses = ["W1"] }]
-out = { policy = "deny" }
-
-[connections.acme.census]"#;
+const SLOW_DRAFTS: &str = r#"out = { policy = "draft", out_at = 1, back_at = 4 }
+"#;
 /// The first product's first SKU may be sold before it is there, and the second product's second one is left to somebody else.
-const EARLY: &str = r#"[connections.acme.stock]
-every_secs = 3600
-locations = [{ location = "655441490", warehouses = ["W1"] }]
-groups = [{ name = "early", sku = ["BULK-000001"], pre_order = 3 }, { name = "theirs", sku = ["BULK-000007"], levels = "leave" }]
-out = { policy = "draft" }
-
-[connections.acme.census]"#;
+const EARLY: &str = r#"groups = [{ name = "early", sku = ["BULK-000001"], pre_order = 3 }, { name = "theirs", sku = ["BULK-000007"], levels = "leave" }]
+"#;
 
 fn drafts() -> Setup {
-    with(DRAFTS)
+    hourly(&[DRAFTS])
+}
+
+fn early_drafts() -> Setup {
+    hourly(&[EARLY, DRAFTS])
 }
 
 /// A product of five SKUs: the first, the second, ... of the shop.
@@ -103,7 +81,7 @@ fn states(world: &World) -> Vec<String> {
 
 on_both!(
     a_product_leaves_its_channels_and_comes_back_to_those_that_it_was_on,
-    with(CHANNELS),
+    hourly(&[UNPUBLISHED]),
     async |world: &World| {
         let steps = first_round(world).await;
         let [both, one] = [0, 1].map(|nth| sold(world, nth));
@@ -125,7 +103,7 @@ on_both!(
     }
 );
 
-on_both!(a_channel_that_is_gone_keeps_a_product_out_of_no_other, with(CHANNELS), async |world: &World| {
+on_both!(a_channel_that_is_gone_keeps_a_product_out_of_no_other, hourly(&[UNPUBLISHED]), async |world: &World| {
     let steps = first_round(world).await;
     let product = sold(world, 0);
     all_are(world, &product, 0);
@@ -144,7 +122,7 @@ on_both!(a_channel_that_is_gone_keeps_a_product_out_of_no_other, with(CHANNELS),
     assert!(code == 0 && listed.contains("does not exist"), "{listed}");
 });
 
-on_both!(selling_on_ends_with_the_stock_and_begins_with_it, with(DENY), async |world: &World| {
+on_both!(selling_on_ends_with_the_stock_and_begins_with_it, hourly(&[DENIED]), async |world: &World| {
     let steps = first_round(world).await;
     let [product, other] = [0, 1].map(|nth| sold(world, nth));
     world.shop().staff_set_when_out(&product.skus[0], WhenOut::Continue);
@@ -194,7 +172,7 @@ on_both!(what_a_merchant_decides_stays_until_the_next_stock_out, drafts(), async
     assert_eq!(states(world), ["restocked", "disabled"]);
 });
 
-on_both!(between_both_thresholds_a_product_stays_as_it_is, with(SLOW_DRAFTS), async |world: &World| {
+on_both!(between_both_thresholds_a_product_stays_as_it_is, hourly(&[SLOW_DRAFTS]), async |world: &World| {
     let steps = first_round(world).await;
     let product = sold(world, 0);
     all_are(world, &product, 1);
@@ -207,7 +185,7 @@ on_both!(between_both_thresholds_a_product_stays_as_it_is, with(SLOW_DRAFTS), as
     }
 });
 
-on_both!(what_can_be_bought_all_the_same_has_not_run_out, with(EARLY), async |world: &World| {
+on_both!(what_can_be_bought_all_the_same_has_not_run_out, early_drafts(), async |world: &World| {
     let steps = first_round(world).await;
     let [early, theirs, on, out] = [0, 1, 2, 3].map(|nth| sold(world, nth));
     world.shop().staff_set_when_out(&on.skus[4], WhenOut::Continue);
@@ -321,7 +299,7 @@ on_both!(switched_off_all_that_was_done_is_undone, drafts(), async |world: &Worl
     assert_eq!(standing(world, &product), Standing::Active, "and stays, though nothing is left");
 });
 
-on_both!(every_level_that_no_plan_comes_by_says_why, with(EARLY), async |world: &World| {
+on_both!(every_level_that_no_plan_comes_by_says_why, early_drafts(), async |world: &World| {
     let (bundle, gone) = (bulk_sku(11), bulk_sku(12));
     let steps = begin(world).await;
     world.shop().staff_bundle(&bundle);

@@ -9,20 +9,12 @@ use ml_connector::sandbox::shopify::WAREHOUSE;
 use ml_connector::sandbox::world::{bulk_sku, skus};
 
 use crate::on_both;
+use crate::support::stocked::stock;
 use crate::support::world::{Setup, World};
 
-const STOCK: (&str, &str) = (
-    "[connections.acme.census]",
-    r#"[connections.acme.stock]
-every_secs = 86400
-bulk_variants_min = 500
-locations = [{ location = "655441490", warehouses = ["W1"] }]
-
-[connections.acme.census]"#,
-);
-
 fn swept() -> Setup {
-    Setup { sweep_every: Some(Duration::from_secs(1)), edits: vec![STOCK], ..Setup::default() }
+    let daily = stock(86_400, &["bulk_variants_min = 500\n"]);
+    Setup { sweep_every: Some(Duration::from_secs(1)), stock: daily, ..Setup::default() }
 }
 
 fn wanted() -> usize {

@@ -119,7 +119,7 @@ pub fn variant(item: u64) -> ReadVariant {
 }
 
 fn level(item_id: u64, available: i64) -> ReadLevel {
-    ReadLevel { item_id, location_id: 9, available, committed: 2 }
+    ReadLevel { item_id, location_id: 9, available, committed: 2, reserved: 1 }
 }
 
 fn plan(row: &LevelRow, outcome: LevelOutcome) -> LevelPlan {
@@ -154,7 +154,8 @@ async fn a_call_is_announced_with_what_was_read_and_settles_its_levels() {
         stage.end(&call, CallEnd::Done).await.expect("settles");
         let row = stage.level(1).await;
         assert_eq!((row.state, row.available, row.written), (LevelState::Written, 6, Some((6, at(4)))));
-        assert_eq!((row.terms.as_deref(), row.committed, row.read_until), (Some(r#"{"on_hand":"5"}"#), 2, Some(at(7))));
+        assert_eq!((row.terms.as_deref(), row.read_until), (Some(r#"{"on_hand":"5"}"#), Some(at(7))));
+        assert_eq!((row.committed, row.reserved), (2, 1));
         assert!(matches!(stage.end(&call, CallEnd::Done).await, Err(StoreError::Stale)), "it ended");
         assert!(matches!(stage.store.resend_stock_call(&stage.lease, call.id).await, Err(StoreError::Stale)));
         assert!(stage.store.open_stock_calls(&stage.name).await.expect("reads").is_empty());

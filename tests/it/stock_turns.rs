@@ -17,28 +17,17 @@ use ml_connector::shopify::ShopifyError;
 use ml_connector::supervision::{Pace, Step as _};
 
 use crate::on_both;
-use crate::stock::{an_hour_later, begin, counts, look_at_all, synced, with};
+use crate::stock::{an_hour_later, begin, counts, look_at_all, synced};
+use crate::support::stocked::{DRAFTS, UNPUBLISHED, hourly};
 use crate::support::world::{Setup, Steps, World};
 
-const DRAFTS: &str = r#"[connections.acme.stock]
-every_secs = 3600
-locations = [{ location = "655441490", warehouses = ["W1"] }]
-out = { policy = "draft" }
-
-[connections.acme.census]"#;
-const CHANNELS: &str = r#"[connections.acme.stock]
-every_secs = 3600
-locations = [{ location = "655441490", warehouses = ["W1"] }]
-out = { policy = "unpublish", channels = ["90000001", "90000002"] }
-
-[connections.acme.census]"#;
 /// Products that run out at once, of five SKUs each.
 const PRODUCTS: usize = 100;
 /// Calls to Shopify between an order's number in IFS and the one that tells it: what was begun, the call itself, and some sent in vain.
 const CALLS_BEFORE: u64 = 12;
 
 fn telling() -> Setup {
-    Setup { manner: Manner::Telling, ..with(DRAFTS) }
+    Setup { manner: Manner::Telling, ..hourly(&[DRAFTS]) }
 }
 
 fn requests(world: &World) -> u64 {
@@ -97,7 +86,7 @@ on_both!(an_order_is_told_behind_a_few_calls_while_a_hundred_products_run_out, t
     tokio::join!(turns, order);
 });
 
-on_both!(each_product_has_its_turn_though_the_next_plan_cuts_each_look_short, with(CHANNELS), async |world: &World| {
+on_both!(each_product_has_its_turn_though_each_look_is_cut_short, hourly(&[UNPUBLISHED]), async |world: &World| {
     let (steps, shop) = (begin(world).await, world.shop());
     let mut products: Vec<u64> = (0..8).map(|nth| shop.product_of(&bulk_sku(nth * 5)).expect("it is sold")).collect();
     products.sort_unstable();
@@ -137,7 +126,7 @@ on_both!(each_product_has_its_turn_though_the_next_plan_cuts_each_look_short, wi
     assert_eq!(outs::look(steps.link()).await.expect("the store works"), Looked::Done);
 });
 
-on_both!(what_is_stored_already_is_not_asked_for, with(CHANNELS), async |world: &World| {
+on_both!(what_is_stored_already_is_not_asked_for, hourly(&[UNPUBLISHED]), async |world: &World| {
     let (steps, shop) = (begin(world).await, world.shop());
     let product = shop.product_of(&bulk_sku(0)).expect("it is sold");
     (0..5).map(bulk_sku).for_each(|sku| counts(world, &sku, 0));

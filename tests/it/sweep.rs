@@ -413,12 +413,7 @@ fn orders_beyond_the_overlap(world: &World) -> Vec<u64> {
 }
 
 async fn killed_and_started_again(world: &World, point: &'static str) {
-    let served = world.serve(Some(point));
-    let waiting = actix_rt::task::spawn_blocking(move || {
-        served.reaches(point);
-        served
-    });
-    waiting.await.expect("the point is reached").kill();
+    world.serve(Some(point)).reached(point).await.kill();
 }
 
 async fn ends_whole(world: &World, orders: &[u64]) {

@@ -287,11 +287,7 @@ async fn killed_and_restarted(world: &World, point: &'static str) {
     let webhook = Webhook::of_new_order(world, Story::Plain);
     let served = world.serve(Some(point));
     webhook.is_taken(&served).await;
-    let waiting = actix_rt::task::spawn_blocking(move || {
-        served.reaches(point);
-        served
-    });
-    let served = waiting.await.expect("the point is reached");
+    let served = served.reached(point).await;
     assert_eq!(counter.held(|held| held.tags.len()), 0);
     served.kill();
     let served = world.serve(None);

@@ -259,6 +259,7 @@ CREATE TABLE stock_levels (
     revision BIGINT NOT NULL,
     available BIGINT NOT NULL,
     committed BIGINT NOT NULL,
+    reserved BIGINT NOT NULL,
     read_from BIGINT,
     read_until BIGINT,
     moved BIGINT NOT NULL DEFAULT 0,
@@ -289,7 +290,7 @@ CREATE INDEX stock_levels_waiting ON stock_levels (connection, planned_at)
 CREATE INDEX stock_levels_stale ON stock_levels (connection, item_id) WHERE state = 'stale';
 CREATE INDEX stock_levels_parked ON stock_levels (connection, item_id) WHERE state = 'parked';
 CREATE INDEX stock_levels_parked_part ON stock_levels (connection, site, part_no) WHERE state = 'parked';
-CREATE INDEX stock_levels_call ON stock_levels (call_id) WHERE call_id IS NOT NULL;
+CREATE INDEX stock_levels_under_way ON stock_levels (connection, planned_at) WHERE call_id IS NOT NULL;
 
 CREATE TABLE stock_calls (
     id BIGSERIAL PRIMARY KEY,

@@ -15,16 +15,15 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::Connection;
 use super::stock::{self, STOCK};
+use super::{Connection, runs};
 use crate::domain::money::Currency;
 use crate::failpoint;
 use crate::ifs::IfsError;
 use crate::mapping::stock::prices::PriceRules;
 use crate::mapping::stock::settings::{PriceSource, PriceTax};
 use crate::shopify::{Lane, ShopifyClient, ShopifyError};
-use crate::store::{Cursor, RunEnd, RunOutcome, StoreError};
-use crate::telemetry::metric;
+use crate::store::{RunEnd, RunOutcome, StoreError};
 
 /// What runs, in `schedule_runs`, and the name of its cursor.
 pub const PRICES: &str = "prices";
@@ -138,9 +137,7 @@ impl Place {
 
     /// Where the run of a connection stands; none before the first one.
     async fn stored(link: &Connection) -> Result<Option<Self>, StoreError> {
-        let Some(text) = link.store.cursor(&link.name, PRICES).await? else { return Ok(None) };
-        let corrupt = StoreError::Corrupt { table: "cursors", column: "value" };
-        serde_json::from_str(&text).map(Some).map_err(|_| corrupt)
+        runs::kept(link, PRICES).await
     }
 }
 
@@ -317,11 +314,8 @@ async fn end(
     message: Option<String>,
     seen: &Seen,
 ) -> Result<(), StoreError> {
-    metrics::counter!(metric::SCHEDULE_RUNS_TOTAL, "connection" => link.name.as_str().to_owned(), "what" => PRICES,
-        "outcome" => outcome.as_str())
-    .increment(1);
     let figures = serde_json::to_string(seen).expect("numbers are JSON");
-    link.store.end_run(number, RunEnd { outcome, message, figures }, link.clock.now()).await
+    runs::end(link, (PRICES, number), RunEnd { outcome, message, figures }).await
 }
 
 /// Whether a run is due, and what it compares by is there.
@@ -356,10 +350,9 @@ fn todays(link: &Connection) -> Option<Timestamp> {
 }
 
 async fn asked(link: &Connection) -> Result<Option<Timestamp>, StoreError> {
-    let Some(text) = link.store.cursor(&link.name, ASKED).await? else { return Ok(None) };
-    let corrupt = || StoreError::Corrupt { table: "cursors", column: "value" };
-    let asked: Asked = serde_json::from_str(&text).map_err(|_| corrupt())?;
-    Timestamp::from_microsecond(asked.at).map(Some).map_err(|_| corrupt())
+    let Some(asked) = runs::kept::<Asked>(link, ASKED).await? else { return Ok(None) };
+    let corrupt = StoreError::Corrupt { table: "cursors", column: "value" };
+    Timestamp::from_microsecond(asked.at).map(Some).map_err(|_| corrupt)
 }
 
 /// Digest of what decides how a price is compared: a run does not go on, and no plan is set, under other rules.
@@ -369,7 +362,5 @@ fn rules_of(link: &Connection) -> String {
 }
 
 async fn keep(link: &Connection, place: &Place) -> Result<(), StoreError> {
-    let value = serde_json::to_string(place).expect("texts and numbers are JSON");
-    let cursor = Cursor { name: PRICES.to_owned(), value };
-    link.store.keep_own_cursor(&link.tenant.lease, &link.name, cursor, link.clock.now()).await
+    runs::keep(link, PRICES, place).await
 }

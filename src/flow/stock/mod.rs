@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Connection;
+use super::{Connection, runs};
 use crate::failpoint;
 use crate::ifs::IfsError;
 use crate::mapping::stock::fewer::FarFewer;
@@ -147,6 +147,9 @@ pub async fn poll(link: &Connection) -> Result<Polled, StoreError> {
     let is_lost = under_way.is_some_and(|place| !is_good(&place));
     // Other settings are not waited with: what was planned under the former ones does not go out.
     let is_other = stored.as_ref().is_some_and(|place| place.rules != rules_of(link));
+    if let Some(place) = under_way.filter(|place| is_lost && place.number != 0) {
+        lost(link, place).await?;
+    }
     // 2. What is due.
     let mut place = match under_way.filter(is_good) {
         Some(place) if place.parts.is_none() => place.clone(),
@@ -236,7 +239,6 @@ async fn books_are_current(link: &Connection, place: &mut Place) -> Result<Stepp
 
 /// The run, or the mending, is at its end.
 async fn done(link: &Connection, place: &mut Place) -> Result<Polled, StoreError> {
-    let now = link.clock.now();
     if let Some(parts) = place.parts.take() {
         place.go_to(Step::Rest);
         keep(link, place).await?;
@@ -247,7 +249,7 @@ async fn done(link: &Connection, place: &mut Place) -> Result<Polled, StoreError
     let seen = place.seen.clone();
     link.store.forget_stock_parts(&link.tenant.lease, &link.name, place.run).await?;
     keep(link, place).await?;
-    end(link, number, RunOutcome::Done, None, &seen, now).await?;
+    end(link, number, RunOutcome::Done, None, &seen).await?;
     let Seen { variants, levels, to_set, left, .. } = seen;
     tracing::info!(connection = %link.name, variants, levels, to_set, left, "stock was read and planned");
     Ok(Polled::Planned(seen))
@@ -272,9 +274,25 @@ async fn failed(link: &Connection, mut place: Place, error: &StockError) -> Resu
     let seen = place.seen.clone();
     keep(link, &place).await?;
     if number != 0 {
-        end(link, number, RunOutcome::Failed, Some(message), &seen, link.clock.now()).await?;
+        end(link, number, RunOutcome::Failed, Some(message), &seen).await?;
     }
     Ok(Polled::Failed)
+}
+
+/// A run that does not go on: it is told why. Begun anew it may come to the same, which only a person can mend.
+async fn lost(link: &Connection, place: &Place) -> Result<(), StoreError> {
+    let step = place.step.told();
+    let message = if place.rules == rules_of(link) {
+        let hours = RUN_MAX.as_hours();
+        format!(
+            "it was given up while it {step}: what it read first is {hours} hours old. Where each run ends so, IFS or Shopify answers too slowly, \
+             or too little is read at once: see docs/operations.md, \"Stock\""
+        )
+    } else {
+        format!("it was given up while it {step}: the settings of the connection are others now")
+    };
+    tracing::warn!(connection = %link.name, %message, "the stock is read anew");
+    end(link, place.number, RunOutcome::Failed, Some(message), &place.seen).await
 }
 
 /// An error with what caused it, in one line.
@@ -297,13 +315,9 @@ async fn end(
     outcome: RunOutcome,
     message: Option<String>,
     seen: &Seen,
-    now: Timestamp,
 ) -> Result<(), StoreError> {
-    metrics::counter!(metric::SCHEDULE_RUNS_TOTAL, "connection" => link.name.as_str().to_owned(), "what" => STOCK,
-        "outcome" => outcome.as_str())
-    .increment(1);
     let figures = serde_json::to_string(seen).expect("numbers and texts are JSON");
-    link.store.end_run(number, RunEnd { outcome, message, figures }, now).await
+    runs::end(link, (STOCK, number), RunEnd { outcome, message, figures }).await
 }
 
 /// When a run is due.
@@ -374,9 +388,7 @@ async fn begin(link: &Connection, before: Option<&Place>, accepts_fewer: bool) -
 }
 
 async fn asked(link: &Connection) -> Result<Option<Asked>, StoreError> {
-    let Some(text) = link.store.cursor(&link.name, ASKED).await? else { return Ok(None) };
-    let corrupt = StoreError::Corrupt { table: "cursors", column: "value" };
-    serde_json::from_str(&text).map(Some).map_err(|_| corrupt)
+    runs::kept(link, ASKED).await
 }
 
 /// What decides how a reading is understood: it is not used under other rules.
@@ -386,11 +398,11 @@ fn rules_of(link: &Connection) -> String {
 
 /// Where the run stands, as it is stored beside what it has read.
 fn cursor(place: &Place) -> Cursor {
-    Cursor { name: STOCK.to_owned(), value: serde_json::to_string(place).expect("texts and numbers are JSON") }
+    runs::cursor(STOCK, place)
 }
 
 async fn keep(link: &Connection, place: &Place) -> Result<(), StoreError> {
-    link.store.keep_own_cursor(&link.tenant.lease, &link.name, cursor(place), link.clock.now()).await
+    runs::keep(link, STOCK, place).await
 }
 
 /// Passes the two points round a page.

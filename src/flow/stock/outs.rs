@@ -19,11 +19,11 @@ use super::rounds::{Kind, Look, Round};
 use super::supply::{known_product, left_of, policy_of, read_product};
 use crate::domain::stock::{OutAct, OutState};
 use crate::failpoint;
-use crate::flow::Connection;
+use crate::flow::{Connection, runs};
 use crate::mapping::stock::out::{OutEnd, OutRow, OutStep, ProductReading, decide, not_standing};
 use crate::mapping::stock::settings::OutPolicy;
 use crate::shopify::ShopifyError;
-use crate::store::{Cursor, StockOut, StockOutFilter, StockVariant, StoreError};
+use crate::store::{StockOut, StockOutFilter, StockVariant, StoreError};
 
 /// The cursor of the look.
 const OUTS: &str = "stock_outs";
@@ -87,9 +87,7 @@ pub async fn look(link: &Connection) -> Result<Looked, StoreError> {
         }
     }
     // 3. What was looked at stays so, whatever comes.
-    let value = serde_json::to_string(&look).expect("numbers are JSON");
-    let cursor = Cursor { name: OUTS.to_owned(), value };
-    link.store.keep_own_cursor(&link.tenant.lease, &link.name, cursor, link.clock.now()).await?;
+    runs::keep(link, OUTS, &look).await?;
     Ok(match (came_through, look.is_done) {
         (false, _) => Looked::Held,
         (true, true) => Looked::Done,
@@ -98,8 +96,7 @@ pub async fn look(link: &Connection) -> Result<Looked, StoreError> {
 }
 
 async fn stored(link: &Connection) -> Result<Look, StoreError> {
-    let Some(text) = link.store.cursor(&link.name, OUTS).await? else { return Ok(Look::default()) };
-    serde_json::from_str(&text).map_err(|_| StoreError::Corrupt { table: "cursors", column: "value" })
+    Ok(runs::kept(link, OUTS).await?.unwrap_or_default())
 }
 
 /// One look.

@@ -46,6 +46,7 @@ impl Told {
             }
             Err(error) => return Err(error),
         };
+        failpoint::hit(failpoint::STOCK_OUT_ANSWERED);
         if let Some(error) = errors.first() {
             self.reason.get_or_insert_with(|| error.to_string());
         }
@@ -88,7 +89,6 @@ pub(super) async fn call(
         *calls += 1;
         told.take(shopify.set_policies(product, some, policy).await)?;
     }
-    failpoint::hit(failpoint::STOCK_OUT_ANSWERED);
     count(link, way.as_str(), if told.reason.is_none() { "done" } else { "refused" });
     match &told.reason {
         Some(reason) => tracing::warn!(

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{STOCK, StockError, books};
-use crate::flow::Connection;
+use crate::flow::{Connection, runs};
 use crate::mapping::stock::fewer::Counted;
 use crate::store::{StoreError, WritesEnded};
 
@@ -78,6 +78,24 @@ pub enum Step {
         /// Behind which variant.
         after: u64,
     },
+}
+
+impl Step {
+    /// What a run does at it, in words for a person.
+    pub(super) fn told(&self) -> &'static str {
+        match self {
+            Self::Rest => "rested",
+            Self::Variants { .. } => "read the shop's variants",
+            Self::File { .. } => "read the file of the shop's bulk operation",
+            Self::SalesParts { .. } => "read the sales parts",
+            Self::Orders => "looked what orders take",
+            Self::DemandBefore { .. } | Self::DemandAfter { .. } => "read the open lines",
+            Self::Stock { .. } => "read the stock",
+            Self::Mend { .. } => "read some levels again",
+            Self::Books => "waited until every order is known",
+            Self::Plan { .. } | Self::Leave { .. } => "planned the levels",
+        }
+    }
 }
 
 /// What a run has seen.
@@ -175,9 +193,7 @@ impl Place {
     /// # Errors
     /// The database's refusal, or a place that this version does not know.
     pub async fn stored(link: &Connection) -> Result<Option<Self>, StoreError> {
-        let Some(text) = link.store.cursor(&link.name, STOCK).await? else { return Ok(None) };
-        let corrupt = StoreError::Corrupt { table: "cursors", column: "value" };
-        serde_json::from_str(&text).map(Some).map_err(|_| corrupt)
+        runs::kept(link, STOCK).await
     }
 
     /// Whether it is not at its end.

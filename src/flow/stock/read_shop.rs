@@ -168,8 +168,8 @@ fn sorted_out(link: &Connection, lines: Vec<StockLine>) -> (Vec<ReadVariant>, Ve
 }
 
 fn level_of(item_id: u64, level: ListedLevel) -> ReadLevel {
-    let ListedLevel { location_id, available, committed } = level;
-    ReadLevel { item_id, location_id, available, committed }
+    let ListedLevel { location_id, available, committed, reserved } = level;
+    ReadLevel { item_id, location_id, available, committed, reserved }
 }
 
 fn variant_of(link: &Connection, listed: ListedVariant) -> ReadVariant {

@@ -6,7 +6,7 @@ use crate::domain::stock::{InventoryPolicy, ProductStatus};
 use crate::flow::Connection;
 use crate::mapping::stock::out::{ProductReading, UnitsLeft, VariantReading};
 use crate::mapping::stock::settings::{BundleStock, OutPolicy};
-use crate::mapping::stock::target::Terms;
+use crate::mapping::stock::terms::Terms;
 use crate::shopify::stock_out::ShownProduct;
 use crate::store::{LevelRow, LevelState, StockVariant};
 
@@ -140,6 +140,7 @@ mod tests {
             state,
             available: 3,
             committed: 0,
+            reserved: 0,
             pending: None,
             read_from: None,
             read_until: None,

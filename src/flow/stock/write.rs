@@ -20,6 +20,11 @@ use crate::telemetry::metric;
 const PLAN_AGE_MAX: SignedDuration = SignedDuration::from_mins(30);
 /// A call that is older is not sent again: Shopify may not remember its key any more.
 const CALL_AGE_MAX: SignedDuration = SignedDuration::from_hours(1);
+/// How many calls in a row may set nothing before it is taken for the shop's own refusal, and not for a level's. Among so many levels as
+/// a call has, one bad level is found by fewer.
+const FRUITLESS_MAX: usize = 10;
+/// The pause of levels that were in such a call.
+const FRUITLESS_PAUSE: SignedDuration = SignedDuration::from_mins(10);
 /// How often a call that Shopify fails on, or whose answer cannot be read, is sent before its levels are read instead.
 const FAILURES_MAX: i64 = 5;
 /// The pause after trouble of Shopify as a whole, when it did not name one.
@@ -136,7 +141,11 @@ async fn send(link: &Connection, call: &StockCall) -> Result<Sent, StoreError> {
             let at = link.clock.now().checked_add(KEY_PAUSE).unwrap_or(Timestamp::MAX);
             alone.map_or(CallEnd::Split, |_| CallEnd::Refused(vec![(0, LevelFate::Alone(at))]))
         }
-        Ok(SetOutcome::Refused { named, whole }) => refused(link, levels.len(), named, &whole),
+        Ok(SetOutcome::Refused { named, whole }) if named.is_empty() => {
+            let code = whole.first().map_or_else(|| "refused".to_owned(), code_of);
+            refused_whole(link, call, code, &told(&whole)).await?
+        }
+        Ok(SetOutcome::Refused { named, .. }) => refused(link, named),
         Err(error) => match failed(link, call, &error).await? {
             Ok(ended) => ended,
             Err(pause) => return Ok(Sent::Open(pause)),
@@ -146,22 +155,34 @@ async fn send(link: &Connection, call: &StockCall) -> Result<Sent, StoreError> {
     Ok(Sent::Ended)
 }
 
-/// What becomes of the levels of a call that Shopify did not take: those that it names each their own, the others go again. Where it
-/// names none, they go apart until the one that it means stands alone.
-fn refused(link: &Connection, levels: usize, named: Vec<(usize, LevelRefusal)>, whole: &[FieldError]) -> CallEnd {
-    let told = |errors: &[FieldError]| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    if named.is_empty() {
-        if levels > 1 {
-            return CallEnd::Split;
-        }
-        let code = whole.first().map_or_else(|| "refused".to_owned(), code_of);
-        return CallEnd::Refused(vec![(0, parked(link, code, &told(whole)))]);
-    }
+/// What becomes of the levels of a call that Shopify did not take: those that it names each their own, the others go again.
+fn refused(link: &Connection, named: Vec<(usize, LevelRefusal)>) -> CallEnd {
     let fate = |(index, refusal): (usize, LevelRefusal)| match refusal {
         LevelRefusal::Stale => (index, LevelFate::Stale),
         LevelRefusal::Bad(error) => (index, parked(link, code_of(&error), &error.to_string())),
     };
     CallEnd::Refused(named.into_iter().map(fate).collect())
+}
+
+/// What becomes of a call that Shopify did not take without naming a level: its levels go apart until the one that it means stands
+/// alone. Where it takes no call at all, none of them is meant, and they wait.
+async fn refused_whole(link: &Connection, call: &StockCall, code: String, told: &str) -> Result<CallEnd, StoreError> {
+    let most = i64::try_from(FRUITLESS_MAX).unwrap_or(i64::MAX);
+    if link.store.fruitless_stock_calls(&link.name, most).await? >= FRUITLESS_MAX {
+        tracing::warn!(
+            connection = %link.name, %code, error = %told, levels = call.levels.len(),
+            "Shopify takes no call that sets levels: they are tried again in ten minutes"
+        );
+        return Ok(CallEnd::Later(link.clock.now().checked_add(FRUITLESS_PAUSE).unwrap_or(Timestamp::MAX)));
+    }
+    if call.levels.len() > 1 {
+        return Ok(CallEnd::Split);
+    }
+    Ok(CallEnd::Refused(vec![(0, parked(link, code, told))]))
+}
+
+fn told(errors: &[FieldError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 fn parked(link: &Connection, code: String, told: &str) -> LevelFate {
@@ -182,8 +203,7 @@ async fn failed(
 ) -> Result<Result<CallEnd, Duration>, StoreError> {
     Ok(match error.verdict() {
         // Nothing was done, and nothing ever will be of it.
-        Verdict::Reject if call.levels.len() > 1 => Ok(CallEnd::Split),
-        Verdict::Reject => Ok(CallEnd::Refused(vec![(0, parked(link, "refused".to_owned(), &error.to_string()))])),
+        Verdict::Reject => Ok(refused_whole(link, call, "refused".to_owned(), &error.to_string()).await?),
         Verdict::Retry { scope: Scope::Remote | Scope::Record, after } => {
             if is_of_call(error) && given_up(link, call).await? {
                 return Ok(Ok(CallEnd::GivenUp));
@@ -217,6 +237,7 @@ async fn end(link: &Connection, call: &StockCall, ended: CallEnd) -> Result<(), 
         CallEnd::Done => "done",
         CallEnd::Refused(_) => "refused",
         CallEnd::Split => "split",
+        CallEnd::Later(_) => "later",
         CallEnd::GivenUp => "given_up",
     };
     let is_done = ended == CallEnd::Done;

@@ -9,6 +9,7 @@ use super::super::rules::gl::ChargeKind;
 use super::super::rules::settings::ShippingDiscount;
 use super::Mapper;
 use super::discounts::Discount;
+use super::worth::Told;
 use crate::domain::money::MoneyPair;
 use crate::domain::order::{Duty, Line, LineKind, ShippingLine, TaxLine};
 
@@ -38,7 +39,15 @@ impl Mapper<'_> {
                 format!("{row} costs {}; nothing below 0 was expected: look at the order in Shopify", now.amount);
             return Err(ParkReason::money("negative_shipping", text));
         }
-        let valued = self.worth(&row, None, TaxedOn::Shipping, now.amount, &line.taxes, &now.taxes)?;
+        let valued = self.worth(Told {
+            row: &row,
+            line: None,
+            on: TaxedOn::Shipping,
+            placed: line.discounted.on(self.side).amount(),
+            worth: now.amount,
+            taxes: &line.taxes,
+            left: &now.taxes,
+        })?;
         let discounts = self.shipping_discounts(line, now, valued.taken_out);
         let off: Decimal = discounts.iter().map(|discount| discount.amount).sum();
         let amounts: Vec<Decimal> =
@@ -75,8 +84,9 @@ impl Mapper<'_> {
         let rows = self.order.lines.iter().zip(&now.lines).filter(|(line, _)| line.kind == LineKind::Tip);
         let (taxes, left) = merged(rows.flat_map(|(line, now)| line.taxes.iter().zip(now.taxes.iter().copied())));
         let setting = ("charge.tip", self.chosen_charge(ChargeKind::Tip, None, None));
-        let (key, row, amount) = ("tip".to_owned(), "the tip", now.tip);
-        self.paid_for(Paid { key, row, line: None, on: TaxedOn::Tip, amount, taxes: &taxes, left: &left, setting })
+        let (on, placed, worth) = (TaxedOn::Tip, now.tip, now.tip);
+        let told = Told { row: "the tip", line: None, on, placed, worth, taxes: &taxes, left: &left };
+        self.paid_for("tip".to_owned(), setting, told)
     }
 
     /// A charge for each line's import duties that are taxed alike, and for each further fee.
@@ -93,42 +103,42 @@ impl Mapper<'_> {
                 let setting = ("charge.duty", self.chosen_charge(ChargeKind::Duty, Some(line), None));
                 let suffix = if number == 1 { String::new() } else { format!("/{number}") };
                 let (key, row) = (format!("duty:{}{suffix}", line.id), format!("the duty of line {}", line.id));
-                self.paid_for(Paid {
-                    key,
+                let told = Told {
                     row: &row,
                     line: Some(line),
                     on: TaxedOn::Duty,
-                    amount,
+                    placed: alike.iter().map(|(duty, _)| duty.price.on(self.side).amount()).sum(),
+                    worth: amount,
                     taxes: &taxes,
                     left: &left,
-                    setting,
-                })?;
+                };
+                self.paid_for(key, setting, told)?;
             }
         }
         for (fee, now) in order.fees.iter().zip(&now.fees).filter(|(_, now)| !now.amount.is_zero()) {
             let name = format!("charge.fee.\"{}\"", fee.name);
             let setting = (name.as_str(), self.chosen_charge(ChargeKind::Fee, None, Some(&fee.name)));
             let (key, row) = (format!("fee:{}", fee.id), format!("fee {}", fee.id));
-            let (on, amount) = (TaxedOn::Fee, now.amount);
-            self.paid_for(Paid {
-                key,
+            let told = Told {
                 row: &row,
                 line: None,
-                on,
-                amount,
+                on: TaxedOn::Fee,
+                placed: fee.price.on(self.side).amount(),
+                worth: now.amount,
                 taxes: &fee.taxes,
                 left: &now.taxes,
-                setting,
-            })?;
+            };
+            self.paid_for(key, setting, told)?;
         }
         Ok(())
     }
 
-    /// Adds the charge of something that is paid for.
-    fn paid_for(&mut self, paid: Paid<'_>) -> Result<(), ParkReason> {
-        let Paid { key, row, line, on, amount, taxes, left, setting: (name, charge_type) } = paid;
-        let charge_type = self.charge_type(charge_type, name, row)?;
-        let valued = self.worth(row, line, on, amount, taxes, left)?;
+    /// Adds the charge of something beside goods and shipping that is paid for; `setting` names its charge type, and what stands
+    /// there.
+    fn paid_for(&mut self, key: String, setting: (&str, Option<&str>), told: Told<'_>) -> Result<(), ParkReason> {
+        let row = told.row;
+        let charge_type = self.charge_type(setting.1, setting.0, row)?;
+        let valued = self.worth(told)?;
         let tax = self.share_tax(row, &valued.tax, &[valued.amount])?.into_iter().sum();
         self.charge(key, charge_type, valued.amount, &valued.tax.key, tax);
         Ok(())
@@ -170,20 +180,4 @@ fn merged<'t>(rows: impl Iterator<Item = (&'t TaxLine, Decimal)>) -> (Vec<TaxLin
         }
     }
     (taxes, left)
-}
-
-/// Something beside goods and shipping that is paid for.
-struct Paid<'a> {
-    key: String,
-    /// Its name in sentences.
-    row: &'a str,
-    /// The line that it belongs to.
-    line: Option<&'a Line>,
-    on: TaxedOn,
-    amount: Decimal,
-    taxes: &'a [TaxLine],
-    /// Beside `taxes`: what remains of each.
-    left: &'a [Decimal],
-    /// The setting that names its charge type, and what stands there.
-    setting: (&'a str, Option<&'a str>),
 }

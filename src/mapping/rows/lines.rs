@@ -15,7 +15,9 @@ use super::super::scalar::Scalar;
 use super::super::sku;
 use super::super::tax::TaxKey;
 use super::discounts::Priced;
+use super::worth::Told;
 use super::{Mapper, put_tax};
+use crate::domain::money::MoneyPair;
 use crate::domain::order::{Line, LineKind};
 use crate::ifs::wire::names;
 
@@ -49,7 +51,8 @@ impl Mapper<'_> {
             return Err(ParkReason::money("negative_line", text));
         }
         // 1. What it is worth, and how its discounts reach IFS.
-        let valued = self.worth(&row, Some(line), on, worth, &line.taxes, &now.taxes)?;
+        let (placed, taxes, left) = (self.placed(line, worth), line.taxes.as_slice(), now.taxes.as_slice());
+        let valued = self.worth(Told { row: &row, line: Some(line), on, placed, worth, taxes, left })?;
         let Priced { amount, percent, discounts } = self.price_line(line, now, &valued);
         // 2. Its rows, then its discounts' charges, each with its share of the tax.
         let pieces = self.pieces(&row, line.current_quantity, amount, percent)?;
@@ -63,6 +66,16 @@ impl Mapper<'_> {
         }
         let of = package_of(line).map_or_else(|| line.id.to_string(), |_| key_of(line));
         self.discount_charges(&of, Some(line), &discounts, &valued.tax.key, taxes)
+    }
+
+    /// What a line was worth as placed; the one line of a bundle knows only what is left of it.
+    fn placed(&self, line: &Line, worth: Decimal) -> Decimal {
+        if line.kind == LineKind::Package {
+            return worth;
+        }
+        let on = |pair: &MoneyPair| pair.on(self.side).amount();
+        let off: Decimal = line.allocations.iter().map(|share| on(&share.amount)).sum();
+        on(&line.price) * Decimal::from(line.quantity) - off
     }
 
     /// The rows that carry an amount for a number of units.

@@ -9,6 +9,8 @@ mod lines;
 mod worth;
 
 #[cfg(test)]
+mod cents_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;

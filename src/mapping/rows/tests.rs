@@ -16,11 +16,11 @@ use super::super::tests::answered;
 use crate::domain::order::{Company, LineKind, Order};
 use crate::ifs::wire::names;
 
-fn checked(settings: MappingSettings) -> Rules {
+pub(super) fn checked(settings: MappingSettings) -> Rules {
     Rules::new(settings).expect("legal")
 }
 
-fn parked(order: &Order, rules: &Rules) -> &'static str {
+pub(super) fn parked(order: &Order, rules: &Rules) -> &'static str {
     match judge(order, rules, jiff::Timestamp::UNIX_EPOCH) {
         Judgement::Park(reason) => reason.code,
         other => panic!("it should park, but: {other:?}"),
@@ -28,7 +28,7 @@ fn parked(order: &Order, rules: &Rules) -> &'static str {
 }
 
 /// The plain order with one line: units, list price, discount, tax rate. Prices without tax.
-fn one_line(units: u32, price: &str, off: &str, rate: &str) -> Order {
+pub(super) fn one_line(units: u32, price: &str, off: &str, rate: &str) -> Order {
     let mut order = order("plain-eur");
     order.lines.truncate(1);
     order.shipping_lines.clear();
@@ -42,18 +42,18 @@ fn one_line(units: u32, price: &str, off: &str, rate: &str) -> Order {
     summed(order)
 }
 
-fn row<'d>(desired: &'d DesiredOrder, key: &str) -> &'d DesiredRow {
+pub(super) fn row<'d>(desired: &'d DesiredOrder, key: &str) -> &'d DesiredRow {
     let keys: Vec<&str> = desired.lines.iter().chain(&desired.charges).map(|row| row.key.as_str()).collect();
     let found = desired.lines.iter().chain(&desired.charges).find(|row| row.key == key);
     found.unwrap_or_else(|| panic!("{key} is not among {keys:?}"))
 }
 
-fn sent(row: &DesiredRow, field: &str) -> String {
+pub(super) fn sent(row: &DesiredRow, field: &str) -> String {
     row.fields.get(field).map_or_else(|| "nothing".into(), ToString::to_string)
 }
 
 /// What IFS makes of it is what was wanted.
-fn agrees(desired: &DesiredOrder, rules: &Rules) {
+pub(super) fn agrees(desired: &DesiredOrder, rules: &Rules) {
     assert_eq!(gate(desired, &answered(desired), rules), []);
 }
 

@@ -7,9 +7,27 @@ use super::super::park::ParkReason;
 use super::super::rules::TaxedOn;
 use super::super::rules::gl::Choice;
 use super::super::rules::settings::{ChannelLiable, TaxMode};
-use super::super::tax::{RowTax, Stated, predicted, row_tax};
+use super::super::tax::{Base, RowTax, Stated, borne, predicted, row_tax};
 use super::{Mapper, Taxed};
 use crate::domain::order::{Line, TaxLine};
+
+/// A row of Shopify's.
+pub(super) struct Told<'a> {
+    /// Its name in sentences.
+    pub(super) row: &'a str,
+    /// The line that it is, or belongs to.
+    pub(super) line: Option<&'a Line>,
+    /// What kind of row it is.
+    pub(super) on: TaxedOn,
+    /// What it was worth as placed, in the order's tax basis: its taxes stand in the payload for that.
+    pub(super) placed: Decimal,
+    /// What it is worth now, in the same basis.
+    pub(super) worth: Decimal,
+    /// Its taxes as placed.
+    pub(super) taxes: &'a [TaxLine],
+    /// Beside `taxes`: what remains of each.
+    pub(super) left: &'a [Decimal],
+}
 
 /// A row of Shopify's as IFS sees it.
 pub(super) struct Worth {
@@ -26,30 +44,16 @@ impl Mapper<'_> {
     ///
     /// # Errors
     /// As [`row_tax`], and taxes that a marketplace owes where they are not to be cleared.
-    pub(super) fn worth(
-        &mut self,
-        row: &str,
-        line: Option<&Line>,
-        on: TaxedOn,
-        worth: Decimal,
-        taxes: &[TaxLine],
-        amounts: &[Decimal],
-    ) -> Result<Worth, ParkReason> {
-        // 1. Taxes that a marketplace owes are not the seller's: a charge of their own.
-        let (mut ours, mut ours_left) = (Vec::new(), Vec::new());
-        let mut channel = Decimal::ZERO;
-        let mut rates_all = Decimal::ZERO;
-        for (tax, amount) in taxes.iter().zip(amounts) {
-            if !amount.is_zero() {
-                rates_all += tax.rate.unwrap_or_default();
-            }
-            if tax.channel_liable == Some(true) && !amount.is_zero() {
-                channel += *amount;
-            } else {
-                ours.push(tax.clone());
-                ours_left.push(*amount);
-            }
-        }
+    pub(super) fn worth(&mut self, told: Told<'_>) -> Result<Worth, ParkReason> {
+        let Told { row, line, on, placed, worth, taxes, left } = told;
+        let base = Base { amount: placed, tax_included: self.order.taxes_included, currency: self.currency };
+        let owed = borne(taxes, left, base, self.side, self.place);
+        // 1. Taxes that a marketplace owes are not the seller's: a charge of their own. Also one that rounds to nothing.
+        let (channels, ours): (Vec<_>, Vec<_>) =
+            owed.into_iter().partition(|(tax, _)| tax.channel_liable == Some(true));
+        let sum = |taxes: &[(&TaxLine, Decimal)]| taxes.iter().map(|(_, amount)| *amount).sum::<Decimal>();
+        let rates = |taxes: &[(&TaxLine, Decimal)]| taxes.iter().filter_map(|(tax, _)| tax.rate).sum::<Decimal>();
+        let channel = sum(&channels);
         if !channel.is_zero() && self.rules.settings().channel_liable == ChannelLiable::Park {
             let text = format!(
                 "{row} bears {channel} tax that a marketplace owes: set channel_liable = \"clearing\", or enter the order by hand"
@@ -58,7 +62,7 @@ impl Mapper<'_> {
         }
         self.channel_tax += channel;
         // 2. The amount on IFS's basis.
-        let stated: Decimal = ours_left.iter().sum();
+        let stated = sum(&ours);
         let amount = match (self.order.taxes_included, self.tax_included) {
             (true, false) => worth - channel - stated,
             (true, true) => worth - channel,
@@ -66,44 +70,31 @@ impl Mapper<'_> {
         };
         let same_basis = !self.order.taxes_included || (self.tax_included && channel.is_zero());
         let taken_out = (!same_basis).then(|| {
-            if self.tax_included {
-                // Only the marketplace's tax is out; the others stay in.
-                taxes
-                    .iter()
-                    .zip(amounts)
-                    .filter(|(tax, amount)| tax.channel_liable == Some(true) && !amount.is_zero())
-                    .filter_map(|(tax, _)| tax.rate)
-                    .sum()
-            } else {
-                rates_all
-            }
+            // Only the marketplace's tax is out where the others stay in.
+            rates(&channels) + if self.tax_included { Decimal::ZERO } else { rates(&ours) }
         });
         // 3. What IFS is told.
-        let (ours, ours_left) = match self.rules.settings().tax_mode {
-            TaxMode::AsCharge => {
-                for (tax, amount) in ours.iter().zip(&ours_left).filter(|(_, amount)| !amount.is_zero()) {
-                    *self.tax_charges.entry(charge_of(tax)).or_default() += *amount;
-                }
-                (&[][..], &[][..])
+        let as_charge = self.rules.settings().tax_mode == TaxMode::AsCharge;
+        let mut charges: Vec<(String, String)> = Vec::new();
+        if as_charge {
+            for (tax, amount) in &ours {
+                *self.tax_charges.entry(charge_of(tax)).or_default() += *amount;
+                charges.push(charge_of(tax));
             }
-            TaxMode::IfsCalculates | TaxMode::External => (ours.as_slice(), ours_left.as_slice()),
-        };
-        let told = Stated { row, on, worth: amount, currency: self.currency, taxes: ours, amounts: ours_left };
-        let tax = row_tax(self.rules, self.place, &told, |rate| {
+            charges.sort();
+        }
+        let base = channels.is_empty().then_some(base);
+        let computed: &[(&TaxLine, Decimal)] = if as_charge { &[] } else { &ours };
+        let tax = row_tax(self.rules, self.place, &Stated { row, on, base, taxes: computed }, |rate| {
             let chosen = self.rules.choose(Choice::TaxCode(rate), self.order, line)?;
             Some(chosen.value.to_owned())
         })?;
         // 4. For goodwill that is shared out.
         let with_tax = if self.order.taxes_included { worth - channel } else { worth + stated };
-        let mut charges: Vec<(String, String)> = Vec::new();
-        if self.rules.settings().tax_mode == TaxMode::AsCharge {
-            let owed = taxes.iter().zip(amounts).filter(|(_, amount)| !amount.is_zero());
-            charges = owed.filter(|(tax, _)| tax.channel_liable != Some(true)).map(|(tax, _)| charge_of(tax)).collect();
-            charges.sort();
-        }
-        let rates = match self.rules.settings().tax_mode {
-            TaxMode::AsCharge => charges.iter().filter_map(|(_, rate)| Decimal::from_str_exact(rate).ok()).collect(),
-            TaxMode::IfsCalculates | TaxMode::External => tax.rates.clone(),
+        let rates = if as_charge {
+            charges.iter().filter_map(|(_, rate)| Decimal::from_str_exact(rate).ok()).collect()
+        } else {
+            tax.rates.clone()
         };
         *self.taxed.entry(Taxed { key: tax.key.clone(), rates, charges }).or_default() += with_tax;
         Ok(Worth { amount, tax, taken_out })
@@ -114,8 +105,7 @@ impl Mapper<'_> {
     /// # Errors
     /// Parks when `tax_codes` has no row for nothing.
     pub(super) fn no_tax(&self, row: &str, on: TaxedOn) -> Result<RowTax, ParkReason> {
-        let told = Stated { row, on, worth: Decimal::ZERO, currency: self.currency, taxes: &[], amounts: &[] };
-        row_tax(self.rules, self.place, &told, |_| None)
+        row_tax(self.rules, self.place, &Stated { row, on, base: None, taxes: &[] }, |_| None)
     }
 
     /// Shares Shopify's tax of one row out over the rows that it becomes in IFS, as IFS will compute each; the first bears the gap.

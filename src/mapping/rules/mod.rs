@@ -10,6 +10,7 @@ mod gl_words;
 pub mod holds;
 pub mod money;
 pub mod settings;
+mod tax_sets;
 pub mod updates;
 pub mod write_back;
 
@@ -22,10 +23,11 @@ use rust_decimal::Decimal;
 use sha2::{Digest as _, Sha256};
 
 use conflicts::ConflictPolicies;
-use money::{TaxCode, TaxSet};
+use money::TaxCode;
 pub use settings::MappingSettings;
 use settings::{AmountCurrency, ReleaseWhen};
 pub use settings::{ConflictPolicy, CreateMode, DiscountMode, ForeignRows, LateAdditions, TaxedOn, Untaxed};
+use tax_sets::TaxSet;
 use updates::UpdateTable;
 
 use super::note;
@@ -184,18 +186,6 @@ impl Rules {
             .filter_map(|row| Some((strength(row)?, row)))
             .max_by_key(|(why, row)| (is_own(row), *why, row.country.is_some(), row.region.is_some(), row.on.is_some()))
             .map(|(_, row)| row.code.as_str())
-    }
-
-    /// IFS's structure for several taxes on one row, given by title and rate: the most particular row of `tax_sets` wins.
-    pub fn tax_structure(&self, country: &str, region: Option<&str>, taxes: &[(&str, Decimal)]) -> Option<&str> {
-        let named = |set: &TaxSet| set.taxes.iter().filter(|(title, _)| title.is_some()).count();
-        self.tax_sets
-            .iter()
-            .filter(|set| set.country.as_deref().is_none_or(|known| known == country))
-            .filter(|set| set.region.is_none() || set.region.as_deref() == region)
-            .filter(|set| set.is(taxes))
-            .max_by_key(|set| (set.country.is_some(), set.region.is_some(), named(set)))
-            .map(|set| set.structure.as_str())
     }
 
     /// Where a country lies, seen from the seller; none where no territory is set.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use super::tax_sets::TaxSet;
 use super::{Checks, MappingSettings};
 
 /// Charge types (`ChargeType`). A kind of row without one parks the orders that hold it.
@@ -221,15 +222,6 @@ pub(super) struct TaxCode {
     pub(super) code: String,
 }
 
-/// A checked row of `tax_sets`.
-#[derive(Debug, Clone)]
-pub(super) struct TaxSet {
-    pub(super) structure: String,
-    pub(super) country: Option<String>,
-    pub(super) region: Option<String>,
-    pub(super) taxes: Vec<(Option<String>, Decimal)>,
-}
-
 impl Checks {
     /// What cannot be meant among the settings about money.
     pub(super) fn money(&mut self, settings: &MappingSettings) {
@@ -369,20 +361,6 @@ fn same_taxes(one: &[(Option<String>, Decimal)], other: &[(Option<String>, Decim
         && one.iter().all(|tax| left.iter().position(|known| *known == tax).map(|at| left.remove(at)).is_some())
 }
 
-impl TaxSet {
-    /// Whether these taxes, as titles and rates, are the set's: each of ours met by one of theirs, named ones first.
-    pub(super) fn is(&self, taxes: &[(&str, Decimal)]) -> bool {
-        let mut left: Vec<&(&str, Decimal)> = taxes.iter().collect();
-        let (named, unnamed): (Vec<_>, Vec<_>) = self.taxes.iter().partition(|(title, _)| title.is_some());
-        self.taxes.len() == taxes.len()
-            && named.into_iter().chain(unnamed).all(|(title, rate)| {
-                let fits =
-                    |tax: &&(&str, Decimal)| tax.1 == *rate && title.as_deref().is_none_or(|title| title == tax.0);
-                left.iter().position(fits).map(|at| left.remove(at)).is_some()
-            })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -402,21 +380,6 @@ mod tests {
         keys.sort_unstable();
         let expected = ["charge.discount", "charge.marketplace_tax", "charge.tax", "charge.tip", "tax_codes[0].when"];
         assert_eq!(keys, expected);
-    }
-
-    #[test]
-    fn a_set_takes_its_taxes_in_any_sequence_and_no_other() {
-        let rate = |text| Decimal::from_str_exact(text).expect("a rate");
-        let set = TaxSet {
-            structure: "GSTQST".into(),
-            country: None,
-            region: None,
-            taxes: vec![(None, rate("0.05")), (Some("QST".into()), rate("0.09975"))],
-        };
-        assert!(set.is(&[("QST", rate("0.09975")), ("GST", rate("0.05"))]));
-        assert!(!set.is(&[("PST", rate("0.09975")), ("GST", rate("0.05"))]));
-        assert!(!set.is(&[("GST", rate("0.05"))]));
-        assert!(!set.is(&[("GST", rate("0.05")), ("GST", rate("0.05"))]));
     }
 
     #[test]

@@ -160,7 +160,8 @@ pub fn decide(
         OutState::Respected => OutStep::Nothing,
         OutState::Enabling if standing.is_empty() => OutStep::Close(OutEnd::Enabled),
         OutState::Enabling if is_out && !is_off => OutStep::Disable(acts),
-        OutState::Enabling => OutStep::Enable(standing),
+        // What is undone already stays in the row: the product may run out again before the rest is undone.
+        OutState::Enabling => OutStep::Enable(acts),
     }
 }
 

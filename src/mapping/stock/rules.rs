@@ -4,7 +4,9 @@ use rust_decimal::Decimal;
 use sha2::{Digest as _, Sha256};
 
 use super::rhythm;
-use super::settings::{Levels, OutPolicy, OutSettings, RowSettings, SharedPart, StockGroup, StockSettings};
+use super::settings::{
+    Levels, OutPolicy, OutSettings, RowSettings, SharedPart, ShopReserved, StockGroup, StockSettings,
+};
 use crate::mapping::rules::{Checks, RuleError};
 
 /// Most units that a setting of units may name.
@@ -127,6 +129,11 @@ impl StockRules {
     /// What happens with several SKUs of one part.
     pub fn shared_part(&self) -> SharedPart {
         self.settings.shared_part
+    }
+
+    /// What Shopify has reserved that no order has.
+    pub fn reserved(&self) -> ShopReserved {
+        self.settings.reserved
     }
 
     /// Which rows of IFS's stock count.

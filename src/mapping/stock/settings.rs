@@ -27,6 +27,8 @@ pub struct StockSettings {
     pub cap: Option<u32>,
     /// Several SKUs that are sold from one part's stock.
     pub shared_part: SharedPart,
+    /// What Shopify has reserved that no order has.
+    pub reserved: ShopReserved,
     /// Other figures for some SKUs; for each figure the first group counts that names the SKU and has it.
     pub groups: Vec<StockGroup>,
     /// Nothing is sent when so many percent of the parts are gone since the last reading, and `fewer_parts_min` parts at least.
@@ -48,6 +50,7 @@ impl Default for StockSettings {
             safety: 0,
             cap: None,
             shared_part: SharedPart::Park,
+            reserved: ShopReserved::Subtract,
             groups: Vec::new(),
             fewer_percent_max: 50,
             fewer_parts_min: 20,
@@ -238,6 +241,15 @@ choice!(
         Park,
         /// Each SKU gets an equal share of the stock.
         Divide,
+    }
+);
+choice!(
+    /// `reserved`.
+    ShopReserved {
+        /// It is promised: a draft order is completed without asking whether there is enough.
+        Subtract,
+        /// IFS knows of it: who reserves in Shopify, an app or a transfer, has told IFS too.
+        Ignore,
     }
 );
 choice!(

@@ -2,8 +2,8 @@
 //! with every figure on the way.
 //!
 //! 1. Each location has what is on hand there, less what is reserved.
-//! 2. What is promised and not reserved is taken away: first where Shopify has committed units, then in the order of the settings. So
-//!    all locations together never show more than the site has.
+//! 2. What is promised and not reserved is taken away: first where Shopify has committed units, or reserved them for what is no order
+//!    yet, then in the order of the settings. So all locations together never show more than the site has.
 //! 3. What is kept back is taken away.
 //! 4. The rest is turned into whole units that are sold.
 //! 5. A level rises only as far as the others leave room: what another one still shows of the same stock may be bought until it is
@@ -11,15 +11,14 @@
 
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive as _;
-use serde::{Deserialize, Serialize};
 
 use super::held::Held;
 use super::rows::{LocationStock, PartStock, PartSums, is_sound};
 use super::rules::{SkuRule, StockRules, is_conversion};
-use super::settings::{Levels, SharedPart};
+use super::settings::{Levels, SharedPart, ShopReserved};
+use super::terms::Terms;
 use super::unwritten::SkuOrders;
 use crate::domain::stock::{LevelKey, LevelReading};
-use crate::mapping::scalar::exact;
 
 /// Counts of Shopify beyond this are none.
 const COUNT_MAX: i64 = 1_000_000_000;
@@ -155,70 +154,6 @@ impl Target {
     }
 }
 
-/// Every figure of one level, in units of the stock but where it says otherwise. `on_hand` - `reserved` + `pre_order` - `owed` -
-/// `demand` - `unwritten` - `safety` is what the location has; below nothing it is what others owe for it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Terms {
-    /// What is there, as far as it counts.
-    #[serde(with = "exact")]
-    pub on_hand: Decimal,
-    /// Of that, what is reserved.
-    #[serde(with = "exact")]
-    pub reserved: Decimal,
-    /// What may be sold before it is there.
-    #[serde(with = "exact")]
-    pub pre_order: Decimal,
-    /// What other locations of the site lack.
-    #[serde(with = "exact")]
-    pub owed: Decimal,
-    /// What open lines in IFS still take, as far as it is taken here.
-    #[serde(with = "exact")]
-    pub demand: Decimal,
-    /// What Shopify's orders take that IFS does not hold yet, as far as it is taken here.
-    #[serde(with = "exact")]
-    pub unwritten: Decimal,
-    /// What the whole site lacks, for all that was promised.
-    #[serde(with = "exact")]
-    pub short: Decimal,
-    /// What is kept back.
-    #[serde(with = "exact")]
-    pub safety: Decimal,
-    /// How many SKUs share the rest.
-    pub shares: u32,
-    /// Units of the stock for one that is sold.
-    #[serde(with = "exact")]
-    pub units: Decimal,
-    /// Whole units that are sold, before the cap.
-    pub whole: i64,
-    /// Most units that are shown.
-    pub cap: Option<u32>,
-    /// Of these orders' units, in units that are sold: what Shopify has committed at the first reading, at this location.
-    pub committed: i64,
-    /// What it would come to without what may count twice: units committed beyond the orders that we know, and lines that moved between
-    /// the readings. Only by this a product has run out. None where it is what is wanted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub most: Option<i64>,
-    /// Why it is not set to what is wanted at once; none where it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub held: Option<Held>,
-}
-
-impl Terms {
-    /// The figures by their names, signed as they count, for whoever asks how a level came about: together they are what the location
-    /// has for its levels. Below nothing, the site's other locations bear it.
-    pub fn steps(&self) -> [(&'static str, Decimal); 7] {
-        [
-            ("on_hand", self.on_hand),
-            ("reserved", -self.reserved),
-            ("pre_order", self.pre_order),
-            ("owed", -self.owed),
-            ("demand", -self.demand),
-            ("unwritten", -self.unwritten),
-            ("safety", -self.safety),
-        ]
-    }
-}
-
 /// One location's stock on its way to the levels.
 struct Shelf {
     stock: LocationStock,
@@ -226,8 +161,11 @@ struct Shelf {
     free: Decimal,
     /// What Shopify has committed here and was not taken away yet.
     promised: Decimal,
+    /// What Shopify has reserved here and was not taken away yet.
+    set_aside: Decimal,
     pre_order: Decimal,
     owed: Decimal,
+    shop_reserved: Decimal,
     demand: Decimal,
     unwritten: Decimal,
     safety: Decimal,
@@ -251,8 +189,8 @@ pub fn plan(pool: &Pool, rules: &StockRules) -> Result<Vec<Target>, Left> {
         return Err(Left::SharedPart(sold));
     }
     // 1. to 3. What each location has left; and what it would have, did nothing count twice.
-    let (shelves, short) = laid_out((pool, sums), pool.demand.units(sums.reserved), SkuOrders::unwritten);
-    let (roomy, _) = laid_out((pool, sums), pool.demand.least(), |orders| orders.unwritten_here);
+    let (shelves, short) = laid_out((pool, sums), rules, pool.demand.units(sums.reserved), SkuOrders::unwritten);
+    let (roomy, _) = laid_out((pool, sums), rules, pool.demand.least(), |orders| orders.unwritten_here);
     // 4. Whole units.
     let free: Decimal = shelves.iter().map(|shelf| shelf.free).sum();
     let mut targets = Vec::new();
@@ -271,6 +209,7 @@ pub fn plan(pool: &Pool, rules: &StockRules) -> Result<Vec<Target>, Left> {
             reserved: shelf.stock.reserved,
             pre_order: shelf.pre_order,
             owed: shelf.owed,
+            shop_reserved: shelf.shop_reserved,
             demand: shelf.demand,
             unwritten: shelf.unwritten,
             short,
@@ -293,6 +232,7 @@ pub fn plan(pool: &Pool, rules: &StockRules) -> Result<Vec<Target>, Left> {
 /// Each location with what is left there when all that was promised is taken away and some is kept back; and what the site lacks for that.
 fn laid_out(
     (pool, sums): (&Pool, &PartSums),
+    rules: &StockRules,
     demand: Decimal,
     unwritten: fn(&SkuOrders) -> i64,
 ) -> (Vec<Shelf>, Decimal) {
@@ -305,11 +245,17 @@ fn laid_out(
         shelf.free = Decimal::ZERO;
     }
     // 2. What is promised.
-    let unwritten: Decimal =
-        pool.goods.iter().map(|goods| Decimal::from(unwritten(&goods.orders)) * goods.units()).sum();
-    let mut short = take(&mut shelves, owed, |shelf| &mut shelf.owed);
-    short += take(&mut shelves, demand, |shelf| &mut shelf.demand);
-    short += take(&mut shelves, unwritten, |shelf| &mut shelf.unwritten);
+    let unwritten_of = |goods: &Goods| Decimal::from(unwritten(&goods.orders)) * goods.units();
+    let unwritten: Decimal = pool.goods.iter().map(unwritten_of).sum();
+    let reserved_of = |goods: &Goods| Decimal::from(goods.orders.reserved.max(0)) * goods.units();
+    let shop_reserved: Decimal = match rules.reserved() {
+        ShopReserved::Subtract => pool.goods.iter().map(reserved_of).sum(),
+        ShopReserved::Ignore => Decimal::ZERO,
+    };
+    let mut short = take(&mut shelves, owed, |shelf| &mut shelf.promised, |shelf| &mut shelf.owed);
+    short += take(&mut shelves, shop_reserved, |shelf| &mut shelf.set_aside, |shelf| &mut shelf.shop_reserved);
+    short += take(&mut shelves, demand, |shelf| &mut shelf.promised, |shelf| &mut shelf.demand);
+    short += take(&mut shelves, unwritten, |shelf| &mut shelf.promised, |shelf| &mut shelf.unwritten);
     // 3. What is kept back.
     for shelf in &mut shelves {
         let safety = shelf.safety.min(shelf.free);
@@ -330,19 +276,21 @@ fn kept<'p>(pool: &'p Pool, shelves: &'p [Shelf]) -> impl Iterator<Item = (&'p G
 }
 
 fn shelf(stock: LocationStock, pool: &Pool) -> Shelf {
-    let (mut promised, mut safety, mut levels) = (Decimal::ZERO, Decimal::ZERO, 0);
+    let zero = Decimal::ZERO;
+    let (mut promised, mut set_aside, mut safety, mut levels) = (zero, zero, zero, 0);
     for goods in &pool.goods {
         for level in goods.levels.iter().filter(|level| level.key.location == stock.location) {
             promised += Decimal::from(level.committed.max(0)) * goods.units();
+            set_aside += Decimal::from(level.reserved.max(0)) * goods.units();
             if goods.rule.follows_at(stock.location) {
                 safety = safety.max(Decimal::from(goods.rule.safety) * goods.units());
                 levels += 1;
             }
         }
     }
-    let zero = Decimal::ZERO;
     let free = stock.on_hand - stock.reserved;
-    Shelf { stock, free, promised, pre_order: zero, owed: zero, demand: zero, unwritten: zero, safety, levels }
+    let (pre_order, owed, shop_reserved, demand, unwritten) = (zero, zero, zero, zero, zero);
+    Shelf { stock, free, promised, set_aside, pre_order, owed, shop_reserved, demand, unwritten, safety, levels }
 }
 
 /// Adds what may be sold before it is there: at the first location that keeps the SKU, since it exists once.
@@ -360,16 +308,20 @@ fn pre_order(shelves: &mut [Shelf], pool: &Pool) {
     }
 }
 
-/// Takes a figure from the shelves, first where Shopify has committed units, and writes down where; gives what they did not have.
-fn take(shelves: &mut [Shelf], figure: Decimal, term: fn(&mut Shelf) -> &mut Decimal) -> Decimal {
+/// One figure of a shelf.
+type Figure = fn(&mut Shelf) -> &mut Decimal;
+
+/// Takes a figure from the shelves, first where Shopify says that it is promised, and writes down where; gives what they did not have.
+fn take(shelves: &mut [Shelf], figure: Decimal, promised: Figure, term: Figure) -> Decimal {
     let mut left = figure;
     for promised_only in [true, false] {
         for shelf in shelves.iter_mut() {
-            let most = if promised_only { shelf.free.min(shelf.promised) } else { shelf.free };
+            let here = *promised(shelf);
+            let most = if promised_only { shelf.free.min(here) } else { shelf.free };
             let taken = most.min(left).max(Decimal::ZERO);
             left -= taken;
             shelf.free -= taken;
-            shelf.promised = (shelf.promised - taken).max(Decimal::ZERO);
+            *promised(shelf) = (here - taken).max(Decimal::ZERO);
             *term(shelf) += taken;
         }
     }
@@ -440,8 +392,8 @@ fn sound(pool: &Pool) -> Result<(), Left> {
             let (units, catalog_no) = (goods.units(), &goods.catalog_no);
             return Err(Left::Unclear(format!("{units} units of the stock for one of {catalog_no} are no conversion")));
         }
-        let counts = goods.levels.iter().flat_map(|level| [level.available, level.committed]);
-        if !counts.chain([goods.orders.unwritten()]).all(is_count) {
+        let counts = goods.levels.iter().flat_map(|level| [level.available, level.committed, level.reserved]);
+        if !counts.chain([goods.orders.unwritten(), goods.orders.reserved]).all(is_count) {
             return Err(Left::Unclear(format!("Shopify's counts of {} cannot be meant", goods.catalog_no)));
         }
     }

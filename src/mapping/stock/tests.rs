@@ -7,7 +7,8 @@ use super::out::{OutEnd, OutRow, OutStep, ProductReading, UnitsLeft, VariantRead
 use super::rows::{LocationStock, PartStock, PartSums};
 use super::rules::StockRules;
 use super::settings::{Levels, OutPolicy, StockSettings};
-use super::target::{Books, Demand, Goods, Left, Pool, Target, Terms, plan};
+use super::target::{Books, Demand, Goods, Left, Pool, Target, plan};
+use super::terms::Terms;
 use super::unwritten::SkuOrders;
 use crate::domain::stock::{InventoryPolicy, LevelKey, LevelReading, OutAct, OutState, ProductStatus};
 
@@ -26,7 +27,7 @@ fn two(more: &str) -> StockRules {
 }
 
 fn level(item: u64, location: u64, available: i64, committed: i64) -> LevelReading {
-    LevelReading { key: LevelKey { item, location }, available, committed, pending: None }
+    LevelReading { key: LevelKey { item, location }, available, committed, reserved: 0, pending: None }
 }
 
 /// One SKU with some on hand and reserved at each location.
@@ -72,7 +73,7 @@ fn figures(pool: &Pool, rules: &StockRules) -> Vec<(i64, i64)> {
 fn everything_that_is_promised_is_taken_away_and_the_terms_say_what() {
     let rules = two("safety = 2\ncap = 50");
     let mut pool = pool(&[(20, 3), (4, 0)], 5, vec![level(7, 1, 0, 0), level(7, 2, 0, 0)], &rules);
-    pool.goods[0].orders = SkuOrders { unwritten_here: 4, known_committed: 0, committed: 1 };
+    pool.goods[0].orders = SkuOrders { unwritten_here: 4, committed: 1, ..SkuOrders::default() };
     let targets = planned(&pool, &rules);
     // 20 - 3 reserved - 5 open lines - 5 of orders that IFS does not hold - 2 kept back.
     assert_eq!(targets.iter().map(|target| target.wanted).collect::<Vec<_>>(), [5, 2]);
@@ -97,6 +98,37 @@ fn a_site_never_shows_more_at_one_location_because_another_owes() {
     // What Shopify has promised at a location is taken from there.
     let promised = vec![level(7, 1, 0, 0), level(7, 2, 0, 4)];
     assert_eq!(figures(&pool(&[(10, 0), (10, 0)], 5, promised, &rules), &rules), [(9, 9), (6, 6)]);
+}
+
+#[test]
+fn what_shopify_has_reserved_is_taken_away_in_full_where_it_is() {
+    let rules = two("");
+    // IFS has ten; the staff reserve three of them for a draft: seven may be bought, and ten would be three too many.
+    let drafted = |reserved: i64, rules: &StockRules| {
+        let level = |location, available, reserved| LevelReading { reserved, ..level(7, location, available, 0) };
+        let levels = vec![level(1, 4, 0), level(2, 3, reserved)];
+        let mut pool = pool(&[(4, 0), (6, 0)], 0, levels, rules);
+        pool.goods[0].orders.reserved = reserved;
+        pool
+    };
+    let seven = drafted(3, &rules);
+    assert_eq!(figures(&seven, &rules), [(4, 4), (3, 3)]);
+    let terms: Vec<Terms> = planned(&seven, &rules).into_iter().map(|target| target.terms).collect();
+    let taken = terms.iter().map(|terms| (terms.shop_reserved, terms.unwritten)).collect::<Vec<_>>();
+    assert_eq!(taken, [(Decimal::ZERO, Decimal::ZERO), (Decimal::from(3), Decimal::ZERO)]);
+    assert_eq!(terms[1].steps().iter().map(|(_, units)| *units).sum::<Decimal>(), Decimal::from(3));
+    // What a location has reserved and has not is lacking elsewhere.
+    assert_eq!(figures(&drafted(8, &rules), &rules), [(2, 2), (0, 0)]);
+    assert_eq!(planned(&drafted(12, &rules), &rules)[0].terms.short, Decimal::TWO);
+    // It is nobody's order: what is committed and known takes nothing of it.
+    let mut both = drafted(3, &rules);
+    (both.goods[0].orders.committed, both.goods[0].orders.known_committed) = (2, 5);
+    assert_eq!(figures(&both, &rules), [(4, 4), (3, 3)]);
+    let ignoring = two("reserved = \"ignore\"");
+    assert_eq!(figures(&drafted(3, &ignoring), &ignoring), [(4, 4), (6, 6)]);
+    let mut odd = drafted(3, &rules);
+    odd.goods[0].levels[0].reserved = i64::MAX;
+    assert!(matches!(plan(&odd, &rules), Err(Left::Unclear(_))));
 }
 
 #[test]
@@ -227,10 +259,10 @@ fn what_may_count_twice_is_taken_from_a_level_and_makes_no_product_run_out() {
     };
     assert_eq!(told(&pool), [(1, None), (0, None)]);
     // An order that IFS holds was touched: its two units pass for those of another one.
-    pool.goods[0].orders = SkuOrders { unwritten_here: 0, known_committed: 0, committed: 2 };
+    pool.goods[0].orders = SkuOrders { committed: 2, ..SkuOrders::default() };
     assert_eq!(told(&pool), [(0, Some(1)), (0, None)]);
     // One that IFS does not hold counts, whatever is left then.
-    pool.goods[0].orders = SkuOrders { unwritten_here: 1, known_committed: 1, committed: 3 };
+    pool.goods[0].orders = SkuOrders { unwritten_here: 1, known_committed: 1, committed: 3, reserved: 0 };
     assert_eq!(told(&pool), [(0, None), (0, None)]);
     // A line that was shipped between the readings of the open lines.
     pool.goods[0].orders = SkuOrders::default();
@@ -303,6 +335,19 @@ fn a_product_leaves_only_channels_that_it_is_on_and_comes_back_to_those() {
     let off = ProductReading { published: vec![50], ..active(&[3]) };
     assert_eq!(unpublish(&off, Some(&row)), OutStep::Enable(vec![OutAct::Unpublish(51)]));
     assert_eq!(not_standing(&row.acts, &off), [OutAct::Unpublish(50)]);
+}
+
+#[test]
+fn a_product_that_is_back_in_one_channel_only_leaves_both_when_it_runs_out_again() {
+    let rules = rules("out = { policy = \"unpublish\", channels = [\"51\", \"52\"] }");
+    let acts = vec![OutAct::Unpublish(51), OutAct::Unpublish(52)];
+    let row = OutRow { state: OutState::Enabling, acts: acts.clone() };
+    let with = |left: i64| {
+        let product = ProductReading { published: vec![51], ..active(&[left]) };
+        decide(&product, Some(&row), OutPolicy::Unpublish, &rules, true)
+    };
+    assert_eq!(with(3), OutStep::Enable(acts.clone()));
+    assert_eq!(with(0), OutStep::Disable(acts));
 }
 
 #[test]

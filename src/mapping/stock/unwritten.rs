@@ -52,6 +52,8 @@ pub struct SkuOrders {
     pub known_committed: i64,
     /// What Shopify has committed of it, at every location of the shop, those that nobody keeps up to date too.
     pub committed: i64,
+    /// What Shopify has reserved of it for what is no order yet, at all of these locations. Which site will have it nobody knows.
+    pub reserved: i64,
 }
 
 impl SkuOrders {
@@ -92,7 +94,7 @@ mod tests {
         let all: KnownUnits = sold.into_iter().map(OrderUnits::known).sum();
         assert_eq!(all, known(6, 5));
         let orders = |unwritten_here, committed| {
-            SkuOrders { unwritten_here, known_committed: all.committed, committed }.unwritten()
+            SkuOrders { unwritten_here, known_committed: all.committed, committed, reserved: 9 }.unwritten()
         };
         assert_eq!(orders(6, 5), 6);
         assert_eq!(orders(6, 9), 10, "four units of orders that no webhook told, beside those of the till");

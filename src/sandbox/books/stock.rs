@@ -1,5 +1,6 @@
 //! What the shops show against what IFS can sell: each SKU in whole units, and each product in the online store or out of it.
-//! What an order of the shop takes and IFS does not hold is taken from IFS's figure, whyever IFS does not hold it.
+//! What an order of the shop takes and IFS does not hold is taken from IFS's figure, whyever IFS does not hold it, and so is what the shop
+//! has reserved for drafts.
 
 use std::collections::BTreeMap;
 
@@ -59,6 +60,8 @@ pub struct ShopStock {
     pub sellable: i64,
     /// Units that were taken from IFS's figure for orders that it does not hold.
     pub unheld: i64,
+    /// Units that were taken from it for drafts.
+    pub reserved: i64,
     /// SKUs that show nothing.
     pub shown_out: usize,
     /// SKUs of which nothing is left.
@@ -86,7 +89,7 @@ impl ShopStock {
     fn to_json(&self) -> Value {
         json!({
             "shop": self.shop, "skus": self.skus, "shown": self.shown, "sellable": self.sellable, "unheld": self.unheld,
-            "shown_out": self.shown_out, "run_out": self.run_out,
+            "reserved": self.reserved, "shown_out": self.shown_out, "run_out": self.run_out,
         })
     }
 }
@@ -127,13 +130,14 @@ pub(in super::super) fn compare(ifs: &Ifs, shops: &[(ShopSettings, Shop)]) -> St
         let taken = Taken::of(shop);
         let (figures, unheld) = (ifs.stock_figures(&settings.contract), taken.unheld(&orders));
         let left: BTreeMap<&str, i64> =
-            taken.skus.values().filter_map(|sku| units_left(sku, &figures, &unheld)).collect();
+            taken.skus.values().filter_map(|sku| units_left(sku, &figures, taken.promised(sku, &unheld))).collect();
         let shown = shop.available_at(WAREHOUSE);
         let mut sums = ShopStock { shop: settings.domain.clone(), ..ShopStock::default() };
         for (sku, left) in &left {
             // What the online store does not send from there is not promised there.
             let Some(shown) = shown.get(*sku).copied() else { continue };
             sums.unheld += unheld.get(*sku).copied().unwrap_or_default();
+            sums.reserved += taken.reserved.get(*sku).copied().unwrap_or_default();
             books.enter_sku(&mut sums, sku, shown, *left);
         }
         if sums.skus > 0 {
@@ -147,30 +151,34 @@ pub(in super::super) fn compare(ifs: &Ifs, shops: &[(ShopSettings, Shop)]) -> St
     books
 }
 
-/// Whole units of a SKU that are left to be sold; below zero where more was sold than is there. `None` where IFS keeps none of it.
-fn units_left<'a>(
-    sku: &'a str,
-    figures: &BTreeMap<String, StockFigures>,
-    unheld: &BTreeMap<&str, i64>,
-) -> Option<(&'a str, i64)> {
+/// Whole units of a SKU that are left to be sold, where the shop has promised so many beyond IFS's figures; below zero where more was
+/// sold than is there. `None` where IFS keeps none of it.
+fn units_left<'a>(sku: &'a str, figures: &BTreeMap<String, StockFigures>, promised: i64) -> Option<(&'a str, i64)> {
     let (part_no, units) = world::inventory_part(sku)?;
-    let unheld = Decimal::from(unheld.get(sku).copied().unwrap_or_default());
-    let free = figures.get(part_no)?.free() - unheld * units;
+    let free = figures.get(part_no)?.free() - Decimal::from(promised) * units;
     Some((sku, i64::try_from((free / units).floor()).ok()?))
 }
 
-/// What each order of a shop takes.
+/// What each order of a shop takes, and what its drafts do.
 struct Taken {
     /// SKUs by variant.
     skus: BTreeMap<u64, String>,
     /// Units by the order's key in IFS and SKU.
     units: BTreeMap<(String, String), i64>,
+    /// Units by SKU that are reserved for drafts, at all locations.
+    reserved: BTreeMap<String, i64>,
 }
 
 impl Taken {
     fn of(shop: &Shop) -> Self {
-        let skus: BTreeMap<u64, String> =
-            shop.levels().into_iter().filter_map(|level| Some((level.variant, level.sku?))).collect();
+        let mut skus: BTreeMap<u64, String> = BTreeMap::new();
+        let mut reserved: BTreeMap<String, i64> = BTreeMap::new();
+        for level in shop.levels() {
+            if let Some(sku) = level.sku {
+                *reserved.entry(sku.clone()).or_default() += level.reserved;
+                skus.insert(level.variant, sku);
+            }
+        }
         let mut units: BTreeMap<(String, String), i64> = BTreeMap::new();
         shop.with_sold(|orders| {
             for (order_id, last) in orders.iter().filter_map(|(id, sold)| Some((id, sold.versions.last()?))) {
@@ -181,7 +189,13 @@ impl Taken {
                 }
             }
         });
-        Self { skus, units }
+        Self { skus, units, reserved }
+    }
+
+    /// Units of a SKU that IFS's figures do not tell.
+    fn promised(&self, sku: &str, unheld: &BTreeMap<&str, i64>) -> i64 {
+        let reserved = self.reserved.get(sku).copied().unwrap_or_default();
+        unheld.get(sku).copied().unwrap_or_default() + reserved
     }
 
     /// Units by SKU of which IFS does not hold anything yet for the order that takes them. An order that a person cancelled in IFS is
@@ -342,6 +356,20 @@ mod tests {
         assert_eq!((differences(&sandbox), unheld(&sandbox)), (vec![("CANDLE-BOX".to_owned(), 17, 20)], 0));
         shop.change(id, Change::Cancelled);
         assert_eq!((differences(&sandbox), unheld(&sandbox)), (Vec::new(), 0));
+    }
+
+    #[test]
+    fn what_is_reserved_for_a_draft_is_not_there_for_others() {
+        let (sandbox, shop) = stocked();
+        let draft = shop.reserve_for_draft("CANDLE-BOX", 3).expect("there are twenty");
+        let books = sandbox.stock_books();
+        assert!(books.is_clean(), "{:#}", books.to_json());
+        assert_eq!((books.shops[0].reserved, books.shops[0].unheld), (3, 0));
+        shop.staff_count("CANDLE-BOX", WAREHOUSE, 20);
+        assert_eq!(differences(&sandbox), [("CANDLE-BOX".to_owned(), 20, 17)], "three would be sold twice");
+        shop.staff_count("CANDLE-BOX", WAREHOUSE, 17);
+        shop.complete_draft(draft).expect("it is there");
+        assert_eq!((differences(&sandbox), unheld(&sandbox)), (Vec::new(), 3));
     }
 
     #[test]

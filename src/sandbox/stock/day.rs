@@ -111,7 +111,7 @@ impl StockDay {
         let levels = self.shop.levels().into_iter();
         let committed: i64 = levels
             .filter(|level| level.location == WAREHOUSE && level.sku.as_deref() == Some(sku))
-            .map(|level| level.committed)
+            .map(|level| level.committed + level.reserved)
             .sum();
         // An order that IFS has may be committed in the shop still: the larger figure covers both, the sum more than both.
         let sold = figures.reserved + figures.demand + Decimal::from(committed) * units;

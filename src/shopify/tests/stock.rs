@@ -15,7 +15,10 @@ use crate::shopify::{ShopifyClient, ShopifyError};
 fn level(location: u64, available: i64) -> Value {
     json!({
         "location": { "legacyResourceId": location.to_string() },
-        "quantities": [{ "name": "available", "quantity": available }, { "name": "committed", "quantity": 2 }],
+        "quantities": [
+            { "name": "available", "quantity": available }, { "name": "committed", "quantity": 2 },
+            { "name": "reserved", "quantity": 1 },
+        ],
     })
 }
 
@@ -69,7 +72,7 @@ async fn a_page_of_variants_tells_their_levels_and_when_they_were_read() {
     };
     let ((first, second), asked) = with(move |_, _| Reply::with_headers(200, head, &body), ask).await;
     assert_eq!((first.variants[0].variant_id, first.variants[0].item_id, first.next.as_deref()), (5, 6, Some("c1")));
-    assert_eq!(first.variants[0].levels, [ListedLevel { location_id: 9, available: -1, committed: 2 }]);
+    assert_eq!(first.variants[0].levels, [ListedLevel { location_id: 9, available: -1, committed: 2, reserved: 1 }]);
     assert_eq!(first.read.from, None, "no answer had told the time");
     assert_eq!(first.read.until.expect("told").to_string(), "2026-11-27T11:00:06Z", "its second is over");
     assert_eq!(second.read.from.expect("told").to_string(), "2026-11-27T11:00:05Z");
@@ -102,7 +105,7 @@ async fn a_page_that_is_not_whole_is_no_page() {
         "nodes": [variant(5, &[], false)], "pageInfo": { "hasNextPage": true, "endCursor": null },
     } } });
     let mut half = level(9, 1);
-    half["quantities"] = json!([{ "name": "available", "quantity": 1 }]);
+    half["quantities"] = json!([{ "name": "available", "quantity": 1 }, { "name": "committed", "quantity": 0 }]);
     for body in [no_cursor, variants(&[], Some("c")), variants(&[variant(5, &[half], false)], None)] {
         let error = page(move |_, _| ok(&body)).await.expect_err("not whole");
         assert_eq!(error.kind(), "undecodable");

@@ -23,6 +23,7 @@ use crate::simulation::stage::{Owner, Stage, WAIT};
 use crate::simulation::tasks::{Doors, Reached, Task, Verdict};
 use crate::simulation::trace::Trace;
 use crate::support::database::Database;
+use crate::support::stocked::{DRAFTS, stock};
 use crate::support::world::Setup;
 
 /// Steps under way at one time.
@@ -30,22 +31,9 @@ const TASKS_MAX: usize = 5;
 /// Seconds that each act takes: nothing happens in the two seconds by which the shop dates an order back.
 const ACT_SECS: u64 = 3;
 
-/// What comes before the settings of the stock.
-const BEFORE: &str = "[connections.acme.census]";
-/// Products that have run out become drafts.
-const DRAFTS: &str = r#"[connections.acme.stock]
-every_secs = 120
-locations = [{ location = "655441490", warehouses = ["W1"] }]
-out = { policy = "draft" }
-
-[connections.acme.census]"#;
-/// They leave the online store.
-const UNPUBLISHED: &str = r#"[connections.acme.stock]
-every_secs = 120
-locations = [{ location = "655441490", warehouses = ["W1"] }]
-out = { policy = "unpublish", channels = ["90000001"] }
-
-[connections.acme.census]"#;
+/// Products that have run out leave the online store.
+const UNPUBLISHED: &str = r#"out = { policy = "unpublish", channels = ["90000001"] }
+"#;
 
 /// What a step is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,9 +90,9 @@ impl Run {
     pub async fn begin(seed: u64, database: Database) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let drafts = !seed.is_multiple_of(3);
-        let edits = vec![(BEFORE, if drafts { DRAFTS } else { UNPUBLISHED })];
+        let stock = stock(120, &[if drafts { DRAFTS } else { UNPUBLISHED }]);
         let sweep_every = Some(Duration::from_secs(900));
-        let setup = Setup { wait: Some(WAIT), seed: Some(seed), sweep_every, edits, ..Setup::default() };
+        let setup = Setup { wait: Some(WAIT), seed: Some(seed), sweep_every, stock, ..Setup::default() };
         let stage = Stage::of(seed, setup, database).await;
         // 1. Both sides begin as one, or the shop begins with nothing.
         let (bulk, units) = (random.random_range(6..8), random.random_range(2..6_u32));
@@ -154,7 +142,7 @@ impl Run {
 
     async fn act(&mut self) {
         let shop = self.stage.world.shop();
-        let said = match self.random.random_range(0..200) {
+        let said = match self.random.random_range(0..204) {
             0..22 => Some(self.sides.buy(&shop, &mut self.random)),
             22..30 => self.sides.change(&self.stage.world, &mut self.random),
             30..34 => self.sides.fulfil(&shop, &mut self.random),
@@ -173,6 +161,7 @@ impl Run {
             192..194 => Some(format!("IFS gets to {} late requests", self.stage.world.sandbox.ifs().release_held())),
             194..197 => Some(self.crash().await),
             197..199 => Some(self.overtake().await),
+            199..203 => self.sides.draft(&shop, &mut self.random),
             _ => Some(self.sides.buy_before_next_set(&shop, &mut self.random)),
         };
         self.say(said);

@@ -70,13 +70,23 @@ pub struct Sides {
     taken: Vec<Taken>,
     /// Orders of another channel: their keys in IFS, and what they are for.
     desks: Vec<(String, String)>,
+    /// Draft orders of the shop: their numbers, what is reserved for them, and how much.
+    drafts: Vec<(u64, String, i64)>,
 }
 
 impl Sides {
     /// The last product beyond the catalogue, with one variant or two, and a SKU whose product never runs out.
     pub fn new(bulk: usize, behind: bool) -> Self {
         let skus = (BEFORE..bulk).map(bulk_sku).chain(skus().into_iter().take(1)).collect();
-        Self { skus, pool: Vec::new(), behind, sold: Vec::new(), taken: Vec::new(), desks: Vec::new() }
+        Self {
+            skus,
+            pool: Vec::new(),
+            behind,
+            sold: Vec::new(),
+            taken: Vec::new(),
+            desks: Vec::new(),
+            drafts: Vec::new(),
+        }
     }
 
     fn some_sku(&self, random: &mut StdRng) -> String {
@@ -104,6 +114,24 @@ impl Sides {
             shop.buy_before_next_set(&sku, units);
         }
         format!("a buyer of {units} of {sku} waits for the next call")
+    }
+
+    /// Staff reserve units for a draft order, complete one, or give one up.
+    pub fn draft(&mut self, shop: &Shop, random: &mut StdRng) -> Option<String> {
+        if self.drafts.is_empty() || random.random_bool(0.4) {
+            let (sku, units) = (self.some_sku(random), random.random_range(1..=UNITS_MAX));
+            let id = shop.reserve_for_draft(&sku, units)?;
+            let said = format!("{units} of {sku} are reserved for draft {id}");
+            self.drafts.push((id, sku, units.into()));
+            return Some(said);
+        }
+        let (id, sku, units) = self.drafts.swap_remove(random.random_range(0..self.drafts.len()));
+        if random.random_bool(0.6) && self.sold.len() < ORDERS_MAX {
+            let order = shop.complete_draft(id).expect("it is there");
+            return Some(format!("draft {id} becomes order {}", self.adopt(shop, order)));
+        }
+        shop.give_up_draft(id);
+        Some(format!("draft {id} comes to nothing: {units} of {sku}"))
     }
 
     /// Orders that were placed unseen.
@@ -307,7 +335,8 @@ impl Sides {
         };
         let desks = self.desks.iter().filter(|(_, own)| own == sku);
         let desks: i64 = desks.map(|(key, _)| open(key)).sum();
-        whole(figures(world, sku).on_hand) - ours - desks
+        let drafts: i64 = self.drafts.iter().filter(|(_, own, _)| own == sku).map(|(.., units)| units).sum();
+        whole(figures(world, sku).on_hand) - ours - desks - drafts
     }
 
     /// What the shop shows of a SKU.

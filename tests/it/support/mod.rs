@@ -6,6 +6,7 @@ pub mod held;
 pub mod http;
 pub mod postgres;
 pub mod served;
+pub mod stocked;
 pub mod webhook;
 pub mod world;
 

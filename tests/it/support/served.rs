@@ -74,9 +74,15 @@ impl Served {
         format!("{}/webhooks/{connection}", self.webhooks)
     }
 
-    /// Waits until the armed failpoint is reached.
-    pub fn reaches(&self, failpoint: &str) {
-        self.says(&format!("failpoint reached: {failpoint}"));
+    /// Waits until the failpoint is reached with which it was started, at whichever passage; other tasks go on meanwhile.
+    pub async fn reached(self, failpoint: &str) -> Self {
+        let name = failpoint.split(':').next().unwrap_or(failpoint);
+        let said = format!("failpoint reached: {name}");
+        let waiting = actix_rt::task::spawn_blocking(move || {
+            self.says(&said);
+            self
+        });
+        waiting.await.expect("the point is reached")
     }
 
     /// Waits for a further line that holds `text` and returns it.

@@ -16,6 +16,7 @@ use ml_connector::clock::Clock;
 use ml_connector::config::{Settings, Sources};
 use ml_connector::domain::document::State;
 use ml_connector::flow::{Connection, Term, map_delivery, writer};
+use ml_connector::sandbox::ledger::{Class, Outcome};
 use ml_connector::sandbox::shopify::Shop;
 use ml_connector::sandbox::{
     BookedCustomers, BookedMoney, BookedRelease, BookedTelling, Sandbox, SandboxSettings, ShopSettings,
@@ -48,6 +49,8 @@ pub struct Setup {
     pub seed: Option<u64>,
     /// Days of a census; 0 for none.
     pub census_days: u64,
+    /// Settings of the first connection's stock and prices; empty for none.
+    pub stock: String,
     /// Replaces text in the file of settings.
     pub edits: Vec<(&'static str, &'static str)>,
 }
@@ -105,6 +108,11 @@ impl World {
         let mut toml = demo.to_toml(folder.path());
         if setup.wait_unhonoured {
             toml = toml.replace("wait_honoured = true", "wait_honoured = false");
+        }
+        if !setup.stock.is_empty() {
+            let behind = "[connections.acme.census]";
+            assert!(toml.contains(behind), "the settings hold {behind:?}");
+            toml = toml.replace(behind, &format!("{}\n{behind}", setup.stock));
         }
         for (from, to) in &setup.edits {
             assert!(toml.contains(from), "the settings hold {from:?}");
@@ -220,6 +228,20 @@ impl World {
         while self.database.number(sql) != count {
             assert!(Instant::now() < deadline, "after 60 s: {} instead of {count}: {sql}", self.database.number(sql));
             tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until the remotes have done with what a killed service had sent.
+    pub async fn ifs_is_done(&self) {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let at_work = || {
+            self.sandbox.ledger().entries_where(|entry| {
+                entry.class != Class::Webhook && entry.committed.is_none() && entry.outcome == Outcome::Pending
+            })
+        };
+        while !at_work().is_empty() {
+            assert!(Instant::now() < deadline, "IFS is still at work");
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 

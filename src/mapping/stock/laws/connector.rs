@@ -28,16 +28,19 @@ pub(super) enum Planted {
     SkipsTheComparison,
     /// What was written to IFS after its reading began counts as if the reading told it.
     CountsLateWrites,
+    /// What Shopify has reserved for drafts counts as nothing.
+    IgnoresDrafts,
 }
 
 impl Planted {
     /// All but none.
-    pub(super) const BUGS: [Self; 5] = [
+    pub(super) const BUGS: [Self; 6] = [
         Self::TrustsKnownOrders,
         Self::ReadsLinesOnce,
         Self::ForgetsCalls,
         Self::SkipsTheComparison,
         Self::CountsLateWrites,
+        Self::IgnoresDrafts,
     ];
 }
 
@@ -46,8 +49,8 @@ impl Planted {
 struct Reading {
     begun_at: u64,
     taken_away: i64,
-    /// Available and committed, a location at a time.
-    levels: Vec<(i64, i64)>,
+    /// Available, committed and reserved, a location at a time.
+    levels: Vec<(i64, i64, i64)>,
     /// What calls may set each location to that were open when it began.
     pending: [Option<i64>; 2],
     lines_at: Option<u64>,
@@ -122,7 +125,7 @@ impl Connector {
         let unreserved = |world: &World| world.orders.iter().map(|order| order.unreserved()).sum::<i64>();
         if reading.levels.len() < 2 {
             let place = reading.levels.len();
-            reading.levels.push((world.available[place], world.committed(place)));
+            reading.levels.push((world.available[place], world.committed(place), world.drafted(place)));
         } else if reading.lines_at.is_none() {
             reading.lines_at = Some(world.now);
             reading.unreserved_before = unreserved(world);
@@ -167,11 +170,13 @@ impl Connector {
         }
         let trusts = self.planted == Planted::TrustsKnownOrders;
         let known = self.known(&reading, world);
-        let committed: i64 = reading.levels.iter().map(|(_, committed)| committed).sum();
+        let committed: i64 = reading.levels.iter().map(|(_, committed, _)| committed).sum();
+        let drafts = self.planted != Planted::IgnoresDrafts;
         let orders = SkuOrders {
             unwritten_here: known.unwritten,
             known_committed: if trusts { committed } else { known.committed },
             committed,
+            reserved: if drafts { reading.levels.iter().map(|(_, _, reserved)| reserved).sum() } else { 0 },
         };
         let now_pending = self.pending();
         let (Some(sums), Some((unreserved_after, open_after))) = (reading.stock, reading.after) else { return };
@@ -182,9 +187,9 @@ impl Connector {
             open_after: Decimal::from(if once { 0 } else { open_after }),
         };
         let levels = (1..).zip(&reading.levels).zip(reading.pending.iter().zip(now_pending));
-        let levels = levels.map(|((location, &(available, committed)), (at_first, since))| {
+        let levels = levels.map(|((location, &(available, committed, reserved)), (at_first, since))| {
             let pending = if self.planted == Planted::ForgetsCalls { since } else { (*at_first).max(since) };
-            LevelReading { key: LevelKey { item: 7, location }, available, committed, pending }
+            LevelReading { key: LevelKey { item: 7, location }, available, committed, reserved, pending }
         });
         let goods = Goods {
             catalog_no: "CUP".into(),

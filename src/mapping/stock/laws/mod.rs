@@ -28,6 +28,9 @@ enum Act {
     Add,
     Cancel,
     Fulfil,
+    Draft,
+    CompleteDraft,
+    GiveUpDraft,
     // The warehouse.
     Reserve,
     Release,
@@ -46,11 +49,14 @@ enum Act {
 }
 
 /// How often each act is drawn; stock that is taken away behind the shop's back, in every other run.
-const DRAWN: [(Act, usize); 14] = [
+const DRAWN: [(Act, usize); 17] = [
     (Act::Order, 4),
     (Act::Add, 1),
     (Act::Cancel, 1),
     (Act::Fulfil, 1),
+    (Act::Draft, 1),
+    (Act::CompleteDraft, 1),
+    (Act::GiveUpDraft, 1),
     (Act::Reserve, 2),
     (Act::Release, 1),
     (Act::Ship, 2),
@@ -107,6 +113,9 @@ fn one(act: Act, world: &mut World, connector: &mut Connector, random: &mut StdR
         Act::Add => world.add(random),
         Act::Cancel => world.cancel(random),
         Act::Fulfil => world.fulfil(random),
+        Act::Draft => world.draft(random),
+        Act::CompleteDraft => world.complete_draft(random),
+        Act::GiveUpDraft => world.give_up_draft(random),
         Act::Reserve => world.reserve(random),
         Act::Release => {
             connector.sees_release();

@@ -10,12 +10,12 @@ use crate::mapping::stock::settings::StockSettings;
 use crate::mapping::stock::target::{Books, Demand, Goods, Pool, plan};
 use crate::mapping::stock::unwritten::SkuOrders;
 
-/// A SKU's size in hundredths of a unit of the stock, what IFS does not hold of it, and its levels: available, committed, and what a
-/// call may set it to.
-type RandomGoods = (i64, i64, Vec<(i64, i64, Option<i64>)>);
+/// A SKU's size in hundredths of a unit of the stock, what IFS does not hold of it, and its levels: available, committed, reserved, and
+/// what a call may set it to.
+type RandomGoods = (i64, i64, Vec<(i64, i64, i64, Option<i64>)>);
 
 fn goods() -> impl Strategy<Value = RandomGoods> {
-    let level = (-3_i64..30, 0_i64..8, prop::option::weighted(0.2, 0_i64..30));
+    let level = (-3_i64..30, 0_i64..8, -1_i64..4, prop::option::weighted(0.2, 0_i64..30));
     (1_i64..=1_200, 0_i64..6, prop::collection::vec(level, 0..=2))
 }
 
@@ -43,13 +43,18 @@ fn pool(stock: &[(i64, i64)], demand: i64, goods: &[RandomGoods], rules: &StockR
         catalog_no: format!("CUP-{item}"),
         conversion: Decimal::new(*size, 2),
         rule: rules.of_sku("CUP"),
-        orders: SkuOrders { unwritten_here: *unwritten, known_committed: 0, committed: 0 },
+        orders: SkuOrders {
+            unwritten_here: *unwritten,
+            reserved: levels.iter().map(|(_, _, reserved, _)| (*reserved).max(0)).sum(),
+            ..SkuOrders::default()
+        },
         levels: (1..)
             .zip(levels)
-            .map(|(location, &(available, committed, pending))| LevelReading {
+            .map(|(location, &(available, committed, reserved, pending))| LevelReading {
                 key: LevelKey { item, location },
                 available,
                 committed,
+                reserved,
                 pending,
             })
             .collect(),
@@ -66,9 +71,9 @@ fn pool(stock: &[(i64, i64)], demand: i64, goods: &[RandomGoods], rules: &StockR
 fn sellable(pool: &Pool) -> Decimal {
     let PartStock::Read(sums) = &pool.stock else { return Decimal::ZERO };
     let there: Decimal = sums.locations.iter().map(|sum| sum.on_hand - sum.reserved).sum();
-    let unwritten: Decimal =
-        pool.goods.iter().map(|goods| goods.conversion * Decimal::from(goods.orders.unwritten())).sum();
-    (there - pool.demand.unreserved_after - unwritten).max(Decimal::ZERO)
+    let of_orders = |goods: &Goods| goods.conversion * Decimal::from(goods.orders.unwritten() + goods.orders.reserved);
+    let in_shopify: Decimal = pool.goods.iter().map(of_orders).sum();
+    (there - pool.demand.unreserved_after - in_shopify).max(Decimal::ZERO)
 }
 
 fn size(pool: &Pool, item: u64) -> Decimal {

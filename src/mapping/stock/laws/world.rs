@@ -54,6 +54,8 @@ pub(super) struct World {
     pub(super) available: [i64; 2],
     /// Orders of the shop and of other channels.
     pub(super) orders: Vec<Order>,
+    /// What is reserved for drafts: where, and how many units.
+    drafts: Vec<(usize, i64)>,
     /// Units that were taken away behind the shop's back.
     pub(super) taken_away: i64,
 }
@@ -61,7 +63,7 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(random: &mut StdRng) -> Self {
         let on_hand = [random.random_range(0..=12), random.random_range(0..=12)];
-        Self { now: 0, on_hand, available: [0, 0], orders: Vec::new(), taken_away: 0 }
+        Self { now: 0, on_hand, available: [0, 0], orders: Vec::new(), drafts: Vec::new(), taken_away: 0 }
     }
 
     /// What can be sold: what is there, less everything that was promised to anybody.
@@ -70,7 +72,8 @@ impl World {
             Some(_) => (order.current - order.shipped).max(0),
             None => order.open_in_ifs(),
         });
-        self.on_hand.iter().sum::<i64>() - promised.sum::<i64>()
+        let drafts: i64 = self.drafts.iter().map(|(_, units)| units).sum();
+        self.on_hand.iter().sum::<i64>() - promised.sum::<i64>() - drafts
     }
 
     /// What the shop shows.
@@ -89,6 +92,11 @@ impl World {
         here.map(|order| order.current - order.fulfilled).sum()
     }
 
+    /// What Shopify has reserved for drafts at a location.
+    pub(super) fn drafted(&self, place: usize) -> i64 {
+        self.drafts.iter().filter(|(own, _)| *own == place).map(|(_, units)| units).sum()
+    }
+
     /// Reserved in a warehouse.
     pub(super) fn reserved(&self, place: usize) -> i64 {
         self.orders.iter().map(|order| order.reserved[place]).sum()
@@ -96,9 +104,10 @@ impl World {
 
     /// One line of everything.
     pub(super) fn told(&self) -> String {
-        let Self { now, on_hand, available, orders, taken_away } = self;
+        let Self { now, on_hand, available, orders, drafts, taken_away } = self;
         let slack = self.slack();
-        format!("at {now}: on hand {on_hand:?}, available {available:?}, slack {slack}, away {taken_away}, {orders:?}")
+        let shown = format!("on hand {on_hand:?}, available {available:?}, drafts {drafts:?}, slack {slack}");
+        format!("at {now}: {shown}, away {taken_away}, {orders:?}")
     }
 
     fn pick(&self, random: &mut StdRng, fits: impl Fn(&Order) -> bool) -> Option<usize> {
@@ -115,6 +124,10 @@ impl World {
         let current = random.random_range(1..=self.available[place]);
         let fulfilled = if random.random_bool(0.2) { current } else { 0 };
         self.available[place] -= current;
+        self.place_order(place, current, fulfilled);
+    }
+
+    fn place_order(&mut self, place: usize, current: i64, fulfilled: i64) {
         self.orders.push(Order {
             place: Some(place),
             current,
@@ -126,6 +139,33 @@ impl World {
             reserved: [0, 0],
             shipped: 0,
         });
+    }
+
+    /// Staff reserve units for a draft.
+    pub(super) fn draft(&mut self, random: &mut StdRng) {
+        let place = random.random_range(0..2);
+        if self.available[place] > 0 {
+            let units = random.random_range(1..=self.available[place]);
+            self.available[place] -= units;
+            self.drafts.push((place, units));
+        }
+    }
+
+    /// A draft becomes an order, wherever that takes its units from.
+    pub(super) fn complete_draft(&mut self, random: &mut StdRng) {
+        if !self.drafts.is_empty() {
+            let (_, units) = self.drafts.swap_remove(random.random_range(0..self.drafts.len()));
+            let place = random.random_range(0..2);
+            self.place_order(place, units, 0);
+        }
+    }
+
+    /// A draft comes to nothing: its units may be bought again.
+    pub(super) fn give_up_draft(&mut self, random: &mut StdRng) {
+        if !self.drafts.is_empty() {
+            let (place, units) = self.drafts.swap_remove(random.random_range(0..self.drafts.len()));
+            self.available[place] += units;
+        }
     }
 
     /// A unit is added to an order.

@@ -4,13 +4,15 @@ use rust_decimal::Decimal;
 
 use super::super::bundle::plain_euros;
 use super::super::generate::tax;
+use super::super::model::OrderVersion;
 use super::super::{Shop, State, Story};
-use super::{ONLINE_STORE, Standing, WhenOut};
+use super::{ONLINE_STORE, Standing, Stock, WhenOut};
 
-/// A variant that can be bought, as an order's line needs it.
-struct Offer {
+/// A variant that can be sold, as an order's line needs it.
+pub(super) struct Offer {
     product: u64,
     variant: u64,
+    sku: String,
     title: String,
     price: Decimal,
 }
@@ -25,17 +27,28 @@ impl Shop {
             state.stock.counts.units_denied += u64::from(units);
             return None;
         };
-        let id = self.place_in(&mut state, Story::Plain, |order| {
+        Some(self.sell(&mut state, &offer, units, |_| ()))
+    }
+
+    /// Places an order of so many units of what is offered; gives its id.
+    pub(super) fn sell(
+        &self,
+        state: &mut State,
+        offer: &Offer,
+        units: u32,
+        last_word: impl FnOnce(&mut OrderVersion),
+    ) -> u64 {
+        self.place_in(state, Story::Plain, |order| {
             plain_euros(order);
             if let Some(line) = order.lines.first_mut() {
                 (line.product_id, line.variant_id) = (Some(offer.product), Some(offer.variant));
-                (line.sku, line.part, line.title) = (Some(sku.to_owned()), sku.to_owned(), offer.title.clone());
+                (line.sku, line.part, line.title) = (Some(offer.sku.clone()), offer.sku.clone(), offer.title.clone());
                 line.price = order.currencies.price(offer.price);
                 (line.quantity, line.current_quantity) = (units, units);
             }
             tax(order);
-        });
-        Some(id)
+            last_word(order);
+        })
     }
 
     /// Staff send all that is left of an order. Unknown ids are ignored. Nothing is delivered.
@@ -63,6 +76,14 @@ fn offer(state: &State, sku: &str, units: u32) -> Option<Offer> {
     if !is_shown || !product.published.contains(&ONLINE_STORE) || !(is_sold_on || is_enough) {
         return None;
     }
+    offered(stock, id)
+}
+
+/// A variant as staff can sell it, whether or not it is shown or there.
+pub(super) fn offered(stock: &Stock, id: u64) -> Option<Offer> {
+    let variant = stock.variants.get(&id)?;
+    let product = stock.products.get(&variant.product)?;
     let price = variant.price.ceil().max(Decimal::ONE);
-    Some(Offer { product: variant.product, variant: id, title: product.title.clone(), price })
+    let (sku, title) = (variant.sku.clone()?, product.title.clone());
+    Some(Offer { product: variant.product, variant: id, sku, title, price })
 }

@@ -2,6 +2,7 @@
 //! move the levels as they are placed, changed, fulfilled and cancelled. A shop that was not stocked up has nothing of this.
 
 mod buy;
+mod drafts;
 mod listing;
 mod orders;
 mod people;
@@ -19,6 +20,7 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 
 use super::super::world;
+use drafts::Draft;
 use orders::Held;
 use repeated::Once;
 
@@ -138,12 +140,21 @@ impl Variant {
 pub(super) struct Level {
     available: i64,
     committed: i64,
+    /// For drafts, which are no orders yet.
+    reserved: i64,
     at: Timestamp,
 }
 
 impl Level {
     fn on_hand(&self) -> i64 {
-        self.available + self.committed
+        self.available + self.committed + self.reserved
+    }
+
+    /// Reserves so many more units, or fewer.
+    fn set_aside(&mut self, units: i64, now: Timestamp) {
+        self.reserved += units;
+        self.available -= units;
+        self.at = now;
     }
 }
 
@@ -224,6 +235,8 @@ pub(super) struct Stock {
     price_lists: BTreeMap<u64, PriceList>,
     /// What orders hold, by order.
     held: BTreeMap<u64, Vec<Held>>,
+    /// What is reserved for drafts, by draft.
+    drafts: BTreeMap<u64, Draft>,
     once: Once,
     counts: StockCounts,
     level_writes: Vec<LevelWrite>,
@@ -283,7 +296,7 @@ impl Stock {
         self.locations.insert(WAREHOUSE, Location { name: "Lager", is_active: true, sells_online: true });
         self.locations.insert(TILL, Location { name: "Köln", is_active: true, sells_online: false });
         self.price_lists.insert(SWEDISH_PRICES, PriceList { name: "Sverige", currency: "SEK", fixed: BTreeMap::new() });
-        let level = Level { available, committed: 0, at: now };
+        let level = Level { available, committed: 0, reserved: 0, at: now };
         let both = || vec![(WAREHOUSE, level), (TILL, level)];
         for index in 0..world::CATALOGUE_LEN {
             let world::Variant { sku, title, price, .. } = world::variant(index);

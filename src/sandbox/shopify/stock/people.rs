@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use rust_decimal::Decimal;
 
 use super::super::{Shop, State};
@@ -22,6 +23,8 @@ pub struct LevelView {
     pub available: i64,
     /// What orders have of it that was not sent yet.
     pub committed: i64,
+    /// What is reserved of it for drafts.
+    pub reserved: i64,
 }
 
 /// A product as staff see it.
@@ -57,6 +60,7 @@ impl Shop {
                 location: *location,
                 available: level.available,
                 committed: level.committed,
+                reserved: level.reserved,
             };
             variant.levels.iter().map(view).collect::<Vec<_>>()
         };
@@ -172,6 +176,15 @@ impl Shop {
         });
     }
 
+    /// Staff stock a SKU at a location where it is not.
+    pub fn staff_stock(&self, sku: &str, location: u64, available: i64) {
+        self.edit_sku(sku, |variant| {
+            if variant.level_mut(location).is_none() {
+                variant.levels.push((location, Level { available, committed: 0, reserved: 0, at: Timestamp::now() }));
+            }
+        });
+    }
+
     /// A SKU is not stocked at a location any more.
     pub fn staff_unstock(&self, sku: &str, location: u64) {
         self.edit_sku(sku, |variant| variant.levels.retain(|(id, _)| *id != location));
@@ -258,8 +271,8 @@ impl State {
         let id = self.ids.next();
         let mut variant = self.stock.variants.get(&of)?.clone();
         variant.product = product;
-        // What orders hold stays with the variant that was sold.
-        variant.levels.iter_mut().for_each(|(_, level)| level.committed = 0);
+        // What orders and drafts hold stays with the variant that was sold.
+        variant.levels.iter_mut().for_each(|(_, level)| (level.committed, level.reserved) = (0, 0));
         self.stock.products.get_mut(&product)?.variants.push(id);
         self.stock.variants.insert(id, variant);
         Some(id)

@@ -206,7 +206,8 @@ impl Stock {
     fn set(&mut self, entry: &Entry, name: &str, now: Timestamp) -> Option<Changed> {
         let level = self.variants.get_mut(&entry.variant)?.level_mut(entry.location)?;
         let from = level.available;
-        level.available = if name == "available" { entry.quantity } else { entry.quantity - level.committed };
+        let promised = level.committed + level.reserved;
+        level.available = if name == "available" { entry.quantity } else { entry.quantity - promised };
         let to = level.available;
         self.counts.levels_set += 1;
         if from == to {

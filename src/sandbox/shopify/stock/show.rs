@@ -13,9 +13,9 @@ use super::{
 /// Publications and what their catalogs are called.
 pub(super) const PUBLICATIONS: [(u64, &str); 2] = [(ONLINE_STORE, "Online Store"), (POINT_OF_SALE, "Point of Sale")];
 
-/// Names of quantities; the sandbox counts only the first three, the others are always zero.
+/// Names of quantities; the sandbox counts only the first four, the others are always zero.
 const QUANTITIES: [&str; 8] =
-    ["available", "committed", "on_hand", "incoming", "reserved", "damaged", "quality_control", "safety_stock"];
+    ["available", "committed", "on_hand", "reserved", "incoming", "damaged", "quality_control", "safety_stock"];
 
 impl Stock {
     /// A product with its variants.
@@ -155,6 +155,7 @@ impl Stock {
         let quantity = |name: &str| match name {
             "available" => level.available,
             "committed" => level.committed,
+            "reserved" => level.reserved,
             "on_hand" => level.on_hand(),
             _ => 0,
         };
@@ -164,7 +165,7 @@ impl Stock {
         });
         object(json!({
             "__typename": "InventoryLevel", "id": level_id(item, location), "isActive": place["isActive"],
-            "canDeactivate": level.committed == 0, "createdAt": time(level.at), "updatedAt": time(level.at),
+            "canDeactivate": level.committed == 0 && level.reserved == 0, "createdAt": time(level.at), "updatedAt": time(level.at),
             "item": {"__typename": "InventoryItem", "id": gid("InventoryItem", item), "legacyResourceId": item.to_string(), "sku": variant.sku,
                 "tracked": variant.is_tracked},
             "location": place, "quantities": quantities,

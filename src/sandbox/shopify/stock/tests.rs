@@ -181,6 +181,33 @@ fn orders_commit_give_back_and_send_what_they_hold() {
     assert_eq!((mug(&shop), shop.stock_counts().units_denied), ((2, 0), 2));
 }
 
+#[tokio::test]
+async fn what_is_reserved_for_a_draft_is_not_for_sale_until_it_is_given_up() {
+    let app = App::new(0, 4);
+    let shop = app.shop();
+    let reserved = || {
+        let levels = shop.levels();
+        levels.iter().filter(|level| level.variant == MUG).map(|level| level.reserved).sum::<i64>()
+    };
+    let first = shop.reserve_for_draft("MUG-001", 3).expect("there are four");
+    assert_eq!((mug(&shop), reserved()), ((1, 0), 3));
+    assert_eq!((shop.reserve_for_draft("MUG-001", 2), shop.buy("MUG-001", 2)), (None, None), "there is one");
+    let query = "query($id: ID!) { inventoryItem(id: $id) { inventoryLevels(first: 1) { nodes { \
+                 quantities(names: [\"on_hand\", \"reserved\"]) { name quantity } } } } }";
+    let item = format!("gid://shopify/InventoryItem/{}", MUG + ITEMS_FROM);
+    let shown = app.ask(query, json!({"id": item})).await;
+    let quantities = &shown["data"]["inventoryItem"]["inventoryLevels"]["nodes"][0]["quantities"];
+    assert_eq!(*quantities, json!([{"name": "on_hand", "quantity": 4}, {"name": "reserved", "quantity": 3}]));
+    let order = shop.complete_draft(first).expect("it is there");
+    assert_eq!((mug(&shop), reserved(), shop.order_ids()), ((1, 3), 0, vec![order]));
+    assert_eq!(shop.complete_draft(first), None, "it is an order");
+    let second = shop.reserve_for_draft("MUG-001", 1).expect("there is one");
+    shop.staff_count("MUG-001", WAREHOUSE, -1);
+    shop.give_up_draft(second);
+    shop.give_up_draft(second);
+    assert_eq!((mug(&shop), reserved()), ((0, 3), 0));
+}
+
 #[test]
 fn the_shop_sells_what_it_shows_and_sells_on_where_staff_say_so() {
     let app = App::new(0, 1);
