@@ -1,5 +1,5 @@
 //! ShopifyWriter: the only writer to the shop of its connection. Tells what is due of orders, in batches; then sets levels, deals with
-//! products that have run out, and sets prices.
+//! products that have run out, and sets prices, a few calls each, with orders between them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,10 +40,11 @@ impl Step for ShopifyWriter {
 }
 
 impl ShopifyWriter {
-    /// Orders first: what they tell is never behind a list of levels.
+    /// Orders first, and again between everything else: what they tell is never behind more than a few calls, each of which may wait
+    /// long for Shopify's points.
     async fn write(&self) -> Result<Option<Duration>, StoreError> {
         let link = &self.link;
-        let told = if link.rules.writes_back() { write_back::drain(link).await? } else { None };
+        let told = self.tell().await?;
         if !link.stock.settings().is_on() {
             return Ok(told);
         }
@@ -51,12 +52,19 @@ impl ShopifyWriter {
         if set.is_some_and(|wait| wait.is_zero()) {
             return Ok(set);
         }
+        self.tell().await?;
         let out = match outs::look(link).await? {
             Looked::Done => None,
             Looked::More => Some(Duration::ZERO),
             Looked::Held => Some(OUTS_PAUSE),
         };
+        let told = self.tell().await?;
         let priced = prices::write::drain(link, CALLS_AT_ONCE).await?;
         Ok([told, set, out, priced].into_iter().flatten().min())
+    }
+
+    /// What is due of orders; gives how long until more is.
+    async fn tell(&self) -> Result<Option<Duration>, StoreError> {
+        if self.link.rules.writes_back() { write_back::drain(&self.link).await } else { Ok(None) }
     }
 }

@@ -7,7 +7,7 @@ use super::output::{Format, exact_number, say, say_json};
 use crate::domain::ids::ConnectionName;
 use crate::mapping::stock::StockRules;
 use crate::mapping::stock::counted::counted;
-use crate::mapping::stock::target::Terms;
+use crate::mapping::stock::terms::Terms;
 use crate::store::{LevelRow, StockVariant, Store};
 
 pub(super) async fn explain(
@@ -51,7 +51,7 @@ pub(super) fn level_json(level: &LevelRow) -> Value {
         json!({
             "steps": steps.collect::<Map<_, _>>(), "short": exact_number(terms.short), "shares": terms.shares,
             "units": exact_number(terms.units), "whole": terms.whole, "cap": terms.cap, "committed": terms.committed,
-            "held": terms.held.map(|held| held.as_str()),
+            "most": terms.most, "held": terms.held.map(|held| held.as_str()),
         })
     });
     json!({
@@ -129,6 +129,9 @@ fn level_lines(level: &LevelRow) -> Vec<String> {
     lines.push(line("cap", &terms.cap.map_or_else(|| "-".to_owned(), |cap| cap.to_string())));
     lines.push(line("committed", &terms.committed.to_string()) + "  to orders here, when it was planned");
     lines.push(line("wanted", &cell(level.wanted)));
+    if let Some(most) = terms.most {
+        lines.push(line("most", &most.to_string()) + "  if some counts twice: only by this a product runs out");
+    }
     let held = terms.held.map_or_else(String::new, |held| format!("  {}", held.text()));
     lines.push(line("set to", &cell(level.quantity)) + &held);
     if let Some(pending) = level.pending {
@@ -166,6 +169,7 @@ mod tests {
             whole: 9,
             cap: Some(8),
             committed: 4,
+            most: Some(10),
             held: Some(Held::Books),
             ..Terms::default()
         };
@@ -194,7 +198,8 @@ mod tests {
             assert!(told.contains(word), "{word}: {told}");
         }
         let steps = Terms::default().steps().map(|(name, _)| name);
-        for term in steps.into_iter().chain(["short", "shares", "units", "whole", "cap", "committed", "pending"]) {
+        let others = ["short", "shares", "units", "whole", "cap", "committed", "most", "pending"];
+        for term in steps.into_iter().chain(others) {
             assert!(told.lines().any(|line| line.trim_start().starts_with(term)), "{term}: {told}");
         }
         assert_eq!(level_json(&level)["terms"]["held"], "books");

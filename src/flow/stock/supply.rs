@@ -6,6 +6,7 @@ use crate::domain::stock::{InventoryPolicy, ProductStatus};
 use crate::flow::Connection;
 use crate::mapping::stock::out::{ProductReading, UnitsLeft, VariantReading};
 use crate::mapping::stock::settings::{BundleStock, OutPolicy};
+use crate::mapping::stock::terms::Terms;
 use crate::shopify::stock_out::ShownProduct;
 use crate::store::{LevelRow, LevelState, StockVariant};
 
@@ -17,8 +18,8 @@ pub(super) type Left = BTreeMap<u64, UnitsLeft>;
 
 /// What one level tells of what is left.
 enum LevelUnits {
-    /// It follows IFS, and comes to so many.
-    Wanted(i64),
+    /// It follows IFS, and comes to so many; or to so many, did nothing count twice.
+    Wanted(i64, i64),
     /// Somebody else keeps it: what it shows counts.
     Shown,
     /// Nobody knows.
@@ -40,17 +41,25 @@ pub(super) fn left_of(link: &Connection, variants: &[StockVariant]) -> Left {
     let places: Vec<u64> = link.stock.places().iter().map(|place| place.location).collect();
     let of = |variant: &StockVariant| {
         let rule = link.stock.of_sku(sku_of(variant));
-        let (mut sum, mut follows) = (0_i64, false);
+        let (mut least, mut most, mut follows) = (0_i64, 0_i64, false);
         for level in &variant.levels {
             let is_kept = places.contains(&level.location_id) && rule.follows_at(level.location_id);
             let units = if is_kept { units_of(variant, level) } else { LevelUnits::Shown };
-            match units {
-                LevelUnits::Wanted(wanted) => (sum, follows) = (sum.saturating_add(wanted), true),
-                LevelUnits::Shown => sum = sum.saturating_add(level.available.max(0)),
+            let (of_least, of_most) = match units {
+                LevelUnits::Wanted(wanted, most) => {
+                    follows = true;
+                    (wanted, most)
+                }
+                LevelUnits::Shown => (level.available.max(0), level.available.max(0)),
                 LevelUnits::Unknown => return UnitsLeft::Unknown,
-            }
+            };
+            (least, most) = (least.saturating_add(of_least), most.saturating_add(of_most));
         }
-        if follows { UnitsLeft::Known(sum) } else { UnitsLeft::Unfollowed(sum) }
+        match (follows, least == most) {
+            (false, _) => UnitsLeft::Unfollowed(least),
+            (true, true) => UnitsLeft::Known(least),
+            (true, false) => UnitsLeft::Doubtful { least, most },
+        }
     };
     variants.iter().map(|variant| (variant.variant_id, of(variant))).collect()
 }
@@ -64,10 +73,15 @@ fn units_of(variant: &StockVariant, level: &LevelRow) -> LevelUnits {
         return LevelUnits::Unknown;
     }
     match (level.wanted, &level.reason) {
-        (Some(wanted), _) => LevelUnits::Wanted(wanted),
+        (Some(wanted), _) => LevelUnits::Wanted(wanted, most_of(level).unwrap_or(wanted)),
         (None, Some((code, _))) if !PASSING.contains(&code.as_str()) => LevelUnits::Shown,
         (None, _) => LevelUnits::Unknown,
     }
+}
+
+/// What a level would come to, did nothing count twice; none where that is what is wanted.
+fn most_of(level: &LevelRow) -> Option<i64> {
+    level.terms.as_deref().and_then(|text| serde_json::from_str::<Terms>(text).ok())?.most
 }
 
 /// What is left of a variant; of a bundle what Shopify says can be made.
@@ -156,7 +170,7 @@ mod tests {
             levels: Vec::new(),
         };
         match units_of(&variant, level) {
-            LevelUnits::Wanted(wanted) => Some(wanted),
+            LevelUnits::Wanted(wanted, _) => Some(wanted),
             LevelUnits::Shown => Some(level.available),
             LevelUnits::Unknown => None,
         }
@@ -171,6 +185,17 @@ mod tests {
         let mut new = level(LevelState::Read, None, None);
         new.planned_from = None;
         assert_eq!(told("CUP", &new), None, "never planned");
+    }
+
+    #[test]
+    fn what_may_count_twice_is_told_beside_what_is_wanted() {
+        let terms = |most| Terms { most, ..Terms::default() };
+        for (most, kept) in [(None, None), (Some(2), Some(2))] {
+            let mut level = level(LevelState::Planned, Some(0), None);
+            level.terms = Some(serde_json::to_string(&terms(most)).expect("plain data"));
+            assert_eq!(most_of(&level), kept);
+        }
+        assert_eq!(most_of(&level(LevelState::Planned, Some(0), None)), None, "another version wrote it");
     }
 
     #[test]

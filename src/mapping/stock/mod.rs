@@ -21,6 +21,7 @@ pub mod unwritten;
 pub mod fewer;
 pub mod held;
 pub mod target;
+pub mod terms;
 
 pub mod out;
 

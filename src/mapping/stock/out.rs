@@ -39,6 +39,13 @@ pub struct VariantReading {
 pub enum UnitsLeft {
     /// So much: IFS said so, in a reading that was used. Of a bundle: so many can be made, Shopify says.
     Known(i64),
+    /// IFS said so, and something may count twice for now: it is there again by the one, and has run out only by the other.
+    Doubtful {
+        /// So much for sure.
+        least: i64,
+        /// So much where nothing counts twice.
+        most: i64,
+    },
     /// Nobody said so: stock that was not read, a level that is still to be planned.
     Unknown,
     /// Nothing of it follows IFS any more, whoever keeps it; the shop shows so many. That it has run out is not for us to say; that it is
@@ -221,7 +228,9 @@ fn supply(product: &ProductReading, policy: OutPolicy, rules: &StockRules) -> Su
         if variant.is_bundle && out.bundle == BundleStock::Leave {
             return match variant.left {
                 UnitsLeft::Known(left) | UnitsLeft::Unfollowed(left) if is_back(left) => Supply::Back,
-                UnitsLeft::Known(_) | UnitsLeft::Unfollowed(_) | UnitsLeft::Unknown => Supply::Unclear,
+                UnitsLeft::Known(_) | UnitsLeft::Doubtful { .. } | UnitsLeft::Unfollowed(_) | UnitsLeft::Unknown => {
+                    Supply::Unclear
+                }
             };
         }
         if sells_on || !(variant.is_tracked || variant.is_bundle) {
@@ -229,10 +238,16 @@ fn supply(product: &ProductReading, policy: OutPolicy, rules: &StockRules) -> Su
         }
         match variant.left {
             UnitsLeft::Unknown => Supply::Unclear,
-            UnitsLeft::Known(left) | UnitsLeft::Unfollowed(left) if is_back(left) => Supply::Back,
+            UnitsLeft::Known(left) | UnitsLeft::Unfollowed(left) | UnitsLeft::Doubtful { least: left, .. }
+                if is_back(left) =>
+            {
+                Supply::Back
+            }
             UnitsLeft::Unfollowed(_) => Supply::Unclear,
-            UnitsLeft::Known(left) if left <= i64::from(out.out_at) => Supply::Out,
-            UnitsLeft::Known(_) => Supply::Between,
+            UnitsLeft::Known(left) | UnitsLeft::Doubtful { most: left, .. } if left <= i64::from(out.out_at) => {
+                Supply::Out
+            }
+            UnitsLeft::Known(_) | UnitsLeft::Doubtful { .. } => Supply::Between,
         }
     };
     let supplies: Vec<Supply> = product.variants.iter().map(of_variant).collect();

@@ -11,15 +11,14 @@
 
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive as _;
-use serde::{Deserialize, Serialize};
 
 use super::held::Held;
-use super::rows::{LocationStock, PartStock, is_sound};
+use super::rows::{LocationStock, PartStock, PartSums, is_sound};
 use super::rules::{SkuRule, StockRules, is_conversion};
 use super::settings::{Levels, SharedPart, ShopReserved};
+use super::terms::Terms;
 use super::unwritten::SkuOrders;
 use crate::domain::stock::{LevelKey, LevelReading};
-use crate::mapping::scalar::exact;
 
 /// Counts of Shopify beyond this are none.
 const COUNT_MAX: i64 = 1_000_000_000;
@@ -54,6 +53,11 @@ impl Demand {
     /// for a moment looks reserved before and after. `reserved` is that of the whole site. Where nothing moves the three are one.
     fn units(self, reserved: Decimal) -> Decimal {
         self.unreserved_before.max(self.unreserved_after).max(self.open_after - reserved)
+    }
+
+    /// What one reading told at least: a line that moved between both counts once.
+    fn least(self) -> Decimal {
+        self.unreserved_before.min(self.unreserved_after)
     }
 }
 
@@ -150,70 +154,6 @@ impl Target {
     }
 }
 
-/// Every figure of one level, in units of the stock but where it says otherwise. `on_hand` - `reserved` + `pre_order` - `owed` -
-/// `shop_reserved` - `demand` - `unwritten` - `safety` is what the location has; below nothing it is what others owe for it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Terms {
-    /// What is there, as far as it counts.
-    #[serde(with = "exact")]
-    pub on_hand: Decimal,
-    /// Of that, what is reserved.
-    #[serde(with = "exact")]
-    pub reserved: Decimal,
-    /// What may be sold before it is there.
-    #[serde(with = "exact")]
-    pub pre_order: Decimal,
-    /// What other locations of the site lack.
-    #[serde(with = "exact")]
-    pub owed: Decimal,
-    /// What Shopify has reserved for what is no order yet, as far as it is taken here.
-    #[serde(default, with = "exact")]
-    pub shop_reserved: Decimal,
-    /// What open lines in IFS still take, as far as it is taken here.
-    #[serde(with = "exact")]
-    pub demand: Decimal,
-    /// What Shopify's orders take that IFS does not hold yet, as far as it is taken here.
-    #[serde(with = "exact")]
-    pub unwritten: Decimal,
-    /// What the whole site lacks, for all that was promised.
-    #[serde(with = "exact")]
-    pub short: Decimal,
-    /// What is kept back.
-    #[serde(with = "exact")]
-    pub safety: Decimal,
-    /// How many SKUs share the rest.
-    pub shares: u32,
-    /// Units of the stock for one that is sold.
-    #[serde(with = "exact")]
-    pub units: Decimal,
-    /// Whole units that are sold, before the cap.
-    pub whole: i64,
-    /// Most units that are shown.
-    pub cap: Option<u32>,
-    /// Of these orders' units, in units that are sold: what Shopify has committed at the first reading, at this location.
-    pub committed: i64,
-    /// Why it is not set to what is wanted at once; none where it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub held: Option<Held>,
-}
-
-impl Terms {
-    /// The figures by their names, signed as they count, for whoever asks how a level came about: together they are what the location
-    /// has for its levels. Below nothing, the site's other locations bear it.
-    pub fn steps(&self) -> [(&'static str, Decimal); 8] {
-        [
-            ("on_hand", self.on_hand),
-            ("reserved", -self.reserved),
-            ("pre_order", self.pre_order),
-            ("owed", -self.owed),
-            ("shop_reserved", -self.shop_reserved),
-            ("demand", -self.demand),
-            ("unwritten", -self.unwritten),
-            ("safety", -self.safety),
-        ]
-    }
-}
-
 /// One location's stock on its way to the levels.
 struct Shelf {
     stock: LocationStock,
@@ -248,39 +188,22 @@ pub fn plan(pool: &Pool, rules: &StockRules) -> Result<Vec<Target>, Left> {
     if sold.len() > 1 && rules.shared_part() == SharedPart::Park {
         return Err(Left::SharedPart(sold));
     }
-    // 1. What each location has.
-    let mut shelves: Vec<Shelf> = sums.locations.iter().map(|stock| shelf(*stock, pool)).collect();
-    pre_order(&mut shelves, pool);
-    let mut owed = Decimal::ZERO;
-    for shelf in shelves.iter_mut().filter(|shelf| shelf.free < Decimal::ZERO) {
-        owed -= shelf.free;
-        shelf.free = Decimal::ZERO;
-    }
-    // 2. What is promised.
-    let of_goods = |goods: &Goods| Decimal::from(goods.orders.unwritten()) * goods.units();
-    let unwritten: Decimal = pool.goods.iter().map(of_goods).sum();
-    let reserved_of = |goods: &Goods| Decimal::from(goods.orders.reserved.max(0)) * goods.units();
-    let shop_reserved: Decimal = match rules.reserved() {
-        ShopReserved::Subtract => pool.goods.iter().map(reserved_of).sum(),
-        ShopReserved::Ignore => Decimal::ZERO,
-    };
-    let mut short = take(&mut shelves, owed, |shelf| &mut shelf.promised, |shelf| &mut shelf.owed);
-    short += take(&mut shelves, shop_reserved, |shelf| &mut shelf.set_aside, |shelf| &mut shelf.shop_reserved);
-    let demand = pool.demand.units(sums.reserved);
-    short += take(&mut shelves, demand, |shelf| &mut shelf.promised, |shelf| &mut shelf.demand);
-    short += take(&mut shelves, unwritten, |shelf| &mut shelf.promised, |shelf| &mut shelf.unwritten);
-    // 3. What is kept back.
-    for shelf in &mut shelves {
-        let safety = shelf.safety.min(shelf.free);
-        (shelf.safety, shelf.free) = (safety, shelf.free - safety);
-    }
+    // 1. to 3. What each location has left; and what it would have, did nothing count twice.
+    let (shelves, short) = laid_out((pool, sums), rules, pool.demand.units(sums.reserved), SkuOrders::unwritten);
+    let (roomy, _) = laid_out((pool, sums), rules, pool.demand.least(), |orders| orders.unwritten_here);
     // 4. Whole units.
     let free: Decimal = shelves.iter().map(|shelf| shelf.free).sum();
     let mut targets = Vec::new();
     for (goods, level, shelf) in kept(pool, &shelves) {
         let shares = u32::try_from(shelf.levels).unwrap_or(u32::MAX);
-        let whole = whole_units(shelf.free, Decimal::from(shares) * goods.units())?;
-        let wanted = goods.rule.cap.map_or(whole, |cap| whole.min(cap.into()));
+        let units = Decimal::from(shares) * goods.units();
+        let whole = whole_units(shelf.free, units)?;
+        let capped = |whole: i64| goods.rule.cap.map_or(whole, |cap| whole.min(cap.into()));
+        let wanted = capped(whole);
+        let most = match roomy.iter().find(|roomy| roomy.stock.location == shelf.stock.location) {
+            Some(roomy) => capped(whole_units(roomy.free, units)?),
+            None => wanted,
+        };
         let terms = Terms {
             on_hand: shelf.stock.on_hand,
             reserved: shelf.stock.reserved,
@@ -296,6 +219,7 @@ pub fn plan(pool: &Pool, rules: &StockRules) -> Result<Vec<Target>, Left> {
             whole,
             cap: goods.rule.cap,
             committed: level.committed,
+            most: Some(most).filter(|most| *most > wanted),
             held: None,
         };
         let target = Target { key: level.key, available: level.available, quantity: wanted, wanted, terms };
@@ -303,6 +227,41 @@ pub fn plan(pool: &Pool, rules: &StockRules) -> Result<Vec<Target>, Left> {
     }
     // 5. How far each level may go at once.
     Ok(in_room(targets, free - shown(pool, &shelves), pool.books))
+}
+
+/// Each location with what is left there when all that was promised is taken away and some is kept back; and what the site lacks for that.
+fn laid_out(
+    (pool, sums): (&Pool, &PartSums),
+    rules: &StockRules,
+    demand: Decimal,
+    unwritten: fn(&SkuOrders) -> i64,
+) -> (Vec<Shelf>, Decimal) {
+    // 1. What each location has.
+    let mut shelves: Vec<Shelf> = sums.locations.iter().map(|stock| shelf(*stock, pool)).collect();
+    pre_order(&mut shelves, pool);
+    let mut owed = Decimal::ZERO;
+    for shelf in shelves.iter_mut().filter(|shelf| shelf.free < Decimal::ZERO) {
+        owed -= shelf.free;
+        shelf.free = Decimal::ZERO;
+    }
+    // 2. What is promised.
+    let unwritten_of = |goods: &Goods| Decimal::from(unwritten(&goods.orders)) * goods.units();
+    let unwritten: Decimal = pool.goods.iter().map(unwritten_of).sum();
+    let reserved_of = |goods: &Goods| Decimal::from(goods.orders.reserved.max(0)) * goods.units();
+    let shop_reserved: Decimal = match rules.reserved() {
+        ShopReserved::Subtract => pool.goods.iter().map(reserved_of).sum(),
+        ShopReserved::Ignore => Decimal::ZERO,
+    };
+    let mut short = take(&mut shelves, owed, |shelf| &mut shelf.promised, |shelf| &mut shelf.owed);
+    short += take(&mut shelves, shop_reserved, |shelf| &mut shelf.set_aside, |shelf| &mut shelf.shop_reserved);
+    short += take(&mut shelves, demand, |shelf| &mut shelf.promised, |shelf| &mut shelf.demand);
+    short += take(&mut shelves, unwritten, |shelf| &mut shelf.promised, |shelf| &mut shelf.unwritten);
+    // 3. What is kept back.
+    for shelf in &mut shelves {
+        let safety = shelf.safety.min(shelf.free);
+        (shelf.safety, shelf.free) = (safety, shelf.free - safety);
+    }
+    (shelves, short)
 }
 
 /// The levels that are kept up to date, with their locations' stock.

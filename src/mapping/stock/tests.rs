@@ -7,7 +7,8 @@ use super::out::{OutEnd, OutRow, OutStep, ProductReading, UnitsLeft, VariantRead
 use super::rows::{LocationStock, PartStock, PartSums};
 use super::rules::StockRules;
 use super::settings::{Levels, OutPolicy, StockSettings};
-use super::target::{Books, Demand, Goods, Left, Pool, Target, Terms, plan};
+use super::target::{Books, Demand, Goods, Left, Pool, Target, plan};
+use super::terms::Terms;
 use super::unwritten::SkuOrders;
 use crate::domain::stock::{InventoryPolicy, LevelKey, LevelReading, OutAct, OutState, ProductStatus};
 
@@ -246,6 +247,38 @@ fn a_product_has_run_out_when_none_of_its_variants_is_left() {
     let mut bundle = active(&[0]);
     bundle.variants[0].is_bundle = true;
     assert_eq!(drafting(&bundle, None), OutStep::Nothing);
+}
+
+#[test]
+fn what_may_count_twice_is_taken_from_a_level_and_makes_no_product_run_out() {
+    let rules = two("cap = 5");
+    let mut pool = pool(&[(3, 0), (0, 0)], 2, vec![level(7, 1, 1, 2), level(7, 2, 0, 0)], &rules);
+    let told = |pool: &Pool| {
+        let targets = planned(pool, &rules);
+        targets.iter().map(|target| (target.wanted, target.terms.most)).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&pool), [(1, None), (0, None)]);
+    // An order that IFS holds was touched: its two units pass for those of another one.
+    pool.goods[0].orders = SkuOrders { committed: 2, ..SkuOrders::default() };
+    assert_eq!(told(&pool), [(0, Some(1)), (0, None)]);
+    // One that IFS does not hold counts, whatever is left then.
+    pool.goods[0].orders = SkuOrders { unwritten_here: 1, known_committed: 1, committed: 3, reserved: 0 };
+    assert_eq!(told(&pool), [(0, None), (0, None)]);
+    // A line that was shipped between the readings of the open lines.
+    pool.goods[0].orders = SkuOrders::default();
+    pool.demand.unreserved_after = Decimal::ZERO;
+    pool.demand.open_after = Decimal::ZERO;
+    assert_eq!(told(&pool), [(1, Some(3)), (0, None)]);
+}
+
+#[test]
+fn a_product_has_run_out_only_where_nothing_is_left_that_may_count_twice() {
+    let of = |status, least, most| product(status, &[(InventoryPolicy::Deny, UnitsLeft::Doubtful { least, most })]);
+    let disabled = row(OutState::Disabled);
+    assert_eq!(drafting(&of(ProductStatus::Active, 0, 2), None), OutStep::Nothing);
+    assert_eq!(drafting(&of(ProductStatus::Active, 0, 1), None), OutStep::Disable(vec![OutAct::Draft]));
+    assert_eq!(drafting(&of(ProductStatus::Draft, 0, 9), Some(&disabled)), OutStep::Nothing, "not there for sure");
+    assert_eq!(drafting(&of(ProductStatus::Draft, 4, 9), Some(&disabled)), OutStep::Enable(vec![OutAct::Draft]));
 }
 
 #[test]
