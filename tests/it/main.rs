@@ -30,6 +30,7 @@ mod lost_changes;
 mod old_orders;
 mod prices;
 mod prices_kill;
+mod prices_laws;
 mod probes;
 mod proof;
 mod reconcile;

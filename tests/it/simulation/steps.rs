@@ -29,7 +29,7 @@ pub struct Step<R> {
 /// How far a step went.
 pub enum How {
     /// To its next door.
-    Door,
+    Door(Passage),
     /// To its end, which was this.
     Ended(String),
     /// It died at a failpoint.
@@ -134,7 +134,7 @@ impl<R: Copy + Debug> Steps<R> {
         let how = match reached {
             Reached::Door(passage) => {
                 self.trace.say(format!("  {id} {passage:?}"));
-                How::Door
+                How::Door(passage)
             }
             Reached::End(end) => {
                 drop(self.under_way.remove(at));

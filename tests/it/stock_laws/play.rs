@@ -291,7 +291,7 @@ impl Run {
         self.stage.set_remotes_clock();
         let Some(Went { role, owner, how }) = self.steps.go(id, verdict).await else { return };
         let (died, broke_off) = match &how {
-            How::Door => (false, false),
+            How::Door(_) => (false, false),
             How::Ended(end) => (false, end.starts_with("error")),
             How::Died => (true, true),
         };
