@@ -103,8 +103,24 @@ impl Store {
         what: &'static str,
         now: Timestamp,
     ) -> Result<i64, StoreError> {
+        self.resume_run(lease, connection, what, (now, now)).await
+    }
+
+    /// Begins a run, or goes on with one that has failed, under a number of its own either way; told with when it began, which may be long
+    /// ago: it is none of those that were asked for since.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] when the lease is no longer ours.
+    pub async fn resume_run(
+        &self,
+        lease: &Lease,
+        connection: &ConnectionName,
+        what: &'static str,
+        (began, now): (Timestamp, Timestamp),
+    ) -> Result<i64, StoreError> {
         use schema::schedule_runs::dsl;
-        let (lease, connection, now) = (lease.clone(), connection.as_str().to_owned(), micros(now));
+        let (lease, connection) = (lease.clone(), connection.as_str().to_owned());
+        let (began, now) = (micros(began), micros(now));
         self.write(move |db| {
             leases::hold(db, &lease)?;
             diesel::update(dsl::schedule_runs)
@@ -113,8 +129,8 @@ impl Store {
                 .filter(dsl::outcome.is_null())
                 .set((dsl::outcome.eq(RunOutcome::BrokeOff.as_str()), dsl::ended_at.eq(now)))
                 .execute(db)?;
-            let run =
-                (dsl::connection.eq(&connection), dsl::what.eq(what), dsl::started_at.eq(now), dsl::figures.eq("{}"));
+            let named = (dsl::connection.eq(&connection), dsl::what.eq(what));
+            let run = (named, dsl::started_at.eq(began), dsl::figures.eq("{}"));
             Ok(diesel::insert_into(dsl::schedule_runs).values(run).returning(dsl::id).get_result(db)?)
         })
         .await

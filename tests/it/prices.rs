@@ -326,6 +326,21 @@ on_both!(a_run_under_other_rules_or_too_old_begins_anew_at_once, own(), async |w
     assert_eq!(outcomes(world), ["broke_off", "done", "broke_off", "done"]);
 });
 
+on_both!(a_run_that_failed_gives_way_to_one_that_a_person_asks_for, own(), async |world: &World| {
+    let steps = begin(world).await;
+    synced(&steps).await;
+    stopped(&steps).await;
+    // As if it had failed behind its first piece; what that compared is another one by the time a person asks.
+    change_place(&steps, |place| place["number"] = 0.into()).await;
+    sells_for(world, &bulk_sku(0), 520);
+    asked(world, &steps).await;
+    let seen = planned(&steps).await;
+    assert!(seen.to_set >= 40, "{seen:?}");
+    set(&steps).await;
+    assert_eq!(variant_of(world, &bulk_sku(0)).1, euros(650), "5.20 without tax");
+    assert_eq!(outcomes(world), ["broke_off", "done"]);
+});
+
 on_both!(a_list_that_the_shop_does_not_have_keeps_the_next_one_whole, with(TWO_LISTS), async |world: &World| {
     let steps = begin(world).await;
     synced(&steps).await;

@@ -130,10 +130,14 @@ pub struct Place {
 }
 
 impl Place {
+    /// When its run began.
+    fn began_at(&self) -> Timestamp {
+        Timestamp::from_microsecond(self.began).unwrap_or(Timestamp::MIN)
+    }
+
     /// Whether its run may go on.
     fn is_good(&self, rules: &str, now: Timestamp) -> bool {
-        let began = Timestamp::from_microsecond(self.began).unwrap_or(Timestamp::MIN);
-        self.rules == rules && now.duration_since(began) <= RUN_MAX
+        self.rules == rules && now.duration_since(self.began_at()) <= RUN_MAX
     }
 
     /// Where the run of a connection stands; none before the first one.
@@ -184,7 +188,7 @@ struct Told {
 }
 
 /// Goes on with the run under way, or begins one that is due. A run under way that is too old, or was begun under other rules, is begun
-/// anew at once, not the next day.
+/// anew at once, not the next day. One that failed gives way to one that is due.
 ///
 /// # Errors
 /// The store's; [`StoreError::Fenced`] when another process owns the tenant.
@@ -192,13 +196,20 @@ pub async fn poll(link: &Connection) -> Result<Polled, StoreError> {
     let (rules, now) = (rules_of(link), link.clock.now());
     let under_way = Place::stored(link).await?.filter(|place| place.run != 0);
     let is_lost = under_way.as_ref().is_some_and(|place| !place.is_good(&rules, now));
-    let mut place = match under_way.filter(|_| !is_lost) {
+    let goes_on = match &under_way {
+        // Some of one that failed is compared already, by what was read before.
+        Some(place) => !is_lost && (place.number != 0 || !is_due(link, false).await?),
+        None => false,
+    };
+    let mut place = match under_way.filter(|_| goes_on) {
         Some(place) => place,
         None if is_due(link, is_lost).await? => Place { rules, began: now.as_microsecond(), ..Place::default() },
         None => return Ok(Polled::Waits(LOOK)),
     };
     if place.number == 0 {
-        place.number = link.store.begin_run(&link.tenant.lease, &link.name, PRICES, link.clock.now()).await?;
+        // It counts from its beginning also where it goes on: what is asked for meanwhile is the next one's.
+        let (lease, at) = (&link.tenant.lease, (place.began_at(), link.clock.now()));
+        place.number = link.store.resume_run(lease, &link.name, PRICES, at).await?;
         if place.run == 0 {
             place.run = place.number;
         }
