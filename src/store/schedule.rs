@@ -129,8 +129,8 @@ impl Store {
                 .filter(dsl::outcome.is_null())
                 .set((dsl::outcome.eq(RunOutcome::BrokeOff.as_str()), dsl::ended_at.eq(now)))
                 .execute(db)?;
-            let named = (dsl::connection.eq(&connection), dsl::what.eq(what));
-            let run = (named, dsl::started_at.eq(began), dsl::figures.eq("{}"));
+            let run =
+                (dsl::connection.eq(&connection), dsl::what.eq(what), dsl::started_at.eq(began), dsl::figures.eq("{}"));
             Ok(diesel::insert_into(dsl::schedule_runs).values(run).returning(dsl::id).get_result(db)?)
         })
         .await
