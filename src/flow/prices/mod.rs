@@ -343,6 +343,8 @@ async fn is_due(link: &Connection, is_lost: bool) -> Result<bool, StoreError> {
     let (_, read) = link.store.latest_runs(&link.name, STOCK).await?;
     let Some(read) = read else { return Ok(false) };
     let (latest, _) = link.store.latest_runs(&link.name, PRICES).await?;
+    // One that never ended, and whose place is not the one under way, died before that was kept: it compared nothing.
+    let latest = latest.filter(|run| is_lost || run.outcome.is_some());
     let is_new = |at: &Timestamp| latest.as_ref().is_none_or(|run| run.started_at < *at);
     // 1.
     let asked = asked(link).await?.filter(is_new);

@@ -14,21 +14,30 @@ use super::play::{Role, Run};
 /// Rounds until all must rest.
 const ROUNDS_MAX: usize = 120;
 /// Seconds between two of them.
-const ROUND_SECS: u64 = 5;
+const ROUND_SECS: u64 = 10;
 
 impl Run {
-    /// Lets all come to rest.
+    /// Lets all come to rest. Whoever asked for a run last gets one, whatever went wrong since.
     pub async fn settle(&mut self) {
         self.calm().await;
-        self.prices_rest().await;
+        if let Some(asked) = self.asked {
+            self.prices_rest(asked).await;
+        }
+        self.ask_and_rest().await;
     }
 
-    /// A person asks for a run: reads, compares and sets until that is done. Gives what it came to.
-    async fn prices_rest(&mut self) -> String {
+    /// A person asks for a run. Gives what it came to.
+    async fn ask_and_rest(&mut self) -> String {
         // A reading under way goes on from where it is: it would not be one since then.
         self.read_all().await;
         self.stage.clock.advance(Duration::from_secs(ROUND_SECS));
         let asked = self.ask().await;
+        self.prices_rest(asked).await
+    }
+
+    /// Reads, compares and sets until a run is done that began since this moment, and nothing is to be set. Gives what the last run
+    /// came to.
+    async fn prices_rest(&mut self, asked: i64) -> String {
         let mut planned = String::new();
         for _ in 0..ROUNDS_MAX {
             self.read_all().await;
@@ -115,7 +124,7 @@ impl Run {
         let calls = || ledger.entries_where(|entry| entry.class == Class::ShopStock).len();
         let before = (shop.standing_writes().len(), calls());
         self.stage.clock.advance(Duration::from_secs(3_600));
-        let planned = self.prices_rest().await;
+        let planned = self.ask_and_rest().await;
         assert!(planned.contains("to_set: 0,"), "{planned}");
         assert_eq!((shop.standing_writes().len(), calls()), before, "a second run set something again");
     }

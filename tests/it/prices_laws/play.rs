@@ -77,6 +77,8 @@ pub struct Run {
     pub trace: Trace,
     pub random: StdRng,
     pub steps: Steps<Role>,
+    /// When a person asked for a run last, in microseconds since 1970.
+    pub(super) asked: Option<i64>,
     /// How the last step ended that did.
     pub(super) ended: String,
 }
@@ -93,7 +95,7 @@ impl Run {
         let steps = Steps::watched(&stage.world.store, &trace);
         let sides = Sides::new(&stage.world, stage.true_time().as_microsecond(), has_market);
         let random = StdRng::seed_from_u64(seed);
-        Self { stage, sides, plans: Plans::default(), trace, random, steps, ended: String::new() }
+        Self { stage, sides, plans: Plans::default(), trace, random, steps, asked: None, ended: String::new() }
     }
 
     /// Everything that moves and goes wrong does so here.
@@ -113,7 +115,7 @@ impl Run {
             0..20 => Some(sides.price_in_ifs(world, random, at)),
             20..26 => Some(sides.close_or_open(world, random)),
             26..34 => sides.price_in_shop(world, random, at),
-            34..35 => sides.delete(world, random),
+            34 => sides.delete(world, random),
             35..47 => self.accept().await,
             47..55 => {
                 self.ask().await;
@@ -157,7 +159,7 @@ impl Run {
     }
 
     /// A person asks for a run: gives when, in microseconds since 1970.
-    pub(super) async fn ask(&self) -> i64 {
+    pub(super) async fn ask(&mut self) -> i64 {
         let link = &self.stage.owner.link;
         let now = link.clock.now();
         let at = now.as_microsecond();
@@ -167,6 +169,7 @@ impl Run {
             let cursor = Cursor { name: name.to_owned(), value };
             link.store.keep_cursor(&link.name, cursor, now).await.expect("nobody keeps this door");
         }
+        self.asked = Some(at);
         at
     }
 
