@@ -31,6 +31,7 @@ mod old_orders;
 mod prices;
 mod prices_kill;
 mod prices_rhythm;
+mod prices_laws;
 mod probes;
 mod proof;
 mod reconcile;

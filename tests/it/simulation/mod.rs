@@ -3,11 +3,13 @@
 //!
 //! `ML_CONNECTOR_SEEDS=500 cargo test --test it simulation::` runs more seeds, `ML_CONNECTOR_SEED=17 …` one, with all it did.
 
+pub mod faults;
 mod laws;
 pub mod play;
 pub mod seeds;
 mod shop;
 pub mod stage;
+pub mod steps;
 pub mod tasks;
 pub mod trace;
 mod trouble;

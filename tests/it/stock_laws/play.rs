@@ -1,33 +1,28 @@
 //! One run: the seed decides what both sides do, which step of the service goes on next, what goes wrong, and who dies.
 
-use std::cell::RefCell;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use ml_connector::failpoint;
 use ml_connector::flow::ingest::{DeliveryHeaders, delivery};
 use ml_connector::flow::stock::{Place, outs, poll, write};
 use ml_connector::flow::sweep;
 use ml_connector::sandbox::StockUp;
-use ml_connector::store::{Passage, StoreError};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
 use super::calls::Calls;
 use super::merchants::Merchants;
 use super::sides::Sides;
-use crate::simulation::play::{Points, busy, kind, map, write as write_orders};
-use crate::simulation::stage::{Owner, Stage, WAIT};
-use crate::simulation::tasks::{Doors, Reached, Task, Verdict};
+use crate::simulation::play::{map, write as write_orders};
+use crate::simulation::stage::{Stage, WAIT};
+use crate::simulation::steps::{How, Steps, Went, told};
+use crate::simulation::tasks::Verdict;
 use crate::simulation::trace::Trace;
 use crate::support::database::Database;
 use crate::support::stocked::{DRAFTS, stock};
 use crate::support::world::Setup;
 
-/// Steps under way at one time.
-const TASKS_MAX: usize = 5;
 /// Seconds that each act takes: nothing happens in the two seconds by which the shop dates an order back.
 const ACT_SECS: u64 = 3;
 
@@ -59,12 +54,6 @@ impl Role {
     }
 }
 
-pub(super) struct Step {
-    pub(super) task: Task,
-    pub(super) role: Role,
-    pub(super) owner: Arc<Owner>,
-}
-
 /// A run under way.
 pub struct Run {
     pub stage: Stage,
@@ -73,17 +62,11 @@ pub struct Run {
     pub calls: Calls,
     pub trace: Trace,
     pub random: StdRng,
-    pub points: Rc<RefCell<Points>>,
-    doors: Doors,
-    pub(super) steps: Vec<Step>,
-    next_task: u64,
+    pub steps: Steps<Role>,
     /// How the last step ended that did.
     pub(super) ended: String,
-    /// Whether stores, remotes and steps still fail.
-    pub(super) troubled: bool,
     /// A line was released while the stock was read.
     released: bool,
-    _watching: failpoint::Watching,
 }
 
 impl Run {
@@ -102,9 +85,8 @@ impl Run {
             stage.world.sandbox.ifs().set_stock_page_rows(25);
         }
         // 2. The store's door and the failpoints are watched.
-        let (doors, trace) = (Doors::default(), Trace::default());
-        assert!(stage.world.store.keep(doors.keeper()), "the first keeper");
-        let (points, watching) = Points::watched(&doors, &trace);
+        let trace = Trace::default();
+        let steps = Steps::watched(&stage.world.store, &trace);
         let sides = Sides::new(bulk, seed % 2 == 1);
         let merchants = Merchants::new(&stage.world.shop(), &sides.skus, drafts);
         Self {
@@ -114,14 +96,9 @@ impl Run {
             calls: Calls::default(),
             trace,
             random,
-            points,
-            doors,
-            steps: Vec::new(),
-            next_task: 0,
+            steps,
             ended: String::new(),
-            troubled: true,
             released: false,
-            _watching: watching,
         }
     }
 
@@ -213,7 +190,8 @@ impl Run {
             return Some(self.sides.count_level(&self.stage.world.shop(), &mut self.random, at));
         }
         // Where one of our own calls may still be on its way, nobody can tell whose a product's standing is.
-        let is_ours = self.steps.iter().any(|step| step.role == Role::Outs) || self.stage.world.shop().held() > 0;
+        let are_ours = self.steps.under_way.iter().any(|step| step.role == Role::Outs);
+        let is_ours = are_ours || self.stage.world.shop().held() > 0;
         if is_ours || self.is_read().await {
             return None;
         }
@@ -268,91 +246,50 @@ impl Run {
     }
 
     fn is_busy(&self, role: Role) -> bool {
-        let number = self.stage.owner.number;
-        let same = |step: &Step| step.owner.number == number && step.role.actor() == role.actor();
-        self.steps.iter().any(same) || self.steps.len() >= TASKS_MAX
+        self.steps.are_busy(&self.stage.owner, |other| other.actor() == role.actor())
     }
 
     async fn begin_step(&mut self, role: Role, step: impl Future<Output = String> + 'static) -> Option<String> {
         if self.is_busy(role) {
             return None;
         }
-        let (id, owner) = (self.next_task, Arc::clone(&self.stage.owner));
-        self.next_task += 1;
-        self.trace.say(format!("start {id} {role:?} of owner {}", owner.number));
-        if self.troubled && self.random.random_bool(0.12) {
-            self.points.borrow_mut().mortal = Some((id, self.random.random_range(1..4)));
-        }
-        self.steps.push(Step { task: Task::new(id, step), role, owner });
+        let id = self.steps.begin((role, &self.stage.owner), &mut self.random, step);
         self.go(id, Ok(())).await;
         self.go_far(id).await;
         None
     }
 
     async fn go_on(&mut self) -> Option<String> {
-        if self.steps.is_empty() {
-            return None;
-        }
-        let at = self.random.random_range(0..self.steps.len());
-        let id = self.steps[at].task.id;
+        let id = self.steps.any(&mut self.random)?;
         self.go_far(id).await;
         None
     }
 
     /// To its end, or to one of its next doors.
     pub(super) async fn go_far(&mut self, id: u64) {
-        let doors =
-            if !self.troubled || self.random.random_bool(0.55) { u32::MAX } else { self.random.random_range(0..12) };
-        for _ in 0..doors {
-            if !self.steps.iter().any(|step| step.task.id == id) {
+        for _ in 0..self.steps.doors_ahead(&mut self.random) {
+            if !self.steps.is_under_way(id) {
                 return;
             }
-            let verdict = self.verdict(id);
+            let verdict = self.steps.verdict(id, &mut self.random);
             self.go(id, verdict).await;
         }
     }
 
-    fn verdict(&mut self, id: u64) -> Verdict {
-        let passage = self.doors.waits(id);
-        let lot = if self.troubled { self.random.random_range(0..200) } else { 200 };
-        let failed = match passage {
-            Some(Passage::Enters(_)) if lot < 2 => StoreError::CutOff,
-            Some(Passage::Enters(_)) if lot < 3 => busy(),
-            Some(Passage::Leaves(_)) if lot < 3 => StoreError::CutOff,
-            _ => return Ok(()),
-        };
-        self.trace.say(format!("  {id} {passage:?}: {}", kind(&failed)));
-        Err(failed)
-    }
-
     async fn go(&mut self, id: u64, verdict: Verdict) {
-        let Some(at) = self.steps.iter().position(|step| step.task.id == id) else { return };
         self.stage.set_remotes_clock();
-        let reached = self.steps[at].task.go(&self.doors, verdict).await;
-        let (role, owner) = (self.steps[at].role, Arc::clone(&self.steps[at].owner));
-        let died = match reached {
-            Reached::Door(passage) => {
-                self.trace.say(format!("  {id} {passage:?}"));
-                false
-            }
-            Reached::End(end) => {
-                drop(self.steps.remove(at));
-                let failed = end.starts_with("error");
-                self.trace.say(format!("  {id} ends: {end}"));
-                self.ended = end;
-                if role == Role::Orders && failed {
-                    owner.link.broke_off.store(true, Ordering::Release);
-                }
-                false
-            }
-            Reached::Died => {
-                drop(self.steps.remove(at));
-                if role == Role::Orders {
-                    owner.link.broke_off.store(true, Ordering::Release);
-                }
-                true
-            }
+        let Some(Went { role, owner, how }) = self.steps.go(id, verdict).await else { return };
+        let (died, broke_off) = match &how {
+            How::Door(_) => (false, false),
+            How::Ended(end) => (false, end.starts_with("error")),
+            How::Died => (true, true),
         };
+        if role == Role::Orders && broke_off {
+            owner.link.broke_off.store(true, Ordering::Release);
+        }
+        if let How::Ended(end) = how {
+            self.ended = end;
+        }
         if role.actor() == Role::Levels {
             self.judge_calls();
         }
@@ -361,12 +298,5 @@ impl Run {
             let said = self.crash().await;
             self.trace.say(said);
         }
-    }
-}
-
-fn told<T: std::fmt::Debug>(ended: Result<T, StoreError>) -> String {
-    match ended {
-        Ok(ended) => format!("{ended:?}"),
-        Err(error) => format!("error: {}", kind(&error)),
     }
 }

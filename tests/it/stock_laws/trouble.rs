@@ -5,65 +5,31 @@ use std::time::Duration;
 use ml_connector::sandbox::faults::Fault;
 use ml_connector::sandbox::ledger::Class;
 use rand::Rng as _;
-use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 
 use super::play::{Role, Run};
+use crate::simulation::faults;
 
 /// A former owner's steps do not outlive a pause of so many seconds: its lease would not hold.
 const STALE_SECS_MAX: u64 = 60;
 
 impl Run {
     pub(super) fn arm_fault(&mut self) -> String {
-        let any = |random: &mut StdRng, some: &[(Class, Fault)]| some.choose(random).expect("there are some").clone();
-        let soon = || "1".to_owned();
         let (class, fault) = match self.random.random_range(0..10) {
-            // The shop's levels and products: answers that are lost, work that is done late.
-            0..5 => any(
-                &mut self.random,
-                &[
-                    (Class::ShopStock, Fault::DropAnswer),
-                    (Class::ShopStock, Fault::DropAnswer),
-                    (Class::ShopStock, Fault::Shelved),
-                    (Class::ShopStock, Fault::Shelved),
-                    (Class::ShopStock, Fault::CutBody),
-                    (Class::ShopStock, Fault::GatewayTimeoutDone),
-                    (Class::ShopStock, Fault::Reset),
-                    (Class::ShopStock, Fault::Throttled),
-                    (Class::ShopStock, Fault::TooMany(soon())),
-                    (Class::ShopStock, Fault::BusyHtml),
-                ],
-            ),
-            5..7 => any(
-                &mut self.random,
-                &[
-                    (Class::GraphQl, Fault::Reset),
-                    (Class::GraphQl, Fault::Throttled),
-                    (Class::GraphQl, Fault::CutBody),
-                    (Class::GraphQl, Fault::BusyHtml),
-                ],
-            ),
-            7..9 => any(
-                &mut self.random,
-                &[
-                    (Class::Stock, Fault::Reset),
-                    (Class::Stock, Fault::TooMany(soon())),
-                    (Class::Stock, Fault::CutBody),
-                    (Class::Stock, Fault::BusyHtml),
-                    (Class::Stock, Fault::Unauthorized),
-                ],
-            ),
-            _ => any(
-                &mut self.random,
-                &[
+            0..5 => faults::of_set(&mut self.random),
+            5..7 => faults::of_query(&mut self.random),
+            7..9 => faults::of_reading(&mut self.random),
+            _ => {
+                let of_orders = [
                     (Class::Create, Fault::DropAnswer),
                     (Class::Create, Fault::Shelved),
                     (Class::Create, Fault::GatewayTimeoutDone),
                     (Class::Amend, Fault::DropAnswer),
                     (Class::Amend, Fault::Shelved),
                     (Class::Action, Fault::DropAnswer),
-                ],
-            ),
+                ];
+                of_orders.choose(&mut self.random).expect("there are some").clone()
+            }
         };
         let said = format!("fault {class:?} {fault:?}");
         self.stage.world.sandbox.faults().once(class, fault);
@@ -79,7 +45,7 @@ impl Run {
         self.stage.clock.advance(Duration::from_secs(secs));
         let number = self.stage.owner.number;
         if secs > STALE_SECS_MAX {
-            self.steps.retain(|step| step.owner.number == number);
+            self.steps.under_way.retain(|step| step.owner.number == number);
         }
         format!("{secs} s pass")
     }
@@ -87,7 +53,7 @@ impl Run {
     /// The process dies wherever its steps are, and is started again.
     pub(super) async fn crash(&mut self) -> String {
         let number = self.stage.owner.number;
-        self.steps.retain(|step| step.owner.number != number);
+        self.steps.under_way.retain(|step| step.owner.number != number);
         self.stage.take_over().await;
         format!("owner {number} dies")
     }
@@ -96,7 +62,7 @@ impl Run {
     /// rows have ended: the lease's term keeps it from that.
     pub(super) async fn overtake(&mut self) -> String {
         let number = self.stage.owner.number;
-        self.steps.retain(|step| step.role != Role::Outs);
+        self.steps.under_way.retain(|step| step.role != Role::Outs);
         self.stage.take_over().await;
         format!("owner {number} is overtaken")
     }
@@ -104,11 +70,10 @@ impl Run {
     /// Nothing goes wrong any more, and what is under way comes to its end.
     pub async fn calm(&mut self) {
         self.trace.say("all is well again");
-        self.troubled = false;
-        self.points.borrow_mut().mortal = None;
+        self.steps.calm();
         self.stage.world.sandbox.faults().clear();
         self.settle_held();
-        while let Some(step) = self.steps.first() {
+        while let Some(step) = self.steps.under_way.first() {
             let id = step.task.id;
             self.go_far(id).await;
         }

@@ -280,9 +280,12 @@ impl State {
 }
 
 impl Stock {
-    /// Takes a variant away; its product with the last one.
+    /// Takes a variant away, with what price lists fix for it; its product with the last one.
     fn delete(&mut self, id: u64) {
         let Some(variant) = self.variants.remove(&id) else { return };
+        self.price_lists.values_mut().for_each(|list| {
+            list.fixed.remove(&id);
+        });
         if let Some(product) = self.products.get_mut(&variant.product) {
             product.variants.retain(|own| *own != id);
             if product.variants.is_empty() {
