@@ -117,6 +117,7 @@ on_both!(a_run_that_goes_on_past_the_hour_does_not_stand_for_todays, daily(), as
 on_both!(a_run_that_takes_long_goes_on_behind_a_reading_that_is_a_day_old_at_most, daily(), async |world: &World| {
     let steps = noon(world).await;
     stopped(&steps).await;
+    until(world, &steps, (11, 0));
     until(world, &steps, (12, 30));
     rests(&steps).await;
     synced(&steps).await;

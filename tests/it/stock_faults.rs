@@ -179,7 +179,7 @@ on_both!(a_call_that_limits_hold_up_is_not_given_up_at_its_first_failure, levels
     drained(world, &steps).await;
     steps.advance(world, 31);
     assert_eq!(write::drain(steps.link(), usize::MAX).await.expect("the store works"), None);
-    assert_eq!(world.database.texts("SELECT outcome FROM stock_calls"), ["done"]);
+    assert_eq!(world.database.texts("SELECT outcome AS value FROM stock_calls"), ["done"]);
     assert_equal(world);
 });
 
@@ -188,7 +188,7 @@ on_both!(a_call_that_shopify_fails_on_again_and_again_is_given_up, levels(), asy
     planned(&steps).await;
     world.sandbox.faults().times(Class::ShopStock, Fault::BusyHtml, 5);
     drained(world, &steps).await;
-    assert_eq!(world.database.texts("SELECT outcome FROM stock_calls"), ["given_up"]);
+    assert_eq!(world.database.texts("SELECT outcome AS value FROM stock_calls"), ["given_up"]);
     assert_eq!(world.shop().level_writes().len(), 0);
     // Its levels are read again, as soon as what was given up cannot come any more.
     steps.advance(world, 121);
@@ -212,8 +212,10 @@ on_both!(
         let cursor = Cursor { name: ASKED.to_owned(), value: serde_json::to_string(&asked).expect("JSON") };
         steps.store.keep_cursor(&steps.link().name, cursor, steps.clock.now()).await.expect("keeps");
         steps.advance(world, 1);
-        world.sandbox.faults().times(Class::Stock, Fault::GatewayTimeout, 1);
+        world.sandbox.ifs().break_stock_after(0);
         assert_eq!(polled(&steps).await, Polled::Failed, "in mid-run");
+        world.sandbox.ifs().mend_stock();
+        world.sandbox.ifs().empty_stock();
         // Longer than what was read may be used.
         steps.advance(world, 7_201);
         synced(&steps).await;
