@@ -104,7 +104,8 @@ on_both!(a_level_is_explained_under_each_of_its_names, levels(), async |world: &
     assert_eq!((&variant["sku"], &variant["catalog_no"]), (&json!(sku), &json!(sku)));
     assert_eq!(variant["variant_id"], json!(shown.variant.to_string()));
     let mut levels = variant["levels"].as_array().expect("a list").iter();
-    let level = levels.find(|level| level["location_id"] == WAREHOUSE.to_string()).expect("it is kept there");
+    let warehouse = WAREHOUSE.to_string();
+    let level = levels.find(|level| level["location_id"] == warehouse).expect("it is kept there");
     assert_eq!((&level["state"], &level["site"], &level["part_no"]), (&json!("written"), &json!(SITE), &json!(sku)));
     assert_eq!((&level["wanted"], &level["written"]), (&json!(6), &json!(6)));
     let steps = &level["terms"]["steps"];
