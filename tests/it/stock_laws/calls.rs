@@ -121,6 +121,6 @@ impl Run {
                 "{shown} of {sku} are shown, and {sellable} can be sold"
             );
         }
-        self.merchants.sees(&units);
+        self.merchants.sees(world, &units);
     }
 }

@@ -28,6 +28,27 @@ impl Run {
         self.stock_rests(3).await;
     }
 
+    /// All of a product is bought, a merchant brings it back although nothing is left, and there it stays.
+    ///
+    /// # Panics
+    /// Where it does not go out of the store, or goes once more.
+    pub async fn sell_out(&mut self) {
+        let Some((product, skus)) = self.merchants.one_of(&self.stage.world, &self.sides.skus) else { return };
+        for sku in skus {
+            let said = self.sides.buy_all(&self.stage.world, &sku);
+            self.say(said);
+        }
+        self.orders_rest().await;
+        self.stock_rests(2).await;
+        let row = format!("SELECT COUNT(*) FROM stock_outs WHERE state = 'disabled' AND product_id = {product}");
+        assert_eq!(self.count(&row), 1, "product {product} has run out");
+        self.judge();
+        self.merchants.bring_back(&self.stage.world, product);
+        self.trace.say(format!("a merchant brings product {product} back"));
+        self.stock_rests(2).await;
+        self.judge();
+    }
+
     async fn orders_rest(&mut self) {
         let mut sweeps = 0;
         for _ in 0..ROUNDS_MAX {

@@ -18,6 +18,8 @@ pub struct Merchants {
     drafts: bool,
     hidden: BTreeSet<u64>,
     brought_back: BTreeSet<u64>,
+    /// How often they brought one back.
+    pub times: u32,
 }
 
 impl Merchants {
@@ -26,7 +28,24 @@ impl Merchants {
         let products = shop.products().into_iter().filter(|product| played.contains(&product.id));
         let skus_of = |product: ProductView| product.variants.into_iter().filter_map(|(_, sku, ..)| sku).collect();
         let products: BTreeMap<u64, Vec<String>> = products.map(|product| (product.id, skus_of(product))).collect();
-        Self { products, drafts, hidden: BTreeSet::new(), brought_back: BTreeSet::new() }
+        Self { products, drafts, hidden: BTreeSet::new(), brought_back: BTreeSet::new(), times: 0 }
+    }
+
+    /// A product that is in the store, and its SKUs, all of which are among these; none where a product that has run out does not become a draft.
+    pub fn one_of(&self, world: &World, skus: &[String]) -> Option<(u64, Vec<String>)> {
+        let is_free = |product: u64| !self.hidden.contains(&product) && !self.brought_back.contains(&product);
+        let mut free = self.products.iter().filter(|(product, _)| self.drafts && is_free(**product));
+        let (product, skus) = free.find(|(product, own)| {
+            own.iter().all(|sku| skus.contains(sku)) && standing(world, **product) == Some(Standing::Active)
+        })?;
+        Some((*product, skus.clone()))
+    }
+
+    /// A merchant brings back a product that has run out.
+    pub fn bring_back(&mut self, world: &World, product: u64) {
+        self.brought_back.insert(product);
+        self.times += 1;
+        world.shop().staff_set_standing(product, Standing::Active);
     }
 
     /// A merchant decides about a product, where nobody can mistake whose decision it is: none of ours is under way.
@@ -34,22 +53,28 @@ impl Merchants {
         if !self.drafts {
             return None;
         }
-        let products: Vec<u64> = self.products.keys().copied().collect();
-        let product = *products.choose(random)?;
-        let rows = |and: &str| {
+        let rows = |product: u64, and: &str| {
             let sql = "SELECT COUNT(*) FROM stock_outs WHERE ended_at IS NULL AND product_id =";
             world.database.number(&format!("{sql} {product} {and}"))
         };
+        let may_come_back = |product: &u64| {
+            let is_ours = !self.hidden.contains(product) && rows(*product, "AND state = 'disabled'") == 1;
+            is_ours && standing(world, *product) == Some(Standing::Draft) && !self.is_wanted(world, *product)
+        };
+        // What they may bring back goes first: that moment is rare.
+        let out: Vec<u64> = self.products.keys().copied().filter(may_come_back).collect();
+        if let Some(product) = out.choose(random) {
+            self.bring_back(world, *product);
+            return Some(format!("a merchant brings product {product} back"));
+        }
+        let products: Vec<u64> = self.products.keys().copied().collect();
+        let product = *products.choose(random)?;
         let standing = match standing(world, product)? {
-            Standing::Active if rows("") == 0 => {
+            Standing::Active if rows(product, "") == 0 => {
                 self.hidden.insert(product);
                 Standing::Draft
             }
             Standing::Draft if self.hidden.remove(&product) => Standing::Active,
-            Standing::Draft if rows("AND state = 'disabled'") == 1 && !self.is_wanted(world, product) => {
-                self.brought_back.insert(product);
-                Standing::Active
-            }
             _ => return None,
         };
         world.shop().staff_set_standing(product, standing);
@@ -66,7 +91,14 @@ impl Merchants {
     }
 
     /// So many units of each SKU that moves can be sold at a moment: what is there again is ours again.
-    pub fn sees(&mut self, units: &BTreeMap<&str, i64>) {
+    ///
+    /// # Panics
+    /// Where a product that a merchant brought back was taken away while nothing was there.
+    pub fn sees(&mut self, world: &World, units: &BTreeMap<&str, i64>) {
+        for product in &self.brought_back {
+            let stands = standing(world, *product);
+            assert_eq!(stands, Some(Standing::Active), "product {product}, which a merchant brought back");
+        }
         let products = &self.products;
         let is_there = |sku: &String| units.get(sku.as_str()).is_none_or(|units| *units > 0);
         self.brought_back.retain(|product| !products[product].iter().any(is_there));

@@ -119,7 +119,7 @@ impl Run {
 
     async fn act(&mut self) {
         let shop = self.stage.world.shop();
-        let said = match self.random.random_range(0..204) {
+        let said = match self.random.random_range(0..212) {
             0..22 => Some(self.sides.buy(&shop, &mut self.random)),
             22..30 => self.sides.change(&self.stage.world, &mut self.random),
             30..34 => self.sides.fulfil(&shop, &mut self.random),
@@ -138,13 +138,14 @@ impl Run {
             192..194 => Some(format!("IFS gets to {} late requests", self.stage.world.sandbox.ifs().release_held())),
             194..197 => Some(self.crash().await),
             197..199 => Some(self.overtake().await),
+            203..211 => self.merchant().await,
             199..203 => self.sides.draft(&shop, &mut self.random),
             _ => Some(self.sides.buy_before_next_set(&shop, &mut self.random)),
         };
         self.say(said);
     }
 
-    fn say(&self, said: Option<String>) {
+    pub(super) fn say(&self, said: Option<String>) {
         if let Some(said) = said {
             self.trace.say(said);
         }

@@ -107,6 +107,13 @@ impl Sides {
         }
     }
 
+    /// Somebody buys all that is shown of a SKU.
+    pub fn buy_all(&mut self, world: &World, sku: &str) -> Option<String> {
+        let units = u32::try_from(Self::shown(world, sku)).ok().filter(|units| *units > 0)?;
+        let id = world.shop().buy(sku, units).expect("it is for sale");
+        Some(format!("order {}: all {units} of {sku}", self.adopt(&world.shop(), id)))
+    }
+
     /// The next call that sets levels finds that somebody bought something in this very moment.
     pub fn buy_before_next_set(&self, shop: &Shop, random: &mut StdRng) -> String {
         let (sku, units) = (self.some_sku(random), random.random_range(1..=UNITS_MAX));
