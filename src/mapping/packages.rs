@@ -273,7 +273,8 @@ fn is_one_tax(one: &TaxLine, other: &TaxLine) -> bool {
     one.title == other.title && rate(one) == rate(other) && liable(one) == liable(other)
 }
 
-fn plus(one: MoneyPair, other: MoneyPair) -> MoneyPair {
+/// The sum of two amounts of one order.
+pub(super) fn plus(one: MoneyPair, other: MoneyPair) -> MoneyPair {
     let sum = |side: Side| one.on(side).amount() + other.on(side).amount();
     with_amounts(one, sum(Side::Shop), sum(Side::Presentment))
 }

@@ -77,8 +77,6 @@ pub struct Stated<'a> {
     pub row: &'a str,
     /// What kind of row it is.
     pub on: TaxedOn,
-    /// What its taxes count on; none where they are not all that it bears.
-    pub base: Option<Base>,
     /// The taxes that it bears, and what remains of each.
     pub taxes: &'a [(&'a TaxLine, Decimal)],
 }
@@ -139,9 +137,6 @@ pub fn borne<'t>(
 
 /// Finds what a row's taxes are called in IFS; `chosen` is what the GL rules have for a rate.
 ///
-/// What is told is believed first. Only where nothing has its name, it may be part of a set: Shopify may have left out what rounds
-/// to nothing on the row.
-///
 /// # Errors
 /// Parks a tax without a rate, several taxes that `tax_sets` does not have, and what `tax_codes` has no row for.
 pub fn row_tax(
@@ -160,20 +155,12 @@ pub fn row_tax(
         named.push((tax.title.as_str(), rate_of(tax, stated.row)?));
     }
     let mut rates: Vec<Decimal> = named.iter().map(|(_, rate)| *rate).collect();
-    let exact = match (rules.settings().tax_mode, named.as_slice()) {
-        (TaxMode::External, _) => Ok(TaxKey::Engine),
-        (TaxMode::IfsCalculates | TaxMode::AsCharge, []) => Ok(TaxKey::Code(code(Decimal::ZERO)?)),
-        (TaxMode::IfsCalculates | TaxMode::AsCharge, [(_, rate)]) => code(*rate).map(TaxKey::Code),
+    let key = match (rules.settings().tax_mode, named.as_slice()) {
+        (TaxMode::External, _) => TaxKey::Engine,
+        (TaxMode::IfsCalculates | TaxMode::AsCharge, []) => TaxKey::Code(code(Decimal::ZERO)?),
+        (TaxMode::IfsCalculates | TaxMode::AsCharge, [(_, rate)]) => TaxKey::Code(code(*rate)?),
         (TaxMode::IfsCalculates | TaxMode::AsCharge, several) => {
-            structure(rules, place, stated, several).map(|structure| TaxKey::Structure(structure.to_owned()))
-        }
-    };
-    let key = match exact {
-        Ok(key) => key,
-        Err(reason) => {
-            let (structure, all) = with_left_out(rules, place, stated, &named).ok_or(reason)?;
-            rates = all;
-            TaxKey::Structure(structure)
+            TaxKey::Structure(structure(rules, place, stated, several)?.to_owned())
         }
     };
     // One structure is one way of being taxed, in whatever sequence its taxes are told.
@@ -188,19 +175,6 @@ fn rate_of(tax: &TaxLine, row: &str) -> Result<Decimal, ParkReason> {
         let text = format!("{row} carries a tax without a rate; a rate was expected: look at the order in Shopify");
         ParkReason::mapping("tax_without_rate", text)
     })
-}
-
-/// The structure of the one set that has these taxes and beside them only such as round to nothing on the row, with all its rates.
-fn with_left_out(
-    rules: &Rules,
-    place: TaxPlace<'_>,
-    stated: &Stated<'_>,
-    taxes: &[(&str, Decimal)],
-) -> Option<(String, Vec<Decimal>)> {
-    let base = stated.base?;
-    let rounds_away = |rate: Decimal, rates: &[Decimal]| base.rounds_away(rate, rates);
-    let (structure, rates) = rules.tax_structure_of_part(place.country, place.region, taxes, rounds_away)?;
-    Some((structure.to_owned(), rates))
 }
 
 fn code<'r>(rules: &'r Rules, place: TaxPlace<'_>, stated: &Stated<'_>, rate: Decimal) -> Result<&'r str, ParkReason> {

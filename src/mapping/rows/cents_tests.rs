@@ -1,13 +1,11 @@
-//! Rows of a few cents, on which a tax rounds to nothing: it still belongs to them, whether or not Shopify lists it.
-
-use std::collections::BTreeMap;
+//! Rows of a few cents, on which a tax rounds to nothing: it still belongs to them.
 
 use rust_decimal::Decimal;
 
 use super::super::desired::DesiredRow;
 use super::super::fixtures::{desired_of, order, settings, tax_code};
 use super::super::rules::MappingSettings;
-use super::super::rules::settings::{ChannelLiable, DiscountMode, PriceBasis, TaxOfSet, TaxSetSetting};
+use super::super::rules::settings::{ChannelLiable, DiscountMode, PriceBasis};
 use super::super::summed::{figure, pair, summed, tax};
 use super::tests::{agrees, checked, one_line, parked, row, sent};
 use crate::domain::order::Order;
@@ -44,52 +42,29 @@ fn taxed(row: &DesiredRow) -> [String; 2] {
 }
 
 #[test]
-fn a_tax_that_rounds_to_nothing_is_of_the_rows_set_whether_it_is_listed_or_left_out() {
+fn a_tax_that_rounds_to_nothing_is_of_the_rows_set() {
     let rules = checked(settings());
     // With tax 0.11 x 5 / 114.975 is 0.0048, while 5 % of 0.11 is not nothing; without tax 5 % of 0.09 is 0.0045.
     for (included, worth) in [(true, "0.10"), (true, "0.11"), (false, "0.09")] {
-        for listed in [BOTH, LEFT_OUT] {
-            let desired = desired_of(&shipped(included, worth, listed), &rules);
-            let shipping = row(&desired, "shipping:5");
-            assert_eq!(taxed(shipping), ["nothing", "GSTQST"], "{worth} {listed:?}");
-            assert_eq!((shipping.expect.amount, shipping.expect.tax), (figure(worth), figure("0.01")));
-            agrees(&desired, &rules);
-        }
+        let desired = desired_of(&shipped(included, worth, BOTH), &rules);
+        let shipping = row(&desired, "shipping:5");
+        assert_eq!(taxed(shipping), ["nothing", "GSTQST"], "{worth}");
+        assert_eq!((shipping.expect.amount, shipping.expect.tax), (figure(worth), figure("0.01")));
+        agrees(&desired, &rules);
     }
 }
 
 #[test]
-fn what_is_told_is_believed_before_what_may_be_left_out_and_two_answers_are_none() {
-    // 5 % of 10.00 would not have been left out, nor be nothing.
+fn a_tax_that_is_not_told_is_never_made_up() {
+    // 5 % of 10.00 is not nothing: told with 0.00 it is not owed.
     let listed: Listed<'_> = &[("GST", "0.05", "0.00"), ("QST", "0.09975", "1.00")];
-    let large = [shipped(false, "10.00", listed), shipped(false, "10.00", &listed[1..])];
-    for order in &large {
-        assert_eq!(parked(order, &checked(settings())), "tax_code_missing");
+    for order in [shipped(false, "10.00", listed), shipped(true, "0.11", LEFT_OUT)] {
+        assert_eq!(parked(&order, &checked(settings())), "tax_code_missing");
     }
-    // A code of its own names it to the letter.
     let mut own = settings();
     own.tax_codes.push(tax_code("CA", "0.09975", "QST"));
     let desired = desired_of(&shipped(true, "0.11", LEFT_OUT), &checked(own));
     assert_eq!(taxed(row(&desired, "shipping:5")), ["QST", "nothing"]);
-    // Another set whose other tax is nothing too.
-    let part = |title: Option<&str>, rate: &str| TaxOfSet { title: title.map(Into::into), rate: rate.into() };
-    let other = TaxSetSetting {
-        structure: "OTHER".into(),
-        country: Some("CA".into()),
-        region: None,
-        taxes: vec![part(Some("QST"), "0.09975"), part(None, "0.04")],
-    };
-    let mut two = settings();
-    two.tax_sets.insert("other".into(), other);
-    let two = checked(two);
-    assert_eq!(parked(&shipped(true, "0.11", LEFT_OUT), &two), "tax_code_missing");
-    let desired = desired_of(&shipped(true, "0.11", BOTH), &two);
-    assert_eq!(taxed(row(&desired, "shipping:5")), ["nothing", "GSTQST"]);
-    // Without any set nothing is made up.
-    let none = MappingSettings { tax_sets: BTreeMap::new(), ..settings() };
-    let mut order = shipped(true, "0.11", LEFT_OUT);
-    order.lines[0].taxes.clear();
-    assert_eq!(parked(&summed(order), &checked(none)), "tax_code_missing");
 }
 
 #[test]

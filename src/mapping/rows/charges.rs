@@ -3,6 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::super::current::{Current, CurrentCharge};
+use super::super::packages::plus;
 use super::super::park::ParkReason;
 use super::super::rules::TaxedOn;
 use super::super::rules::gl::ChargeKind;
@@ -172,7 +173,10 @@ fn merged<'t>(rows: impl Iterator<Item = (&'t TaxLine, Decimal)>) -> (Vec<TaxLin
     let (mut taxes, mut left): (Vec<TaxLine>, Vec<Decimal>) = (Vec::new(), Vec::new());
     for (tax, amount) in rows {
         match taxes.iter().position(|known| same(known, tax)) {
-            Some(place) => left[place] += amount,
+            Some(place) => {
+                left[place] += amount;
+                taxes[place].price = plus(taxes[place].price, tax.price);
+            }
             None => {
                 taxes.push(tax.clone());
                 left.push(amount);
@@ -180,4 +184,20 @@ fn merged<'t>(rows: impl Iterator<Item = (&'t TaxLine, Decimal)>) -> (Vec<TaxLin
         }
     }
     (taxes, left)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::fixtures::order;
+    use super::super::super::summed::{figure, pair, tax};
+    use super::merged;
+
+    #[test]
+    fn a_tax_of_several_rows_was_as_much_as_in_all_of_them() {
+        let order = order("taxes-gst-qst");
+        let price = |text: &str| pair(&order, figure(text));
+        let rows = [tax("GST", "0.05", price("0.00")), tax("GST", "0.05", price("0.25"))];
+        let (taxes, left) = merged(rows.iter().zip([figure("0.00"), figure("0.10")]));
+        assert_eq!((taxes.len(), taxes[0].price, left), (1, price("0.25"), vec![figure("0.10")]));
+    }
 }

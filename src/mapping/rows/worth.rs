@@ -83,9 +83,8 @@ impl Mapper<'_> {
             }
             charges.sort();
         }
-        let base = channels.is_empty().then_some(base);
         let computed: &[(&TaxLine, Decimal)] = if as_charge { &[] } else { &ours };
-        let tax = row_tax(self.rules, self.place, &Stated { row, on, base, taxes: computed }, |rate| {
+        let tax = row_tax(self.rules, self.place, &Stated { row, on, taxes: computed }, |rate| {
             let chosen = self.rules.choose(Choice::TaxCode(rate), self.order, line)?;
             Some(chosen.value.to_owned())
         })?;
@@ -105,7 +104,7 @@ impl Mapper<'_> {
     /// # Errors
     /// Parks when `tax_codes` has no row for nothing.
     pub(super) fn no_tax(&self, row: &str, on: TaxedOn) -> Result<RowTax, ParkReason> {
-        row_tax(self.rules, self.place, &Stated { row, on, base: None, taxes: &[] }, |_| None)
+        row_tax(self.rules, self.place, &Stated { row, on, taxes: &[] }, |_| None)
     }
 
     /// Shares Shopify's tax of one row out over the rows that it becomes in IFS, as IFS will compute each; the first bears the gap.
