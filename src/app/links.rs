@@ -65,12 +65,9 @@ pub async fn build(
     let mut tenants = Tenants::new();
     for (name, tenant) in &settings.tenants {
         let Some(term) = terms.get(name) else { continue };
-        let served = || settings.connections.iter().filter(|(_, connection)| connection.link.ifs == *name);
-        let reach = Reach {
-            sites_read: served().map(|(name, settings)| (name.clone(), sites_read(settings))).collect(),
-            weighed: served().filter(|(_, settings)| is_weighed(settings)).map(|(name, _)| name.clone()).collect(),
-        };
-        tenants.insert(name.as_str().to_owned(), build_tenant(name, tenant, (term, reach), &opened, egress, clock)?);
+        let served = settings.connections.iter().filter(|(_, connection)| connection.link.ifs == *name);
+        let served = served.map(|(connection, settings)| (connection.clone(), sites_read(settings))).collect();
+        tenants.insert(name.as_str().to_owned(), build_tenant(name, tenant, (term, served), &opened, egress, clock)?);
     }
     let mut connections = Vec::new();
     for (name, connection) in &settings.connections {
@@ -210,7 +207,7 @@ fn refuse_shared(settings: &Settings, secrets: &WebhookSecrets) -> Result<(), St
 fn build_tenant(
     name: &TenantName,
     settings: &TenantSettings,
-    (term, Reach { sites_read, weighed }): (&Term, Reach),
+    (term, sites_read): (&Term, BTreeMap<ConnectionName, BTreeSet<String>>),
     opened: &Opened,
     egress: &Egress,
     clock: &Clock,
@@ -236,29 +233,7 @@ fn build_tenant(
     };
     let (births, losses) = (Births::default(), Losses::default());
     let (lease, connections) = (term.lease.clone(), sites_read.keys().cloned().collect());
-    Ok(Arc::new(Tenant {
-        name: name.clone(),
-        ifs,
-        limits,
-        lease,
-        tenure,
-        connections,
-        sites_read,
-        weighed,
-        births,
-        losses,
-    }))
-}
-
-/// What a tenant's connections reach.
-struct Reach {
-    sites_read: BTreeMap<ConnectionName, BTreeSet<String>>,
-    weighed: BTreeSet<ConnectionName>,
-}
-
-/// Whether what a connection's orders take is known: one that only observes never writes them.
-fn is_weighed(connection: &ConnectionSettings) -> bool {
-    connection.link.mode == Mode::Live && connection.link.stock.is_on()
+    Ok(Arc::new(Tenant { name: name.clone(), ifs, limits, lease, tenure, connections, sites_read, births, losses }))
 }
 
 /// The sites that a connection's standing query reads; there is none under `mode = "observe"`.

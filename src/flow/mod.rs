@@ -143,8 +143,6 @@ pub struct Tenant {
     pub connections: Vec<ConnectionName>,
     /// The sites whose records each connection's standing query reads; none of one that only observes.
     pub sites_read: BTreeMap<ConnectionName, BTreeSet<String>>,
-    /// The connections that write orders, and weigh for their shops' stock what these take.
-    pub weighed: BTreeSet<ConnectionName>,
     /// The customers that are looked for or made at this moment.
     pub births: Births,
     /// Who has lost writes lately.
@@ -155,11 +153,6 @@ impl Tenant {
     /// Whether the standing query of this connection reads this site.
     pub fn is_read(&self, connection: &str, site: &str) -> bool {
         self.sites_read.iter().any(|(name, sites)| name.as_str() == connection && sites.contains(site))
-    }
-
-    /// The other connections whose orders take of the stock that this one shows.
-    pub fn sisters(&self, connection: &ConnectionName) -> Vec<ConnectionName> {
-        self.weighed.iter().filter(|name| *name != connection).cloned().collect()
     }
 }
 

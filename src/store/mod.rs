@@ -45,7 +45,6 @@ mod stock_price_acts;
 mod stock_prices;
 mod stock_products;
 mod stock_readings;
-mod stock_sisters;
 mod stock_unplanned;
 mod stock_waits;
 mod stock_weighing;

@@ -69,7 +69,7 @@ pub enum CallEnd {
     Refused(Vec<(usize, LevelFate)>),
     /// None is, and none was named: they go again in calls of half as many.
     Split,
-    /// None is, and as none of many calls before it was, it is hardly for its levels: they go again at that time, in a call as large.
+    /// None is, and as none of many calls before it was, it is hardly for its levels: they go again at that time, the first one alone.
     Later(Timestamp),
     /// It is not sent again, and nobody knows whether it was done: its levels are read again, and go in calls of half as many.
     GivenUp,
@@ -253,17 +253,22 @@ impl Store {
         .await
     }
 
-    /// How many of a connection's last calls set nothing, up to the last one that did, as far as `limit`.
+    /// How many of a connection's last calls set nothing, up to the last one that did, as far as `limit`; of those that ended since.
     ///
     /// # Errors
     /// The database's refusal.
-    pub async fn fruitless_stock_calls(&self, name: &ConnectionName, limit: i64) -> Result<usize, StoreError> {
+    pub async fn fruitless_stock_calls(
+        &self,
+        name: &ConnectionName,
+        since: Timestamp,
+        limit: i64,
+    ) -> Result<usize, StoreError> {
         use schema::stock_calls::dsl;
         let name = name.as_str().to_owned();
         self.run(move |db| {
-            let ended = dsl::stock_calls.filter(dsl::connection.eq(name)).filter(dsl::ended_at.is_not_null());
+            let ended = dsl::stock_calls.filter(dsl::connection.eq(name)).filter(dsl::ended_at.ge(micros(since)));
             let outcomes: Vec<Option<String>> =
-                ended.order(dsl::ended_at.desc()).limit(limit).select(dsl::outcome).load(db)?;
+                ended.order(dsl::id.desc()).limit(limit).select(dsl::outcome).load(db)?;
             let is_done = |outcome: &Option<String>| outcome.as_deref() == Some(CallEnd::Done.as_str());
             Ok(outcomes.iter().take_while(|outcome| !is_done(outcome)).count())
         })
@@ -360,7 +365,8 @@ fn settled(content: &[Entry], end: &CallEnd, (opened_at, now): (i64, i64)) -> Ve
             CallEnd::Later(at) => {
                 row["state"] = json!("planned");
                 row["due"] = json!(micros(*at));
-                row["batch"] = json!(content.len());
+                // The first one goes alone, so that a call comes through where the shop takes calls again.
+                row["batch"] = json!(if index == 0 { 1 } else { content.len() });
             }
             CallEnd::Refused(fates) => match fates.iter().find(|(at, _)| *at == index).map(|(_, fate)| fate) {
                 Some(LevelFate::Stale) => {}

@@ -248,13 +248,13 @@ impl Store {
                      catalog_no = told.value->>'cat', quantity = CAST(told.value->>'q' AS BIGINT), \
                      wanted = CAST(told.value->>'w' AS BIGINT), terms = told.value->>'terms', \
                      reason_code = CASE WHEN state = 'parked' AND told.value->>'q' IS NOT NULL \
-                     AND CAST(told.value->>'q' AS BIGINT) > available THEN reason_code ELSE told.value->>'code' END, \
+                     AND CAST(told.value->>'q' AS BIGINT) >= available AND CAST(told.value->>'w' AS BIGINT) > available THEN reason_code ELSE told.value->>'code' END, \
                      reason_text = CASE WHEN state = 'parked' AND told.value->>'q' IS NOT NULL \
-                     AND CAST(told.value->>'q' AS BIGINT) > available THEN reason_text ELSE told.value->>'text' END, \
+                     AND CAST(told.value->>'q' AS BIGINT) >= available AND CAST(told.value->>'w' AS BIGINT) > available THEN reason_text ELSE told.value->>'text' END, \
                      batch_max = CASE WHEN state = 'parked' THEN 1 ELSE batch_max END, \
                      state = CASE WHEN told.value->>'q' IS NULL THEN 'left' \
-                     WHEN CAST(told.value->>'q' AS BIGINT) = available THEN 'quiet' \
-                     WHEN state = 'parked' AND CAST(told.value->>'q' AS BIGINT) > available THEN 'parked' ELSE 'planned' END, \
+                     WHEN state = 'parked' AND CAST(told.value->>'q' AS BIGINT) >= available AND CAST(told.value->>'w' AS BIGINT) > available THEN 'parked' \
+                     WHEN CAST(told.value->>'q' AS BIGINT) = available THEN 'quiet' ELSE 'planned' END, \
                      planned_at = $3, due_at = $3, updated_at = $3 \
                      FROM told WHERE stock_levels.connection = told.connection \
                      AND stock_levels.item_id = CAST(told.value->>'i' AS BIGINT) \

@@ -65,7 +65,6 @@ mod stock_store_calls;
 mod stock_store_orders;
 mod stock_store_weighing;
 mod stock_turns;
-mod stock_two_shops;
 mod stopping;
 mod sweep;
 mod sync;

@@ -6,6 +6,8 @@ use std::time::Duration;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use ml_connector::flow::prices::{PRICES, Polled, Seen, poll};
+use ml_connector::sandbox::faults::Fault;
+use ml_connector::sandbox::ledger::Class;
 use ml_connector::sandbox::world::bulk_sku;
 use ml_connector::store::Cursor;
 
@@ -27,6 +29,16 @@ at_hour = 5
 
 fn daily() -> Setup {
     Setup { sweep_every: Some(Duration::from_secs(900)), stock: DAILY.to_owned(), ..Setup::default() }
+}
+
+/// And a market's list has the prices of a customer.
+fn listed() -> Setup {
+    let list = r#"
+[connections.acme.prices.price_lists]
+"70000001" = { customer_no = "WEB-DEFAULT", currency = "SEK", tax = "included" }
+"#;
+    let Setup { stock, .. } = daily();
+    Setup { stock: stock + list, ..daily() }
 }
 
 /// Moves all clocks to just behind the next time that the shop's has so many hours and minutes.
@@ -169,3 +181,33 @@ on_both!(prices_of_lists_that_left_the_settings_are_forgotten, daily(), async |w
     assert_eq!(poll(off.link()).await.expect("the store works"), Polled::Waits(Duration::from_secs(3_600)));
     assert_eq!(world.database.number("SELECT COUNT(*) FROM prices"), 0);
 });
+
+on_both!(
+    a_list_that_always_fails_keeps_no_price_before_it_from_being_compared_again,
+    listed(),
+    async |world: &World| {
+        let steps = noon(world).await;
+        let newest = || world.database.number("SELECT MAX(run) FROM prices WHERE price_list = 0");
+        let refuses = || world.sandbox.faults().chance(Class::Stock, Fault::Forbidden, 1_000);
+        let fails = async || assert_eq!(poll(steps.link()).await.expect("the store works"), Polled::Failed);
+        // 1. IFS does not answer what a customer pays: the shop's own prices are planned, the list's are not, however often it is tried.
+        refuses();
+        fails().await;
+        let first = newest();
+        fails().await;
+        assert_eq!((newest(), outcomes(world)), (first, vec!["failed".to_owned(), "failed".to_owned()]));
+        // 2. The next day's run begins with the shop's own again.
+        until(world, &steps, (4, 0));
+        world.sandbox.faults().clear();
+        synced(&steps).await;
+        refuses();
+        until(world, &steps, (5, 0));
+        fails().await;
+        fails().await;
+        assert!(newest() > first, "they were compared anew");
+        // 3. And it goes on to its end as soon as IFS answers.
+        world.sandbox.faults().clear();
+        planned(&steps).await;
+        rests(&steps).await;
+    }
+);

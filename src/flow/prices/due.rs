@@ -112,7 +112,8 @@ impl Known {
             hour: latest_at(&link.rules.local(now), hour),
             began: place.and_then(Place::began),
             latest,
-            asked: asked(link).await?,
+            // What is asked for in the future was asked by another clock: it counts from then on.
+            asked: asked(link).await?.filter(|at| *at <= now),
             aged: link.store.aged_prices_at(&link.name).await?,
             reading,
         })

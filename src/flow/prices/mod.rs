@@ -354,8 +354,14 @@ async fn failed(link: &Connection, mut place: Place, error: &PriceError) -> Resu
         "prices could not be compared to their end: the shop keeps its own; it is tried again by itself"
     );
     let number = std::mem::take(&mut place.number);
+    let seen = place.seen.clone();
+    // One that fails while a newer one is due gives way to it: else a list that always fails would keep all before it from being
+    // compared again.
+    if Known::of(link, Some(&place), Latest::Ended).await?.due() == Due::Now {
+        place = Place { began: place.began, ..Place::default() };
+    }
     keep(link, &place).await?;
-    end(link, number, RunOutcome::Failed, Some(message), &place.seen).await?;
+    end(link, number, RunOutcome::Failed, Some(message), &seen).await?;
     Ok(Polled::Failed)
 }
 

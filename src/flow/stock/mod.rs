@@ -248,8 +248,9 @@ async fn done(link: &Connection, place: &mut Place) -> Result<Polled, StoreError
     let number = std::mem::take(&mut place.number);
     let seen = place.seen.clone();
     link.store.forget_stock_parts(&link.tenant.lease, &link.name, place.run).await?;
-    keep(link, place).await?;
+    // Its row ends first: who waits for it would wait for the next run where only the place was kept before a crash.
     end(link, number, RunOutcome::Done, None, &seen).await?;
+    keep(link, place).await?;
     let Seen { variants, levels, to_set, left, .. } = seen;
     tracing::info!(connection = %link.name, variants, levels, to_set, left, "stock was read and planned");
     Ok(Polled::Planned(seen))
@@ -282,14 +283,16 @@ async fn failed(link: &Connection, mut place: Place, error: &StockError) -> Resu
 /// A run that does not go on: it is told why. Begun anew it may come to the same, which only a person can mend.
 async fn lost(link: &Connection, place: &Place) -> Result<(), StoreError> {
     let step = place.step.told();
-    let message = if place.rules == rules_of(link) {
+    let message = if place.rules != rules_of(link) {
+        format!("it was given up while it {step}: the settings of the connection are others now")
+    } else if link.clock.now() < place.began_at() {
+        format!("it was given up while it {step}: the clock was set back to before its beginning")
+    } else {
         let hours = RUN_MAX.as_hours();
         format!(
             "it was given up while it {step}: what it read first is {hours} hours old. Where each run ends so, IFS or Shopify answers too slowly, \
              or too little is read at once: see docs/operations.md, \"Stock\""
         )
-    } else {
-        format!("it was given up while it {step}: the settings of the connection are others now")
     };
     tracing::warn!(connection = %link.name, %message, "the stock is read anew");
     end(link, place.number, RunOutcome::Failed, Some(message), &place.seen).await
@@ -334,11 +337,13 @@ async fn due(link: &Connection) -> Result<Due, StoreError> {
     let (latest, _) = link.store.latest_runs(&link.name, STOCK).await?;
     let began = latest.map(|run| run.started_at);
     let asked = asked(link).await?;
+    // What is asked for in the future was asked by another clock: it counts from then on.
+    let now = link.clock.now();
+    let asked = asked.filter(|asked| asked.at <= now.as_microsecond());
     let asked = asked.filter(|asked| began.is_none_or(|began| asked.at > began.as_microsecond()));
     let accepts_fewer = asked.is_some_and(|asked| asked.accepts_fewer);
     let Some(began) = began.filter(|_| asked.is_none()) else { return Ok(Due::Now { accepts_fewer }) };
     // Due also where the last one is of the future: the wall clock was set back since.
-    let now = link.clock.now();
     if began > now {
         return Ok(Due::Now { accepts_fewer });
     }

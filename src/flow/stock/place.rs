@@ -166,6 +166,7 @@ pub struct Place {
     /// The last run whose plan stood whole: what has run out is looked at once for each.
     pub planned: i64,
     /// When that one began to read, in microseconds since 1970.
+    #[serde(default)]
     planned_from: i64,
     /// How many rows this run has read.
     pub counts: Counts,

@@ -53,17 +53,14 @@ pub(super) async fn piece(
         }
     };
     // 2. What orders take of them.
-    let numbers: Vec<String> =
-        pools.iter().flat_map(|pool| &pool.goods).map(|(part, _)| part.catalog_no.clone()).collect();
-    let sisters = link.tenant.sisters(&link.name);
-    let elsewhere = store.unwritten_elsewhere(sisters, contract.clone(), numbers.clone()).await?;
+    let numbers = pools.iter().flat_map(|pool| &pool.goods).map(|(part, _)| part.catalog_no.clone()).collect();
     let mut orders: BTreeMap<String, Vec<OrderUnits>> = BTreeMap::new();
     for units in store.order_units(&link.name, numbers).await? {
         orders.entry(units.catalog_no.clone()).or_default().push(units);
     }
     // 3. The plan of each.
     let books = if place.is_current { Books::Current } else { Books::Behind };
-    let planner = Planner { link, site: &contract, books, orders, elsewhere };
+    let planner = Planner { link, site: &contract, books, orders };
     let mut plans = Vec::new();
     for pool in &pools {
         planner.plan(pool, &mut plans, &mut place.seen)?;
@@ -84,8 +81,6 @@ struct Planner<'a> {
     books: Books,
     /// What open orders take, by sales part.
     orders: BTreeMap<String, Vec<OrderUnits>>,
-    /// What orders of other shops take and IFS does not hold, by sales part.
-    elsewhere: BTreeMap<String, i64>,
 }
 
 impl Planner<'_> {
@@ -175,7 +170,7 @@ impl Planner<'_> {
         let here: KnownUnits = orders.iter().filter(|units| units.site == self.site).map(known).sum();
         let everywhere: KnownUnits = orders.iter().map(known).sum();
         SkuOrders {
-            unwritten_here: here.unwritten.saturating_add(self.elsewhere.get(catalog_no).copied().unwrap_or(0)),
+            unwritten_here: here.unwritten,
             known_committed: everywhere.committed,
             committed: levels.iter().map(|level| level.committed).sum(),
             reserved: levels.iter().map(|level| level.reserved.max(0)).sum(),

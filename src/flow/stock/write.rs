@@ -23,6 +23,8 @@ const CALL_AGE_MAX: SignedDuration = SignedDuration::from_hours(1);
 /// How many calls in a row may set nothing before it is taken for the shop's own refusal, and not for a level's. Among so many levels as
 /// a call has, one bad level is found by fewer.
 const FRUITLESS_MAX: usize = 10;
+/// How long ago such calls may have ended.
+const FRUITLESS_AGE_MAX: SignedDuration = SignedDuration::from_mins(30);
 /// The pause of levels that were in such a call.
 const FRUITLESS_PAUSE: SignedDuration = SignedDuration::from_mins(10);
 /// How often a call that Shopify fails on, or whose answer cannot be read, is sent before its levels are read instead.
@@ -168,7 +170,7 @@ fn refused(link: &Connection, named: Vec<(usize, LevelRefusal)>) -> CallEnd {
 /// alone. Where it takes no call at all, none of them is meant, and they wait.
 async fn refused_whole(link: &Connection, call: &StockCall, code: String, told: &str) -> Result<CallEnd, StoreError> {
     let most = i64::try_from(FRUITLESS_MAX).unwrap_or(i64::MAX);
-    if link.store.fruitless_stock_calls(&link.name, most).await? >= FRUITLESS_MAX {
+    if link.store.fruitless_stock_calls(&link.name, ago(link, FRUITLESS_AGE_MAX), most).await? >= FRUITLESS_MAX {
         tracing::warn!(
             connection = %link.name, %code, error = %told, levels = call.levels.len(),
             "Shopify takes no call that sets levels: they are tried again in ten minutes"

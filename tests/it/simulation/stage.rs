@@ -95,7 +95,6 @@ impl Stage {
             tenure: old.tenant.tenure.clone(),
             connections: old.tenant.connections.clone(),
             sites_read: old.tenant.sites_read.clone(),
-            weighed: old.tenant.weighed.clone(),
             births: Births::default(),
             losses: Losses::default(),
         });
