@@ -263,12 +263,6 @@ on_both!(a_parked_level_falls_all_the_same, levels(), async |world: &World| {
     synced(&steps).await;
     assert_eq!(world.database.number("SELECT COUNT(*) FROM stock_calls"), calls, "nobody is asked again");
     assert_eq!(rows(&steps, LevelState::Parked).await.len(), 1);
-    // Nor where it may not rise for another reason: it stays parked, and its sentence stays.
-    an_hour_later(world, &steps);
-    world.database.execute("UPDATE stock_levels SET pending = 12 WHERE state = 'parked'");
-    planned(&steps).await;
-    let parked = rows(&steps, LevelState::Parked).await;
-    assert!(parked.len() == 1 && parked[0].reason.is_some(), "{parked:?}");
     // IFS has less than it shows: each run tries it, and as soon as Shopify takes it, it falls.
     refused(4).await;
     an_hour_later(world, &steps);

@@ -122,7 +122,7 @@ fn level(item_id: u64, available: i64) -> ReadLevel {
     ReadLevel { item_id, location_id: 9, available, committed: 2, reserved: 1 }
 }
 
-fn plan(row: &LevelRow, outcome: LevelOutcome) -> LevelPlan {
+pub fn plan(row: &LevelRow, outcome: LevelOutcome) -> LevelPlan {
     LevelPlan {
         item_id: row.item_id,
         location_id: row.location_id,
